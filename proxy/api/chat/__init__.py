@@ -1,0 +1,1 @@
+"""Chat completions as a client dialect: requests, the relay, the encoder."""

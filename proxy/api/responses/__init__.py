@@ -1,0 +1,1 @@
+"""The Responses API: requests, the encoder of its event stream, its objects."""

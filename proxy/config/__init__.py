@@ -1,0 +1,1 @@
+"""pipeline.yaml: YAML with line numbers in, checked structs out."""

@@ -1,0 +1,100 @@
+"""The neutral events: what every upstream's answer is decoded into, and every client's answer is encoded from.
+
+A decoder yields any number of events and then exactly one `Finish` or `UpstreamFailed`; nothing follows that one.
+Text is complete Unicode (never half a surrogate pair) and never empty. Tool calls are told apart by `key`, an integer
+the decoder chooses, unique within the response.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from .errors import ExchangeError
+
+FinishReason = Literal["stop", "length", "content_filter"]
+
+
+class Event(msgspec.Struct, gc=False):
+    """Base of all neutral events."""
+
+
+class TextDelta(Event):
+    """A piece of the visible answer. `logprobs` are entries `{token, bytes, logprob, top_logprobs}` of this piece."""
+
+    text: str
+    logprobs: list[dict[str, Any]] | None = None
+
+
+class ReasoningDelta(Event):
+    """A piece of the model's thinking; `summary` when the upstream itself calls it a summary."""
+
+    text: str
+    summary: bool = False
+
+
+class ReasoningState(Event):
+    """Opaque state that the provider wants back with the next turn (signatures, encrypted reasoning)."""
+
+    state: dict[str, Any]
+
+
+class Refusal(Event):
+    """A piece of the model's refusal to answer."""
+
+    text: str
+
+
+class Annotation(Event):
+    """A citation of the text so far, in the form of the Responses API (`{"type": "url_citation", ...}`).
+
+    `start_index` and `end_index` count characters of all text of the answer.
+    """
+
+    annotation: dict[str, Any]
+
+
+class ToolCallStart(Event):
+    """A tool call begins. `freeform` when its deltas are the tool's raw input and not JSON arguments."""
+
+    key: int
+    call_id: str
+    name: str
+    freeform: bool = False
+
+
+class ToolCallDelta(Event):
+    """A piece of the arguments of call `key`: JSON text, or raw input for a freeform call."""
+
+    key: int
+    arguments: str
+
+
+class Usage(Event):
+    """Tokens used so far; the last one counts. `input` includes cached tokens, `output` includes reasoning."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    cache_write_tokens: int = 0
+    reasoning_tokens: int = 0
+    total_tokens: int = 0
+    estimated: bool = False
+
+
+class Finish(Event):
+    """The answer ended as the model, a limit or a filter wanted. `service_tier` is the one really used."""
+
+    reason: FinishReason = "stop"
+    service_tier: str | None = None
+
+
+class UpstreamFailed(Event):
+    """The answer ended in an error after the upstream had accepted the request."""
+
+    error: ExchangeError
+
+
+OUTPUT_EVENTS = (TextDelta, ReasoningDelta, Refusal, ToolCallStart, Annotation)
+"""Events that show the client a part of the answer: after the first of them nothing is retried."""

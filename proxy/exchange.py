@@ -1,0 +1,121 @@
+"""One client request and everything that came of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+
+from .errors import ExchangeError
+from .events import Usage
+from .request import ModelRequest
+
+if TYPE_CHECKING:
+    from .providers.provider import Deployment, Plan, TranslateOptions
+    from .upstream.client import UpstreamRequest
+
+Outcome = Literal["completed", "incomplete", "failed", "cancelled", "rejected"]
+"""How an exchange ended. `rejected`: refused before any upstream was asked (by a stage, or as a bad request)."""
+
+
+class Key(msgspec.Struct, frozen=True):
+    """Who is asking, as the auth stage found out. `id` is safe to show and to log; the secret is not kept."""
+
+    id: str
+    owner: str | None = None
+    models: tuple[str, ...] = ()
+
+
+class Client(msgspec.Struct, frozen=True):
+    """Where the request came from. `headers` has lower-case names; `address` is the peer's IP address."""
+
+    address: str
+    headers: Mapping[str, str]
+    method: str = "POST"
+    path: str = "/v1/responses"
+
+
+class Timing(msgspec.Struct):
+    """Moments of the exchange, in seconds of `time.monotonic()`; `wall` is the Unix time of `started`."""
+
+    started: float
+    wall: float
+    upstream_sent: float | None = None
+    upstream_head: float | None = None
+    first_event: float | None = None
+    ended: float | None = None
+
+
+class Attempt(msgspec.Struct):
+    """One try on one deployment: where, when, and what went wrong (None when it was the one that answered)."""
+
+    upstream: str
+    model: str
+    started: float
+    status: int | None = None
+    error: str | None = None
+
+
+class Exchange:
+    """One client request and everything that came of it; stages read it and leave their marks on it.
+
+    `request` is None only in exchanges that were refused before their body could be read.
+    """
+
+    __slots__ = (
+        "attempts",
+        "client",
+        "committed",
+        "deployment",
+        "error",
+        "head_status",
+        "id",
+        "ignored",
+        "key",
+        "marks",
+        "outcome",
+        "plan",
+        "request",
+        "response_headers",
+        "response_id",
+        "timing",
+        "translate",
+        "upstream_request",
+        "usage",
+    )
+
+    def __init__(self, id: str, client: Client, request: ModelRequest | None) -> None:
+        self.id = id
+        self.client = client
+        self.request: ModelRequest = request  # type: ignore[assignment]  # see the class docstring
+        self.response_id: str | None = None
+        self.key: Key | None = None
+        self.plan: Plan | None = None
+        self.deployment: Deployment | None = None
+        self.translate: TranslateOptions | None = None
+        self.upstream_request: UpstreamRequest | None = None
+        self.attempts: list[Attempt] = []
+        self.ignored: list[str] = []
+        self.response_headers: dict[str, str] = {}
+        self.marks: dict[str, Any] = {}
+        self.committed = False
+        self.head_status: int | None = None
+        self.outcome: Outcome | None = None
+        self.error: ExchangeError | None = None
+        self.usage: Usage | None = None
+        self.timing = Timing(time.monotonic(), time.time())
+
+    @property
+    def model(self) -> str | None:
+        """The name the client asked for, or None when the request does not say it."""
+        try:
+            return self.request.model if self.request is not None else None
+        except ExchangeError:
+            return None
+
+    def ignore(self, param: str) -> None:
+        """Notes a parameter that has no effect on this upstream; it is named in `x-penstock-ignored-params`."""
+        if param not in self.ignored:
+            self.ignored.append(param)

@@ -1,0 +1,1 @@
+"""What upstreams speak: one folder a provider."""

@@ -1,0 +1,120 @@
+"""What the engine needs to know of a provider: how to ask it, and how to read its answers."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+
+import msgspec
+
+from ..errors import ExchangeError, UpstreamError
+from ..events import Event
+from ..request import Dialect
+from ..upstream.client import Timeouts, UpstreamClient, UpstreamRequest
+
+if TYPE_CHECKING:
+    from ..exchange import Exchange
+
+Payload = tuple[bytes, bytes]
+"""One event of a byte stream: its name (b"" when it has none) and its data."""
+
+ReasoningOutput = Literal["auto", "content", "summary", "drop"]
+
+
+class TranslateOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How `stream-translate` was told to translate; see that stage for what each field means."""
+
+    reasoning: ReasoningOutput = "auto"
+    unsupported_tools: Literal["drop", "refuse"] = "drop"
+    params: Literal["lenient", "strict"] = "lenient"
+
+
+class UpstreamConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """Base of every upstream's configuration in the file; `kind` chose the class."""
+
+
+class Decoder(Protocol):
+    """Turns one answer of an upstream into neutral events. Sans-IO; one instance an answer."""
+
+    done: bool
+    """True once `Finish` or `UpstreamFailed` was returned; the rest of the body is of no interest."""
+
+    def feed(self, payloads: Sequence[Payload]) -> list[Event]:
+        """Takes payloads of the stream; returns the events they make. Hot: once a read."""
+
+    def finish(self) -> list[Event]:
+        """Says that the body has ended as it should; returns the rest, ending in `Finish` or `UpstreamFailed`."""
+
+    def whole(self, body: bytes) -> list[Event]:
+        """Takes the body of a non-streamed answer instead; returns all its events."""
+
+
+class Provider(ABC):
+    """One upstream of the file, with its connections. One instance a worker.
+
+    `dialects` are the client dialects that this upstream speaks itself, so that bytes can be passed through.
+    """
+
+    kind: ClassVar[str]
+    dialects: ClassVar[frozenset[Dialect]] = frozenset()
+    Config: ClassVar[type[UpstreamConfig]]
+
+    def __init__(self, name: str, config: Any) -> None:
+        self.name = name
+        self.config = config
+
+    client: UpstreamClient
+    timeouts: Timeouts
+
+    async def start(self) -> None:
+        """Opens what needs a running event loop."""
+
+    async def close(self) -> None:
+        """Closes all connections."""
+
+    @abstractmethod
+    def build(self, exchange: Exchange, model: str) -> UpstreamRequest:
+        """Returns the upstream request that says what the exchange's request (of any dialect) says.
+
+        Raises BadRequest for what this upstream cannot do; notes dropped hints with `exchange.ignore`.
+        """
+
+    @abstractmethod
+    def passthrough(self, exchange: Exchange, model: str) -> UpstreamRequest:
+        """Returns the request as it is but for the model's name; only for dialects in `dialects`."""
+
+    @abstractmethod
+    def decoder(self, exchange: Exchange) -> Decoder:
+        """Returns a fresh decoder for an answer to the exchange's request."""
+
+    @abstractmethod
+    def error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
+        """Maps an answer with an error status to the tree of errors."""
+
+    async def models(self) -> list[str]:
+        """Returns the names of the models this upstream says it has; empty when it cannot say."""
+        return []
+
+
+class Deployment(msgspec.Struct, frozen=True):
+    """One upstream with one model name and its weight among its equals."""
+
+    provider: Provider
+    model: str
+    weight: float = 1.0
+
+    @property
+    def name(self) -> str:
+        """`upstream/model`, as written in the file."""
+        return f"{self.provider.name}/{self.model}"
+
+
+class Plan(Protocol):
+    """Which deployments an exchange may use, in which order, and when to give up. Made by `route`."""
+
+    async def next(self, failed: ExchangeError | None) -> Deployment | None:
+        """Returns the deployment of the next attempt, after a pause where one is due; None to give up.
+
+        `failed` is what the last attempt ended in; None at the first call.
+        """

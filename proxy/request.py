@@ -1,0 +1,104 @@
+"""The client's request, as stages see it: top-level fields by name, and the texts inside.
+
+The fields stay JSON bytes (`msgspec.Raw`) until somebody reads them; what nobody reads is passed on untouched.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import Any, ClassVar, Literal, Protocol, Self
+
+import msgspec
+
+from .errors import BadRequest
+
+Dialect = Literal["responses", "chat"]
+Fields = dict[str, msgspec.Raw]
+
+_decode_fields = msgspec.json.Decoder(Fields).decode
+
+
+class InputText(Protocol):
+    """One text of the input, where it stands, and a way to change it."""
+
+    path: str
+    text: str
+
+    def replace(self, text: str) -> None:
+        """Puts another text in its place."""
+
+
+class ModelRequest(ABC):
+    """One request for an answer. `fields` are the body's top-level keys under the client dialect's own names."""
+
+    dialect: ClassVar[Dialect]
+
+    def __init__(self, fields: Fields) -> None:
+        self.fields = fields
+
+    @classmethod
+    def parse(cls, body: bytes) -> Self:
+        """Returns the request of a JSON body; raises BadRequest (`invalid_json`) when it is no JSON object."""
+        try:
+            return cls(_decode_fields(body))
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise BadRequest(f"The request body is not a JSON object: {error}", code="invalid_json") from None
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Returns a field as plain Python values; absent and null give the default."""
+        raw = self.fields.get(name)
+        if raw is None:
+            return default
+        value = msgspec.json.decode(raw)
+        return default if value is None else value
+
+    def set(self, name: str, value: Any) -> None:
+        """Sets a top-level field."""
+        self.fields[name] = msgspec.Raw(msgspec.json.encode(value))
+
+    def drop(self, name: str) -> bool:
+        """Removes a top-level field; tells whether it was there."""
+        return self.fields.pop(name, None) is not None
+
+    def rename(self, old: str, new: str) -> bool:
+        """Gives a top-level field another name; tells whether it was there."""
+        raw = self.fields.pop(old, None)
+        if raw is None:
+            return False
+        self.fields[new] = raw
+        return True
+
+    @property
+    def model(self) -> str:
+        """The name of the model as the client asked for it; raises BadRequest when it is missing or no string."""
+        value = self.get("model")
+        if value is None:
+            raise BadRequest("Missing required parameter: 'model'.", param="model", code="missing_required_parameter")
+        if not isinstance(value, str) or not value:
+            raise BadRequest("Invalid type for 'model': expected a non-empty string.", param="model", code="invalid_type")
+        return value
+
+    @property
+    def stream(self) -> bool:
+        """Whether the client wants a stream; raises BadRequest when the field is no boolean."""
+        value = self.get("stream", False)
+        if not isinstance(value, bool):
+            raise BadRequest("Invalid type for 'stream': expected a boolean.", param="stream", code="invalid_type")
+        return value
+
+    @abstractmethod
+    def validate(self) -> None:
+        """Raises BadRequest for the first thing in the request that cannot be served."""
+
+    @abstractmethod
+    def texts(self) -> Iterator[InputText]:
+        """Yields every text the model would read: instructions, messages, tool outputs."""
+
+    @abstractmethod
+    def add_instructions(self, text: str, where: Literal["prepend", "append"]) -> None:
+        """Puts a system text before or after the one that is there."""
+
+    @abstractmethod
+    def copy(self) -> Self:
+        """Returns a copy whose changes do not show in this one (one attempt's view)."""

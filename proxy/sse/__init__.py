@@ -1,0 +1,1 @@
+"""Framing of event streams: bytes in, payloads out."""

@@ -1,0 +1,87 @@
+"""What a stage is, and what it leaves behind to see a response.
+
+Requests run down the list of stages, responses climb back up. A stage looks at a request and passes it on (None),
+asks to see the response (a ResponseFilter), or answers at once (a Reply). Stages below `route` run once an attempt,
+since they may depend on the deployment that was chosen; all others run once an exchange.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import msgspec
+
+from .events import Event
+from .reply import Reply
+
+if TYPE_CHECKING:
+    from .exchange import Exchange
+
+Side = Literal["above", "below", "any"]
+
+
+class StageConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """Base of every stage's configuration; the field descriptions of its children are their documentation."""
+
+
+class Head(msgspec.Struct):
+    """Status and headers of the answer to the client, before they are sent; a filter may change `headers`."""
+
+    status: int
+    headers: dict[str, str]
+
+
+class ResponseFilter:
+    """What a stage does with one response. Override only what you need; the rest costs nothing."""
+
+    async def on_head(self, exchange: Exchange, head: Head) -> None:
+        """Sees status and headers; nothing has reached the client yet. Not called for a Reply from above."""
+
+    def on_events(self, exchange: Exchange, events: list[Event]) -> list[Event] | Awaitable[list[Event]]:
+        """Takes the events that one upstream read produced; returns them changed, fewer, more, or held back.
+
+        Called again and again until a batch has ended with `Finish` or `UpstreamFailed`; what was held back must be
+        released (or withheld for good) in front of that event. A filter ends the answer itself by returning a list
+        that ends with `Finish`. May be declared `async def`; then, and only then, the exchange awaits it.
+        """
+        return events
+
+    async def on_end(self, exchange: Exchange) -> None:
+        """Runs exactly once, however the exchange ended; `outcome`, `usage` and `timing` are final."""
+
+
+class Stage:
+    """One step of the pipeline. One instance a worker, shared by all exchanges: it keeps no state of a request.
+
+    Order rules, checked when the file is loaded: `after` names stages that must stand above this one if both are
+    there, `requires` stages that must be there, `side` on which side of `stream-translate` it may stand, `once`
+    that the file may name it only once.
+    """
+
+    name: ClassVar[str]
+    after: ClassVar[tuple[str, ...]] = ()
+    requires: ClassVar[tuple[str, ...]] = ()
+    side: ClassVar[Side] = "any"
+    once: ClassVar[bool] = True
+    observer: ClassVar[bool] = False
+    """An observer sees the end of every exchange, refused ones too, wherever it stands."""
+
+    Config: ClassVar[type[StageConfig]] = StageConfig
+    config: Any
+
+    def __init__(self, config: Any = None) -> None:
+        self.config = config if config is not None else self.Config()
+
+    async def start(self) -> None:
+        """Runs once a worker, before traffic."""
+
+    async def close(self) -> None:
+        """Runs once, after the last exchange that used this stage."""
+
+    async def on_request(self, exchange: Exchange) -> ResponseFilter | Reply | None:
+        """Looks at the request: changes it, answers it, or asks to see the response.
+
+        Raising an ExchangeError answers with that error, like a Reply.
+        """
+        return None

@@ -1,0 +1,90 @@
+"""The narrow interface between the engine and whatever carries bytes to an upstream.
+
+Body bytes come by callback, in the turn of the event loop in which they arrive: no queue, no task, no await per read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import msgspec
+
+from ..errors import UpstreamError
+
+OnData = Callable[[bytes], None]
+OnEnd = Callable[[UpstreamError | None], None]
+
+
+class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
+    """Separate limits of one attempt, in seconds; None is no limit.
+
+    `connect`: name resolution, TCP and TLS. `pool`: waiting for a free connection. `first_byte`: from the request's
+    last byte to the answer's head. `idle`: between two reads of the body (SSE comments count as life). `total`: the
+    whole attempt. (`first_token` is the pump's: only it knows what a token is.)
+    """
+
+    connect: float | None = 5.0
+    pool: float | None = 30.0
+    first_byte: float | None = 300.0
+    first_token: float | None = None
+    idle: float | None = 120.0
+    total: float | None = None
+
+
+class UpstreamRequest(msgspec.Struct, kw_only=True):
+    """One HTTP request to an upstream. `headers` hold neither Host nor Content-Length; names are lower case."""
+
+    method: str
+    url: str
+    headers: dict[str, str]
+    body: bytes = b""
+
+
+class UpstreamResponse(Protocol):
+    """The head of an upstream's answer, and the way to its body.
+
+    Exactly one of `stream` and `read` is used. Whoever got the response must end it: by letting the body run to its
+    end, by `release`, or by `close`; all three are safe to call again.
+    """
+
+    status: int
+    headers: dict[str, str]
+    """Names in lower case; repeated ones joined by a comma and a space."""
+
+    def stream(self, on_data: OnData, on_end: OnEnd) -> None:
+        """Delivers the decoded body: `on_data` for each read (never empty), then `on_end` once.
+
+        `on_end(None)` when the body ended as HTTP says it should, else with what went wrong (UpstreamCut,
+        UpstreamTimeout, UpstreamGarbled). Neither is called after `close` or `release`. What had come before this call
+        is delivered within it, so `on_end` may run before it returns.
+        """
+
+    async def read(self, max_bytes: int) -> bytes:
+        """Returns the whole decoded body; raises UpstreamError when it is cut, late or larger than `max_bytes`."""
+
+    def pause(self) -> None:
+        """Stops reading from the upstream, so that it is slowed down; `idle` does not run while paused."""
+
+    def resume(self) -> None:
+        """Goes on reading."""
+
+    def release(self) -> None:
+        """Says that no more is wanted: the connection is kept if the body ends at once, else closed."""
+
+    def close(self) -> None:
+        """Closes the connection now, so that the upstream stops working."""
+
+
+class UpstreamClient(Protocol):
+    """Sends requests to upstreams."""
+
+    async def send(self, request: UpstreamRequest, timeouts: Timeouts) -> UpstreamResponse:
+        """Sends a request and returns the head of the answer, whatever its status.
+
+        Raises UpstreamUnreachable, UpstreamTimeout, UpstreamCut or UpstreamGarbled. When it is cancelled, the
+        connection it used is closed at once.
+        """
+
+    async def close(self) -> None:
+        """Closes all connections."""

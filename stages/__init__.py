@@ -1,0 +1,3 @@
+"""The stages that Penstock ships."""
+
+STAGES: tuple[type, ...] = ()
