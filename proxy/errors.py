@@ -2,6 +2,7 @@
 
     PenstockError
       ConfigError                  the file is wrong: before any traffic
+        ConfigMissing              there is no such file, or it cannot be read
       ExchangeError                one request failed: carries HTTP status, type, code, param of the API's error object
         BadRequest                 400  the client's request cannot be served as it is
         Unauthorized               401
@@ -61,6 +62,10 @@ class ConfigError(PenstockError):
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(sorted(problems))
         super().__init__("\n".join(map(str, self.problems)))
+
+
+class ConfigMissing(ConfigError):
+    """The file is not there, or cannot be read."""
 
 
 class ExchangeError(PenstockError):

@@ -7,7 +7,7 @@ since they may depend on the deployment that was chosen; all others run once an 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import msgspec
@@ -56,7 +56,8 @@ class Stage:
 
     Order rules, checked when the file is loaded: `after` names stages that must stand above this one if both are
     there, `requires` stages that must be there, `side` on which side of `stream-translate` it may stand, `once`
-    that the file may name it only once.
+    that the file may name it only once. `advice` warns of an order that is legal but surprising: for each stage that
+    this one had better not stand below, the consequence in half a sentence ("then it runs once an attempt").
     """
 
     name: ClassVar[str]
@@ -64,6 +65,12 @@ class Stage:
     requires: ClassVar[tuple[str, ...]] = ()
     side: ClassVar[Side] = "any"
     once: ClassVar[bool] = True
+    advice: ClassVar[Mapping[str, str]] = {}
+    sets: ClassVar[tuple[Literal["key", "plan"], ...]] = ()
+    """What this stage finds out for the whole exchange: who is asking (`key`), where the answer can come from (`plan`).
+
+    Every pipeline needs a stage that sets `plan`; one that listens beyond the loopback needs one that sets `key`.
+    """
     observer: ClassVar[bool] = False
     """An observer sees the end of every exchange, refused ones too, wherever it stands."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol
 
 import msgspec
 
@@ -32,6 +32,13 @@ class TranslateOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 class UpstreamConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """Base of every upstream's configuration in the file; `kind` chose the class."""
+
+    requires_env: Annotated[
+        str | None,
+        msgspec.Meta(
+            description="Skip this upstream, and the models that lead only to it, if this environment variable is not set."
+        ),
+    ] = None
 
 
 class Decoder(Protocol):
