@@ -1,0 +1,83 @@
+"""Finds and reads the error objects that chat upstreams send inside a stream or body of status 200."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from ...errors import UpstreamStreamError
+from .wording import is_content_policy, is_context_overflow, is_overloaded, strip_secrets
+
+_KEPT_CODES = frozenset(
+    ("context_length_exceeded", "insufficient_quota", "invalid_prompt", "rate_limit_exceeded", "server_error")
+)
+_UNAVAILABLE = frozenset((502, 503, 504, 529))
+
+
+def error_in(payload: bytes) -> Any:
+    """Returns the error that a payload without choices holds outside its `error` field, or None.
+
+    Seen: `{"object": "error", "message": ...}`, `{"message", "type", "code"}`, `{"detail": ...}`.
+    """
+    try:
+        obj = msgspec.json.decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    if not isinstance(obj, dict) or "choices" in obj:
+        return None
+    if obj.get("object") == "error" or ("message" in obj and ("code" in obj or "type" in obj)):
+        return obj
+    return obj.get("detail")
+
+
+def stream_error(error: Any) -> UpstreamStreamError:
+    """Returns the error for an error object of any shape, with the code that clients act on.
+
+    `status` is what the error would have been before the stream, for an answer of which nothing was sent yet.
+    """
+    fields = error if isinstance(error, dict) else {}
+    inner = fields.get("error")
+    if isinstance(inner, dict):
+        fields = inner
+    message = fields.get("message") or fields.get("detail") or (error if isinstance(error, str) else None)
+    if not isinstance(message, str) or not message:
+        message = msgspec.json.encode(error).decode() if error else "The upstream reported an error without a message."
+    code, status = _classify(fields, message)
+    result = UpstreamStreamError(strip_secrets(message), code=code, status=status)
+    if status == 400 or status == 404:
+        result.type = "invalid_request_error"
+    elif status == 429:
+        result.type = "insufficient_quota" if code == "insufficient_quota" else "rate_limit_error"
+    return result
+
+
+def _classify(fields: dict[str, Any], message: str) -> tuple[str, int]:
+    """Returns the API's code, and the HTTP status that goes with it."""
+    said = fields.get("code")
+    number = _status(said) or _status(fields.get("status")) or _status(fields.get("status_code"))
+    kind = fields.get("type")
+    words = {one for one in (said, kind) if isinstance(one, str)}
+    if "context_length_exceeded" in words or is_context_overflow(message):
+        return "context_length_exceeded", 400
+    if "insufficient_quota" in words:
+        return "insufficient_quota", 429
+    if number == 429 or words & {"rate_limit_exceeded", "rate_limit_error", "too_many_requests"}:
+        return "rate_limit_exceeded", 429
+    if words & {"content_filter", "content_policy_violation", "invalid_prompt"} or is_content_policy(message):
+        return "invalid_prompt", 400
+    if isinstance(said, str) and said in _KEPT_CODES:
+        return said, 502
+    if number == 404 or "model_not_found" in words:
+        return "server_error", 404
+    if number in _UNAVAILABLE or is_overloaded(message):
+        return "server_error", 503 if number != 504 else 504
+    if number is not None and 400 <= number < 500 and number not in (401, 402, 403, 408):
+        return "server_error", 400
+    return "server_error", 502
+
+
+def _status(value: Any) -> int | None:
+    if isinstance(value, str) and value.isdecimal():
+        value = int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) and 400 <= value < 600 else None
