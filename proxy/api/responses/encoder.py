@@ -34,7 +34,7 @@ from ...events import (
 )
 from ...exchange import Outcome
 from .grammar import PARTS, PartKind
-from .items import CallItem, Item, ItemStatus, MessageItem, Part, ReasoningItem, ToolForms
+from .output_items import CallItem, Item, ItemStatus, MessageItem, Part, ReasoningItem, ToolForms
 from .snapshot import Snapshot
 
 _encode = msgspec.json.encode
