@@ -68,7 +68,7 @@ def unix_now() -> int:
 
 
 class ResponsesEncoder:
-    """Encodes one response: `begin`, then `encode` until `done`; `final` is the Response as it ended.
+    """Encodes one response: `begin`, then `encode` until `done`; `final()` is the Response as it ended.
 
     Works the same for a non-streamed answer, whose bytes are simply not sent.
     """
@@ -78,6 +78,7 @@ class ResponsesEncoder:
         "_call_items",
         "_calls",
         "_extra",
+        "_final",
         "_finished",
         "_item",
         "_item_id",
@@ -91,7 +92,6 @@ class ResponsesEncoder:
         "_snapshot",
         "_text_length",
         "_tools",
-        "final",
         "outcome",
         "usage",
     )
@@ -123,14 +123,14 @@ class ResponsesEncoder:
         self._finished: dict[int, bytes] = {}  # final JSON of closed items, by output index
         self._pending_state: dict[str, Any] = {}
         self._text_length = 0
-        self.final: bytes | None = None
+        self._final: bytes | None = None
         self.outcome: Outcome | None = None
         self.usage: Usage | None = None
 
     @property
     def done(self) -> bool:
         """True once the terminal event was made; nothing follows it."""
-        return self.final is not None
+        return self._final is not None
 
     def begin(self) -> bytes:
         """Returns the events that open the stream."""
@@ -149,13 +149,18 @@ class ResponsesEncoder:
                     between, behind = self._extra
                     out.append(_DELTA % (self._before, sequence, between, _encode(event.text), behind))
                     continue
-            if self.final is None:
+            if self._final is None:
                 _HANDLERS[type(event)](self, event, out)
         return out[0] if len(out) == 1 else b"".join(out)
 
     def fail(self, error: ExchangeError) -> bytes:
         """Ends the response with an error, in whatever state it is; returns the events that say so."""
         return self.encode([UpstreamFailed(error)])
+
+    def final(self) -> bytes:
+        """Returns the Response as it ended, as JSON; only once `done`."""
+        assert self._final is not None
+        return self._final
 
     # --- events of the answer
 
@@ -242,11 +247,11 @@ class ResponsesEncoder:
         self._calls.clear()
         if whole:
             self.outcome = "completed"
-            self.final = self._render("completed", completed_at=self._now(), service_tier=event.service_tier)
+            self._final = self._render("completed", completed_at=self._now(), service_tier=event.service_tier)
         else:
             self.outcome = "incomplete"
             reason = "max_output_tokens" if event.reason == "length" else event.reason
-            self.final = self._render("incomplete", incomplete_reason=reason, service_tier=event.service_tier)
+            self._final = self._render("incomplete", incomplete_reason=reason, service_tier=event.service_tier)
         self._terminal(f"response.{self.outcome}", out)
 
     def _on_failed(self, event: UpstreamFailed, out: list[bytes]) -> None:
@@ -269,7 +274,7 @@ class ResponsesEncoder:
         for item in open_items:
             self._finished[item.index] = _encode(item.to_dict("incomplete"))
         self.outcome = "failed"
-        self.final = self._render("failed", error={"code": code, "message": message})
+        self._final = self._render("failed", error={"code": code, "message": message})
         self._terminal("response.failed", out)
 
     # --- items and parts
@@ -422,9 +427,9 @@ class ResponsesEncoder:
         return self._snapshot.render(status, output=output, usage=self.usage, **changes)
 
     def _terminal(self, type: str, out: list[bytes]) -> None:
-        assert self.final is not None
+        assert self._final is not None
         self._part = self._item = None
-        out.append(self._lifecycle(type, self.final))
+        out.append(self._lifecycle(type, self._final))
         if self._options.done_marker:
             out.append(b"data: [DONE]\n\n")
 
