@@ -17,6 +17,7 @@ from tests.support.grammar import STRICT, GrammarViolation, Profile, check_event
 from tests.support.grammar_framing import Event, read_events
 from tests.support.grammar_items import CALLS
 from tests.support.mutations import Mutation, mutations
+from tests.support.translate import translate
 
 SDK_EVENT: TypeAdapter[object] = TypeAdapter(ResponseStreamEvent)
 
@@ -44,6 +45,7 @@ UNFIT = {
 }
 
 EXAMPLES = sorted((SHARED / "examples").glob("*.events.sse")) if SHARED else []
+CHAT = [row["path"] for row in recordings("openai-chat-completions-stream")]
 GOLD = [row["path"] for row in recordings("openai-responses-stream") if row["path"].startswith("openai/")]
 
 
@@ -146,6 +148,12 @@ def test_notices_every_slip_in_good_streams(name: str) -> None:
 def test_notices_every_slip_in_examples(path: Path) -> None:
     _, missed, _ = unnoticed(read_events(path.read_bytes()), EXAMPLE)
     assert missed == []
+
+
+@pytest.mark.parametrize("path", [path for path in CHAT if len(recording(path)) < 2600])
+def test_notices_every_slip_in_what_is_produced(path: str) -> None:
+    events = read_events(translate(recording(path)))
+    assert unnoticed(events, STRICT)[1] == []
 
 
 def test_every_legal_mutation_occurs() -> None:

@@ -1,0 +1,252 @@
+"""Every recorded chat stream through the three machines: judged, read by the `openai` SDK, compared with the facts.
+
+The facts of INDEX.json are a plain concatenation of what each stream says. Where the wire reference demands another
+result, the difference stands in `DEMANDED`, by file and with the reason.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+from collections.abc import AsyncIterator, Callable
+from functools import cache
+from typing import Any
+
+import openai
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from openai.types.responses import Response, ResponseStreamEvent
+from pydantic import TypeAdapter
+
+from proxy.api.responses.encoder import EncoderOptions
+from tests.support.fixtures import needs_shared, recording, recordings
+from tests.support.grammar import Checked, check_response, check_stream
+from tests.support.translate import Setup, final_of, translate, translate_whole
+
+STREAMS = {row["path"]: row["facts"] for row in recordings("openai-chat-completions-stream")}
+BODIES = [row["path"] for row in recordings("openai-chat-completions-json")]
+SDK_EVENT: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
+SDK_RESPONSE = TypeAdapter(Response)
+
+FAILED = {
+    "groq/chat-error-event-tool-use-failed.sse": ("tool_use_failed", "Tool call validation failed"),
+    "groq/chat-error-event-after-text.sse": ("tool_use_failed", "Tool choice is required"),
+    "gpustack/chat-qwen3-error-field-line.sse": ("server_error", "failed to decode, try again"),
+}
+"""Streams that break off: the code of the failure, and how its message begins."""
+
+ONLY_X_GROQ = "the facts read top-level usage only; here it stands in x_groq of the last chunk"
+
+DEMANDED: dict[str, tuple[str, dict[str, Any]]] = {
+    "xai/chat-reasoning-tool-call.sse": (
+        "xAI counts reasoning outside completion_tokens: output is total - prompt",
+        {"output_tokens": 253},
+    ),
+    "groq/chat-llama3-x-groq-usage.sse": (
+        ONLY_X_GROQ,
+        {"input_tokens": 12, "output_tokens": 26, "total_tokens": 38},
+    ),
+    "groq/chat-r1-think-tags.sse": (
+        ONLY_X_GROQ,
+        {"input_tokens": 21, "output_tokens": 988, "total_tokens": 1009},
+    ),
+    "groq/chat-compound-executed-tools.sse": (
+        ONLY_X_GROQ,
+        {"input_tokens": 512, "output_tokens": 154, "total_tokens": 666},
+    ),
+}
+"""What differs from the facts, file by file: the reason and the fields of the result."""
+
+INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
+
+
+@cache
+def translated(path: str) -> Checked:
+    """Returns what the judge read from the translation of a recording."""
+    return check_stream(translate(recording(path)))
+
+
+def sha(text: str) -> str:
+    """Returns the digest that INDEX.json uses for texts."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def expected_usage(usage: dict[str, Any] | None, changes: dict[str, Any]) -> dict[str, Any] | None:
+    """Returns the Responses usage for chat usage, by section 3.3 of the wire reference."""
+    if usage is None and not changes:
+        return None
+    usage = usage or {}
+    read = usage.get("prompt_tokens_details") or {}
+    made = usage.get("completion_tokens_details") or {}
+    cached = read.get("cached_tokens") or usage.get("prompt_cache_hit_tokens") or usage.get("cached_tokens") or 0
+    flat = {
+        "input_tokens": usage.get("prompt_tokens", 0),
+        "output_tokens": usage.get("completion_tokens", 0),
+        "total_tokens": usage.get("total_tokens", 0),
+    } | changes
+    return {
+        **flat,
+        "input_tokens_details": {"cached_tokens": cached, "cache_write_tokens": read.get("cache_write_tokens") or 0},
+        "output_tokens_details": {
+            "reasoning_tokens": made.get("reasoning_tokens") or usage.get("reasoning_tokens") or 0
+        },
+    }
+
+
+@needs_shared
+def test_there_are_sixty_one_streams() -> None:
+    assert len(STREAMS) == 61
+    assert set(FAILED) | set(DEMANDED) <= set(STREAMS)
+
+
+@pytest.mark.parametrize("path", STREAMS)
+def test_the_stream_says_what_the_upstream_said(path: str) -> None:
+    facts = STREAMS[path]
+    choice = next(choice for choice in facts["choices"] if choice["index"] == 0)
+    said = translated(path)
+    assert (len(said.text), sha(said.text)) == (choice["text"]["chars"], choice["text"]["sha256"])
+    reasoning = choice.get("reasoning", {"chars": 0, "sha256": sha("")})
+    assert (len(said.reasoning), sha(said.reasoning)) == (reasoning["chars"], reasoning["sha256"])
+    calls = [
+        {"id": item["call_id"], "name": item["name"], "arguments": item["arguments"]}
+        for item in said.output
+        if item["type"] == "function_call"
+    ]
+    assert calls == choice.get("tool_calls", [])
+    assert said.calls == [(entry["name"], entry["arguments"]) for entry in calls]
+
+
+@pytest.mark.parametrize("path", STREAMS)
+def test_the_end_is_told_truly(path: str) -> None:
+    facts = STREAMS[path]
+    finish = next(choice["finish_reasons"] for choice in facts["choices"] if choice["index"] == 0)
+    final = translated(path).response
+    if path in FAILED:
+        code, message = FAILED[path]
+        assert final["status"] == "failed"
+        assert final["error"]["code"] == code
+        assert final["error"]["message"].startswith(message)
+    elif finish and finish[0] in INCOMPLETE:
+        assert final["incomplete_details"] == {"reason": INCOMPLETE[finish[0]]}
+    else:
+        assert final["status"] == "completed"
+    assert final["usage"] == expected_usage(facts["last_usage"], DEMANDED.get(path, ("", {}))[1])
+
+
+@pytest.mark.parametrize("path", STREAMS)
+def test_sdk_types_take_every_event(path: str) -> None:
+    for event in translated(path).events:
+        assert SDK_EVENT.validate_python(event, strict=True).type == event["type"]
+
+
+@pytest.mark.parametrize("path", STREAMS)
+def test_the_kept_response_is_the_one_that_was_sent(path: str) -> None:
+    said = translated(path).response
+    assert final_of(recording(path)) == said
+    check_response(said)
+
+
+@pytest.mark.parametrize("path", [path for path in STREAMS if STREAMS[path]["choices"][0].get("reasoning")])
+def test_reasoning_as_summary_says_the_same(path: str) -> None:
+    setup = Setup(options=EncoderOptions(reasoning="summary"))
+    said, raw = check_stream(translate(recording(path), setup=setup)), translated(path)
+    assert (said.text, said.reasoning, said.calls) == (raw.text, raw.reasoning, raw.calls)
+    assert not said.of("reasoning_text.delta")
+
+
+@pytest.mark.parametrize("path", ["openai/chat-logprobs-top5.sse"] if STREAMS else [])
+def test_logprobs_reach_the_part_when_asked_for(path: str) -> None:
+    said = check_stream(translate(recording(path), setup=Setup(options=EncoderOptions(logprobs=True))))
+    entries = said.output[0]["content"][0]["logprobs"]
+    assert "".join(entry["token"] for entry in entries) == said.text
+    assert {len(entry["top_logprobs"]) for entry in entries} == {5}
+
+
+@pytest.fixture
+async def replay() -> AsyncIterator[Callable[[bytes, int], Any]]:
+    """Serves given bytes as an event stream, in pieces of random size; gives a client of that server."""
+    served: dict[str, Any] = {}
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"content-type": "text/event-stream; charset=utf-8"})
+        await response.prepare(request)
+        raw, dice = served["raw"], random.Random(served["seed"])
+        start = 0
+        while start < len(raw):
+            size = dice.choice((1, 7, 300, 5000, 50_000))
+            await response.write(raw[start : start + size])
+            start += size
+        return response
+
+    app = web.Application()
+    app.router.add_post("/v1/responses", answer)
+    server = TestServer(app)
+    await server.start_server()
+    client = openai.AsyncOpenAI(base_url=str(server.make_url("/v1")), api_key="k", max_retries=0)
+
+    def stream(raw: bytes, seed: int) -> Any:
+        served.update(raw=raw, seed=seed)
+        return client.responses.stream(model="m", input="hi")
+
+    yield stream
+    await client.close()
+    await server.close()
+
+
+async def collect(stream: Any, seen: list[str]) -> Any:
+    """Adds the types of the stream's events to `seen` while they come; returns the last event."""
+    async for event in stream:
+        seen.append(event.type)
+    return event
+
+
+def without_parsed(value: Any) -> Any:
+    """Removes what the SDK adds to a Response."""
+    if isinstance(value, dict):
+        return {key: without_parsed(entry) for key, entry in value.items() if key not in ("parsed", "parsed_arguments")}
+    if isinstance(value, list):
+        return [without_parsed(entry) for entry in value]
+    return value
+
+
+@pytest.mark.parametrize("path", STREAMS)
+async def test_the_sdk_accumulates_the_same_response(path: str, replay: Callable[[bytes, int], Any]) -> None:
+    said = translated(path)
+    seen: list[str] = []
+    async with replay(translate(recording(path)), list(STREAMS).index(path)) as stream:
+        if path in FAILED:
+            with pytest.raises(openai.APIError, match=FAILED[path][1]):
+                await collect(stream, seen)
+            assert seen == [event["type"] for event in said.events[:-2]]
+            return
+        event = await collect(stream, seen)
+        assert seen == [event["type"] for event in said.events]
+        if said.response["status"] == "incomplete":
+            assert event.response.incomplete_details.reason == said.response["incomplete_details"]["reason"]
+            return
+        final = await stream.get_final_response()
+    assert without_parsed(final.to_dict(mode="json")) == said.response
+    assert final.output_text == said.text
+
+
+@pytest.mark.parametrize("path", BODIES)
+def test_whole_bodies_become_responses(path: str) -> None:
+    raw = recording(path)
+    final = check_response(translate_whole(raw))
+    SDK_RESPONSE.validate_python(final, strict=True)
+    body = json.loads(raw)
+    choice = body["choices"][0]
+    message = choice.get("message") or {}
+    texts = [part for item in final["output"] if item["type"] == "message" for part in item["content"]]
+    assert "".join(part.get("text", "") for part in texts) == (message.get("content") or "")
+    assert "".join(part.get("refusal", "") for part in texts) == (message.get("refusal") or "")
+    calls = [item for item in final["output"] if item["type"] == "function_call"]
+    assert [(item["call_id"], item["name"], item["arguments"]) for item in calls] == [
+        (entry["id"], entry["function"]["name"], entry["function"]["arguments"])
+        for entry in message.get("tool_calls") or []
+    ]
+    reason = INCOMPLETE.get(choice["finish_reason"])
+    assert final["incomplete_details"] == (reason and {"reason": reason})
+    assert final["usage"] == expected_usage(body.get("usage"), {})
