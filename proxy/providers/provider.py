@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol
 
 import msgspec
@@ -94,6 +94,10 @@ class Provider(ABC):
     @abstractmethod
     def decoder(self, exchange: Exchange) -> Decoder:
         """Returns a fresh decoder for an answer to the exchange's request."""
+
+    def sealer(self, exchange: Exchange, model: str) -> Callable[[dict[str, Any], str], str | None] | None:
+        """Returns what seals a reasoning item's state and text for `encrypted_content`; None to leave it out."""
+        return None
 
     @abstractmethod
     def error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:

@@ -132,6 +132,11 @@ class ResponsesEncoder:
         """True once the terminal event was made; nothing follows it."""
         return self._final is not None
 
+    def use(self, tools: ToolForms | None, seal: Seal | None) -> None:
+        """Says what the attempt at hand needs: how tools were renamed, and how reasoning is sealed."""
+        self._tools = tools
+        self._seal = seal
+
     def begin(self) -> bytes:
         """Returns the events that open the stream."""
         snapshot = self._snapshot.render("in_progress")

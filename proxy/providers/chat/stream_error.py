@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
@@ -9,9 +10,7 @@ import msgspec
 from ...errors import UpstreamStreamError
 from .wording import is_content_policy, is_context_overflow, is_overloaded, strip_secrets
 
-_KEPT_CODES = frozenset(
-    ("context_length_exceeded", "insufficient_quota", "invalid_prompt", "rate_limit_exceeded", "server_error")
-)
+_CODE = re.compile(r"[a-z][a-z_]{2,63}")  # a word of the provider's own; numbers mean nothing to clients
 _UNAVAILABLE = frozenset((502, 503, 504, 529))
 
 
@@ -66,15 +65,14 @@ def _classify(fields: dict[str, Any], message: str) -> tuple[str, int]:
         return "rate_limit_exceeded", 429
     if words & {"content_filter", "content_policy_violation", "invalid_prompt"} or is_content_policy(message):
         return "invalid_prompt", 400
-    if isinstance(said, str) and said in _KEPT_CODES:
-        return said, 502
+    code = said if isinstance(said, str) and _CODE.fullmatch(said) else "server_error"
     if number == 404 or "model_not_found" in words:
-        return "server_error", 404
+        return code, 404
     if number in _UNAVAILABLE or is_overloaded(message):
-        return "server_error", 503 if number != 504 else 504
+        return code, 503 if number != 504 else 504
     if number is not None and 400 <= number < 500 and number not in (401, 402, 403, 408):
-        return "server_error", 400
-    return "server_error", 502
+        return code, 400
+    return code, 502
 
 
 def _status(value: Any) -> int | None:
