@@ -124,8 +124,7 @@ def translate_whole(body: bytes, setup: Setup | None = None) -> dict[str, Any]:
     machines = Translation(setup or Setup())
     machines.encoder.begin()
     machines.encoder.encode(machines.decoder.whole(body))
-    assert machines.encoder.final is not None
-    final: dict[str, Any] = json.loads(machines.encoder.final)
+    final: dict[str, Any] = json.loads(machines.encoder.final())
     return final
 
 
@@ -135,8 +134,7 @@ def final_of(raw: bytes, setup: Setup | None = None) -> dict[str, Any]:
     machines.encoder.begin()
     machines.feed(raw)
     machines.finish()
-    assert machines.encoder.final is not None
-    final: dict[str, Any] = json.loads(machines.encoder.final)
+    final: dict[str, Any] = json.loads(machines.encoder.final())
     return final
 
 
