@@ -1,203 +1,265 @@
-"""The output items of one response while they grow, and how each looks as JSON in its final form."""
+"""The items of `input`, as clients send them, each kind a struct of the fields that are read.
+
+What a struct does not name (`status`, `phase`, ids of items) says nothing to a model. Null means absent.
+"""
 
 from __future__ import annotations
 
-from typing import Any, Literal, Protocol
+from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
-from .freeform import FreeformInput
-from .grammar import CALLS, CallGrammar, CallKind, PartKind
+from .. import invalid
+from ..raw import ABSENT, Raw
+from .parts import InputPart, ThoughtPart
 
-ItemStatus = Literal["in_progress", "completed", "incomplete"]
+ROLES = ("user", "assistant", "system", "developer")
+_MAX_CALL_ID = 64
 
-_KIND_OF_FORM: dict[str, CallKind] = {
-    "function": "function_call",
-    "custom": "custom_tool_call",
-    "tool_search": "tool_search_call",
-    "local_shell": "local_shell_call",
-    "shell": "shell_call",
-    "apply_patch": "apply_patch_call",
+
+class Item(msgspec.Struct):
+    """Base of all items of the input."""
+
+
+class Message(Item, kw_only=True):
+    """Something said by the user, the model, or those who instruct it."""
+
+    role: str
+    content: str | list[InputPart]
+
+
+class FunctionCall(Item, kw_only=True):
+    """The model called a function; `arguments` is JSON text."""
+
+    call_id: str
+    name: str
+    arguments: str
+    namespace: str | None = None
+
+
+class CustomToolCall(Item, kw_only=True):
+    """The model called a freeform tool with raw text."""
+
+    call_id: str
+    name: str
+    input: str
+    namespace: str | None = None
+
+
+class ToolSearchCall(Item, kw_only=True):
+    """The model looked for tools; without `call_id` when the server that made it searched itself."""
+
+    call_id: str | None = None
+    arguments: Raw = ABSENT
+
+
+class LocalShellCall(Item, kw_only=True):
+    """The model wanted one command run (`action` is `{"type": "exec", "command": [...], ...}`)."""
+
+    call_id: str
+    action: dict[str, Any]
+
+
+class ShellCall(Item, kw_only=True):
+    """The model wanted commands run (`action` is `{"commands": [...], ...}`)."""
+
+    call_id: str
+    action: dict[str, Any]
+
+
+class ApplyPatchCall(Item, kw_only=True):
+    """The model wanted a file changed (`operation` is `{"type", "path", "diff"}`)."""
+
+    call_id: str
+    operation: dict[str, Any]
+
+
+Call = FunctionCall | CustomToolCall | ToolSearchCall | LocalShellCall | ShellCall | ApplyPatchCall
+"""Items in which the model calls something that the client runs."""
+
+
+class ToolOutput(Item, kw_only=True):
+    """What a function gave back."""
+
+    call_id: str
+    output: str | list[InputPart]
+
+
+class CustomToolOutput(ToolOutput, kw_only=True):
+    """What a freeform tool gave back."""
+
+
+class ToolSearchOutput(Item, kw_only=True):
+    """The tools that a search found; they can be called from here on."""
+
+    tools: list[Raw]
+    call_id: str | None = None
+
+
+class LocalShellOutput(Item, kw_only=True):
+    """What a command printed; older clients name the call in `id`."""
+
+    output: str
+    call_id: str | None = None
+    id: str | None = None
+
+
+class ShellPrint(msgspec.Struct):
+    """What one command printed, and how it ended (`{"type": "exit", "exit_code": 0}` or `{"type": "timeout"}`)."""
+
+    stdout: str = ""
+    stderr: str = ""
+    outcome: dict[str, Any] | None = None
+
+
+class ShellOutput(Item, kw_only=True):
+    """What commands printed."""
+
+    call_id: str
+    output: list[ShellPrint]
+
+
+class ApplyPatchOutput(Item, kw_only=True):
+    """How a patch went: `status` is `completed` or `failed`."""
+
+    call_id: str
+    status: str | None = None
+    output: str | None = None
+
+
+Output = ToolOutput | ToolSearchOutput | LocalShellOutput | ShellOutput | ApplyPatchOutput
+"""Items that answer a call."""
+
+
+class Reasoning(Item, kw_only=True):
+    """What the model thought. `encrypted_content` is state that only its maker can read."""
+
+    summary: list[ThoughtPart] | None = None
+    content: list[ThoughtPart] | None = None
+    encrypted_content: str | None = None
+
+
+class AdditionalTools(Item, kw_only=True):
+    """Tools that can be called from here on, besides those of the request."""
+
+    tools: list[Raw]
+
+
+class ConfigurationUpdate(Item, kw_only=True):
+    """New settings from here on; the last one counts."""
+
+    reasoning: Raw = ABSENT
+    text: Raw = ABSENT
+
+
+class ItemReference(Item, kw_only=True):
+    """An item that the server should know by its id."""
+
+    id: str
+
+
+class Compaction(Item, kw_only=True):
+    """A sealed summary of older items."""
+
+    encrypted_content: str
+
+
+class CompactionTrigger(Item):
+    """Asks for a compaction instead of an answer."""
+
+
+class Unmodelled(Item):
+    """History that says nothing to a model of another maker: hosted tools (`web_search_call`), vendors' own kinds."""
+
+    type: str
+
+
+_BY_TYPE: Mapping[str, type[Item]] = {
+    "message": Message,
+    "function_call": FunctionCall,
+    "function_call_output": ToolOutput,
+    "custom_tool_call": CustomToolCall,
+    "custom_tool_call_output": CustomToolOutput,
+    "tool_search_call": ToolSearchCall,
+    "tool_search_output": ToolSearchOutput,
+    "local_shell_call": LocalShellCall,
+    "local_shell_call_output": LocalShellOutput,
+    "shell_call": ShellCall,
+    "shell_call_output": ShellOutput,
+    "apply_patch_call": ApplyPatchCall,
+    "apply_patch_call_output": ApplyPatchOutput,
+    "reasoning": Reasoning,
+    "additional_tools": AdditionalTools,
+    "configuration_update": ConfigurationUpdate,
+    "item_reference": ItemReference,
+    "compaction": Compaction,
+    "compaction_summary": Compaction,
+    "compaction_trigger": CompactionTrigger,
+}
+_HOSTED = frozenset(
+    (
+        "web_search_call",
+        "file_search_call",
+        "code_interpreter_call",
+        "image_generation_call",
+        "computer_call",
+        "computer_call_output",
+        "mcp_list_tools",
+        "mcp_approval_request",
+        "mcp_call",
+    )
+)
+_REFUSED = {
+    "mcp_approval_response": "an approval needs a server that runs MCP tools",
+    "program": "programs are run by OpenAI alone",
+    "program_output": "programs are run by OpenAI alone",
 }
 
 
-class ToolForm(Protocol):
-    """What the client called a tool, and in which of the API's forms it declared it."""
-
-    @property
-    def kind(self) -> str:
-        """`function`, `custom`, `tool_search`, `local_shell`, `shell` or `apply_patch`."""
-
-    @property
-    def name(self) -> str:
-        """The tool's own name, without its namespace."""
-
-    @property
-    def namespace(self) -> str | None:
-        """The namespace it was declared in, if any."""
-
-    @property
-    def input_field(self) -> str:
-        """The one field that holds the raw input of a custom tool."""
+class _Kind(msgspec.Struct):
+    type: str | None = None
+    role: str | None = None
+    id: str | None = None
 
 
-class ToolForms(Protocol):
-    """Finds the client's form of a tool by the name it has upstream."""
-
-    def lookup(self, name: str) -> ToolForm | None:
-        """Returns the form, or None for a name that was not declared."""
+_decode_kind = msgspec.json.Decoder(_Kind).decode
+_decoders = {kind: msgspec.json.Decoder(kind).decode for kind in set(_BY_TYPE.values())}
 
 
-class Part:
-    """One content or summary part: its kind, place and text so far."""
-
-    __slots__ = ("annotations", "index", "kind", "logprobs", "start", "texts")
-
-    def __init__(self, kind: PartKind, index: int, start: int = 0) -> None:
-        self.kind = kind
-        self.index = index
-        self.start = start  # where it begins in all text of the answer, in characters
-        self.texts: list[str] = []
-        self.annotations: list[dict[str, Any]] = []
-        self.logprobs: list[dict[str, Any]] = []
-
-    def to_dict(self, text: str | None = None) -> dict[str, Any]:
-        """Returns the part as the API shows it, with all its text or the one given."""
-        if text is None:
-            text = "".join(self.texts)
-        if self.kind == "output_text":
-            return {
-                "type": "output_text",
-                "annotations": self.annotations,
-                "logprobs": self.logprobs,
-                "text": text,
-            }
-        if self.kind == "refusal":
-            return {"type": "refusal", "refusal": text}
-        return {"type": self.kind, "text": text}
+def decode_item(raw: Raw, path: str) -> Item:
+    """Returns the item of a piece of JSON that stands at `path`; raises BadRequest."""
+    try:
+        kind = _decode_kind(raw)
+        name = kind.type or _untyped(kind, path)
+        struct = _BY_TYPE.get(name)
+        if struct is None:
+            return _other(name, path)
+        item = _decoders[struct](raw)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise invalid.from_decoding(error, path) from None
+    if isinstance(item, Message) and item.role not in ROLES:
+        raise invalid.bad_value(f"{path}.role", item.role, ROLES)
+    call_id = getattr(item, "call_id", None)
+    if call_id is not None and not 1 <= len(call_id) <= _MAX_CALL_ID:
+        where = f"{path}.call_id"
+        raise invalid.too_long(where, len(call_id), _MAX_CALL_ID) if call_id else invalid.too_short(where)
+    return item
 
 
-class MessageItem:
-    """A message of the assistant: text and refusal parts."""
-
-    __slots__ = ("id", "index", "parts")
-
-    def __init__(self, id: str, index: int) -> None:
-        self.id = id
-        self.index = index
-        self.parts: list[Part] = []
-
-    def to_dict(self, status: ItemStatus) -> dict[str, Any]:
-        """Returns the item as the API shows it."""
-        return {
-            "id": self.id,
-            "type": "message",
-            "status": status,
-            "role": "assistant",
-            "content": [part.to_dict() for part in self.parts],
-        }
+def _untyped(kind: _Kind, path: str) -> str:
+    """Returns the type of an item that does not say it: with a role it is a message, with only an id a reference."""
+    if kind.role is not None:
+        return "message"
+    if kind.id is not None:
+        return "item_reference"
+    raise invalid.missing(f"{path}.type")
 
 
-class ReasoningItem:
-    """The model's thinking: raw text parts or summary parts, and what the provider wants back, sealed."""
-
-    __slots__ = ("hidden", "id", "index", "parts", "sealed", "state")
-
-    def __init__(self, id: str, index: int) -> None:
-        self.id = id
-        self.index = index
-        self.parts: list[Part] = []
-        self.hidden: list[str] = []  # thinking that is not shown but belongs to the state
-        self.state: dict[str, Any] = {}
-        self.sealed: str | None = None
-
-    def text(self) -> str:
-        """Returns all thinking, shown or not."""
-        return "".join(self.hidden) + "".join(text for part in self.parts for text in part.texts)
-
-    def to_dict(self, status: ItemStatus) -> dict[str, Any]:
-        """Returns the item as the API shows it; `encrypted_content` is left out rather than null."""
-        item: dict[str, Any] = {
-            "id": self.id,
-            "type": "reasoning",
-            "status": status,
-            "summary": [part.to_dict() for part in self.parts if part.kind == "summary_text"],
-            "content": [part.to_dict() for part in self.parts if part.kind == "reasoning_text"],
-        }
-        if self.sealed is not None:
-            item["encrypted_content"] = self.sealed
-        return item
-
-
-class CallItem:
-    """A tool call. `raw` is what the model wrote; `shown` what the client was sent of it."""
-
-    __slots__ = (
-        "before",
-        "between",
-        "call_id",
-        "freeform",
-        "grammar",
-        "id",
-        "index",
-        "kind",
-        "name",
-        "namespace",
-        "raw",
-        "settled",
-        "shown",
-    )
-
-    def __init__(self, call_id: str, name: str, form: ToolForm | None, *, freeform: bool) -> None:
-        self.call_id = call_id
-        self.name = name if form is None else form.name
-        self.namespace = None if form is None else form.namespace
-        self.kind: CallKind = "function_call" if form is None else _KIND_OF_FORM[form.kind]
-        if freeform:
-            self.kind = "custom_tool_call"
-        self.freeform: FreeformInput | None = None
-        if self.kind == "custom_tool_call" and not freeform:
-            self.freeform = FreeformInput(form.input_field if form is not None else "input")
-        self.grammar: CallGrammar = CALLS[self.kind]
-        self.id = ""
-        self.index = -1
-        self.before = self.between = b""  # the bytes of a delta event around its number
-        self.raw: list[str] = []
-        self.shown: list[str] = []
-        self.settled = 0  # pieces of `raw` that were already found to be no whole JSON value
-
-    def is_whole(self) -> bool:
-        """Tells whether the arguments so far are a complete JSON object or list: nothing but white space can follow."""
-        if self.settled == len(self.raw):
-            return False
-        self.settled = len(self.raw)
-        text = "".join(self.raw)
-        if not text.rstrip().endswith(("}", "]")):
-            return False
-        try:
-            msgspec.json.decode(text)
-        except (msgspec.DecodeError, UnicodeError):
-            return False
-        return True
-
-    def become_function(self) -> None:
-        """Makes it a plain function call, because its arguments are not what its form needs."""
-        self.kind = "function_call"
-        self.grammar = CALLS["function_call"]
-
-    def to_dict(self, status: ItemStatus) -> dict[str, Any]:
-        """Returns the item as the API shows it."""
-        item: dict[str, Any] = {"id": self.id, "type": self.kind, "status": status, "call_id": self.call_id}
-        if self.grammar.delta is not None:
-            item["name"] = self.name
-            item[self.grammar.value_field] = "".join(self.shown)
-        else:
-            if self.kind == "tool_search_call":
-                item["execution"] = "client"
-            item[self.grammar.value_field] = msgspec.json.decode("".join(self.raw) or "{}")
-        if self.namespace is not None:
-            item["namespace"] = self.namespace
-        return item
-
-
-Item = MessageItem | ReasoningItem | CallItem
+def _other(name: str, path: str) -> Item:
+    """Returns the item of a type that has no struct of its own."""
+    if name in _HOSTED or ":" in name:
+        return Unmodelled(name)
+    if name in _REFUSED:
+        raise invalid.unsupported(f"{path}.type", f"Items of type '{name}' are not served: {_REFUSED[name]}.")
+    raise invalid.bad_value(f"{path}.type", name, (*_BY_TYPE, *sorted(_HOSTED)))

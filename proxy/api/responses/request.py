@@ -1,0 +1,251 @@
+"""A request of the Responses API: its fields and items, read when somebody asks for them.
+
+The JSON in `fields` is the truth. What was decoded from it is kept beside it and thrown away when the JSON is another,
+so that stages may set fields as they like.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Literal, Self
+
+import msgspec
+
+from ...request import Fields, InputText, ModelRequest
+from .. import invalid
+from ..raw import Raw, given
+from .echo import echo
+from .fields import FIELDS, ReasoningSettings, TextSettings
+from .items import AdditionalTools, ConfigurationUpdate, Item, ToolSearchOutput, decode_item
+from .texts import TextPlace, item_texts, replaced
+from .tools import Tool, declared
+from .turns import Turn, assemble
+from .validate import validate
+
+_decode_list = msgspec.json.Decoder(list[Raw]).decode
+_decode_text = msgspec.json.Decoder(str).decode
+_LIMIT_ALIASES = ("max_output_tokens", "max_completion_tokens", "max_tokens")
+
+
+class ResponsesRequest(ModelRequest):
+    """One request of the Responses API."""
+
+    dialect = "responses"
+
+    def __init__(self, fields: Fields) -> None:
+        self._items_raw: list[Raw] = []
+        self._items: list[Item] = []
+        self._items_of: Raw | None = None
+        self._items_changed = False
+        self._values: dict[str, tuple[Raw, Any]] = {}
+        self._plain_input = False
+        self._tools: tuple[Raw | None, Raw | None, list[Tool]] | None = None
+        self._turns: tuple[list[Turn], list[str]] | None = None
+        self._said_instructions: Raw | None = None
+        self._instructions_added = False
+        super().__init__(fields)
+
+    @property
+    def fields(self) -> Fields:
+        """The body's top-level keys; `input` is written anew here after texts in it were replaced."""
+        if self._items_changed:
+            self._items_changed = False
+            self._items_of = self._fields["input"] = Raw(msgspec.json.encode(self._items_raw))
+        return self._fields
+
+    @fields.setter
+    def fields(self, fields: Fields) -> None:
+        self._fields = fields
+
+    def value(self, name: str) -> Any:
+        """Returns a known field decoded and checked, None when it is absent or null; raises BadRequest."""
+        raw = self.fields.get(name)
+        if raw is None:
+            return None
+        known = self._values.get(name)
+        if known is not None and known[0] is raw:
+            return known[1]
+        value = FIELDS[name].read(raw, name)
+        self._values[name] = (raw, value)
+        return value
+
+    @property
+    def items(self) -> list[Item]:
+        """The items of `input`; a string is one message of the user. Raises BadRequest."""
+        raw = self.fields.get("input")
+        if raw is None or raw is not self._items_of:
+            self._turns = None
+            self._plain_input = _is_text(raw)
+            self._items_raw = _raw_items(raw)
+            self._items = [decode_item(one, f"input[{index}]") for index, one in enumerate(self._items_raw)]
+            self._items_of = raw
+        return self._items
+
+    def turns(self) -> tuple[list[Turn], list[str]]:
+        """Returns the items as turns, and what of them no turn can hold (`input[2]: web_search_call`).
+
+        Raises BadRequest when calls and outputs do not belong together.
+        """
+        items = self.items
+        if self._turns is None:
+            dropped: list[str] = []
+            self._turns = (assemble(items, dropped.append), dropped)
+        return self._turns
+
+    @property
+    def tools(self) -> list[Tool]:
+        """All tools that can be called, wherever they were declared, flat. Raises BadRequest."""
+        request, given_input = self.fields.get("tools"), self.fields.get("input")
+        known = self._tools
+        if known is not None and known[0] is request and known[1] is given_input:
+            return known[2]
+        tools = declared(self.value("tools") or (), "tools")
+        taken = {(tool.namespace, tool.name) for tool in tools}
+        for index, item in enumerate(self.items):
+            if isinstance(item, (AdditionalTools, ToolSearchOutput)):
+                # a tool that is found again, or was there already, is one tool
+                for tool in declared(item.tools, f"input[{index}].tools"):
+                    if (tool.namespace, tool.name) not in taken:
+                        taken.add((tool.namespace, tool.name))
+                        tools.append(tool)
+        self._tools = (request, given_input, tools)
+        return tools
+
+    @property
+    def max_output_tokens(self) -> int | None:
+        """The limit of the answer, also under the names that chat completions have for it."""
+        for name in _LIMIT_ALIASES:
+            raw = self.fields.get(name)
+            if given(raw):
+                assert raw is not None
+                value: int = FIELDS["max_output_tokens"].read(raw, name)
+                return value
+        return None
+
+    @property
+    def reasoning(self) -> ReasoningSettings:
+        """The settings in force: the request's, or those of the last update in the input."""
+        settings: ReasoningSettings = self.value("reasoning") or ReasoningSettings()
+        update = self._update("reasoning")
+        if update is not None:
+            settings = msgspec.structs.replace(settings, effort=update.effort)
+        return settings
+
+    @property
+    def text(self) -> TextSettings:
+        """The settings in force: the request's, or those of the last update in the input."""
+        settings: TextSettings = self.value("text") or TextSettings()
+        update = self._update("text")
+        if update is not None and update.format is not None:
+            settings = msgspec.structs.replace(settings, format=update.format)
+        return settings
+
+    def _update(self, name: Literal["reasoning", "text"]) -> Any:
+        """Returns the last `configuration_update` that says something of a field."""
+        items = self.items
+        for index in range(len(items) - 1, -1, -1):
+            item = items[index]
+            if isinstance(item, ConfigurationUpdate):
+                raw: Raw = getattr(item, name)
+                if given(raw):
+                    return FIELDS[name].read(raw, f"input[{index}].{name}")
+        return None
+
+    def wants(self, output: str) -> bool:
+        """Tells whether `include` asks for something."""
+        return output in (self.value("include") or ())
+
+    @property
+    def client_instructions(self) -> str | None:
+        """The instructions as the client gave them, without what a stage has added."""
+        if not self._instructions_added:
+            instructions: str | None = self.value("instructions")
+            return instructions
+        said = self._said_instructions
+        return _decode_text(said) if said is not None and given(said) else None
+
+    def validate(self) -> None:
+        """Raises BadRequest for the first thing in the request that cannot be served."""
+        validate(self)
+
+    def echo(self) -> dict[str, Any]:
+        """Returns the fields of the Response object that come from the request, with the defaults in force."""
+        return echo(self)
+
+    def texts(self) -> Iterator[InputText]:
+        """Yields every text the model would read: instructions, messages, refusals, what tools gave back."""
+        instructions = self.value("instructions")
+        if instructions:
+            yield TextPlace(self, "instructions", ("instructions",), instructions)
+        for index, item in enumerate(self.items):
+            for keys, text in item_texts(item):
+                if self._plain_input:
+                    yield TextPlace(self, "input", ("input",), text)
+                else:
+                    path = f"input[{index}]" + "".join(f"[{k}]" if isinstance(k, int) else f".{k}" for k in keys)
+                    yield TextPlace(self, path, ("input", index, *keys), text)
+
+    def put_text(self, keys: tuple[str | int, ...], text: str) -> None:
+        """Puts another text where `keys` lead to."""
+        if len(keys) == 1:
+            self.set(str(keys[0]), text)
+            return
+        items = self.items
+        index = int(keys[1])
+        # the input is joined again when somebody reads it, not once a text
+        self._items_raw[index] = raw = replaced(self._items_raw[index], keys[2:], text)
+        items[index] = decode_item(raw, f"input[{index}]")
+        self._items_changed = True
+        self._turns = None
+
+    def add_instructions(self, text: str, where: Literal["prepend", "append"]) -> None:
+        """Puts a system text before or after the client's `instructions`; without any it stands in their place.
+
+        The client does not see it: the Response shows the instructions that the client gave.
+        """
+        if not self._instructions_added:
+            self._said_instructions = self.fields.get("instructions")
+            self._instructions_added = True
+        there = self.value("instructions")
+        if there:
+            text = f"{text}\n\n{there}" if where == "prepend" else f"{there}\n\n{text}"
+        self.set("instructions", text)
+
+    def copy(self) -> Self:
+        """Returns a copy whose changes do not show in this one; what was decoded is shared."""
+        twin = type(self)(dict(self.fields))
+        twin._items_raw = list(self._items_raw)
+        twin._items = list(self._items)
+        twin._items_of = self._items_of
+        twin._values = dict(self._values)
+        twin._plain_input = self._plain_input
+        twin._tools = self._tools
+        twin._turns = self._turns
+        twin._said_instructions = self._said_instructions
+        twin._instructions_added = self._instructions_added
+        return twin
+
+
+def _raw_items(raw: Raw | None) -> list[Raw]:
+    """Returns the items of `input`, each still JSON; a string becomes one message of the user."""
+    if raw is None or not given(raw):
+        return []
+    try:
+        if _is_text(raw):
+            text = _decode_text(raw)
+            return [Raw(msgspec.json.encode({"type": "message", "role": "user", "content": text}))] if text else []
+        return _decode_list(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise _wrong_input(error) from None
+
+
+def _is_text(raw: Raw | None) -> bool:
+    return raw is not None and bytes(memoryview(raw)[:1]) == b'"'
+
+
+def _wrong_input(error: Exception) -> Exception:
+    if isinstance(error, msgspec.ValidationError):
+        got = str(error).partition("got ")[2].strip("`") or "something else"
+        noun = {"int": "an integer", "float": "a decimal", "bool": "a boolean", "object": "an object"}.get(got, got)
+        return invalid.wrong_type("input", "one of a string or an array of items", noun)
+    return invalid.from_decoding(error, "input")

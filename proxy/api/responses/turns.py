@@ -1,0 +1,207 @@
+"""Puts the items of the input together into turns: who spoke, what was called, and what came of it.
+
+Clients put items in any order; upstreams want turns. A turn of the model is its thinking, its text and its calls, and
+directly behind each call stands what came of it. Rules (section 2.4 of the wire reference):
+
+- thinking, then text, then calls belong to one turn; text or thinking behind a call begins the next;
+- an output belongs to the call with its `call_id`, wherever it stands behind it;
+- a call without output, an output without a call before it, and a `call_id` used twice are errors of the client.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import msgspec
+
+from ...errors import BadRequest
+from .. import invalid
+from .items import (
+    ApplyPatchCall,
+    ApplyPatchOutput,
+    Call,
+    CustomToolCall,
+    CustomToolOutput,
+    FunctionCall,
+    Item,
+    LocalShellCall,
+    LocalShellOutput,
+    Message,
+    Output,
+    Reasoning,
+    ShellCall,
+    ShellOutput,
+    ToolOutput,
+    ToolSearchCall,
+    ToolSearchOutput,
+    Unmodelled,
+)
+from .parts import InputPart, RefusalPart, TextPart
+
+
+class Called(msgspec.Struct):
+    """One call and, once it was found, what came of it. `path` is where the call stands."""
+
+    call: Call
+    path: str
+    output: Output | None = None
+    output_path: str = ""
+
+
+class ModelTurn(msgspec.Struct):
+    """What the model did before somebody else had a say."""
+
+    thoughts: list[Reasoning] = []
+    text: str = ""
+    refusal: str = ""
+    spoken: bool = False
+    calls: list[Called] = []
+
+
+class SystemTurn(msgspec.Struct):
+    """What those said who instruct the model. `role` is `system` or `developer`."""
+
+    role: str
+    content: str | list[InputPart]
+    path: str
+
+
+class UserTurn(msgspec.Struct):
+    """What the user said."""
+
+    content: str | list[InputPart]
+    path: str
+
+
+Turn = SystemTurn | UserTurn | ModelTurn
+
+_CALLS = (FunctionCall, CustomToolCall, ToolSearchCall, LocalShellCall, ShellCall, ApplyPatchCall)
+_OUTPUTS = (ToolOutput, ToolSearchOutput, LocalShellOutput, ShellOutput, ApplyPatchOutput)
+
+
+def assemble(items: Iterable[Item], drop: Callable[[str], None]) -> list[Turn]:
+    """Returns the turns of the items; raises BadRequest. `drop` is told of history that no turn can hold."""
+    assembly = _Assembly(drop)
+    for index, item in enumerate(items):
+        assembly.take(item, f"input[{index}]")
+    return assembly.end()
+
+
+class _Assembly:
+    """The turns so far, the model's turn that may still grow, and the calls by id."""
+
+    def __init__(self, drop: Callable[[str], None]) -> None:
+        self._drop = drop
+        self._turns: list[Turn] = []
+        self._open: ModelTurn | None = None
+        self._calls: dict[str, Called] = {}
+
+    def take(self, item: Item, path: str) -> None:
+        """Takes the next item."""
+        if isinstance(item, Message):
+            self._message(item, path)
+        elif isinstance(item, _CALLS):
+            self._call(item, path)
+        elif isinstance(item, _OUTPUTS):
+            self._output(item, path)
+        elif isinstance(item, Reasoning):
+            turn = self._open
+            if turn is None or turn.spoken or turn.calls:
+                turn = self._begin()
+            turn.thoughts.append(item)
+        elif isinstance(item, Unmodelled):
+            self._drop(f"{path}: {item.type}")
+
+    def end(self) -> list[Turn]:
+        """Returns all turns, when every call is answered."""
+        for called in self._calls.values():
+            if called.output is None:
+                call_id = called.call.call_id
+                raise BadRequest(f"No tool output found for {_named(called.call)} {call_id}.", param="input")
+        return self._turns
+
+    def _begin(self) -> ModelTurn:
+        self._open = turn = ModelTurn()
+        self._turns.append(turn)
+        return turn
+
+    def _message(self, item: Message, path: str) -> None:
+        if item.role == "user":
+            self._open = None
+            self._turns.append(UserTurn(item.content, path))
+        elif item.role != "assistant":
+            self._open = None
+            self._turns.append(SystemTurn(item.role, item.content, path))
+        else:
+            turn = self._open
+            if turn is None or turn.spoken or turn.calls:
+                turn = self._begin()
+            turn.spoken = True
+            turn.text, turn.refusal = _said(item.content, path)
+
+    def _call(self, item: Call, path: str) -> None:
+        if item.call_id is None:
+            self._drop(f"{path}: tool_search_call")
+            return
+        if item.call_id in self._calls:
+            where = f"{path}.call_id"
+            raise invalid.invalid(where, f"Duplicate call_id '{item.call_id}' in '{where}'. Each call needs its own.")
+        called = Called(item, path)
+        self._calls[item.call_id] = called
+        (self._open or self._begin()).calls.append(called)
+
+    def _output(self, item: Output, path: str) -> None:
+        self._open = None
+        call_id = item.call_id
+        if isinstance(item, LocalShellOutput):
+            call_id = call_id or item.id
+        if call_id is None:
+            if isinstance(item, ToolSearchOutput):
+                return  # the server that searched has made it; its tools count all the same
+            raise invalid.missing(f"{path}.call_id")
+        called = self._calls.get(call_id)
+        if called is None:
+            message = f"No tool call found for {_named(item)} with call_id {call_id}."
+            raise BadRequest(message, param="input")
+        if called.output is not None:
+            message = f"Duplicate output for call_id '{call_id}' in '{path}'. Each call has one output."
+            raise invalid.invalid(f"{path}.call_id", message)
+        called.output = item
+        called.output_path = path
+
+
+def _said(content: str | list[InputPart], path: str) -> tuple[str, str]:
+    """Returns text and refusal of a message of the model, each joined to one string."""
+    if isinstance(content, str):
+        return content, ""
+    texts: list[str] = []
+    refusals: list[str] = []
+    for index, part in enumerate(content):
+        if isinstance(part, TextPart):
+            texts.append(part.text)
+        elif isinstance(part, RefusalPart):
+            refusals.append(part.refusal)
+        else:
+            where = f"{path}.content[{index}].type"
+            raise invalid.bad_value(where, str(part.__struct_config__.tag), ("output_text", "refusal"))
+    return "".join(texts), "".join(refusals)
+
+
+_NAMES: dict[type[Item], str] = {
+    FunctionCall: "function call",
+    ToolOutput: "function call output",
+    CustomToolCall: "custom tool call",
+    CustomToolOutput: "custom tool call output",
+    ToolSearchCall: "tool search call",
+    ToolSearchOutput: "tool search output",
+    LocalShellCall: "local shell call",
+    LocalShellOutput: "local shell call output",
+    ShellCall: "shell call",
+    ShellOutput: "shell call output",
+    ApplyPatchCall: "apply patch call",
+    ApplyPatchOutput: "apply patch call output",
+}
+
+
+def _named(item: Item) -> str:
+    return _NAMES[type(item)]

@@ -1,0 +1,82 @@
+"""Checks a Responses request as a whole: every field by itself, then what fields say of one another."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .. import invalid
+from ..raw import given
+from .fields import FIELDS, Moderation
+from .stateless import refuse_state
+from .tool_choice import read_choice
+from .tools import Tool
+
+if TYPE_CHECKING:
+    from .request import ResponsesRequest
+
+_WEBSOCKET_ONLY = ("generate", "stream_id", "type")
+
+
+def validate(request: ResponsesRequest) -> None:
+    """Raises BadRequest (or NotFound) for the first thing that cannot be served."""
+    request.model  # noqa: B018  # raises when it is missing
+    for name in request.fields:
+        if name in FIELDS:
+            request.value(name)
+    request.max_output_tokens  # noqa: B018  # may stand under other names
+    _check_refused(request)
+    _check_fields_together(request)
+    refuse_state(request)
+    if not request.items:
+        raise invalid.missing("input")
+    _check_tools(request)
+    request.turns()
+
+
+def _check_refused(request: ResponsesRequest) -> None:
+    """Raises for fields that change the meaning of the answer and that nothing here can do."""
+    for name in _WEBSOCKET_ONLY:
+        if given(request.fields.get(name)):
+            raise invalid.invalid(name, f"Unknown parameter: '{name}'.", "unknown_parameter")
+    if given(request.fields.get("prompt")):
+        raise invalid.unsupported("prompt", "Prompt templates are not kept here: send 'instructions' and 'input'.")
+    if given(request.fields.get("access_programs")):
+        raise invalid.unsupported("access_programs", "Access programs are OpenAI's own and cannot be served here.")
+    if (request.value("n") or 1) > 1:
+        raise invalid.unsupported("n", "A response holds one answer: 'n' can only be 1.")
+    if _blocks(request.value("moderation")):
+        raise invalid.unsupported(
+            "moderation", "A moderation policy that blocks cannot be enforced here: use a guardrail of the pipeline."
+        )
+    options = request.value("background_options")
+    if options is not None and options.completion_window in ("2h", "8h"):
+        where = "background_options.completion_window"
+        raise invalid.unsupported(where, f"A completion window of {options.completion_window} cannot be served.")
+
+
+def _blocks(moderation: Moderation | None) -> bool:
+    policy = moderation.policy if moderation is not None else None
+    sides = (policy.input, policy.output) if policy is not None else ()
+    return any(side is not None and side.mode == "block" for side in sides)
+
+
+def _check_fields_together(request: ResponsesRequest) -> None:
+    if request.value("stream_options") is not None and not request.stream:
+        message = "The 'stream_options' parameter is only allowed when 'stream' is enabled."
+        raise invalid.invalid("stream_options", message)
+
+
+def _check_tools(request: ResponsesRequest) -> None:
+    """Raises for two tools of one name, and for a choice of tools that are not there."""
+    seen: dict[tuple[str | None, str], Tool] = {}
+    for tool in request.tools:
+        if tool.kind not in ("function", "custom"):
+            continue
+        key = (tool.namespace, tool.name)
+        if key in seen:
+            message = f"Duplicate tool name '{tool.name}': it is declared in '{seen[key].path}' and in '{tool.path}'."
+            raise invalid.invalid(f"{tool.path}.name", message)
+        seen[key] = tool
+    choice = request.fields.get("tool_choice")
+    if choice is not None and given(choice):
+        read_choice(choice, request.tools)
