@@ -10,6 +10,7 @@ import msgspec
 
 from .errors import ExchangeError
 from .events import Usage
+from .models import NO_MODELS, ModelTable
 from .request import ModelRequest
 
 if TYPE_CHECKING:
@@ -61,10 +62,11 @@ class Attempt(msgspec.Struct):
 class Exchange:
     """One client request and everything that came of it; stages read it and leave their marks on it.
 
-    `request` is None only in exchanges that were refused before their body could be read.
+    `asked_model` is the model's name as it came, whatever stages make of it; answers show it. `request` is None only in exchanges that were refused before their body could be read.
     """
 
     __slots__ = (
+        "asked_model",
         "attempts",
         "client",
         "committed",
@@ -75,6 +77,7 @@ class Exchange:
         "ignored",
         "key",
         "marks",
+        "models",
         "outcome",
         "plan",
         "request",
@@ -91,7 +94,9 @@ class Exchange:
         self.client = client
         self.request: ModelRequest = request  # type: ignore[assignment]  # see the class docstring
         self.response_id: str | None = None
+        self.asked_model: str | None = None
         self.key: Key | None = None
+        self.models: ModelTable = NO_MODELS
         self.plan: Plan | None = None
         self.deployment: Deployment | None = None
         self.translate: TranslateOptions | None = None
@@ -110,6 +115,8 @@ class Exchange:
     @property
     def model(self) -> str | None:
         """The name the client asked for, or None when the request does not say it."""
+        if self.asked_model is not None:
+            return self.asked_model
         try:
             return self.request.model if self.request is not None else None
         except ExchangeError:

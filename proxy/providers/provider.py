@@ -28,6 +28,8 @@ class TranslateOptions(msgspec.Struct, frozen=True, kw_only=True):
     reasoning: ReasoningOutput = "auto"
     unsupported_tools: Literal["drop", "refuse"] = "drop"
     params: Literal["lenient", "strict"] = "lenient"
+    commit_after_s: float = 0.5
+    done_marker: bool = True
 
 
 class UpstreamConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):

@@ -1,0 +1,33 @@
+"""The dialects that clients speak, and what each needs: its request, its encoder, its relay."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from ..request import Dialect, ModelRequest
+from ..translation import Encoder
+from .chat.answer import chat_encoder, chat_relay
+from .chat.relay import ChatRelay
+from .chat.request import ChatRequest
+from .responses.answer import responses_encoder
+from .responses.request import ResponsesRequest
+
+if TYPE_CHECKING:
+    from ..exchange import Exchange
+
+
+class ClientDialect(msgspec.Struct, frozen=True):
+    """One dialect: how its requests are read, how answers are made for it, and passed on where upstreams speak it."""
+
+    request: type[ModelRequest]
+    encoder: Callable[[Exchange], Encoder]
+    relay: Callable[[Exchange], ChatRelay] | None = None
+
+
+DIALECTS: Mapping[Dialect, ClientDialect] = {
+    "responses": ClientDialect(ResponsesRequest, responses_encoder),
+    "chat": ClientDialect(ChatRequest, chat_encoder, chat_relay),
+}

@@ -1,0 +1,46 @@
+"""Makes the encoder of one exchange of the Responses API out of its request."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, cast
+
+from .encoder import EncoderOptions, ResponsesEncoder
+from .request import ResponsesRequest
+from .snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from ...exchange import Exchange
+
+
+def new_response_id() -> str:
+    """Returns a fresh response id, in OpenAI's form."""
+    return "resp_" + secrets.token_hex(24)
+
+
+def responses_encoder(exchange: Exchange) -> ResponsesEncoder:
+    """Returns the encoder for an exchange whose client speaks the Responses API."""
+    request = cast(ResponsesRequest, exchange.request)
+    if exchange.response_id is None:
+        exchange.response_id = new_response_id()
+    snapshot = Snapshot(
+        request.echo(),
+        response_id=exchange.response_id,
+        created_at=int(exchange.timing.wall),
+        model=exchange.asked_model or request.model,
+    )
+    translate = exchange.translate
+    reasoning = translate.reasoning if translate is not None else "auto"
+    if reasoning == "auto":
+        settings = request.reasoning
+        reasoning = "summary" if settings.summary or settings.generate_summary else "content"
+    stream_options = request.get("stream_options")
+    return ResponsesEncoder(
+        snapshot,
+        options=EncoderOptions(
+            reasoning=reasoning,
+            logprobs=request.wants("message.output_text.logprobs") or bool(request.value("top_logprobs")),
+            obfuscation=isinstance(stream_options, dict) and stream_options.get("include_obfuscation") is True,
+            done_marker=translate is None or translate.done_marker,
+        ),
+    )

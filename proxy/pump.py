@@ -1,0 +1,185 @@
+"""Moves one attempt's answer from the upstream to the client: each read leads to at most one write, in the same turn.
+
+There is no queue and no task between the two. A client that does not read pauses the upstream; nothing else waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Protocol
+
+from .errors import ExchangeError, InternalError, UpstreamTimeout
+from .events import Event
+from .translation import AsyncTranslation, Bridge
+from .upstream.client import UpstreamResponse
+
+_log = logging.getLogger("penstock")
+
+
+class ClientStream(Protocol):
+    """The client's side of a streamed answer."""
+
+    @property
+    def opened(self) -> bool:
+        """True once the head was sent: from then on failures go into the stream."""
+
+    @property
+    def paused(self) -> bool:
+        """True while the client does not read what was written."""
+
+    def open(self, headers: dict[str, str]) -> None:
+        """Sends status 200 and the headers."""
+
+    def write(self, data: bytes) -> None:
+        """Sends whole events, at once. Hot: once a read."""
+
+    def on_flow(self, pause: Callable[[], None] | None, resume: Callable[[], None] | None) -> None:
+        """Says what to call when the client stops and starts reading; None for nothing."""
+
+
+class Pump:
+    """Runs one attempt's answer: `run` returns when the client has all of it, and raises what ended it otherwise.
+
+    `write` takes the client's bytes; it opens the client's stream where that is still to do.
+    """
+
+    __slots__ = ("_bridge", "_client", "_done", "_response", "_write")
+
+    def __init__(
+        self, bridge: Bridge, client: ClientStream, response: UpstreamResponse, write: Callable[[bytes], None]
+    ) -> None:
+        self._bridge = bridge
+        self._client = client
+        self._response = response
+        self._write = write
+        self._done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def run(self, *, first_token_s: float | None, is_committed: Callable[[], bool]) -> None:
+        """Lets the answer through. Whatever ends it early, a cancelled task too, closes the upstream's connection."""
+        timer: asyncio.TimerHandle | None = None
+        if first_token_s is not None:
+            timer = asyncio.get_running_loop().call_later(first_token_s, self._late, first_token_s, is_committed)
+        self._client.on_flow(self._response.pause, self._response.resume)
+        try:
+            if self._client.paused:
+                self._response.pause()
+            self._response.stream(self._on_data, self._on_end)
+            await self._done
+            self._response.release()
+        except BaseException:
+            self._response.close()
+            raise
+        finally:
+            self._client.on_flow(None, None)
+            if timer is not None:
+                timer.cancel()
+
+    def abort(self, error: ExchangeError) -> None:
+        """Ends the answer with an error of ours."""
+        if not self._done.done():
+            self._response.close()
+            self._done.set_exception(error)
+
+    def _on_data(self, data: bytes) -> None:
+        """Takes one read. Hot: once a read."""
+        if self._done.done():
+            return
+        try:
+            out = self._bridge.feed(data)
+        except Exception as error:  # a bug here must end the answer, not the connection's protocol
+            self._raised(error)
+            return
+        if out:
+            self._write(out)
+        if self._bridge.done:
+            self._complete()
+
+    def _on_end(self, error: ExchangeError | None) -> None:
+        if self._done.done():
+            return
+        try:
+            out = self._bridge.finish(error)
+        except Exception as raised:  # as above
+            self._raised(raised)
+            return
+        if out:
+            self._write(out)
+        self._complete()
+
+    def _raised(self, error: Exception) -> None:
+        if not isinstance(error, ExchangeError):
+            _log.error("the answer could not be translated", exc_info=error)
+            error = InternalError("The answer could not be translated; the log says why.")
+        self.abort(error)
+
+    def _complete(self) -> None:
+        if not self._done.done():
+            self._done.set_result(None)
+
+    def _late(self, limit_s: float, is_committed: Callable[[], bool]) -> None:
+        if not is_committed():
+            self.abort(UpstreamTimeout(f"The upstream sent no token within {limit_s:g} s.", phase="first_token"))
+
+
+class AsyncPump(Pump):
+    """A pump for answers that a filter must await: reads wait their turn, and the upstream waits for them."""
+
+    __slots__ = ("_bridge_async", "_ended", "_task", "_waiting")
+
+    def __init__(
+        self,
+        bridge: AsyncTranslation,
+        client: ClientStream,
+        response: UpstreamResponse,
+        write: Callable[[bytes], None],
+    ) -> None:
+        super().__init__(bridge, client, response, write)
+        self._bridge_async = bridge
+        self._waiting: list[list[Event]] = []
+        self._ended = False
+        self._task: asyncio.Task[None] | None = None
+
+    async def run(self, *, first_token_s: float | None, is_committed: Callable[[], bool]) -> None:
+        """As `Pump.run`; a filter that is being awaited is cancelled with it."""
+        try:
+            await super().run(first_token_s=first_token_s, is_committed=is_committed)
+        finally:
+            if self._task is not None:
+                self._task.cancel()
+
+    def _on_data(self, data: bytes) -> None:
+        try:
+            self._enqueue(self._bridge_async.decode(data))
+        except Exception as error:  # as in Pump
+            self._raised(error)
+
+    def _on_end(self, error: ExchangeError | None) -> None:
+        self._ended = True
+        try:
+            self._enqueue(self._bridge_async.last_events(error))
+        except Exception as raised:  # as in Pump
+            self._raised(raised)
+
+    def _enqueue(self, events: list[Event]) -> None:
+        self._waiting.append(events)
+        if self._task is None or self._task.done():
+            self._response.pause()
+            self._task = asyncio.get_running_loop().create_task(self._work())
+
+    async def _work(self) -> None:
+        try:
+            while self._waiting and not self._done.done():
+                batches, self._waiting = self._waiting, []
+                out = await self._bridge_async.pass_async([event for batch in batches for event in batch])
+                if out:
+                    self._write(out)
+                if self._bridge.done:
+                    self._complete()
+        except Exception as error:  # as in Pump
+            self._raised(error)
+        if self._ended:
+            self._complete()
+        elif not self._client.paused:
+            self._response.resume()

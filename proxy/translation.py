@@ -1,0 +1,204 @@
+"""The sans-IO middle of one answer: upstream bytes in, client bytes out, stages' filters between.
+
+Two forms with one interface: `Translation` decodes and encodes; the chat relay passes payloads through untouched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from .api.chat.relay import ChatRelay
+from .errors import ExchangeError
+from .events import OUTPUT_EVENTS, Event, Finish, UpstreamFailed, Usage
+from .exchange import Outcome
+from .providers.provider import Decoder
+from .sse.parser import SseParser
+from .stage import ResponseFilter
+
+if TYPE_CHECKING:
+    from .exchange import Exchange
+
+
+class Encoder(Protocol):
+    """Turns neutral events into a client dialect's bytes. One instance an exchange, whatever attempts it takes."""
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """How the answer ended; None until then."""
+
+    @property
+    def usage(self) -> Usage | None:
+        """The last usage that was told."""
+
+    @property
+    def error(self) -> ExchangeError | None:
+        """What the answer failed with."""
+
+    def output_chars(self) -> int:
+        """Returns how many characters the model has produced so far, for an estimate of its tokens."""
+
+    @property
+    def done(self) -> bool:
+        """True once the end was encoded."""
+
+    def use(self, tools: Any, seal: Any) -> None:
+        """Says what the attempt at hand needs: how tools were renamed, and how reasoning is sealed."""
+
+    def begin(self) -> bytes:
+        """Returns what opens the stream."""
+
+    def encode(self, events: Sequence[Event]) -> bytes:
+        """Returns the bytes for events. Hot: once a read."""
+
+    def fail(self, error: ExchangeError) -> bytes:
+        """Ends the answer with an error; returns the bytes that say so."""
+
+    def final(self) -> bytes:
+        """Returns the whole answer as one JSON object; only once `done`."""
+
+
+class Bridge(Protocol):
+    """What the pump drives: bytes in, bytes out."""
+
+    @property
+    def done(self) -> bool:
+        """True once the answer has ended for the client."""
+
+    def feed(self, data: bytes) -> bytes:
+        """Takes one read; returns what the client gets for it. Raises the upstream's error while nothing is committed."""
+
+    def finish(self, error: ExchangeError | None = None) -> bytes:
+        """Says that the upstream's body has ended, as it should or by an error; returns the rest. Raises like `feed`."""
+
+    def fail(self, error: ExchangeError) -> bytes:
+        """Ends the answer with an error in the client's dialect."""
+
+
+class Translation:
+    """Parser, decoder, the stages' filters and the encoder of one attempt.
+
+    `exchange.committed` is set with the first event that shows the client a part of the answer; until then an error of
+    the upstream is raised instead of encoded, so that another attempt can be made.
+    """
+
+    __slots__ = ("_decoder", "_encoder", "_exchange", "_filters", "_held", "_parser")
+
+    def __init__(
+        self, exchange: Exchange, decoder: Decoder, filters: Sequence[ResponseFilter], encoder: Encoder
+    ) -> None:
+        self._exchange = exchange
+        self._parser = SseParser()
+        self._decoder = decoder
+        self._filters = tuple(one.on_events for one in filters)
+        self._encoder = encoder
+        self._held: list[Event] = []  # what came before the first output event
+
+    @property
+    def done(self) -> bool:
+        """True once the answer has ended for the client."""
+        return self._encoder.done
+
+    def feed(self, data: bytes) -> bytes:
+        """Takes one read of the upstream's body; returns what the client gets for it. Hot: once a read."""
+        events = self._decoder.feed(self._parser.feed(data))
+        return self._pass(events) if events else b""
+
+    def finish(self, error: ExchangeError | None = None) -> bytes:
+        """Says that the upstream's body has ended, as it should or by an error; returns the rest."""
+        return self._pass(self.last_events(error))
+
+    def whole(self, body: bytes) -> bytes:
+        """Takes a non-streamed body instead."""
+        return self._pass(self._decoder.whole(body))
+
+    def fail(self, error: ExchangeError) -> bytes:
+        """Ends the answer with an error; what filters hold back stays back."""
+        return self._encoder.fail(error)
+
+    def last_events(self, error: ExchangeError | None = None) -> list[Event]:
+        """Returns the decoder's last events at the end of the body.
+
+        An answer that was whole before the connection broke is whole; otherwise what broke it is what failed it.
+        """
+        events = self._decoder.feed(self._parser.finish()) + self._decoder.finish()
+        if error is not None and events and type(events[-1]) is UpstreamFailed:
+            events[-1] = UpstreamFailed(error)
+        return events
+
+    def _pass(self, events: list[Event]) -> bytes:
+        """Takes decoded events through the filters to the encoder. Hot: once a read."""
+        if not self._exchange.committed and not (events := self.commit(events)):
+            return b""
+        for on_events in self._filters:
+            events = cast(list[Event], on_events(self._exchange, events))
+        return self._encoder.encode(events) if events else b""
+
+    def commit(self, events: list[Event]) -> list[Event]:
+        """Holds events until one of them shows output; then returns them all. Raises the upstream's failure."""
+        self._held += events
+        last = self._held[-1]
+        if type(last) is UpstreamFailed and not any(isinstance(one, OUTPUT_EVENTS) for one in self._held):
+            raise last.error
+        if not any(isinstance(one, (Finish, *OUTPUT_EVENTS)) for one in self._held):
+            return []
+        self._exchange.committed = True
+        events, self._held = self._held, []
+        return events
+
+
+class AsyncTranslation(Translation):
+    """A Translation of which at least one filter must be awaited; only such exchanges pay for it."""
+
+    __slots__ = ()
+
+    async def pass_async(self, events: list[Event]) -> bytes:
+        """Takes decoded events through the filters to the encoder, awaiting those that ask for it."""
+        if not events or (not self._exchange.committed and not (events := self.commit(events))):
+            return b""
+        for on_events in self._filters:
+            result: Any = on_events(self._exchange, events)
+            events = await result if isinstance(result, Awaitable) else result
+        return self._encoder.encode(events) if events else b""
+
+    def decode(self, data: bytes) -> list[Event]:
+        """Takes one read of the upstream's body; returns its events, not yet filtered."""
+        return self._decoder.feed(self._parser.feed(data))
+
+    def decode_whole(self, body: bytes) -> list[Event]:
+        """Takes a non-streamed body; returns its events, not yet filtered."""
+        return self._decoder.whole(body)
+
+
+class Relay:
+    """Passes a chat answer to a chat client, payload by payload; the relay machine watches for usage and the end."""
+
+    __slots__ = ("_exchange", "machine")
+
+    def __init__(self, exchange: Exchange, machine: ChatRelay) -> None:
+        self._exchange = exchange
+        self.machine = machine
+
+    @property
+    def done(self) -> bool:
+        """True once the answer has ended for the client."""
+        return self.machine.done
+
+    def feed(self, data: bytes) -> bytes:
+        """Takes one read; returns what the client gets for it. Hot: once a read."""
+        return self._checked(self.machine.feed(data))
+
+    def finish(self, error: ExchangeError | None = None) -> bytes:
+        """Says that the upstream's body has ended; returns the rest."""
+        return self._checked(self.machine.finish() if error is None else self.machine.fail(error))
+
+    def fail(self, error: ExchangeError) -> bytes:
+        """Ends the answer with an error event."""
+        return self.machine.fail(error)
+
+    def _checked(self, out: bytes) -> bytes:
+        if not self._exchange.committed:
+            if self.machine.error is not None and not self.machine.started:
+                raise self.machine.error
+            self._exchange.committed = self.machine.started or self.machine.done
+        return out
