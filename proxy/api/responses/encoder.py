@@ -92,6 +92,7 @@ class ResponsesEncoder:
         "_snapshot",
         "_text_length",
         "_tools",
+        "error",
         "outcome",
         "usage",
     )
@@ -126,6 +127,7 @@ class ResponsesEncoder:
         self._final: bytes | None = None
         self.outcome: Outcome | None = None
         self.usage: Usage | None = None
+        self.error: ExchangeError | None = None
 
     @property
     def done(self) -> bool:
@@ -166,6 +168,18 @@ class ResponsesEncoder:
         """Returns the Response as it ended, as JSON; only once `done`."""
         assert self._final is not None
         return self._final
+
+    def output_chars(self) -> int:
+        """Returns how many characters the model has produced so far."""
+        total = 0
+        for item in self._output:
+            if isinstance(item, CallItem):
+                total += len(item.name) + sum(map(len, item.raw))
+            elif isinstance(item, ReasoningItem):
+                total += len(item.text())
+            else:
+                total += sum(len(text) for part in item.parts for text in part.texts)
+        return total
 
     # --- events of the answer
 
@@ -261,7 +275,7 @@ class ResponsesEncoder:
 
     def _on_failed(self, event: UpstreamFailed, out: list[bytes]) -> None:
         """Ends in an error: what is open gets no done events and stands in the output as incomplete."""
-        error = event.error
+        self.error = error = event.error
         code = error.code or "server_error"
         message = error.message
         self._emit(
