@@ -1,0 +1,266 @@
+"""Turns neutral events into chat completions: the chunks of a stream, and the whole object. Sans-IO.
+
+One answer is one choice. The machine knows which calls it has shown and under which index; everything else a chunk
+needs is constant, so that a piece of text costs a prepared prefix, the text as JSON, and a prepared suffix. Two things
+wait for the end of the answer: annotations (one list, as search models send it: a client could not join several), and
+the empty arguments of a call that got none, which are `{}`.
+
+    begin -> role chunk, encode -> chunks ... finish chunk, usage chunk when asked for, [DONE]
+                                   or an error event, and nothing behind it
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from ...errors import ExchangeError
+from ...events import (
+    Annotation,
+    Event,
+    Finish,
+    FinishReason,
+    ReasoningDelta,
+    ReasoningState,
+    Refusal,
+    TextDelta,
+    ToolCallDelta,
+    ToolCallStart,
+    UpstreamFailed,
+    Usage,
+)
+from ...exchange import Outcome
+from .objects import DONE, annotation_object, error_event, finish_reason, usage_object
+
+_encode = msgspec.json.encode
+
+
+class _Call:
+    """One tool call: its place in the list, the prepared bytes around a piece of its arguments, and the pieces."""
+
+    __slots__ = ("arguments", "call_id", "freeform", "name", "prefix", "suffix")
+
+    def __init__(self, start: ToolCallStart, prefix: bytes, suffix: bytes) -> None:
+        self.call_id = start.call_id
+        self.name = start.name
+        self.freeform = start.freeform
+        self.prefix = prefix
+        self.suffix = suffix
+        self.arguments: list[str] = []
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the call as an entry of `tool_calls`."""
+        arguments = "".join(self.arguments)
+        if self.freeform:
+            return {"id": self.call_id, "type": "custom", "custom": {"name": self.name, "input": arguments}}
+        return {"id": self.call_id, "type": "function", "function": {"name": self.name, "arguments": arguments}}
+
+
+class ChatEncoder:
+    """Takes the events of one answer; returns the bytes of its chunks, and at the end the whole completion.
+
+    `id`, `model` and `created` (Unix seconds) stand on every chunk. `reasoning_field` names the field of thinking,
+    which the API itself has no word for. `done` is True once nothing more may follow; `outcome` then says how it ended.
+    """
+
+    __slots__ = (
+        "_annotations",
+        "_calls",
+        "_content_prefix",
+        "_details",
+        "_head",
+        "_include_usage",
+        "_logprobs",
+        "_open",
+        "_reasoning",
+        "_reasoning_field",
+        "_reasoning_prefix",
+        "_refusal",
+        "_suffix",
+        "_tail",
+        "_text",
+        "_tier",
+        "done",
+        "error",
+        "finish",
+        "outcome",
+        "usage",
+    )
+
+    def __init__(
+        self,
+        *,
+        id: str,
+        model: str,
+        created: int,
+        include_usage: bool = False,
+        reasoning_field: str = "reasoning_content",
+    ) -> None:
+        self._head = {"id": id, "created": created, "model": model}
+        self._include_usage = include_usage
+        self._reasoning_field = reasoning_field
+        self._tail = b',"usage":null}\n\n' if include_usage else b"}\n\n"
+        chunk = {"id": id, "object": "chat.completion.chunk", "created": created, "model": model}
+        self._open = b"data: " + _encode(chunk)[:-1] + b',"choices":['
+        self._content_prefix = self._open + b'{"index":0,"delta":{"content":'
+        self._reasoning_prefix = self._open + b'{"index":0,"delta":{' + _encode(reasoning_field) + b":"
+        self._suffix = b'},"logprobs":null,"finish_reason":null}]' + self._tail
+        self._text: list[str] = []
+        self._logprobs: list[dict[str, Any]] = []
+        self._reasoning: list[str] = []
+        self._details: dict[str, list[Any]] = {}
+        self._refusal: list[str] = []
+        self._annotations: list[dict[str, Any]] = []
+        self._calls: dict[int, _Call] = {}
+        self._tier: str | None = None
+        self.done = False
+        self.outcome: Outcome | None = None
+        self.finish: FinishReason | None = None
+        self.usage: Usage | None = None
+        self.error: ExchangeError | None = None
+
+    def begin(self) -> bytes:
+        """Returns the first chunk, which says who speaks."""
+        return self._delta({"role": "assistant", "content": "", "refusal": None})
+
+    def encode(self, events: Sequence[Event]) -> bytes:
+        """Returns the chunks for a batch of events; events behind the end are ignored. Hot: once a read."""
+        out: list[bytes] = []
+        for event in events:
+            if self.done:
+                break
+            if type(event) is TextDelta:
+                self._text.append(event.text)
+                if event.logprobs:
+                    out.append(self._with_logprobs(event))
+                else:
+                    out.append(self._content_prefix + _encode(event.text) + self._suffix)
+            elif type(event) is ToolCallDelta:
+                call = self._calls.get(event.key)
+                if call is not None:  # else a filter withheld its start
+                    call.arguments.append(event.arguments)
+                    out.append(call.prefix + _encode(event.arguments) + call.suffix)
+            elif type(event) is ReasoningDelta:
+                self._reasoning.append(event.text)
+                out.append(self._reasoning_prefix + _encode(event.text) + self._suffix)
+            else:
+                out.append(self._rare(event))
+        return b"".join(out)
+
+    def fail(self, error: ExchangeError) -> bytes:
+        """Ends the answer in an error; returns its event, or nothing when the answer had ended before."""
+        if self.done:
+            return b""
+        self.done = True
+        self.outcome = "failed"
+        self.error = error
+        return error_event(error)
+
+    def final(self) -> bytes:
+        """Returns the whole `chat.completion` object as JSON; the error object when the answer failed."""
+        if self.error is not None:
+            return _encode({"error": self.error.to_dict()})
+        choice = {
+            "index": 0,
+            "message": self._message(),
+            "logprobs": {"content": self._logprobs, "refusal": None} if self._logprobs else None,
+            "finish_reason": finish_reason(self.finish or "stop", calls=bool(self._calls)),
+        }
+        head = self._head
+        completion: dict[str, Any] = {
+            "id": head["id"],
+            "object": "chat.completion",
+            "created": head["created"],
+            "model": head["model"],
+            "choices": [choice],
+        }
+        if self.usage is not None:
+            completion["usage"] = usage_object(self.usage)
+        if self._tier:
+            completion["service_tier"] = self._tier
+        return _encode(completion)
+
+    def _message(self) -> dict[str, Any]:
+        """Returns the message of the whole object; what the answer did not hold is null or left out."""
+        text = "".join(self._text)
+        message: dict[str, Any] = {
+            "role": "assistant",
+            "content": text or (None if self._calls or self._refusal else ""),
+            "refusal": "".join(self._refusal) or None,
+        }
+        if self._reasoning:
+            message[self._reasoning_field] = "".join(self._reasoning)
+        message.update(self._details)
+        if self._calls:
+            message["tool_calls"] = [call.to_dict() for call in self._calls.values()]
+        if self._annotations:
+            message["annotations"] = self._annotations
+        return message
+
+    def _rare(self, event: Event) -> bytes:
+        """Returns the bytes of an event that comes at most a few times an answer."""
+        if type(event) is ToolCallStart:
+            return self._start_call(event)
+        if type(event) is Refusal:
+            self._refusal.append(event.text)
+            return self._delta({"refusal": event.text})
+        if type(event) is Annotation:
+            self._annotations.append(annotation_object(event.annotation))
+        elif type(event) is ReasoningState:
+            return self._state(event.state)
+        elif type(event) is Usage:
+            self.usage = event
+        elif type(event) is Finish:
+            return self._end(event)
+        elif type(event) is UpstreamFailed:
+            return self.fail(event.error)
+        return b""
+
+    def _with_logprobs(self, event: TextDelta) -> bytes:
+        logprobs = event.logprobs or []
+        self._logprobs.extend(logprobs)
+        return self._delta({"content": event.text}, {"content": logprobs, "refusal": None})
+
+    def _start_call(self, event: ToolCallStart) -> bytes:
+        """Shows a new call, and prepares the bytes around its arguments."""
+        index = len(self._calls)
+        kind, field = ("custom", "input") if event.freeform else ("function", "arguments")
+        prefix = b'{"index":0,"delta":{"tool_calls":[{"index":%d,"%b":{"%b":' % (index, kind.encode(), field.encode())
+        self._calls[event.key] = _Call(event, self._open + prefix, b"}}]" + self._suffix)
+        call = {"index": index, "id": event.call_id, "type": kind, kind: {"name": event.name, field: ""}}
+        return self._delta({"tool_calls": [call]})
+
+    def _state(self, state: dict[str, Any]) -> bytes:
+        """Passes on the structured thinking that the upstream wants back; the client returns it with its next turn."""
+        details = state.get("details")
+        if not isinstance(details, list) or not details:
+            return b""
+        self._details.setdefault(state["field"], []).extend(details)
+        return self._delta({state["field"]: details})
+
+    def _end(self, event: Finish) -> bytes:
+        """Ends the answer as the model, a limit or a filter wanted."""
+        self.done = True
+        self.finish = event.reason
+        self.outcome = "completed" if event.reason == "stop" else "incomplete"
+        self._tier = event.service_tier
+        out: list[bytes] = []
+        for call in self._calls.values():
+            if not call.arguments and not call.freeform and event.reason == "stop":
+                call.arguments.append("{}")
+                out.append(call.prefix + b'"{}"' + call.suffix)
+        if self._annotations:
+            out.append(self._delta({"annotations": self._annotations}))
+        out.append(self._delta({}, None, finish_reason(event.reason, calls=bool(self._calls))))
+        if self._include_usage and self.usage is not None:
+            out.append(self._open + b'],"usage":' + _encode(usage_object(self.usage)) + b"}\n\n")
+        out.append(DONE)
+        return b"".join(out)
+
+    def _delta(self, delta: dict[str, Any], logprobs: Any = None, finish: str | None = None) -> bytes:
+        """Returns one chunk."""
+        choice = {"index": 0, "delta": delta, "logprobs": logprobs, "finish_reason": finish}
+        tier = b"" if finish is None or self._tier is None else b',"service_tier":' + _encode(self._tier)
+        return self._open + _encode(choice) + b"]" + tier + self._tail
