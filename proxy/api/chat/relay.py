@@ -1,0 +1,288 @@
+"""Passes the answer of a chat-completions upstream on to a chat-completions client. Sans-IO.
+
+Every payload leaves as it came, in the same call. The machine only watches: for the usage, for the finish reason, for
+errors and for the end. It reads each chunk into a struct of those few fields, which costs less than searching its
+bytes for them (0.24 against 0.4 to 0.9 microseconds for a chunk of 330 bytes) and cannot be misled by a text that
+contains such a word. Its rules for what ends an answer, and how, are those of the chat decoder:
+
+- the first finish reason counts; an error behind it changes nothing and is taken out, one before it fails the answer;
+- a payload that is no JSON is left out; three in a row fail the answer;
+- a body that ends without `[DONE]` is whole when a finish reason was there, else it was cut;
+- `[DONE]` without any answer is a failure.
+
+What is not passed on: comments (the server sends its own), event names, bytes behind the end, and the usage chunk of a
+client that did not ask for it. An error is written anew, so that no key or address of the upstream gets out.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from ...errors import ExchangeError, UpstreamCut, UpstreamGarbled, UpstreamTimeout
+from ...events import Usage
+from ...exchange import Outcome
+from ...providers.chat.chunk import Delta, decode_chunk, decode_leniently
+from ...providers.chat.stream_error import error_in, stream_error
+from ...providers.chat.usage import usage_from_chat
+from ...sse.parser import SseParser
+from .objects import DONE, error_event
+
+_CUT_SHORT = frozenset(
+    ("length", "max_tokens", "model_length", "max_output_tokens", "content_filter", "safety", "recitation")
+)
+_BROKEN = frozenset(("error", "abort", "insufficient_system_resource"))
+_MALFORMED_IN_A_ROW = 3
+
+
+class _Choice(msgspec.Struct, gc=False):
+    finish_reason: str | None = None
+    error: Any = None
+
+
+class _Seen(msgspec.Struct, gc=False):
+    """What the relay looks at in a chunk."""
+
+    choices: list[_Choice] | None = None
+    usage: dict[str, Any] | None = None
+    error: Any = None
+    x_groq: dict[str, Any] | None = None
+
+
+_decode = msgspec.json.Decoder(_Seen).decode
+
+
+class ChatRelay:
+    """Takes the bytes of one answer; returns the bytes for the client.
+
+    `include_usage` says whether the client asked for the usage chunk. `started` is True once a piece of the answer was
+    passed on: from then on nothing can be retried. `done` is True once the answer has ended; `outcome`, `error` and
+    `usage` are final then. `malformed` counts payloads that were left out.
+    """
+
+    __slots__ = (
+        "_finish",
+        "_include_usage",
+        "_malformed_run",
+        "_parser",
+        "_usage",
+        "_usage_last",
+        "done",
+        "error",
+        "malformed",
+        "outcome",
+        "started",
+    )
+
+    def __init__(self, *, include_usage: bool = False) -> None:
+        self._parser = SseParser()
+        self._include_usage = include_usage
+        self._finish: str | None = None
+        self._usage: dict[str, Any] | None = None
+        self._usage_last = False
+        self._malformed_run = 0
+        self.malformed = 0
+        self.started = False
+        self.done = False
+        self.outcome: Outcome | None = None
+        self.error: ExchangeError | None = None
+
+    @property
+    def usage(self) -> Usage | None:
+        """The last usage that the upstream told of, or None."""
+        return None if self._usage is None else usage_from_chat(self._usage)
+
+    def feed(self, data: bytes) -> bytes:
+        """Takes the next bytes; returns what they give for the client. Hot: once a read."""
+        if self.done:
+            return b""
+        try:
+            payloads = self._parser.feed(data)
+        except UpstreamGarbled as error:
+            return self.fail(error)
+        if len(payloads) == 1:
+            return self._take(payloads[0])
+        out: list[bytes] = []
+        for payload in payloads:
+            out.append(self._take(payload))
+            if self.done:
+                break
+        return b"".join(out)
+
+    def finish(self) -> bytes:
+        """Says that the body has ended as HTTP says it should; returns the rest."""
+        out: list[bytes] = []
+        if not self.done:
+            for payload in self._parser.finish():
+                out.append(self._take(payload))
+                if self.done:
+                    break
+        if not self.done:
+            out.append(self._end(clean=False))
+        return b"".join(out)
+
+    def fail(self, error: ExchangeError) -> bytes:
+        """Says that no more will come, and why; returns the error event.
+
+        An answer whose finish reason has been passed on is whole: losing the connection behind it is no failure.
+        """
+        if self.done:
+            return b""
+        if self._finish is not None and isinstance(error, (UpstreamCut, UpstreamTimeout, UpstreamGarbled)):
+            return self._end(clean=False)
+        return self._fail(error)
+
+    def whole(self, body: bytes) -> tuple[bytes, Usage | None, Outcome]:
+        """Takes the body of a non-streamed answer instead; returns it as it is, its usage, and how it ended.
+
+        Raises UpstreamStreamError for an error object under status 200, UpstreamGarbled for what is no completion:
+        nothing has reached the client yet, so that another deployment may be asked or a true status be given.
+        """
+        seen = self._read(body)
+        if seen is None:
+            raise UpstreamGarbled("The upstream's answer is not JSON.")
+        if (error := self._error_of(seen, body)) is not None:
+            raise stream_error(error)
+        if not seen.choices:
+            raise UpstreamGarbled("The upstream's answer holds no choices.")
+        self._note(seen)
+        self.done = self.started = True
+        self.outcome = "incomplete" if self._finish in _CUT_SHORT else "completed"
+        return body, self.usage, self.outcome
+
+    def _take(self, payload: tuple[bytes, bytes]) -> bytes:
+        """Takes one payload; returns it, or what stands in its place. Hot: once a chunk."""
+        name, data = payload
+        if name and name != b"message":
+            return self._named(name, data)
+        if data in (b"[DONE]", b"DONE"):
+            return self._end(clean=True)
+        seen = self._read(data)
+        if seen is None:
+            return self._skip(data)
+        self._malformed_run = 0
+        if seen.choices and not self.started:
+            self.started = _says_something(data)
+        self._note(seen)
+        if (error := self._error_of(seen, data)) is not None:
+            return self._error(error, data)
+        if seen.usage and not seen.choices:
+            self._usage_last = self._usage_last or self.started
+            if not self._include_usage:
+                return b""
+        return _framed(data)
+
+    def _read(self, data: bytes) -> _Seen | None:
+        """Returns what is looked at in a payload, or None when it is no JSON object."""
+        try:
+            return _decode(data)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            pass
+        read = decode_leniently(data)
+        if read is None:
+            return None
+        chunk = read[0]
+        choices = [_Choice(choice.finish_reason, choice.error) for choice in chunk.choices or ()]
+        return _Seen(choices, chunk.usage, chunk.error, chunk.x_groq if isinstance(chunk.x_groq, dict) else None)
+
+    def _note(self, seen: _Seen) -> None:
+        """Remembers the finish reason and the usage. Hot: once a chunk."""
+        for choice in seen.choices or ():
+            if choice.finish_reason and self._finish is None and choice.finish_reason not in _BROKEN:
+                self._finish = choice.finish_reason
+        if seen.usage:
+            self._usage = seen.usage
+        elif seen.x_groq is not None and isinstance(seen.x_groq.get("usage"), dict):
+            self._usage = seen.x_groq["usage"]
+
+    def _error_of(self, seen: _Seen, data: bytes) -> Any:
+        """Returns the error that a payload holds, wherever it stands, or None. Hot: once a chunk."""
+        if seen.error:
+            return seen.error
+        if seen.x_groq is not None and seen.x_groq.get("error"):
+            return seen.x_groq["error"]
+        if not seen.choices:
+            return error_in(data) if seen.choices is None and seen.usage is None else None
+        for choice in seen.choices:
+            if choice.error:
+                return choice.error
+            if choice.finish_reason in _BROKEN:
+                return {"message": f"The upstream ended with finish_reason {choice.finish_reason!r}."}
+        return None
+
+    def _named(self, name: bytes, data: bytes) -> bytes:
+        """Takes a payload with an event name."""
+        if name == b"error":
+            return self._error(_loads(data), b"")
+        if name == b"unframed":
+            found = _loads(data)
+            if isinstance(found, list) and found:
+                found = found[0]
+            return self._error(found, b"") if isinstance(found, dict) and found.get("error") else b""
+        return b"" if name == b"ping" else self._take((b"", data))
+
+    def _error(self, error: Any, data: bytes) -> bytes:
+        """Takes an error object: it fails the answer, or is taken out of an answer that had come to its end."""
+        if self._finish is None:
+            said = error.get("code") if isinstance(error, dict) else None
+            return self._fail(stream_error(error), said if isinstance(said, (str, int)) else None)
+        rest = _loads(data)
+        if not isinstance(rest, dict) or "choices" not in rest:
+            return b""
+        rest.pop("error", None)
+        if not rest["choices"] and not self._include_usage:
+            return b""
+        return _framed(msgspec.json.encode(rest))
+
+    def _skip(self, data: bytes) -> bytes:
+        """Leaves out a payload that is no JSON object."""
+        if not data.strip():
+            return b""
+        self.malformed += 1
+        self._malformed_run += 1
+        if self._malformed_run < _MALFORMED_IN_A_ROW:
+            return b""
+        return self.fail(UpstreamGarbled("The upstream sent several events in a row that are not JSON."))
+
+    def _end(self, *, clean: bool) -> bytes:
+        """Ends the answer; `clean` when the upstream said so itself."""
+        if self._finish is None and not (clean and self.started) and not self._usage_last:
+            if clean:
+                return self._fail(UpstreamGarbled("The upstream ended the stream without an answer."))
+            return self._fail(UpstreamCut("The upstream closed the stream before it was complete."))
+        self.done = True
+        self.outcome = "incomplete" if self._finish in _CUT_SHORT else "completed"
+        return DONE
+
+    def _fail(self, error: ExchangeError, code: str | int | None = None) -> bytes:
+        self.done = True
+        self.outcome = "failed"
+        self.error = error
+        return error_event(error, code)
+
+
+def _framed(data: bytes) -> bytes:
+    if b"\n" in data:
+        data = data.replace(b"\n", b"\ndata: ")
+    return b"data: " + data + b"\n\n"
+
+
+def _says_something(data: bytes) -> bool:
+    """Tells whether a chunk holds a piece of the answer, not only the role."""
+    try:
+        chunk = decode_chunk(data)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return True
+    return any(_says(choice.delta or choice.message) for choice in chunk.choices or ())
+
+
+def _says(delta: Delta | None) -> bool:
+    return delta is not None and any(getattr(delta, name) for name in delta.__struct_fields__)
+
+
+def _loads(data: bytes) -> Any:
+    try:
+        return msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return data.decode("utf-8", "replace")
