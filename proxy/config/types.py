@@ -146,7 +146,8 @@ class Secret(ConfigValue):
     def parse(cls, value: object, sources: Sources) -> Self:
         """Returns the secret for its written form, looked up in the environment or read from its file."""
         if not isinstance(value, str):
-            raise Mistake("expected text", "write env:NAME or file:PATH, or put it in quotes")
+            found = shown(value) if value is None or isinstance(value, (list, dict)) else "a bare number or word"
+            raise Mistake(f"expected a secret, found {found}", "write env:NAME or file:PATH, or put it in quotes")
         if variable := _VARIABLE.fullmatch(value):
             return cls._from_environment(variable[1], sources)
         if value.startswith("file:"):

@@ -97,7 +97,7 @@ def test_a_secret_is_read_from_a_file_beside_the_config(tmp_path: Path):
         ("${MASTER_KEY}", '"${MASTER_KEY}" is not replaced by the variable', "write env:MASTER_KEY"),
         ("$MASTER_KEY", '"$MASTER_KEY" is not replaced by the variable', "write env:MASTER_KEY"),
         ("", "a secret cannot be empty", "write env:NAME or file:PATH"),
-        (12345, "expected text", "write env:NAME or file:PATH, or put it in quotes"),
+        (12345, "expected a secret, found a bare number or word", "write env:NAME or file:PATH, or put it in quotes"),
         ("file:missing", 'cannot read the secret\'s file "missing": No such file or directory', "check the path"),
         ("file:binary", 'cannot read the secret\'s file "binary": it is not UTF-8 text', "check the path"),
         ("file:blank", 'the secret\'s file "blank" is empty', "put the secret in it"),

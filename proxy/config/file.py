@@ -1,0 +1,125 @@
+"""The structs of `pipeline.yaml`: what may stand in the file, and what is left of it once it is loaded."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from ..errors import Problem
+from ..providers.provider import Provider, UpstreamConfig
+from ..stage import Stage, StageConfig
+from .listen import Listen
+from .problems import Place
+from .types import Duration, Size
+
+
+class Limits(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """What one client may ask of the server, and how long the server waits."""
+
+    body: Annotated[Size, Meta(description="The largest request body, as sent and after decompression.")] = Size(
+        32 * 1024 * 1024
+    )
+    header: Annotated[Size, Meta(description="The largest request head: request line and all headers.")] = Size(
+        64 * 1024
+    )
+    keepalive_comment: Annotated[
+        Duration, Meta(description="How long a stream may be silent before a comment is sent to keep it open.")
+    ] = Duration(15)
+    drain: Annotated[
+        Duration, Meta(description="How long running streams may go on after the server was told to stop.")
+    ] = Duration(600)
+    max_streams: Annotated[
+        Annotated[int, Meta(ge=1)] | None, Meta(description="How many requests one worker serves at a time.")
+    ] = None
+
+
+class ModelTarget(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """One deployment that serves a model, with its share of the requests."""
+
+    use: Annotated[str, Meta(description="The upstream and its name for the model: upstream/model.")]
+    weight: Annotated[
+        float, Meta(gt=0, le=1_000_000, description="Its share, compared with the others of the model.")
+    ] = 1.0
+
+
+class File(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """A pipeline.yaml: where tokens come from, the names clients ask for, and what happens on the way."""
+
+    listen: Annotated[
+        Listen,
+        Meta(description="The address to serve; beyond the loopback only with a stage that asks for keys."),
+    ] = Listen()
+    workers: Annotated[
+        Annotated[int, Meta(ge=1, le=1024)] | Literal["auto"],
+        Meta(description="How many processes serve the address; auto is one for each processor."),
+    ] = 1
+    limits: Annotated[Limits, Meta(description="What one client may ask of the server.")] = Limits()
+    upstreams: Annotated[
+        Any, Meta(description="Where tokens come from: a name of your own, then its kind and settings.")
+    ]
+    models: Annotated[Any, Meta(description="The names clients ask for, and the deployments that serve each.")]
+    pipeline: Annotated[
+        Any, Meta(description="The order of processing: a request falls down this list, its response climbs back up.")
+    ]
+
+
+class UpstreamEntry(msgspec.Struct, frozen=True):
+    """One upstream of the file, checked, not yet opened: `provider(name, config)` opens it."""
+
+    name: str
+    provider: type[Provider]
+    config: UpstreamConfig
+
+
+class DeploymentEntry(msgspec.Struct, frozen=True):
+    """One way to serve a model. `model` may hold a `*` that stands for what the `*` in the model's name matched."""
+
+    upstream: str
+    model: str
+    weight: float = 1.0
+
+
+class StageEntry(msgspec.Struct, frozen=True):
+    """One entry of the pipeline, checked, not yet started: `stage(config)` makes the stage."""
+
+    name: str
+    stage: type[Stage]
+    config: StageConfig
+    place: Place
+
+
+class Skipped(msgspec.Struct, frozen=True):
+    """Something in the file that is left out on this machine, and why."""
+
+    kind: Literal["upstream", "model"]
+    name: str
+    reason: str
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True):
+    """A file that was loaded and found right. Everything is in the order of the file."""
+
+    file: str
+    listen: Listen
+    workers: int
+    limits: Limits
+    upstreams: dict[str, UpstreamEntry]
+    models: dict[str, tuple[DeploymentEntry, ...]]
+    pipeline: tuple[StageEntry, ...]
+    skipped: tuple[Skipped, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+
+    @property
+    def asks_for_keys(self) -> bool:
+        """Whether some stage finds out who is asking, so that the server may listen beyond the loopback."""
+        return any("key" in entry.stage.sets for entry in self.pipeline)
+
+
+def processors() -> int:
+    """Returns how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

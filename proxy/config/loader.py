@@ -1,0 +1,128 @@
+"""Loads a `pipeline.yaml`: every mistake in it is found before the first request, by line and column."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping as Table
+from pathlib import Path
+
+from ..providers import registry as providers_registry
+from ..providers.provider import Provider
+from ..registry import installed_stages
+from ..stage import Stage
+from .decode import decode
+from .file import Config, File, processors
+from .listen import Listen
+from .models import read_models
+from .nodes import Mapping, Node, compose, plain, read
+from .order import who_sets
+from .pipeline import Pipeline, read_pipeline
+from .problems import Place, Problems
+from .types import Sources, shown
+from .upstreams import Upstreams, read_upstreams
+
+
+def load(
+    path: str | Path,
+    *,
+    environ: Table[str, str] = os.environ,
+    providers: Table[str, type[Provider]] | None = None,
+    stages: Table[str, type[Stage]] | None = None,
+) -> Config:
+    """Returns the configuration of a file; raises ConfigError with all its mistakes, ConfigMissing without a file.
+
+    `providers` and `stages` are by default all that are installed.
+    """
+    path = Path(path)
+    text = read(path, str(path))
+    sources = Sources(environ, path.parent)
+    return load_text(text, str(path), sources=sources, providers=providers, stages=stages)
+
+
+def load_text(
+    text: str,
+    name: str,
+    *,
+    sources: Sources | None = None,
+    providers: Table[str, type[Provider]] | None = None,
+    stages: Table[str, type[Stage]] | None = None,
+) -> Config:
+    """Returns the configuration of a file's text; `name` is what messages call it. Raises ConfigError."""
+    problems = Problems(name)
+    root = compose(text, problems)
+    if root is not None and not isinstance(root, Mapping):
+        what = f"expected upstreams, models and pipeline, found {shown(plain(root))}"
+        problems.error(root.place, what, "write each as key: value, with a space after the colon")
+    if not isinstance(root, Mapping):
+        problems.stop()
+        raise AssertionError("no root without a problem")
+    reading = _Reading(
+        root,
+        problems,
+        sources or Sources(),
+        providers_registry.kinds() if providers is None else providers,
+        installed_stages() if stages is None else stages,
+    )
+    return reading.config(name)
+
+
+class _Reading:
+    """One file on its way from nodes to a Config."""
+
+    def __init__(
+        self,
+        root: Mapping,
+        problems: Problems,
+        sources: Sources,
+        providers: Table[str, type[Provider]],
+        stages: Table[str, type[Stage]],
+    ) -> None:
+        self.root = root
+        self.problems = problems
+        self.sources = sources
+        self.providers = providers
+        self.stages = stages
+
+    def config(self, name: str) -> Config:
+        """Returns the configuration, or raises ConfigError with everything that is wrong with the file."""
+        problems = self.problems
+        file = decode(self.root, File, "", problems, self.sources)
+        upstreams, models, pipeline = map(self._section, ("upstreams", "models", "pipeline"))
+        where = Upstreams() if upstreams is None else read_upstreams(upstreams, self.providers, problems, self.sources)
+        what, unserved = ({}, []) if models is None else read_models(models, where, problems)
+        order = Pipeline() if pipeline is None else read_pipeline(pipeline, self.stages, problems, self.sources)
+        if file is not None and not file.listen.loopback and order.lacks("key"):
+            self._refuse_reach(file.listen)
+        if unserved and not what:
+            problems.warning(
+                self._place("models"), "no model is left to serve", "set a variable that an upstream requires"
+            )
+        problems.stop()
+        assert file is not None
+        return Config(
+            file=name,
+            listen=file.listen,
+            workers=processors() if file.workers == "auto" else file.workers,
+            limits=file.limits,
+            upstreams=where.used,
+            models=what,
+            pipeline=tuple(order.entries),
+            skipped=(*where.skipped.values(), *unserved),
+            warnings=problems.warnings,
+        )
+
+    def _refuse_reach(self, listen: Listen) -> None:
+        """Reports an address that other machines can reach when nobody asks them for a key."""
+        self.problems.error(
+            self._place("listen"),
+            f"listen: {listen.written} is open to other machines, and no stage asks them for a key",
+            f"add {who_sets('key', self.stages)} to the pipeline, or listen on 127.0.0.1:{listen.port}",
+        )
+
+    def _section(self, name: str) -> Node | None:
+        entry = self.root.entries.get(name)
+        return None if entry is None else entry.value
+
+    def _place(self, name: str) -> Place:
+        node = self._section(name)
+        return self.root.place if node is None else node.place
