@@ -1,0 +1,134 @@
+"""The conversation of a Responses request as the `messages` of chat completions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ...api.responses.request import ResponsesRequest
+from ...api.responses.tool_map import ToolMap
+from ...api.responses.turns import Called, ModelTurn, SystemTurn, Turn, UserTurn
+from .content import PARAGRAPH, Content, system_text, user_content
+from .profile import ChatProfile
+from .replay import replayed
+from .tool_messages import Attachments, tool_call, tool_message
+
+Message = dict[str, Any]
+
+
+def chat_messages(
+    request: ResponsesRequest, profile: ChatProfile, tools: ToolMap, ignore: Callable[[str], None]
+) -> list[Message]:
+    """Returns the messages; raises BadRequest. `ignore` is told of history that no message can hold.
+
+    A model's turn is one message with all its calls; the messages of role `tool` stand directly behind it, in the
+    order of the calls, and behind those one message of the user with the images and files that tools gave back.
+    """
+    turns, dropped = request.turns()
+    for what in dropped:
+        ignore(what)
+    messages: list[Message] = []
+    instructions = request.value("instructions")
+    if instructions:
+        messages.append({"role": profile.system_role, "content": instructions})
+    for turn in turns:
+        _add(turn, messages, profile, tools)
+    if profile.merge_system != "never":
+        messages = _merge_system(messages, everywhere=profile.merge_system == "all")
+    if profile.alternate:
+        messages = _alternate(messages, profile)
+    return messages
+
+
+def _add(turn: Turn, messages: list[Message], profile: ChatProfile, tools: ToolMap) -> None:
+    """Adds the messages of one turn."""
+    if isinstance(turn, SystemTurn):
+        messages.append({"role": profile.system_role, "content": system_text(turn.content, turn.path)})
+    elif isinstance(turn, UserTurn):
+        messages.append({"role": "user", "content": user_content(turn.content, turn.path, profile)})
+    else:
+        message = _assistant(turn, profile, tools)
+        if message is None:
+            return
+        messages.append(message)
+        _add_outputs(turn.calls, messages, profile, tools)
+
+
+def _assistant(turn: ModelTurn, profile: ChatProfile, tools: ToolMap) -> Message | None:
+    """Returns the message of a model's turn; None when it only thought, or said nothing."""
+    text, refusal = turn.text, turn.refusal
+    if not text and not refusal and not turn.calls:
+        return None
+    if refusal and not profile.refusals:
+        text, refusal = text + refusal, ""
+    message: Message = {"role": "assistant", "content": text}
+    if refusal:
+        message["refusal"] = refusal
+    if not text and (refusal or turn.calls) and not profile.content_null_as_empty:
+        message["content"] = None
+    message.update(replayed(turn, profile))
+    if turn.calls:
+        message["tool_calls"] = [tool_call(called.call, tools, profile) for called in turn.calls]
+    return message
+
+
+def _add_outputs(calls: list[Called], messages: list[Message], profile: ChatProfile, tools: ToolMap) -> None:
+    attachments = Attachments()
+    for called in calls:
+        output, call_id = called.output, called.call.call_id
+        assert output is not None, "seen to when the turns were assembled"
+        assert call_id is not None, "calls without an id are in no turn"
+        messages.append(tool_message(output, called.output_path, call_id, tools, profile, attachments))
+    if attachments.parts:
+        messages.append({"role": "user", "content": attachments.parts})
+
+
+def _merge_system(messages: list[Message], *, everywhere: bool) -> list[Message]:
+    """Makes one message of the system messages at the beginning, or of all, in their order."""
+    count = 0
+    while count < len(messages) and messages[count]["role"] in ("system", "developer"):
+        count += 1
+    system, others = messages[:count], messages[count:]
+    if everywhere:
+        system += [message for message in others if message["role"] in ("system", "developer")]
+        others = [message for message in others if message["role"] not in ("system", "developer")]
+    if len(system) < 2:
+        return system + others
+    text = PARAGRAPH.join(message["content"] for message in system if message["content"])
+    return [{"role": system[0]["role"], "content": text}, *others]
+
+
+def _alternate(messages: list[Message], profile: ChatProfile) -> list[Message]:
+    """Joins neighbouring messages of the user, and of the model where no calls stand between them."""
+    joined: list[Message] = []
+    for message in messages:
+        before = joined[-1] if joined else None
+        if before is None or before["role"] != message["role"] or message["role"] not in ("user", "assistant"):
+            joined.append(dict(message))
+        elif message["role"] == "user":
+            before["content"] = _both(before["content"], message["content"])
+        else:
+            joined[-1] = _one_assistant(before, message, profile)
+    return joined
+
+
+def _one_assistant(first: Message, second: Message, profile: ChatProfile) -> Message:
+    """Returns one message for two of the model; the first has no calls, else its outputs would stand between them."""
+    message = {**first, **second}
+    texts = [text for text in (first["content"], second["content"]) if text]
+    message["content"] = PARAGRAPH.join(texts) if texts or profile.content_null_as_empty else second["content"]
+    if "refusal" in first and "refusal" in second:
+        message["refusal"] = first["refusal"] + second["refusal"]
+    return message
+
+
+def _both(first: Content, second: Content) -> Content:
+    if isinstance(first, str) and isinstance(second, str):
+        return PARAGRAPH.join(text for text in (first, second) if text)
+    return _parts(first) + _parts(second)
+
+
+def _parts(content: Content) -> list[dict[str, Any]]:
+    if isinstance(content, list):
+        return content
+    return [{"type": "text", "text": content}] if content else []
