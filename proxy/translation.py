@@ -66,10 +66,10 @@ class Bridge(Protocol):
         """True once the answer has ended for the client."""
 
     def feed(self, data: bytes) -> bytes:
-        """Takes one read; returns what the client gets for it. Raises the upstream's error while nothing is committed."""
+        """Takes one read; returns what the client gets. Raises the upstream's error while nothing is committed."""
 
     def finish(self, error: ExchangeError | None = None) -> bytes:
-        """Says that the upstream's body has ended, as it should or by an error; returns the rest. Raises like `feed`."""
+        """Says that the body has ended, as it should or by an error; returns the rest. Raises like `feed`."""
 
     def fail(self, error: ExchangeError) -> bytes:
         """Ends the answer with an error in the client's dialect."""

@@ -1,3 +1,6 @@
 """The stages that Penstock ships."""
 
-STAGES: tuple[type, ...] = ()
+from .route import Route
+from .stream_translate import StreamTranslate
+
+STAGES = (Route, StreamTranslate)

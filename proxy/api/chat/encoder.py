@@ -121,6 +121,14 @@ class ChatEncoder:
         self.usage: Usage | None = None
         self.error: ExchangeError | None = None
 
+    def use(self, tools: object, seal: object) -> None:
+        """Takes what the attempt at hand needs; chat completions need neither names restored nor anything sealed."""
+
+    def output_chars(self) -> int:
+        """Returns how many characters the model has produced so far."""
+        calls = sum(len(call.name) + sum(map(len, call.arguments)) for call in self._calls.values())
+        return calls + sum(map(len, (*self._text, *self._reasoning, *self._refusal)))
+
     def begin(self) -> bytes:
         """Returns the first chunk, which says who speaks."""
         return self._delta({"role": "assistant", "content": "", "refusal": None})

@@ -1,0 +1,24 @@
+"""Makes a running pipeline out of a checked configuration."""
+
+from __future__ import annotations
+
+from .config.file import Config
+from .models import ModelTable
+from .pipeline import Pipeline
+from .providers.provider import Deployment
+
+
+def assemble(config: Config) -> Pipeline:
+    """Returns the pipeline of a configuration, not yet started: upstreams, the models on them, the stages."""
+    providers = {name: entry.provider(name, entry.config) for name, entry in config.upstreams.items()}
+    models = {
+        name: [Deployment(providers[one.upstream], one.model, one.weight) for one in entries]
+        for name, entries in config.models.items()
+    }
+    unavailable = {one.name: one.reason for one in config.skipped if one.kind == "model"}
+    return Pipeline(
+        [entry.stage(entry.config) for entry in config.pipeline],
+        ModelTable(models, unavailable),
+        providers,
+        keepalive_s=float(config.limits.keepalive_comment),
+    )

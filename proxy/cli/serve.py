@@ -1,0 +1,127 @@
+"""`penstock serve`: starts the server."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+import sys
+import tempfile
+
+import msgspec
+import uvloop
+
+from ..config.file import Config
+from ..config.listen import Listen
+from ..config.loader import load, load_text
+from ..errors import ConfigError
+from ..server.app import App
+from ..worker import Worker, listener
+from ..workers import Supervisor
+
+_ONE_UPSTREAM = """\
+upstreams:
+  upstream: {{kind: openai-compatible, base_url: {url}}}
+models:
+  "*": ["upstream/*"]
+pipeline: [route, stream-translate]
+"""
+_COUNTERS = "PENSTOCK_COUNTERS"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the command's arguments."""
+    parser.add_argument("--config", metavar="FILE", help="the file to serve (default: pipeline.yaml)")
+    parser.add_argument("--host", help="the address to listen on, instead of the file's")
+    parser.add_argument("--port", type=int, help="the port to listen on, instead of the file's; 0 takes any free one")
+    parser.add_argument("--workers", type=int, metavar="N", help="how many processes, instead of the file's")
+    parser.add_argument(
+        "--upstream", metavar="URL", help="serve every model name from this chat-completions server; needs no file"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serves until it is stopped; returns the exit code."""
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
+    try:
+        config = _config(args)
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    for warning in config.warnings:
+        print(warning, file=sys.stderr)
+    shared = config.workers > 1
+    try:
+        sock = listener(config.listen.host, config.listen.port, shared=shared)
+    except OSError as error:
+        print(f"penstock: cannot listen on {config.listen.written}: {error.strerror or error}", file=sys.stderr)
+        return 1
+    if not shared:
+        return _serve(config, sock, announce=True)
+    with contextlib.closing(sock), tempfile.TemporaryDirectory(prefix="penstock-") as directory:
+        os.environ.setdefault(_COUNTERS, os.path.join(directory, "counters"))
+        host, port = sock.getsockname()[:2]  # bound, never listened on: keeps the port while workers come and go
+        return Supervisor(config.workers, lambda index: _work(config, host, port, index)).run()
+
+
+def _config(args: argparse.Namespace) -> Config:
+    if args.upstream is not None:
+        config = load_text(_ONE_UPSTREAM.format(url=msgspec.json.encode(args.upstream).decode()), "--upstream")
+    else:
+        config = load(args.config or "pipeline.yaml")
+    listen = config.listen
+    host = args.host if args.host is not None else listen.host
+    port = args.port if args.port is not None else listen.port
+    listen = Listen(host, port)
+    if not listen.loopback and not config.asks_for_keys:
+        raise ConfigError.of(
+            f"--host {host} is open to other machines, and no stage asks them for a key",
+            'add "auth" to the pipeline, or listen on 127.0.0.1',
+        )
+    workers = config.workers if args.workers is None else max(1, args.workers)
+    return msgspec.structs.replace(config, listen=listen, workers=workers)
+
+
+def _work(config: Config, host: str, port: int, index: int) -> int:
+    os.environ["PENSTOCK_WORKER"] = str(index)
+    return _serve(config, listener(host, port, shared=True), announce=index == 0)
+
+
+def _serve(config: Config, sock: socket.socket, *, announce: bool) -> int:
+    """Runs one worker in this process."""
+    address = sock.getsockname()
+    written = Listen(str(address[0]), int(address[1])).written
+
+    def ready(app: App) -> None:
+        if announce:
+            announcing.append(asyncio.ensure_future(_announce(config, app, written)))
+
+    announcing: list[asyncio.Task[None]] = []
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(Worker(config, sock, ready).run())
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+async def _announce(config: Config, app: App, address: str) -> None:
+    """Prints where the server is, what it serves, and a request that works when it is pasted."""
+    names = list(await app.catalog.names())
+    patterns = [name for name in config.models if "*" in name]
+    model = names[0] if names else (patterns[0] if patterns else "MODEL")
+    shown = ", ".join([*names[:12], *(["..."] if len(names) > 12 else []), *patterns])
+    print(f"Penstock serves http://{address}/v1 ({config.file}, {config.workers} worker(s))")
+    print(f"models: {shown or 'none'}")
+    for skipped in config.skipped:
+        if skipped.kind == "upstream":
+            print(f"not served: {skipped.name} ({skipped.reason})")
+    key = " -H 'authorization: Bearer YOUR_KEY'" if config.asks_for_keys else ""
+    body = f'{{"model": "{model}", "input": "Hello, river.", "stream": true}}'
+    print(f"try:\n  curl -N http://{address}/v1/responses -H 'content-type: application/json'{key} -d '{body}'", flush=True)

@@ -1,0 +1,207 @@
+"""The routes of the server, and what each does with a request."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import web
+
+from ..errors import ExchangeError, MethodNotAllowed, NotFound, Overloaded, UpgradeRequired
+from ..exchange import Client, Exchange
+from ..pipeline import Pipeline
+from ..reply import Reply
+from ..request import Dialect
+from .body import read_body
+from .catalog import Catalog
+from .keepalive import KeepAlive
+from .stream import EventStream
+
+_log = logging.getLogger("penstock")
+_STALLED_S = 120.0
+_REQUEST_ID = re.compile(r"[\w.:/=+-]{1,128}")
+
+Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+
+class App:
+    """Serves one pipeline. `handle` is the handler of all requests.
+
+    Paths are served with and without `/v1`. `max_streams` is how many exchanges run at a time; None is no limit.
+    """
+
+    def __init__(self, pipeline: Pipeline, *, max_body: int, max_streams: int | None = None) -> None:
+        self._pipeline = pipeline
+        self._max_body = max_body
+        self._max_streams = max_streams
+        self._keepalive = KeepAlive(pipeline.keepalive_s, _STALLED_S)
+        self._catalog = Catalog(pipeline.models, int(time.time()))
+        self._draining = False
+        self._open = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._routes: dict[str, dict[str, Handler]] = {
+            "/responses": {"POST": self._answers("responses")},
+            "/chat/completions": {"POST": self._answers("chat")},
+            "/models": {"GET": self._models},
+            "/healthz": {"GET": self._healthz},
+            "/readyz": {"GET": self._readyz},
+        }
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answers one request."""
+        path = request.path
+        if path.startswith("/v1/"):
+            path = path[3:]
+        if path != "/" and path.endswith("/"):
+            path = path.rstrip("/")
+        methods = self._routes.get(path)
+        if methods is None:
+            return await self._unknown(request, path)
+        handler = methods.get("GET" if request.method == "HEAD" else request.method)
+        if handler is None:
+            return self._wrong_method(request, path, methods)
+        return await handler(request)
+
+    def drain(self) -> None:
+        """Stops being ready; running exchanges go on."""
+        self._draining = True
+
+    async def drained(self, timeout_s: float) -> bool:
+        """Waits until nothing runs any more; tells whether that came about in time."""
+        try:
+            await asyncio.wait_for(self._idle.wait(), timeout_s)
+        except TimeoutError:
+            return False
+        return True
+
+    def cut_off(self) -> None:
+        """Ends what is still running with an error that says why."""
+        self._pipeline.abort_all(Overloaded("The server is shutting down.", code="server_error", retry_after_s=1))
+
+    def close(self) -> None:
+        """Stops the timers."""
+        self._keepalive.close()
+
+    @property
+    def catalog(self) -> Catalog:
+        """The list of models."""
+        return self._catalog
+
+    def _answers(self, dialect: Dialect) -> Handler:
+        """Returns the handler of a dialect's requests for an answer."""
+
+        async def answer(request: web.BaseRequest) -> web.StreamResponse:
+            self._open += 1
+            self._idle.clear()
+            try:
+                return await self._answer(request, dialect)
+            finally:
+                self._open -= 1
+                if not self._open:
+                    self._idle.set()
+
+        return answer
+
+    async def _answer(self, request: web.BaseRequest, dialect: Dialect) -> web.StreamResponse:
+        exchange = Exchange(_request_id(request), _client(request), None)
+        stream = EventStream(request, self._keepalive)
+        try:
+            if self._max_streams is not None and self._open > self._max_streams:
+                raise Overloaded(f"This server answers {self._max_streams} requests at a time.", retry_after_s=1)
+            body = await read_body(request, self._max_body)
+            exchange.request = self._pipeline.dialects[dialect].request.parse(body)
+        except ExchangeError as error:
+            return _response(request, await self._pipeline.refuse(exchange, error, stream))
+        try:
+            reply = await self._pipeline.serve(exchange, stream)
+        finally:
+            stream.drop()
+        return stream if reply is None else _response(request, reply)
+
+    async def _models(self, request: web.BaseRequest) -> web.StreamResponse:
+        return await self._aside(request, lambda exchange: self._catalog.page(exchange.key))
+
+    async def _model(self, request: web.BaseRequest, name: str) -> web.StreamResponse:
+        async def found(exchange: Exchange) -> Any:
+            model = await self._catalog.get(name)
+            if model is None:
+                raise NotFound(f"The model {name!r} does not exist.", code="model_not_found", param="model")
+            return model
+
+        return await self._aside(request, found)
+
+    async def _aside(
+        self, request: web.BaseRequest, work: Callable[[Exchange], Awaitable[Any]]
+    ) -> web.StreamResponse:
+        """Answers a request that asks no model, after the stages that find out who is asking."""
+        exchange = Exchange(_request_id(request), _client(request), None)
+        try:
+            for stage in self._pipeline.stages:
+                if "key" in stage.sets and isinstance(result := await stage.on_request(exchange), Reply):
+                    return _response(request, result)
+            return _response(request, Reply.json(await work(exchange)))
+        except ExchangeError as error:
+            return _response(request, Reply.from_error(error))
+
+    async def _healthz(self, request: web.BaseRequest) -> web.StreamResponse:
+        return _response(request, Reply.json({"status": "ok"}))
+
+    async def _readyz(self, request: web.BaseRequest) -> web.StreamResponse:
+        if self._draining:
+            return _response(request, Reply.json({"status": "draining"}, 503))
+        return _response(request, Reply.json({"status": "ready"}))
+
+    async def _unknown(self, request: web.BaseRequest, path: str) -> web.StreamResponse:
+        if path.startswith("/models/") and len(path) > len("/models/"):
+            if request.method not in ("GET", "HEAD"):
+                return self._wrong_method(request, path, {"GET": self._models})
+            return await self._model(request, path.removeprefix("/models/"))
+        return _response(
+            request, Reply.from_error(NotFound(f"Invalid URL ({request.method} {request.path}).", code="unknown_url"))
+        )
+
+    def _wrong_method(self, request: web.BaseRequest, path: str, methods: dict[str, Handler]) -> web.StreamResponse:
+        if request.method == "GET" and request.headers.get("upgrade", "").lower() == "websocket":
+            error = UpgradeRequired("WebSocket is not served here: use HTTP.", code="websocket_unsupported")
+            reply = Reply.from_error(error)
+        else:
+            allowed = ", ".join(methods)
+            reply = Reply.from_error(
+                MethodNotAllowed(f"Not allowed: {request.method} on {request.path}. Use {allowed}.")
+            )
+            reply.headers["allow"] = allowed
+        return _response(request, reply)
+
+
+def _response(request: web.BaseRequest, reply: Reply) -> web.Response:
+    response = web.Response(status=reply.status, body=reply.body)
+    headers = response.headers
+    for name, value in reply.headers.items():
+        headers[name] = value.replace("\r", " ").replace("\n", " ")
+    headers.setdefault("server", "penstock")
+    headers.setdefault("x-request-id", _request_id(request))
+    return response
+
+
+def _client(request: web.BaseRequest) -> Client:
+    return Client(request.remote or "", _lower_headers(request), request.method, request.path)
+
+
+def _lower_headers(request: web.BaseRequest) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for name, value in request.headers.items():
+        name = name.lower()
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return headers
+
+
+def _request_id(request: web.BaseRequest) -> str:
+    """Returns the client's own id of the request if it is one, else a fresh one."""
+    given = request.headers.get("x-request-id", "")
+    return given if _REQUEST_ID.fullmatch(given) else "req_" + secrets.token_hex(16)

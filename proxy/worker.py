@@ -1,0 +1,113 @@
+"""One process that serves: builds the pipeline, listens, drains when it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import signal
+import socket
+from collections.abc import Callable
+
+from .assembly import assemble
+from .config.file import Config
+from .server.app import App
+from .server.connection import Server
+
+_log = logging.getLogger("penstock")
+_LAST_WORDS_S = 5.0
+_BACKLOG = 1024
+
+
+class Worker:
+    """Serves one configuration until it is stopped.
+
+    `ready` is called with the app once the address is served.
+    """
+
+    def __init__(self, config: Config, listener: socket.socket, ready: Callable[[App], object] | None = None) -> None:
+        self._config = config
+        self._listener = listener
+        self._ready = ready
+        self._stop = asyncio.Event()
+        self._hurry = asyncio.Event()
+
+    async def run(self) -> None:
+        """Serves until `stop`, then drains; raises what kept the pipeline from starting."""
+        limits = self._config.limits
+        pipeline = assemble(self._config)
+        await pipeline.start()
+        app = App(pipeline, max_body=int(limits.body), max_streams=limits.max_streams)
+        try:
+            server = Server(
+                app.handle,
+                access_log=None,
+                auto_decompress=False,
+                keepalive_timeout=75.0,
+                max_line_size=int(limits.header),
+                max_field_size=int(limits.header),
+                lingering_time=2.0,
+            )
+            loop = asyncio.get_running_loop()
+            self._catch_signals(loop)
+            listening = await loop.create_server(server, sock=self._listener, backlog=_BACKLOG)
+            # what was made until now lives as long as the process: the collector need not look at it again
+            gc.collect()
+            gc.freeze()
+            if self._ready is not None:
+                self._ready(app)
+            await self._stop.wait()
+            await self._drain(app, server, listening)
+        finally:
+            app.close()
+            await pipeline.close()
+
+    def stop(self) -> None:
+        """Begins to drain; a second call ends it at once."""
+        if self._stop.is_set():
+            self._hurry.set()
+        self._stop.set()
+
+    def _catch_signals(self, loop: asyncio.AbstractEventLoop) -> None:
+        try:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.add_signal_handler(number, self.stop)
+        except (ValueError, RuntimeError):
+            pass  # not in the main thread: whoever runs the worker there calls `stop`
+
+    async def _drain(self, app: App, server: Server, listening: asyncio.Server) -> None:
+        """Lets what runs come to its end, as long as `limits.drain` allows; what is left is told why it ends."""
+        app.drain()
+        listening.close()
+        server.pre_shutdown()
+        drained = asyncio.ensure_future(app.drained(float(self._config.limits.drain)))
+        hurry = asyncio.ensure_future(self._hurry.wait())
+        await asyncio.wait((drained, hurry), return_when=asyncio.FIRST_COMPLETED)
+        in_time = drained.done() and drained.result()
+        drained.cancel()
+        hurry.cancel()
+        if not in_time:
+            _log.warning("ending exchanges that are still running")
+            app.cut_off()
+            await app.drained(_LAST_WORDS_S)
+        await server.shutdown(1.0)
+
+
+def listener(host: str, port: int, *, shared: bool) -> socket.socket:
+    """Returns a listening socket; `shared` lets other workers listen on the same address. Raises OSError."""
+    family, kind, protocol, _, address = socket.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    sock = socket.socket(family, kind, protocol)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind(address)
+        sock.setblocking(False)
+    except BaseException:
+        sock.close()
+        raise
+    return sock

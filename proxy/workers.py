@@ -1,0 +1,93 @@
+"""Several processes on one port: started, watched, started again when one dies, stopped together.
+
+Each worker listens on a socket of its own with SO_REUSEPORT, so that the kernel spreads connections. The first worker
+to be forked inherits what was loaded; memory that nobody writes stays shared.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import time
+from collections.abc import Callable
+
+_log = logging.getLogger("penstock")
+_SHORT_LIFE_S = 5.0
+_MAX_PAUSE_S = 30.0
+
+
+class Supervisor:
+    """Runs `count` worker processes; each runs `work(index)` and exits with what it returns.
+
+    A worker that dies is started again, after a pause that grows while it keeps dying young.
+    """
+
+    def __init__(self, count: int, work: Callable[[int], int]) -> None:
+        self._count = count
+        self._work = work
+        self._pids: dict[int, tuple[int, float]] = {}  # index and moment of start, by process id
+        self._deaths = [0] * count
+        self._stopping = False
+
+    def run(self) -> int:
+        """Runs until a signal stops it; returns the exit code."""
+        handled = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
+        signal.pthread_sigmask(signal.SIG_BLOCK, handled)
+        due: dict[int, float] = {index: 0.0 for index in range(self._count)}
+        code = 0
+        while due or self._pids:
+            now = time.monotonic()
+            for index in [index for index, moment in due.items() if moment <= now]:
+                del due[index]
+                self._start(index, handled)
+            wait = min(due.values(), default=now + 3600) - now
+            received = signal.sigtimedwait(handled, max(0.0, wait))
+            if received is not None and received.si_signo in (signal.SIGTERM, signal.SIGINT):
+                self._stopping = True
+                due.clear()
+                self._tell(signal.SIGTERM)
+            for index, status in self._reap():
+                if self._stopping:
+                    code = code or status
+                else:
+                    due[index] = time.monotonic() + self._pause(index)
+        return code
+
+    def _start(self, index: int, blocked: tuple[signal.Signals, ...]) -> None:
+        pid = os.fork()
+        if pid:
+            self._pids[pid] = (index, time.monotonic())
+            return
+        code = 1
+        try:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, blocked)
+            code = self._work(index)
+        except BaseException as error:  # the bottom of a process: there is nobody else to tell
+            _log.error("worker %d failed", index, exc_info=error)
+        finally:
+            os._exit(code)
+
+    def _tell(self, number: signal.Signals) -> None:
+        for pid in self._pids:
+            os.kill(pid, number)
+
+    def _reap(self) -> list[tuple[int, int]]:
+        """Returns index and exit code of the workers that have ended."""
+        ended: list[tuple[int, int]] = []
+        while self._pids:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if not pid:
+                break
+            if pid not in self._pids:
+                continue
+            index, started = self._pids.pop(pid)
+            code = os.waitstatus_to_exitcode(status)
+            self._deaths[index] = self._deaths[index] + 1 if time.monotonic() - started < _SHORT_LIFE_S else 0
+            if not self._stopping:
+                _log.error("worker %d (process %d) ended with %d", index, pid, code)
+            ended.append((index, code))
+        return ended
+
+    def _pause(self, index: int) -> float:
+        return min(_MAX_PAUSE_S, 0.1 * 2 ** min(10, self._deaths[index])) if self._deaths[index] else 0.0

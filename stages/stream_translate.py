@@ -1,0 +1,87 @@
+"""The stage that turns the client's request into the upstream's, and the upstream's answer into the client's."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from msgspec import Meta
+
+from proxy.config.types import Duration
+from proxy.exchange import Exchange
+from proxy.providers.provider import TranslateOptions
+from proxy.stage import Side, Stage, StageConfig
+
+
+class StreamTranslateConfig(StageConfig, frozen=True, kw_only=True):
+    """How to translate between what the client speaks and what the upstream speaks."""
+
+    reasoning: Annotated[
+        Literal["auto", "content", "summary", "drop"],
+        Meta(
+            description="What the model's thinking becomes: raw text (content), a summary, or nothing. "
+            "auto is summary when the request asks for one, else content."
+        ),
+    ] = "auto"
+    unsupported_tools: Annotated[
+        Literal["drop", "refuse"],
+        Meta(
+            description="What happens to tools that the upstream cannot run, such as web_search: dropped and named in "
+            "x-penstock-ignored-params, or the request is refused."
+        ),
+    ] = "drop"
+    params: Annotated[
+        Literal["lenient", "strict"],
+        Meta(description="Whether hints the upstream has no word for are dropped and named, or refused."),
+    ] = "lenient"
+    commit_after: Annotated[
+        Duration,
+        Meta(
+            description="How long a stream waits for its first output before it is opened without it. Until then a "
+            "failure is an HTTP status; after it, an event."
+        ),
+    ] = Duration(0.5)
+    done_marker: Annotated[
+        bool, Meta(description="Whether a stream of the Responses API ends with data: [DONE].")
+    ] = True
+
+
+class StreamTranslate(Stage):
+    """Translates between what the client speaks and what the upstream speaks, event by event.
+
+    Stages above it see the client's request and neutral events; stages below it see the upstream's request as it will
+    be sent. A chat client in front of a chat upstream is passed through as it is.
+
+    Example:
+
+        stream-translate:
+          reasoning: summary
+          unsupported_tools: refuse
+    """
+
+    name = "stream-translate"
+    after: ClassVar[tuple[str, ...]] = ("route",)
+    requires: ClassVar[tuple[str, ...]] = ("route",)
+    side: ClassVar[Side] = "any"
+    Config = StreamTranslateConfig
+    config: StreamTranslateConfig
+
+    def __init__(self, config: StreamTranslateConfig | None = None) -> None:
+        super().__init__(config)
+        self._options = TranslateOptions(
+            reasoning=self.config.reasoning,
+            unsupported_tools=self.config.unsupported_tools,
+            params=self.config.params,
+            commit_after_s=float(self.config.commit_after),
+            done_marker=self.config.done_marker,
+        )
+
+    async def on_request(self, exchange: Exchange) -> None:
+        """Makes the upstream's request; raises BadRequest for what the upstream cannot do."""
+        deployment = exchange.deployment
+        assert deployment is not None
+        exchange.translate = self._options
+        provider = deployment.provider
+        if exchange.request.dialect in provider.dialects:
+            exchange.upstream_request = provider.passthrough(exchange, deployment.model)
+        else:
+            exchange.upstream_request = provider.build(exchange, deployment.model)
