@@ -199,7 +199,8 @@ class Run:
         encoder.use(exchange.marks.get("tools"), deployment.provider.sealer(exchange, deployment.model))
         awaited = any(inspect.iscoroutinefunction(type(one).on_events) for one in filters)
         kind = AsyncTranslation if awaited else Translation
-        return kind(exchange, deployment.provider.decoder(exchange), filters, encoder)
+        open_client = self._open if self._streaming else None
+        return kind(exchange, deployment.provider.decoder(exchange), filters, encoder, open_client)
 
     def _get_encoder(self) -> Encoder:
         """Returns the exchange's encoder; it outlives attempts, so that the response keeps its id."""

@@ -5,7 +5,7 @@ Two forms with one interface: `Translation` decodes and encodes; the chat relay 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from .api.chat.relay import ChatRelay
@@ -78,15 +78,22 @@ class Bridge(Protocol):
 class Translation:
     """Parser, decoder, the stages' filters and the encoder of one attempt.
 
+    `open_client` is called before the first event is encoded, so that what opens the stream is numbered first.
     `exchange.committed` is set with the first event that shows the client a part of the answer; until then an error of
     the upstream is raised instead of encoded, so that another attempt can be made.
     """
 
-    __slots__ = ("_decoder", "_encoder", "_exchange", "_filters", "_held", "_parser")
+    __slots__ = ("_decoder", "_encoder", "_exchange", "_filters", "_held", "_open_client", "_parser")
 
     def __init__(
-        self, exchange: Exchange, decoder: Decoder, filters: Sequence[ResponseFilter], encoder: Encoder
+        self,
+        exchange: Exchange,
+        decoder: Decoder,
+        filters: Sequence[ResponseFilter],
+        encoder: Encoder,
+        open_client: Callable[[], None] | None,
     ) -> None:
+        self._open_client = open_client
         self._exchange = exchange
         self._parser = SseParser()
         self._decoder = decoder
@@ -143,6 +150,8 @@ class Translation:
         if not any(isinstance(one, (Finish, *OUTPUT_EVENTS)) for one in self._held):
             return []
         self._exchange.committed = True
+        if self._open_client is not None:
+            self._open_client()
         events, self._held = self._held, []
         return events
 

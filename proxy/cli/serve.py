@@ -17,7 +17,7 @@ import uvloop
 from ..config.file import Config
 from ..config.listen import Listen
 from ..config.loader import load, load_text
-from ..errors import ConfigError
+from ..errors import ConfigError, ConfigMissing
 from ..server.app import App
 from ..worker import Worker, listener
 from ..workers import Supervisor
@@ -49,8 +49,14 @@ def run(args: argparse.Namespace) -> int:
     try:
         config = _config(args)
     except ConfigError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
+        return _report(error)
+    if not config.listen.loopback and not config.asks_for_keys:
+        print(
+            f"penstock: {config.listen.written} is open to other machines, and no stage asks them for a key"
+            '   (add "auth" to the pipeline, or listen on 127.0.0.1)',
+            file=sys.stderr,
+        )
+        return 2
     for warning in config.warnings:
         print(warning, file=sys.stderr)
     shared = config.workers > 1
@@ -76,11 +82,6 @@ def _config(args: argparse.Namespace) -> Config:
     host = args.host if args.host is not None else listen.host
     port = args.port if args.port is not None else listen.port
     listen = Listen(host, port)
-    if not listen.loopback and not config.asks_for_keys:
-        raise ConfigError.of(
-            f"--host {host} is open to other machines, and no stage asks them for a key",
-            'add "auth" to the pipeline, or listen on 127.0.0.1',
-        )
     workers = config.workers if args.workers is None else max(1, args.workers)
     return msgspec.structs.replace(config, listen=listen, workers=workers)
 
@@ -104,11 +105,15 @@ def _serve(config: Config, sock: socket.socket, *, announce: bool) -> int:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(Worker(config, sock, ready).run())
     except ConfigError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
+        return _report(error)
     except KeyboardInterrupt:
         return 130
     return 0
+
+
+def _report(error: ConfigError) -> int:
+    print(error, file=sys.stderr)
+    return 2 if isinstance(error, ConfigMissing) else 1
 
 
 async def _announce(config: Config, app: App, address: str) -> None:
@@ -124,4 +129,7 @@ async def _announce(config: Config, app: App, address: str) -> None:
             print(f"not served: {skipped.name} ({skipped.reason})")
     key = " -H 'authorization: Bearer YOUR_KEY'" if config.asks_for_keys else ""
     body = f'{{"model": "{model}", "input": "Hello, river.", "stream": true}}'
-    print(f"try:\n  curl -N http://{address}/v1/responses -H 'content-type: application/json'{key} -d '{body}'", flush=True)
+    print(
+        f"try:\n  curl -N http://{address}/v1/responses -H 'content-type: application/json'{key} -d '{body}'",
+        flush=True,
+    )
