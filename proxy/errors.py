@@ -187,7 +187,7 @@ class UpstreamError(ExchangeError):
     """Something below Penstock failed. `upstream` is its name in the file, `upstream_status` its HTTP status if any."""
 
     status = 502
-    code = "upstream_error"
+    code: str | None = "upstream_error"
     upstream: str | None = None
     upstream_status: int | None = None
     retryable = True

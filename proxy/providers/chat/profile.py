@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from ...config.types import Mistake
 from .think import ThinkTags
 
 TokenLimit = Literal["max_tokens", "max_completion_tokens"]
@@ -17,13 +18,15 @@ StructuredOutput = Literal["json_schema", "json_object", "none"]
 ToolCallIds = Literal["any", "nine"]
 RequiredTool = Literal["required", "any"]
 
+_NOT_EXTRA = ("model", "messages", "stream", "stream_options", "tools")
+
 
 def _about(description: str) -> msgspec.Meta:
     return msgspec.Meta(description=description)
 
 
-class ChatProfile(msgspec.Struct, frozen=True, kw_only=True):
-    """What one chat upstream takes. The defaults suit most servers; each switch says who needs it otherwise."""
+class ChatProfile(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """How one chat server differs. The defaults suit most servers; each switch says who needs it otherwise."""
 
     token_limit: Annotated[
         TokenLimit, _about("Name of the limit of the answer. OpenAI, Azure, Groq, Cerebras: max_completion_tokens.")
@@ -102,4 +105,10 @@ class ChatProfile(msgspec.Struct, frozen=True, kw_only=True):
     ] = ("stop", "seed", "logit_bias")
     extra_body: Annotated[
         dict[str, Any], _about("Fields added to every request, such as chat_template_kwargs or reasoning_format.")
-    ] = {}
+    ] = msgspec.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuses extra fields that come from the request."""
+        for name in _NOT_EXTRA:
+            if name in self.extra_body:
+                raise Mistake(f'extra_body cannot hold "{name}"', "it comes from the request")

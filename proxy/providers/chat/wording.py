@@ -8,7 +8,8 @@ _CONTEXT = re.compile(
     r"context_length_exceeded|maximum context length|exceeds? (?:the |your )?(?:model'?s? )?(?:available )?context"
     r"|exceed context limit|longer than the model'?s context|context window|prompt is too long"
     r"|requested token count exceeds|input tokens exceed|current length is \d+ while limit is"
-    r"|inputs? tokens \+ max_new_tokens must be|maximum input length is|too many (?:input )?tokens in (?:the )?prompt",
+    r"|inputs? tokens \+ max_new_tokens must be|maximum input length is|too many (?:input )?tokens in (?:the )?prompt"
+    r"|exceed(?:s|ed) (?:the )?max(?:imum)? (?:context length|number of tokens allowed)|input tokens exceeds? maximum",
     re.IGNORECASE,
 )
 _POLICY = re.compile(r"content[ _](?:management )?policy|content_filter|safety system|responsibleai", re.IGNORECASE)

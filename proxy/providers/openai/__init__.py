@@ -1,0 +1,1 @@
+"""OpenAI itself, over chat completions."""
