@@ -1,0 +1,147 @@
+"""What may go out of a text that arrives in pieces: matches are masked or end it, the rest passes at once.
+
+Every rule looks at the original text, whatever the other rules did to it. A run of matches that touch or overlap
+becomes one mask, that of the match which begins first. The first match of a rule that blocks ends the text in front of
+it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from .scan import Match, Scan
+
+
+class Scannable(Protocol):
+    """A set of words or a pattern: something that can look at a text."""
+
+    def scan(self) -> Scan:
+        """Returns a scan at the beginning of a text."""
+
+
+class Matcher:
+    """What to look for, and what to do with it: `masks` holds the text to put in place, by rule; None blocks."""
+
+    def __init__(self, searches: Sequence[Scannable], masks: Sequence[str | None]) -> None:
+        self.searches = tuple(searches)
+        self.masks = tuple(masks)
+
+    def __bool__(self) -> bool:
+        return bool(self.searches)
+
+    def screen(self) -> Screen:
+        """Returns a screen for one text."""
+        return Screen([search.scan() for search in self.searches], self.masks)
+
+    def whole(self, text: str) -> tuple[str, Screen]:
+        """Returns what may go out of a complete text, and the screen it went through."""
+        screen = self.screen()
+        return screen.feed(text) + screen.settle(), screen
+
+
+class Screen:
+    """One text on its way out. Offsets count characters of the original text."""
+
+    __slots__ = ("_edge", "_end", "_held", "_masks", "_matches", "_scans", "blocked", "edits", "masked", "released")
+
+    def __init__(self, scans: Sequence[Scan], masks: Sequence[str | None]) -> None:
+        self.blocked: int | None = None
+        """The rule that ended the text; nothing comes out any more."""
+        self.masked: set[int] = set()
+        """The rules whose matches were masked."""
+        self.released = 0
+        """How much of the original text is decided: let through, masked or dropped."""
+        self.edits: list[tuple[int, int, int]] = []
+        """Runs that were masked: first character, the one after the last, length of the mask."""
+        self._scans = tuple(scans)
+        self._masks = masks
+        self._matches: list[Match] = []
+        self._held = ""
+        self._end = 0
+        self._edge = -1  # end of the last masked run
+
+    @property
+    def holding(self) -> bool:
+        """Tells whether a part of the text is held back."""
+        return self._end > self.released
+
+    def feed(self, text: str) -> str:
+        """Takes the next piece; returns what may go out now (`text` itself when that is all). Hot: once an event."""
+        if self.blocked is not None:
+            return ""
+        safe = self._end = self._end + len(text)
+        found = bool(self._matches)
+        for scan in self._scans:
+            scan.feed(text)
+            if scan.safe < safe:  # noqa: PLR1730  # a call of min() costs more than the rest of this loop
+                safe = scan.safe
+            if scan.found:
+                found = True
+        held = self._held + text if self._held else text
+        if found:
+            self._held = held
+            return self._edit(safe)
+        passed = safe - self.released
+        if passed <= 0:
+            self._held = held
+            return ""
+        self.released = safe
+        self._held = held[passed:]
+        return held if passed == len(held) else held[:passed]
+
+    def settle(self) -> str:
+        """Decides what is held back as if the text ended here, and returns it; more may follow."""
+        if self.blocked is not None:
+            return ""
+        for scan in self._scans:
+            scan.settle()
+        return self._edit(self._end)
+
+    def _edit(self, safe: int) -> str:
+        """Applies the matches that begin before `safe` and returns what may go out up to there."""
+        for scan in self._scans:
+            self._matches += scan.found
+            scan.found.clear()
+        self._matches.sort()
+        base, held, at = self.released, self._held, self.released
+        out: list[str] = []
+        done = 0
+        for start, rule, end in self._matches:
+            if start >= safe:
+                break
+            done += 1
+            mask = self._masks[rule]
+            if start > self._edge or mask is None:
+                out.append(held[at - base : max(start - base, 0)])
+                at = max(at, start)
+            if mask is None:
+                self.blocked = rule
+                self._held = ""
+                self.released = self._end
+                return "".join(out)
+            if start > self._edge:
+                out.append(mask)
+                self.edits.append((at, at, len(mask)))
+            self.masked.add(rule)
+            at = max(at, end)
+            self._edge = max(self._edge, end)
+            first, _, length = self.edits[-1]
+            self.edits[-1] = (first, at, length)
+        del self._matches[:done]
+        if safe > at:
+            out.append(held[at - base : safe - base])
+            at = safe
+        self._held = held[at - base :]
+        self.released = at
+        return "".join(out)
+
+    def moved(self, offset: int) -> int:
+        """Returns where a character of the original text stands in what went out."""
+        shift = 0
+        for start, end, length in self.edits:
+            if offset >= end:
+                shift += length - (end - start)
+            elif offset > start:
+                return start + shift
+        return offset + shift

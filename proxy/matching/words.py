@@ -1,0 +1,240 @@
+"""Many words at once in a text that arrives in pieces: the automaton of Aho and Corasick.
+
+The words form a trie; each node knows the longest other node that its own text ends with (`fail`), so that one step a
+character follows all words at the same time. The node reached says how much of the text's end may still become a match
+(`pending`): that much is held back and not a character more. Two paths lead through the text. The quick one is for
+pieces in which each character folds to exactly one and nothing is found: nearly all of them. When it meets the end of a
+word, the piece is taken again by the thorough one, which keeps the origin of each folded character.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Iterable
+
+import msgspec
+
+from .folding import Folding, in_word
+from .scan import Match
+
+_LONG = 256
+"""From this length on a piece is first searched by a compiled expression, which is faster but starts slowly."""
+
+_MOST_SILENT = 1000
+"""So many invisible characters in a row break a word off; what is held back stays bounded."""
+
+
+class Word(msgspec.Struct, frozen=True):
+    """A word or phrase to look for. `whole`: only where no letter, digit or underscore touches it."""
+
+    text: str
+    rule: int = 0
+    whole: bool = False
+
+
+class _Node(dict[str, "_Node"]):
+    __slots__ = ("depth", "ends", "fail", "pending")
+
+    def __init__(self, depth: int) -> None:
+        super().__init__()
+        self.depth = depth
+        self.ends: tuple[tuple[int, int, bool], ...] = ()
+        self.fail: _Node = self
+        self.pending = 0
+
+
+class Words:
+    """A set of words, compared in one way. Made once; each text has a scan of its own.
+
+    Raises ValueError for a word of which nothing is left to compare.
+    """
+
+    def __init__(self, words: Iterable[Word], folding: Folding) -> None:
+        self.folding = folding
+        self.root = _Node(0)
+        self.longest = 0
+        for word in words:
+            self._add(word)
+        self._link()
+        self.quick = _expression(self.root)
+
+    def scan(self) -> WordScan:
+        """Returns a scan at the beginning of a text."""
+        return WordScan(self)
+
+    def _add(self, word: Word) -> None:
+        text = self.folding.text(word.text)
+        if not text:
+            raise ValueError(f"nothing is left to look for in {word.text!r}")
+        node = self.root
+        for char in text:
+            if char not in node:
+                node[char] = _Node(node.depth + 1)
+            node = node[char]
+        node.ends += ((len(text), word.rule, word.whole),)
+        self.longest = max(self.longest, len(text))
+
+    def _link(self) -> None:
+        """Sets `fail`, `pending` and the inherited ends, nearer nodes first."""
+        waiting = deque([self.root])
+        while waiting:
+            node = waiting.popleft()
+            node.pending = node.depth if node else node.fail.pending
+            for char, child in node.items():
+                child.fail = self.root if node is self.root else _step(self.root, node.fail, char)
+                child.ends += child.fail.ends
+                waiting.append(child)
+
+
+class WordScan:
+    """One text on its way through a set of words."""
+
+    __slots__ = (
+        "_keep",
+        "_length",
+        "_node",
+        "_origins",
+        "_recent",
+        "_root",
+        "_silent",
+        "_simple",
+        "_waiting",
+        "_words",
+        "found",
+        "safe",
+    )
+
+    def __init__(self, words: Words) -> None:
+        self.safe = 0
+        self.found: list[Match] = []
+        self._words = words
+        self._simple = words.folding.simple
+        self._root = self._node = words.root
+        self._keep = words.longest + 1
+        self._length = 0
+        self._silent = 0
+        self._recent = ""  # the last folded characters: a word's worth, and the one in front of it
+        self._origins: list[int] | None = None  # where they came from; None: the text's last characters, one to one
+        self._waiting: list[Match] = []  # whole words that a following letter would undo
+
+    def feed(self, text: str) -> None:
+        """Takes the next piece of text. Hot: once an event."""
+        folded = self._simple(text)
+        if folded is None or self._origins is not None or self._waiting:
+            self._feed_thoroughly(text)
+            return
+        node = root = self._root
+        if len(folded) >= _LONG and (quick := self._words.quick) is not None:
+            if quick.search(self._recent + folded) is not None:
+                self._feed_thoroughly(text)
+                return
+            unread = folded[-self._keep :]  # without a match the node depends on the last word's worth only
+        else:
+            node = self._node
+            unread = folded
+        for char in unread:
+            following = node.get(char)
+            if following is None:
+                while node is not root:
+                    node = node.fail
+                    following = node.get(char)
+                    if following is not None:
+                        break
+                else:
+                    continue
+            node = following
+            if node.ends:
+                self._feed_thoroughly(text)
+                return
+        self._node = node
+        self._length += len(text)
+        self._silent = 0
+        self._recent = (self._recent + folded)[-self._keep :]
+        self.safe = self._length - node.pending
+
+    def settle(self) -> None:
+        """Decides what is there as if the text ended here."""
+        self.found += self._waiting
+        self._waiting = []
+        self.safe = self._length
+
+    def _feed_thoroughly(self, text: str) -> None:
+        chars = list(self._recent)
+        origins = self._origins
+        if origins is None:
+            origins = list(range(self._length - len(chars), self._length))
+        fold = self._words.folding.char
+        for place, char in enumerate(text, self._length):
+            folded = fold(char)
+            if not folded:
+                self._pass_silent()
+                continue
+            self._silent = 0
+            for part in folded:
+                chars.append(part)
+                origins.append(place)
+                self._step(chars, origins)
+        self._length += len(text)
+        self._recent = "".join(chars[-self._keep :])
+        origins = origins[-self._keep :]
+        plain = origins == list(range(self._length - len(origins), self._length))
+        self._origins = None if plain else origins
+        pending = self._node.pending
+        self.safe = min([start for start, _, _ in self._waiting], default=self._length)
+        if pending:
+            self.safe = min(self.safe, origins[-pending])
+
+    def _step(self, chars: list[str], origins: list[int]) -> None:
+        """Takes the last folded character of `chars`: whole words that waited for it, then words that end in it."""
+        if self._waiting:
+            if not in_word(chars[-1]):
+                self.found += self._waiting
+            self._waiting = []
+        self._node = _step(self._root, self._node, chars[-1])
+        for length, rule, whole in self._node.ends:
+            match = (origins[-length], rule, origins[-1] + 1)
+            if not whole:
+                self.found.append(match)
+            elif not (in_word(chars[-length]) and len(chars) > length and in_word(chars[-length - 1])):
+                (self._waiting if in_word(chars[-1]) else self.found).append(match)
+
+    def _pass_silent(self) -> None:
+        self._silent += 1
+        if self._silent == _MOST_SILENT:
+            self.found += self._waiting
+            self._waiting = []
+            self._node = self._root
+
+
+def _step(root: _Node, node: _Node, char: str) -> _Node:
+    """Returns the node that follows on a character."""
+    while True:
+        following = node.get(char)
+        if following is not None:
+            return following
+        if node is root:
+            return root
+        node = node.fail
+
+
+def _expression(root: _Node) -> re.Pattern[str] | None:
+    """Returns an expression that finds whether any of the words is there; None when they nest too deep for `re`.
+
+    It has the form of the trie: as a plain list of words, each character would be held against each word.
+    """
+    try:
+        return re.compile(_branches(root))
+    except RecursionError:
+        return None
+
+
+def _branches(node: _Node) -> str:
+    if not node or (node.depth and _own(node)):
+        return ""  # a word ends here: what would make it longer does not matter
+    branches = [re.escape(char) + _branches(child) for char, child in sorted(node.items())]
+    return branches[0] if len(branches) == 1 else f"(?:{'|'.join(branches)})"
+
+
+def _own(node: _Node) -> bool:
+    return any(length == node.depth for length, _, _ in node.ends)

@@ -1,0 +1,121 @@
+"""Regular expressions in pieces: what is held back, and what is refused."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proxy.matching import Pattern
+from proxy.matching.patterns import unfinished_source
+
+CARD = r"\b(?:\d[ -]?){13,16}\b"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        r"\d{4}-\d{4}",
+        CARD,
+        r"sk-[A-Za-z0-9_-]{8,}",
+        r"(?i)pass(?:word|phrase)\s*[:=]\s*\S+",
+        r"a|bc|def",
+        r"[]x]\]",
+        r"\x41\u0042{2,3}?",
+        r"(?P<year>20\d\d)",
+        r"x{a}y",
+    ],
+)
+def test_the_beginning_of_a_match_is_known_as_one(source: str) -> None:
+    samples = [
+        "1234-5678",
+        "4111 1111 1111 1111",
+        "sk-abcdefgh12",
+        "password: hunter2",
+        "a",
+        "bc",
+        "def",
+        "]]",
+        "x]",
+        "ABBB",
+        "ABB",
+        "2031",
+        "x{a}y",
+    ]
+    unfinished = re.compile(unfinished_source(source) or "")
+    hits = [sample for sample in samples if (found := re.match(source, sample)) and found.end() == len(sample)]
+    assert hits
+    for sample in hits:
+        for cut in range(len(sample) + 1):
+            assert unfinished.match(sample[:cut]), (source, sample[:cut])
+    assert not unfinished.match("zz")
+
+
+@pytest.mark.parametrize(
+    "source", [r"(?=a)a", r"(?<!a)b", r"(a)\1", r"a++b", r"(?i:a)b", r"(?>ab)c", r"(?P<n>a)(?P=n)", r"(?x)a b"]
+)
+def test_what_cannot_be_written_falls_back_to_the_window(source: str) -> None:
+    assert unfinished_source(source) is None
+    scan = Pattern(source, max_match=10).scan()
+    scan.feed("z" * 50)
+    assert scan.safe == 41
+
+
+def test_text_that_cannot_begin_a_match_is_not_held() -> None:
+    scan = Pattern(CARD).scan()
+    for piece, safe in (("my card is ", 11), ("41", 11), ("11 1", 11), ("x", 18), (" ok", 21)):
+        scan.feed(piece)
+        assert scan.safe == safe, piece
+
+
+def test_a_match_that_may_grow_is_not_sure_yet() -> None:
+    scan = Pattern(r"sk-\w+").scan()
+    scan.feed("sk-ab")
+    assert (scan.found, scan.safe) == ([], 0)
+    scan.feed("cd ")
+    assert (scan.found, scan.safe) == ([(0, 0, 7)], 8)
+
+
+def test_settling_takes_the_end_of_the_text_for_the_end() -> None:
+    scan = Pattern(r"end$").scan()
+    scan.feed("the end")
+    scan.settle()
+    assert scan.found == [(4, 0, 7)]
+
+
+def test_the_beginning_of_what_is_kept_is_not_the_beginning_of_the_text() -> None:
+    scan = Pattern(r"^b", max_match=4).scan()
+    scan.feed("a" * 100)
+    scan.feed("b")
+    scan.settle()
+    assert scan.found == []
+
+
+@given(st.integers(1, 40), st.integers(1, 9))
+def test_what_is_kept_of_the_text_is_bounded(rounds: int, size: int) -> None:
+    scan = Pattern(r"ab+", max_match=8).scan()
+    for _ in range(rounds):
+        scan.feed("b" * size)
+    assert len(scan._text) <= 4 * 8 + size
+
+
+@pytest.mark.parametrize("source", ["", "a*", "x|"])
+def test_expressions_for_nothing_are_refused(source: str) -> None:
+    with pytest.raises(ValueError, match="empty text"):
+        Pattern(source)
+
+
+def test_boundaries_alone_match_nothing() -> None:
+    scan = Pattern(r"\b").scan()
+    scan.feed("a b c")
+    scan.settle()
+    assert scan.found == []
+
+
+def test_case_counts_when_asked() -> None:
+    scan = Pattern("Bad", case_sensitive=True).scan()
+    scan.feed("bad Bad")
+    scan.settle()
+    assert scan.found == [(4, 0, 7)]

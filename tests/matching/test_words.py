@@ -1,0 +1,112 @@
+"""The automaton itself: what it finds, and that its quick ways find the same as the thorough one."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proxy.matching import Folding, Match, Word, Words
+
+LOOSE = Folding(case_sensitive=False, normalize=True)
+EXACT = Folding(case_sensitive=True, normalize=False)
+
+
+def found(words: Words, *pieces: str) -> list[Match]:
+    scan = words.scan()
+    for piece in pieces:
+        scan.feed(piece)
+    scan.settle()
+    return sorted(scan.found)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Verboten", "VERBOTEN", "ｖｅｒｂｏｔｅｎ", "ver\u200bbo\u00adten", "v\u2060erbo\ufe0ften", "𝐯𝐞𝐫𝐛𝐨𝐭𝐞𝐧"],
+)
+def test_other_ways_to_write_a_word_are_found(text: str) -> None:
+    words = Words([Word("verboten")], LOOSE)
+    for cut in range(len(text) + 1):
+        assert found(words, "a ", text[:cut], text[cut:], " b") == [(2, 0, 2 + len(text))]
+
+
+@pytest.mark.parametrize(
+    ("word", "text"), [("caf\u00e9", "cafe\u0301"), ("cafe\u0301", "CAF\u00c9"), ("straße", "STRASSE"), ("ﬁsh", "fish")]
+)
+def test_composed_and_decomposed_letters_are_one(word: str, text: str) -> None:
+    assert found(Words([Word(word)], LOOSE), text) == [(0, 0, len(text))]
+
+
+def test_case_counts_when_asked() -> None:
+    words = Words([Word("Bad")], EXACT)
+    assert found(words, "bad BAD Bad ba\u200bd") == [(8, 0, 11)]
+
+
+@pytest.mark.parametrize(
+    ("pieces", "count"),
+    [
+        (["cat"], 1),
+        (["ca", "t"], 1),
+        (["cat", "s"], 0),
+        (["con", "cat"], 0),
+        (["cat", "."], 1),
+        (["_cat"], 0),
+        (["cat", "\u200b", "s"], 0),
+        (["cat", "\u200b", " "], 1),
+        (["cat\u0301"], 0),
+        (["a cat", " and a cat"], 2),
+        (["猫cat"], 0),
+        (["(cat)"], 1),
+    ],
+)
+def test_whole_words_wait_for_what_follows(pieces: list[str], count: int) -> None:
+    assert len(found(Words([Word("cat", whole=True)], LOOSE), *pieces)) == count
+
+
+def test_whole_phrases_may_begin_and_end_in_signs() -> None:
+    words = Words([Word("c++", whole=True), Word("#tag", whole=True)], LOOSE)
+    assert len(found(words, "in c++11 or abc#tag")) == 2
+    assert not found(words, "xc++ #tags")
+
+
+@given(
+    st.lists(st.text("abc", min_size=1, max_size=5), min_size=1, max_size=6),
+    st.text("abcx", max_size=40),
+    st.integers(0, 40),
+)
+def test_long_pieces_take_a_quick_way_to_the_same_end(words: list[str], text: str, cut: int) -> None:
+    search = Words([Word(word) for word in words], EXACT)
+    padding = "x" * 400
+    once = found(search, text[:cut], padding + text[cut:] + padding, text)
+    slowly = found(search, *(text[:cut] + padding + text[cut:] + padding + text))
+    assert once == slowly
+
+
+def test_hold_back_is_what_may_still_become_a_match() -> None:
+    scan = Words([Word("hidden"), Word("idle")], LOOSE).scan()
+    for piece, safe in (("a h", 2), ("id", 2), ("l", 3), ("y", 7)):
+        scan.feed(piece)
+        assert scan.safe == safe
+
+
+def test_invisible_characters_without_end_are_not_held_for_ever() -> None:
+    scan = Words([Word("bad", whole=True)], LOOSE).scan()
+    scan.feed("ba")
+    for _ in range(200):
+        scan.feed("\u200b" * 10)
+    assert scan.safe == 2002
+    scan.feed(" bad")
+    for _ in range(200):
+        scan.feed("\u200b" * 10)
+    assert scan.found == [(2003, 0, 2006)]
+    assert scan.safe == 4006
+
+
+def test_words_of_which_nothing_is_left_are_refused() -> None:
+    with pytest.raises(ValueError, match="nothing is left"):
+        Words([Word("\u200b")], LOOSE)
+
+
+def test_words_that_nest_too_deep_for_an_expression_are_found_all_the_same() -> None:
+    ladder = ["a" * depth + "b" for depth in range(1, 1500)]
+    assert found(Words([Word(word) for word in ladder], EXACT), "x" * 300, "aab")[-1] == (301, 0, 303)
