@@ -239,20 +239,31 @@ def test_calls_close_in_their_order_at_the_end() -> None:
         check_events(script.cut())
 
 
-def test_a_text_does_not_overlap_a_call() -> None:
+def test_a_text_may_overlap_only_a_call_that_goes_on() -> None:
     script = Script()
-    script.call("get")
+    first = script.call("get")
+    script.argue(first, '{"a"')
+    index = script.add("message", "msg", role="assistant", content=[])
+    script.part(index, {"type": "output_text", "annotations": [], "logprobs": []}, ["a"])
+    script.done(index)
+    script.argue(first, ":1}")
+    script.close_call(first)
+    assert check_events(script.complete()).calls == [("get", '{"a":1}')]
+
+
+def test_a_text_closes_before_a_call() -> None:
+    script = Script()
     script.add("message", "msg", role="assistant", content=[])
+    script.call("get")
     with pytest.raises(GrammarViolation, match="still open"):
         check_events(script.complete())
 
 
 def test_nothing_opens_behind_an_incomplete_item() -> None:
     script = Script()
-    for status in ("incomplete", "completed"):
-        index = script.call("get")
-        script.argue(index, "{}")
-        script.close_call(index, status)
+    index = script.call("get")
+    script.close_call(index, "incomplete")
+    script.add("message", "msg", role="assistant", content=[])
     with pytest.raises(GrammarViolation, match="after an incomplete item"):
         check_events(script.cut())
 

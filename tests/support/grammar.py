@@ -176,7 +176,7 @@ class _Judge:
             self.closing.append(index)
             return
         self.closing.clear()
-        if self.cut:
+        if self.cut and not self.items[index].is_call:
             raise GrammarViolation(f"{where}: something opens or grows after an incomplete item was done")
         for other in self.items:
             if other.index != index and other.should_be_closed():
@@ -187,7 +187,7 @@ class _Judge:
             raise GrammarViolation(f"{where}: output_index {index} where {len(self.items)} is due")
         added = Item(where, index, event["item"], self.profile)
         for other in self.items:
-            if other.done is None and not (other.is_call and added.is_call):
+            if other.done is None and not other.is_call:
                 raise GrammarViolation(f"{where}: {other.id} is still open")
             if other.id == added.id:
                 raise GrammarViolation(f"{where}: the id {added.id} is used twice")
@@ -282,7 +282,8 @@ def _check_nothing_empty(where: str, item: dict[str, Any]) -> None:
     parts = (item.get("content") or []) + (item.get("summary") or [])
     if any(not (part.get("text") or part.get("refusal")) for part in parts):
         raise GrammarViolation(f"{where}: an empty part")
-    if not parts and (item["type"] == "message" or (item["type"] == "reasoning" and "encrypted_content" not in item)):
+    hollow = not parts and "encrypted_content" not in item and item.get("status") != "incomplete"
+    if (item["type"] == "message" and not parts) or (item["type"] == "reasoning" and hollow):
         raise GrammarViolation(f"{where}: nothing in it")
     if item["type"] == "function_call" and item.get("status") == "completed" and not item["arguments"]:
         raise GrammarViolation(f"{where}: a completed call with empty arguments")

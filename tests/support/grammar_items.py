@@ -96,7 +96,9 @@ class Item:
         return "".join(self.pieces)
 
     def should_be_closed(self) -> bool:
-        """Whether this is an open function call whose arguments are already complete (section 5.5)."""
+        """Whether this is an open call that is half closed, or whose arguments are already complete (section 5.5)."""
+        if self.said is not None and self.done is None:
+            return True
         if self.kind != "function_call" or self.done is not None or not self.text.lstrip().startswith(("{", "[")):
             return False
         try:

@@ -1,0 +1,86 @@
+"""Whatever an upstream sends, the client gets one legal stream; and what is well-formed in it arrives unchanged."""
+
+from __future__ import annotations
+
+import json
+import random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proxy.api.responses.encoder import EncoderOptions
+from tests.support.bad_streams import BODIES, STREAMS, budget
+from tests.support.grammar import check_response, check_stream
+from tests.support.told_streams import USAGE, Story, stories, told
+from tests.support.translate import DONE, Form, Forms, Setup, translate, translate_whole
+
+FORMS = Forms({
+    "get": Form("function", "get"),
+    "patch": Form("custom", "patch"),
+    "shell": Form("shell", "shell"),
+    "local_shell": Form("local_shell", "local_shell"),
+    "apply_patch": Form("apply_patch", "apply_patch"),
+    "tool_search": Form("tool_search", "tool_search"),
+    "ns__get": Form("function", "get", namespace="ns"),
+})  # fmt: skip
+SETUPS = st.builds(
+    lambda reasoning, logprobs, tools, seal, think: Setup(
+        options=EncoderOptions(reasoning=reasoning, logprobs=logprobs), tools=tools, seal=seal, think_tags=think
+    ),
+    st.sampled_from(["content", "content", "summary", "drop"]),
+    st.booleans(),
+    st.sampled_from([None, FORMS, FORMS]),
+    st.sampled_from([None, lambda state, text: "sealed"]),
+    st.sampled_from(["off", "off", "on"]),
+)
+
+
+@budget(600)
+@given(raw=STREAMS, setup=SETUPS, seed=st.integers(0, 3))
+def test_every_output_is_legal_and_the_same_in_any_pieces(raw: bytes, setup: Setup, seed: int) -> None:
+    produced = translate(raw, setup=setup)
+    check_stream(produced)
+    dice = random.Random(seed)
+    cuts = sorted(dice.sample(range(1, max(2, len(raw))), min(6, max(1, len(raw) - 1))))
+    assert translate(raw, cuts, setup) == produced
+
+
+@budget(150)
+@given(raw=STREAMS, setup=SETUPS, cut=st.floats(0, 1))
+def test_a_stream_that_just_stops_is_told_to_the_end(raw: bytes, setup: Setup, cut: float) -> None:
+    check_stream(translate(raw[: int(len(raw) * cut)], setup=setup))
+
+
+@budget(200)
+@given(raw=BODIES, setup=SETUPS)
+def test_every_whole_body_gives_a_legal_response(raw: bytes, setup: Setup) -> None:
+    final = check_response(translate_whole(raw, setup))
+    assert json.loads(json.dumps(final)) == final
+
+
+@budget(400)
+@given(story=stories(), escapes=st.booleans(), summary=st.booleans())
+def test_a_well_formed_answer_arrives_unchanged(story: Story, escapes: bool, summary: bool) -> None:
+    setup = Setup(options=EncoderOptions(reasoning="summary" if summary else "content"))
+    said = check_stream(translate(told(story, escapes=escapes), setup=setup))
+    assert (said.text, said.reasoning, said.refusal) == (story.text, story.reasoning, story.refusal)
+    assert said.calls == [(name, arguments) for name, arguments in story.calls]
+    assert said.response["status"] == story.status
+    assert [item["type"] for item in said.output] == story.kinds
+    ids = [item["call_id"] for item in said.output if item["type"] == "function_call"]
+    assert ids == [expected or made for expected, made in zip(story.ids, ids, strict=True)]
+    usage = said.response["usage"]
+    assert (usage and usage["total_tokens"]) == (story.usage and USAGE["total_tokens"])
+
+
+@budget(150)
+@given(story=stories(), escapes=st.booleans(), kept=st.floats(0, 1))
+def test_what_came_before_a_failure_is_kept(story: Story, escapes: bool, kept: float) -> None:
+    whole = told(story, escapes=escapes)
+    frames = whole.split(b"\n\n")[: int(len(story.chunks) * kept)]
+    broken = b"\n\n".join([*frames, b'data: {"error":{"message":"Provider disconnected","code":502}}', b""])
+    said, before = check_stream(translate(broken)), check_stream(translate(b"\n\n".join([*frames, DONE])))
+    if b'"finish_reason": "' not in b"".join(frames):
+        assert said.response["error"] == {"code": "server_error", "message": "Provider disconnected"}
+    assert (said.text, said.reasoning, said.refusal) == (before.text, before.reasoning, before.refusal)
+    assert [name for name, _ in said.calls] == [name for name, _ in before.calls]
