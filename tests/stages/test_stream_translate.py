@@ -1,0 +1,45 @@
+"""What the stage's settings do to an answer, over the whole way."""
+
+from __future__ import annotations
+
+import pytest
+
+from stages.stream_translate import StreamTranslate, StreamTranslateConfig
+from tests.support.house import house
+from tests.support.scripted import ScriptedProvider, chunk, events_of, finish, stream
+
+THOUGHTS = (chunk(reasoning_content="hmm"), chunk(content="so"), finish())
+
+
+async def events(config: StreamTranslateConfig, **fields: object) -> list[str]:
+    """Returns the types of the events of a stream with some thinking in it."""
+    async with house(ScriptedProvider("a", stream(*THOUGHTS)), translate=StreamTranslate(config)) as home:
+        _, _, data = await home.ask(stream=True, **fields)
+    return [kind for kind, _ in events_of(data)]
+
+
+@pytest.mark.parametrize(
+    ("setting", "asked", "expected"),
+    [
+        ("auto", {}, "response.reasoning_text.delta"),
+        ("auto", {"reasoning": {"summary": "auto"}}, "response.reasoning_summary_text.delta"),
+        ("content", {"reasoning": {"summary": "auto"}}, "response.reasoning_text.delta"),
+        ("summary", {}, "response.reasoning_summary_text.delta"),
+    ],
+)
+async def test_thinking_takes_the_form_that_is_set(setting: str, asked: dict[str, object], expected: str) -> None:
+    seen = await events(StreamTranslateConfig(reasoning=setting), **asked)  # type: ignore[arg-type]
+    assert [kind for kind in seen if "reasoning" in kind and kind.endswith(".delta")] == [expected]
+
+
+async def test_thinking_can_be_dropped() -> None:
+    seen = await events(StreamTranslateConfig(reasoning="drop"))
+    assert not [kind for kind in seen if "reasoning" in kind]
+    assert seen.count("response.output_item.added") == 1
+
+
+@pytest.mark.parametrize("marker", [True, False])
+async def test_the_end_marker_is_switchable(marker: bool) -> None:
+    seen = await events(StreamTranslateConfig(done_marker=marker))
+    assert (seen[-1] == "") is marker
+    assert "response.completed" in seen[-2:]
