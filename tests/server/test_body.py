@@ -1,0 +1,49 @@
+"""Decoding of bodies at their limits; the wire side is tested with the routes."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backports import zstd
+from proxy.errors import BadRequest, RequestTooLarge, UnsupportedMedia
+from proxy.server.body import _codings, _decode
+
+PACK = {
+    "gzip": gzip.compress,
+    "x-gzip": gzip.compress,
+    "deflate": zlib.compress,
+    "zstd": zstd.compress,
+}
+
+
+@given(data=st.binary(min_size=1, max_size=5000), coding=st.sampled_from(sorted(PACK)))
+def test_what_was_packed_comes_back(data: bytes, coding: str) -> None:
+    assert _decode(coding, PACK[coding](data), 5000) == data
+
+
+@pytest.mark.parametrize("coding", sorted(PACK))
+def test_a_bomb_is_stopped_at_the_limit(coding: str) -> None:
+    with pytest.raises(RequestTooLarge):
+        _decode(coding, PACK[coding](bytes(50_000_000)), 1_000_000)
+
+
+@pytest.mark.parametrize("coding", sorted(PACK))
+@given(cut=st.integers(min_value=1, max_value=15))
+def test_a_body_that_ends_too_early_is_broken(coding: str, cut: int) -> None:
+    packed = PACK[coding](bytes(range(256)) * 20)
+    with pytest.raises(BadRequest, match="not valid"):
+        _decode(coding, packed[: len(packed) - cut - (8 if "gzip" in coding else 0)], 1_000_000)
+
+
+def test_several_frames_of_zstd_are_one_body() -> None:
+    assert _decode("zstd", zstd.compress(b"a" * 10) + zstd.compress(b"b" * 10), 100) == b"a" * 10 + b"b" * 10
+
+
+def test_more_codings_than_anyone_needs_are_refused() -> None:
+    with pytest.raises(UnsupportedMedia):
+        _codings("gzip, gzip, gzip, gzip")
