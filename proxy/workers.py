@@ -49,7 +49,7 @@ class Supervisor:
                 self._tell(signal.SIGTERM)
             for index, status in self._reap():
                 if self._stopping:
-                    code = code or status
+                    code = code or _exit_code(status)
                 else:
                     due[index] = time.monotonic() + self._pause(index)
         return code
@@ -91,3 +91,8 @@ class Supervisor:
 
     def _pause(self, index: int) -> float:
         return min(_MAX_PAUSE_S, 0.1 * 2 ** min(10, self._deaths[index])) if self._deaths[index] else 0.0
+
+
+def _exit_code(status: int) -> int:
+    """Returns what a worker's end means for the whole: one that was told to stop before it could listen did well."""
+    return 0 if status == -signal.SIGTERM else abs(status)

@@ -1,0 +1,76 @@
+"""The supervisor: workers are started, started again, and stopped together. It runs in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+PROGRAM = """
+import os, signal, sys, time
+from proxy.workers import Supervisor
+
+def work(index):
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    with open(sys.argv[2], "a") as notes:
+        notes.write(f"{index} {os.getpid()}\\n")
+    if sys.argv[3] == "dies" and index == 0:
+        return 3
+    signal.sigwait({signal.SIGTERM})
+    return 0
+
+sys.exit(Supervisor(int(sys.argv[1]), work).run())
+"""
+
+
+def start(tmp_path: Path, count: int, manner: str) -> tuple[subprocess.Popen[bytes], Path]:
+    """Starts a supervisor; returns its process and the file in which workers note index and process id."""
+    notes = tmp_path / "notes"
+    notes.touch()
+    root = Path(__file__).resolve().parents[1]
+    process = subprocess.Popen([sys.executable, "-c", PROGRAM, str(count), str(notes), manner], cwd=root)
+    return process, notes
+
+
+def rows(notes: Path, at_least: int) -> list[tuple[int, int]]:
+    """Waits until so many workers have noted themselves; returns index and process id of each."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        found = [tuple(map(int, line.split())) for line in notes.read_text().splitlines()]
+        if len(found) >= at_least:
+            return found  # type: ignore[return-value]
+        os.sched_yield()
+    raise AssertionError(f"only {len(notes.read_text().splitlines())} workers were started")
+
+
+def test_workers_are_started_and_stopped_together(tmp_path: Path) -> None:
+    process, notes = start(tmp_path, 3, "stays")
+    found = rows(notes, 3)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(10) == 0
+    assert sorted(index for index, _ in found) == [0, 1, 2]
+    assert len({pid for _, pid in found}) == 3
+
+
+def test_a_worker_that_is_killed_is_started_again(tmp_path: Path) -> None:
+    process, notes = start(tmp_path, 2, "stays")
+    first = dict(rows(notes, 2))
+    os.kill(first[1], signal.SIGKILL)
+    index, pid = rows(notes, 3)[-1]
+    process.send_signal(signal.SIGINT)
+    assert process.wait(10) == 0
+    assert index == 1
+    assert pid not in first.values()
+
+
+def test_a_worker_that_keeps_dying_does_not_spin(tmp_path: Path) -> None:
+    process, notes = start(tmp_path, 1, "dies")
+    rows(notes, 3)
+    began, count = time.monotonic(), len(notes.read_text().splitlines())
+    rows(notes, count + 1)
+    assert time.monotonic() - began > 0.05  # the pause has grown: 0.1 s, doubled with each early death
+    process.send_signal(signal.SIGTERM)
+    process.wait(10)
