@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from math import inf
 
-_GRAIN = 0.001
+GRAIN = 0.001
 """uvloop's timers count whole milliseconds and may run that much early."""
 
 
@@ -74,9 +74,9 @@ class Deadlines:
         self._timer = None
         now = self._loop.time()
         due = (now if self._paused else self.last) + self._limit
-        if now + _GRAIN >= self._total_at:
+        if now + GRAIN >= self._total_at:
             self._fire("total", self._total)
-        elif now + _GRAIN >= due and not self._paused:
+        elif now + GRAIN >= due and not self._paused:
             self._fire(self._phase, self._limit)
         else:
             self._arm(min(due, self._total_at))
