@@ -1,0 +1,356 @@
+"""One HTTP/1.1 connection to an upstream: an asyncio protocol that hands body bytes on in the turn they arrive.
+
+The life of a connection is: opened by `connect`, then any number of exchanges, one at a time, each begun by `send`; in
+between it is idle and belongs to its owner (the pool), to whom it returns by `give_back`. It ends once, by `lost`.
+
+An exchange ends in one of four ways: the answer is complete (`_conclude`), something went wrong (`_fail`), the reader
+has had enough (`let_go`), or the reader closes it (`abort`). Only the first keeps the connection, and only if the
+answer allows it, the request was sent whole, and no byte followed the answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from typing import Protocol, cast
+
+from ..errors import TimeoutPhase, UpstreamCut, UpstreamError, UpstreamGarbled, UpstreamTimeout, UpstreamUnreachable
+from .answer import FAULTS, MAX_HEAD, Answer, fault_of
+from .client import OnData, Timeouts
+from .deadlines import Deadlines
+from .response import Response, discard
+
+SLICE = 64 * 1024
+"""Bytes of a request body that are handed to the transport at a time."""
+
+DRAIN_BYTES = 64 * 1024
+DRAIN_SECONDS = 1.0
+"""How much of an unwanted rest of a body, and for how long, is read to keep a connection."""
+
+_SAID = {
+    "first_byte": "did not begin to answer within",
+    "idle": "sent nothing for",
+    "total": "did not finish its answer within",
+}
+
+
+class Owner(Protocol):
+    """To whom connections belong."""
+
+    def give_back(self, connection: Http1Connection) -> None:
+        """An exchange has ended and the connection can be used again."""
+
+    def lost(self, connection: Http1Connection) -> None:
+        """The connection is closed. Called once for each connection."""
+
+
+class Http1Connection(asyncio.Protocol):
+    """One connection. `fresh` until its first exchange has ended; `idle_since` and `idle_limit` are for the owner."""
+
+    __slots__ = (
+        "_answer",
+        "_deadlines",
+        "_discarded",
+        "_drained",
+        "_feed",
+        "_head",
+        "_idle_timeout",
+        "_loop",
+        "_now",
+        "_owner",
+        "_paused",
+        "_pieces",
+        "_response",
+        "_reusable",
+        "_sending",
+        "_silent",
+        "_transport",
+        "_write_paused",
+        "closed",
+        "fresh",
+        "idle_limit",
+        "idle_since",
+        "peer",
+        "sink",
+    )
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, owner: Owner, peer: str) -> None:
+        self.peer = peer
+        self.closed = False
+        self.fresh = True
+        self.idle_since = 0.0
+        self.idle_limit: float | None = None
+        self.sink: OnData = discard
+        self._loop = loop
+        self._now = loop.time
+        self._owner = owner
+        self._transport: asyncio.Transport | None = None
+        self._deadlines = Deadlines(loop, self._late)
+        self._answer: Answer | None = None
+        self._response: Response | None = None
+        self._head: asyncio.Future[Response] | None = None
+        self._drained: asyncio.Future[None] | None = None
+        self._idle_timeout: float | None = None
+        self._paused = False
+        self._reusable = True
+        self._sending = False
+        self._write_paused = False
+        self._silent = 0
+        self._discarded = 0
+
+    # Sending
+
+    async def send(self, head: bytes, body: bytes, timeouts: Timeouts, total_at: float) -> Response:
+        """Sends a request and returns the head of the answer; closes the connection when it raises.
+
+        Raises UpstreamCut, UpstreamGarbled, UpstreamTimeout, or UpstreamUnreachable for a refusal within TLS.
+        """
+        transport = self._transport
+        if self.closed or transport is None:
+            raise UpstreamCut(f"upstream {self.peer} closed the connection", before_bytes=True)
+        answer = self._answer = Answer(self._got_head)
+        self._feed = answer.feed
+        self._pieces = answer.pieces
+        self._silent = 0
+        self._idle_timeout = timeouts.idle
+        waiter: asyncio.Future[Response] = self._loop.create_future()
+        self._head = waiter
+        self._deadlines.start("first_byte", timeouts.first_byte, timeouts.total, total_at)
+        try:
+            if len(body) <= SLICE:
+                transport.write(head + body)
+            else:
+                await self._upload(transport, head, body)
+            return await waiter
+        except BaseException:
+            if not waiter.cancel() and not waiter.cancelled():
+                waiter.exception()  # marks it as seen
+            self.abort()
+            raise
+
+    async def _upload(self, transport: asyncio.Transport, head: bytes, body: bytes) -> None:
+        """Writes a large body as fast as the upstream takes it, until an early answer makes it pointless."""
+        self._sending = True
+        transport.write(head)
+        view = memoryview(body)
+        for start in range(0, len(body), SLICE):
+            if self._write_paused:
+                self._drained = self._loop.create_future()
+                await self._drained
+            if not self._sending:
+                return
+            transport.write(view[start : start + SLICE])
+        self._sending = False
+        self._deadlines.last = self._now()
+
+    def pause_writing(self) -> None:
+        """Transport's call: the upstream does not keep up with the request body."""
+        self._write_paused = True
+
+    def resume_writing(self) -> None:
+        """Transport's call: the upstream has taken some of it."""
+        self._write_paused = False
+        if self._response is None:
+            self._deadlines.last = self._now()
+        self._wake_sender()
+
+    def _wake_sender(self) -> None:
+        drained, self._drained = self._drained, None
+        if drained is not None and not drained.done():
+            drained.set_result(None)
+
+    # Receiving
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Transport's call: the connection, with TLS if any, stands."""
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Transport's call. Hot: once a read; one call of the sink for all the body bytes in it."""
+        answer = self._answer
+        if answer is None:
+            self.abort()  # nobody asked: an idle connection that speaks is not to be trusted
+            return
+        fault = None
+        try:
+            self._feed(data)
+        except FAULTS as error:
+            fault = error
+        pieces = self._pieces
+        if pieces:
+            body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            pieces.clear()
+            self._silent = 0
+            self._deadlines.last = self._now()
+            self.sink(body)
+        else:
+            self._no_body(len(data))
+        if answer.complete:
+            self._conclude(answer)
+        elif fault is not None:
+            self._garbled(fault_of(fault))
+
+    def _no_body(self, size: int) -> None:
+        """A read without a body byte: a part of the head, of a chunk's frame, of the trailers."""
+        self._silent += size
+        if self._response is not None:
+            self._deadlines.last = self._now()
+        if self._silent > MAX_HEAD and self._answer is not None and not self._answer.complete:
+            what = "its head" if self._answer.status == 0 else "what it sent between two pieces of the body"
+            self._garbled(f"{what} is larger than {MAX_HEAD} bytes")
+
+    def _got_head(self) -> None:
+        """Parser's call, within `feed`: status and headers are there."""
+        answer, transport, waiter = self._answer, self._transport, self._head
+        assert answer is not None
+        assert transport is not None
+        assert waiter is not None
+        if self._sending or transport.get_write_buffer_size():
+            # An early answer: the rest of the request is of no interest, and what was sent of it is cut short.
+            self._reusable = self._sending = False
+            self._wake_sender()
+        self._response = Response(answer.status, answer.headers, self, self.peer)
+        self._deadlines.enter("idle", self._idle_timeout)
+        if not waiter.done():
+            waiter.set_result(self._response)
+
+    def _conclude(self, answer: Answer) -> None:
+        """The answer is complete: the connection is free for the next one, or closed, before its reader hears of it."""
+        if self._answer is not answer:
+            return  # closed by its reader just now
+        response = self._response
+        reusable = self._reusable and answer.keep_alive and not answer.surplus
+        self._rest(answer)
+        if reusable:
+            self.fresh = False
+            self.idle_limit = _keep_alive_s(answer.headers.get("keep-alive"))
+            self._owner.give_back(self)
+        else:
+            self._shut()
+        if response is not None:
+            response.finish(None)
+
+    def _rest(self, answer: Answer | None) -> None:
+        """Forgets the exchange."""
+        if answer is not None:
+            answer.forget()
+            del self._feed, self._pieces
+        self._answer = self._response = self._head = None
+        self._deadlines.stop()
+        self.sink = discard
+        if not self.closed:
+            self.resume()
+
+    # The reader's side
+
+    def pause(self) -> None:
+        """Stops reading from the socket; the idle limit stands still."""
+        if not self._paused and not self.closed and self._transport is not None:
+            self._paused = True
+            self._deadlines.pause()
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        """Goes on reading from the socket."""
+        if self._paused and not self.closed and self._transport is not None:
+            self._paused = False
+            self._deadlines.resume()
+            self._transport.resume_reading()
+
+    def let_go(self) -> None:
+        """The reader wants no more: reads on for a moment, so that the connection can be kept."""
+        answer = self._answer
+        self._response = None
+        if answer is None or answer.complete:
+            return
+        if answer.until_close or not (answer.keep_alive and self._reusable):
+            self.abort()
+            return
+        self._discarded = 0
+        self.sink = self._discard
+        self.resume()
+        self._deadlines.enter("drain", DRAIN_SECONDS)
+
+    def _discard(self, data: bytes) -> None:
+        self._discarded += len(data)
+        if self._discarded > DRAIN_BYTES:
+            self.abort()
+
+    def abort(self) -> None:
+        """Closes the connection at once, without a word to the reader; an unsent rest of the request is dropped."""
+        self._response = None
+        self._shut()
+
+    def fail(self, error: UpstreamError) -> None:
+        """Closes the connection at once and tells the reader why."""
+        waiter, response = self._head, self._response
+        self._shut()
+        if waiter is not None and not waiter.done():
+            waiter.set_exception(error)
+        elif response is not None:
+            response.finish(error)
+
+    def _shut(self) -> None:
+        if self.closed:
+            return
+        self.closed = True
+        self._rest(self._answer)
+        self._sending = False
+        self._wake_sender()
+        if self._transport is not None:
+            self._transport.abort()
+        self._owner.lost(self)
+
+    # What goes wrong
+
+    def _garbled(self, why: str) -> None:
+        self.fail(UpstreamGarbled(f"upstream {self.peer} sent what cannot be read: {why}"))
+
+    def _late(self, phase: str, limit: float) -> None:
+        if phase not in _SAID:
+            self.abort()
+            return
+        message = f"upstream {self.peer} {_SAID[phase]} {limit:g} s"
+        self.fail(UpstreamTimeout(message, phase=cast(TimeoutPhase, phase)))
+
+    def eof_received(self) -> bool:
+        """Transport's call: the upstream sends no more. Closes at once; nothing is left to wait for."""
+        self._ended(None)
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Transport's call: the connection is gone."""
+        self._ended(exc)
+
+    def _ended(self, exc: Exception | None) -> None:
+        if self.closed:
+            return
+        answer = self._answer
+        if answer is None:
+            self._shut()
+        elif answer.until_close and exc is None:
+            response = self._response
+            self._shut()
+            if response is not None:
+                response.finish(None)
+        elif answer.status:
+            self.fail(UpstreamCut(f"upstream {self.peer} closed the connection before its answer was complete"))
+        elif isinstance(exc, ssl.SSLError) and not self._silent:
+            # With TLS 1.3 an upstream says only now that it does not take our certificate.
+            why = (exc.reason or "").replace("_", " ").lower()
+            self.fail(UpstreamUnreachable(f"upstream {self.peer} ended TLS: {why}"))
+        else:
+            what = "in the middle of its head" if self._silent else "without an answer"
+            error = UpstreamCut(f"upstream {self.peer} closed the connection {what}", before_bytes=not self._silent)
+            self.fail(error)
+
+
+def _keep_alive_s(header: str | None) -> float | None:
+    """Returns how long the upstream says it keeps an idle connection, less a second for the way; None if unsaid."""
+    if header is None:
+        return None
+    for part in header.split(","):
+        name, _, value = part.strip().partition("=")
+        if name.lower() == "timeout" and value.isdecimal() and len(value) < 10:
+            return max(float(value) - 1.0, 0.0)
+    return None
