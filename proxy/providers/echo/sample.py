@@ -131,8 +131,8 @@ class Sampler:
         if not parts or depth > _DEEPEST:
             return schema
         merged = {key: value for key, value in schema.items() if key != "allOf"}
-        for part in parts:
-            other = self._resolve(part, depth + 1)
+        for one in parts:
+            other = self._resolve(one, depth + 1)
             properties = {**_dict(merged, "properties"), **_dict(other, "properties")}
             required = [*_list(merged, "required"), *_list(other, "required")]
             merged = {**merged, **other, "properties": properties, "required": required}
