@@ -178,6 +178,15 @@ def test_logprobs_travel_with_their_piece() -> None:
     assert len(accumulate(stream).choices[0].logprobs.content) == 2
 
 
+def test_all_that_was_said_is_counted() -> None:
+    encoder = make()
+    encoder.use(None, None)
+    encoder.encode(
+        [ReasoningDelta("hm"), TextDelta("abc"), Refusal("no"), ToolCallStart(0, "c", "f"), ToolCallDelta(0, "{}")]
+    )
+    assert encoder.output_chars() == 10
+
+
 def test_refusal() -> None:
     stream, whole = run([Refusal("I "), Refusal("cannot."), Finish()])
     assert accumulate(stream).choices[0].message.refusal == "I cannot."
