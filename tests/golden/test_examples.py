@@ -10,7 +10,7 @@ import pytest
 from tests.support.fixtures import SHARED
 from tests.support.grammar import Profile, check_response
 from tests.support.grammar_framing import Event, read_events
-from tests.support.translate import Setup, chunk, final_of, pieces, translate, translate_whole
+from tests.support.machines import Setup, chunk, final_of, pieces, translate, translate_whole
 
 FOLDER = SHARED / "examples" if SHARED else None
 NAMES = sorted(path.name.split(".")[0] for path in FOLDER.glob("*.request.json")) if FOLDER else []

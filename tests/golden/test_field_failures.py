@@ -11,7 +11,7 @@ from typing import Any
 
 from proxy.api.responses.encoder import EncoderOptions
 from tests.support.grammar import Checked, check_stream
-from tests.support.translate import DONE, Form, Forms, Setup, call, chunk, translate
+from tests.support.machines import DONE, Form, Forms, Setup, call, chunk, translate
 
 WHOLE = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
 USAGE = b"data: " + json.dumps({"choices": [], "usage": WHOLE}).encode() + b"\n\n"

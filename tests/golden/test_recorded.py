@@ -23,7 +23,7 @@ from pydantic import TypeAdapter
 from proxy.api.responses.encoder import EncoderOptions
 from tests.support.fixtures import needs_shared, recording, recordings
 from tests.support.grammar import Checked, check_response, check_stream
-from tests.support.translate import Setup, final_of, translate, translate_whole
+from tests.support.machines import Setup, final_of, translate, translate_whole
 
 STREAMS = {row["path"]: row["facts"] for row in recordings("openai-chat-completions-stream")}
 BODIES = [row["path"] for row in recordings("openai-chat-completions-json")]

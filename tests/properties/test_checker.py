@@ -16,8 +16,8 @@ from tests.support.good_streams import GOOD, Script
 from tests.support.grammar import STRICT, GrammarViolation, Profile, check_events, check_response, check_stream, frame
 from tests.support.grammar_framing import Event, read_events
 from tests.support.grammar_items import CALLS
+from tests.support.machines import translate
 from tests.support.mutations import Mutation, mutations
-from tests.support.translate import translate
 
 SDK_EVENT: TypeAdapter[object] = TypeAdapter(ResponseStreamEvent)
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.fixtures import needs_shared, recording, recordings
 from tests.support.grammar import check_stream
-from tests.support.translate import DONE, call, chunk, translate
+from tests.support.machines import DONE, call, chunk, translate
 
 PATHS = [row["path"] for row in recordings("openai-chat-completions-stream")]
 SHORT = [path for path in PATHS if len(recording(path)) < 4000]

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from proxy.api.responses.encoder import EncoderOptions
 from tests.support.bad_streams import BODIES, STREAMS, budget
 from tests.support.grammar import check_response, check_stream
+from tests.support.machines import DONE, Form, Forms, Setup, translate, translate_whole
 from tests.support.told_streams import USAGE, Story, stories, told
-from tests.support.translate import DONE, Form, Forms, Setup, translate, translate_whole
 
 FORMS = Forms({
     "get": Form("function", "get"),
