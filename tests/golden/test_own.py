@@ -6,17 +6,15 @@ import json
 from typing import Any
 
 import pytest
-from openai.types.responses import ResponseStreamEvent
-from pydantic import TypeAdapter
 
 from proxy.api.responses.encoder import EncoderOptions
 from tests.support.grammar import check_stream
 from tests.support.machines import Setup, final_of, translate
 from tests.support.own_recordings import index, play, recorded
+from tests.support.sdk_types import check_event
 
 INDEX = index()
 LOGPROBS = Setup(options=EncoderOptions(logprobs=True))
-SDK_EVENT: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
 
 
 def check(raw: bytes, says: dict[str, Any]) -> None:
@@ -31,7 +29,7 @@ def check(raw: bytes, says: dict[str, Any]) -> None:
     assert (said.response["usage"] is not None) == says.get("usage", False)
     assert final_of(raw, LOGPROBS) == said.response
     for event in said.events:
-        assert SDK_EVENT.validate_python(event, strict=True).type == event["type"]
+        check_event(event)
 
 
 @pytest.mark.parametrize("name", INDEX)

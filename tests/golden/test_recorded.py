@@ -17,18 +17,15 @@ import openai
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from openai.types.responses import Response, ResponseStreamEvent
-from pydantic import TypeAdapter
 
 from proxy.api.responses.encoder import EncoderOptions
 from tests.support.fixtures import needs_shared, recording, recordings
 from tests.support.grammar import Checked, check_response, check_stream
 from tests.support.machines import Setup, final_of, translate, translate_whole
+from tests.support.sdk_types import check_event, check_object
 
 STREAMS = {row["path"]: row["facts"] for row in recordings("openai-chat-completions-stream")}
 BODIES = [row["path"] for row in recordings("openai-chat-completions-json")]
-SDK_EVENT: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
-SDK_RESPONSE = TypeAdapter(Response)
 
 FAILED = {
     "groq/chat-error-event-tool-use-failed.sse": ("tool_use_failed", "Tool call validation failed"),
@@ -138,14 +135,14 @@ def test_the_end_is_told_truly(path: str) -> None:
 @pytest.mark.parametrize("path", STREAMS)
 def test_sdk_types_take_every_event(path: str) -> None:
     for event in translated(path).events:
-        assert SDK_EVENT.validate_python(event, strict=True).type == event["type"]
+        check_event(event)
 
 
 @pytest.mark.parametrize("path", STREAMS)
 def test_the_kept_response_is_the_one_that_was_sent(path: str) -> None:
     said = translated(path).response
     assert final_of(recording(path)) == said
-    check_response(said)
+    check_object(check_response(said))
 
 
 @pytest.mark.parametrize("path", [path for path in STREAMS if STREAMS[path]["choices"][0].get("reasoning")])
@@ -235,7 +232,7 @@ async def test_the_sdk_accumulates_the_same_response(path: str, replay: Callable
 def test_whole_bodies_become_responses(path: str) -> None:
     raw = recording(path)
     final = check_response(translate_whole(raw))
-    SDK_RESPONSE.validate_python(final, strict=True)
+    check_object(final)
     body = json.loads(raw)
     choice = body["choices"][0]
     message = choice.get("message") or {}
