@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from .echo.provider import Echo
+from .openai.provider import OpenAI
+from .openai_compatible.provider import OpenAICompatible
 from .provider import Provider
 
-SHIPPED: tuple[type[Provider], ...] = ()
+SHIPPED: tuple[type[Provider], ...] = (Echo, OpenAI, OpenAICompatible)
 
 
 def kinds() -> dict[str, type[Provider]]:
