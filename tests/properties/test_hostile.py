@@ -12,6 +12,7 @@ from proxy.api.responses.encoder import EncoderOptions
 from tests.support.bad_streams import BODIES, STREAMS, budget
 from tests.support.grammar import check_response, check_stream
 from tests.support.machines import DONE, Form, Forms, Setup, translate, translate_whole
+from tests.support.sdk_types import check_event, check_object
 from tests.support.told_streams import USAGE, Story, stories, told
 
 FORMS = Forms({
@@ -39,7 +40,8 @@ SETUPS = st.builds(
 @given(raw=STREAMS, setup=SETUPS, seed=st.integers(0, 3))
 def test_every_output_is_legal_and_the_same_in_any_pieces(raw: bytes, setup: Setup, seed: int) -> None:
     produced = translate(raw, setup=setup)
-    check_stream(produced)
+    for event in check_stream(produced).events:
+        check_event(event)
     dice = random.Random(seed)
     cuts = sorted(dice.sample(range(1, max(2, len(raw))), min(6, max(1, len(raw) - 1))))
     assert translate(raw, cuts, setup) == produced
@@ -55,6 +57,7 @@ def test_a_stream_that_just_stops_is_told_to_the_end(raw: bytes, setup: Setup, c
 @given(raw=BODIES, setup=SETUPS)
 def test_every_whole_body_gives_a_legal_response(raw: bytes, setup: Setup) -> None:
     final = check_response(translate_whole(raw, setup))
+    check_object(final)
     assert json.loads(json.dumps(final)) == final
 
 

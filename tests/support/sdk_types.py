@@ -15,10 +15,9 @@ KNOWN_CODES = get_args(ResponseError.model_fields["code"].annotation)
 
 def check_event(event: dict[str, Any]) -> None:
     """Raises pydantic's ValidationError when the SDK's type of that event does not take it."""
-    snapshot = event.get("response")
-    EVENTS[event["type"]].model_validate(
-        {**event, "response": _known_code(snapshot)} if snapshot else event, strict=True
-    )
+    if "response" in event:
+        event = {**event, "response": _known_code(event["response"])}
+    EVENTS[event["type"]].model_validate(event, strict=True)
 
 
 def check_object(response: dict[str, Any]) -> None:
@@ -27,7 +26,7 @@ def check_object(response: dict[str, Any]) -> None:
 
 
 def _known_code(response: dict[str, Any]) -> dict[str, Any]:
-    """Replaces an error code that is not in the SDK's list: real traffic goes beyond it, and no SDK checks the value."""
+    """Replaces an error code that is not in the SDK's list: real traffic goes beyond it, and no SDK checks it."""
     error = response["error"]
     if error is None or error["code"] in KNOWN_CODES:
         return response
