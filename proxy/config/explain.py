@@ -87,9 +87,8 @@ def _wrong_length(match: re.Match[str], node: Node) -> Explained:
     unit = "character" if "str" in match[1] else "item"
     plural = "" if match[3] == "1" else "s"
     count = f"{_BOUNDS[match[2]]} {match[3]} {unit}{plural}"
-    return Explained(
-        f"{_found(node)} is too {'long' if match[2] == '<=' else 'short'}", f"give {count}", constraint=True
-    )
+    fault = {"<=": "is too long", ">=": "is too short"}.get(match[2], "has the wrong length")
+    return Explained(f"{_found(node)} {fault}", f"give {count}", constraint=True)
 
 
 def explain_missing(name: str, node: Node, allowed: Sequence[inspect.Type]) -> Explained:

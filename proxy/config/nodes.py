@@ -159,7 +159,7 @@ _READERS: dict[str, Callable[[str], str | int | float | bool | None]] = {
     "null": lambda text: None,
     "bool": lambda text: text.lower() == "true",
     "int": lambda text: int(text, 0) if text[:2] in ("0o", "0x") else int(text),
-    "float": lambda text: float(text.replace(".inf", "inf").replace(".nan", "nan")),
+    "float": lambda text: float(text.lower().replace(".inf", "inf").replace(".nan", "nan")),
     "merge": str,
 }
 _PREFIX = "tag:yaml.org,2002:"

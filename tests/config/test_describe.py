@@ -1,0 +1,94 @@
+"""What can be said of a stage without running it."""
+
+from __future__ import annotations
+
+from proxy.config.describe import describe
+from proxy.stage import ResponseFilter, Stage
+from tests.support.fake_registry import Guardrail, Log, RateLimit, Transform, Translate, UpstreamHeaders
+
+
+class Head(ResponseFilter):
+    async def on_head(self, exchange, head):
+        pass
+
+    async def on_end(self, exchange):
+        pass
+
+
+class Dashed(Stage):
+    """Looks at heads. And more.
+
+    Example:
+
+        - dashed:
+            a: 1
+
+    More prose.
+    """
+
+    name = "dashed"
+    observer = True
+
+    async def on_request(self, exchange: object) -> Head | None:
+        return None
+
+
+def test_prose_and_example_are_taken_apart():
+    described = describe(RateLimit)
+    assert described.summary == "Refuses a request when its key has asked too often."
+    assert described.text.endswith("Counts are exact.\n\nThe counts are kept in memory.")
+    assert described.example == "- rate-limit:\n    per: key\n    requests_per_minute: 600"
+    assert describe(Dashed).text == "Looks at heads. And more.\n\nMore prose."
+    assert describe(Dashed).example == "- dashed:\n    a: 1"
+    assert describe(Log).example == ""
+
+
+def test_an_example_may_leave_out_the_dash():
+    class Short(Stage):
+        """Is short.
+
+        Example:
+
+            short:
+              a: 1
+        """
+
+        name = "short"
+
+    assert describe(Short).example == "- short:\n    a: 1"
+
+
+def test_what_a_stage_sees():
+    assert describe(RateLimit).sees == (
+        "looks at requests", "may answer them itself", "does not touch the stream", "settles at the end",
+    )  # fmt: skip
+    assert describe(Guardrail).sees == ("looks at requests", "sees the stream")
+    assert describe(Dashed).sees == (
+        "looks at requests", "sees the head of the answer", "does not touch the stream",
+        "settles at the end, of refused requests too",
+    )  # fmt: skip
+    assert describe(Log).sees == ("does not look at requests",)
+
+
+def test_annotations_that_are_no_strings():
+    async def on_request(self, exchange):
+        return None
+
+    on_request.__annotations__["return"] = Head | None
+    stage = type("Plain", (Stage,), {"name": "plain", "on_request": on_request})
+    assert describe(stage).sees[1] == "sees the head of the answer"
+
+
+def test_where_a_stage_may_stand():
+    assert describe(RateLimit).order == ("below auth", "once")
+    assert describe(Translate).order == ("below route", "only with route in the pipeline", "once")
+    assert describe(UpstreamHeaders).order == ("below stream-translate", "once")
+    assert describe(Transform).order == ("any number of times",)
+    assert describe(Guardrail).order == (
+        "above stream-translate", "once",
+        "better above route, else it then runs once an attempt, not once a request",
+    )  # fmt: skip
+
+
+def test_the_settings_are_there():
+    assert [row.name for row in describe(RateLimit).settings] == ["per", "requests_per_minute", "window"]
