@@ -1,0 +1,56 @@
+"""Find every mistake in a pipeline.yaml, by line and column, with what to do about it."""
+
+from __future__ import annotations
+
+import argparse
+
+from ..config.file import Config
+from ..config.loader import load
+from ..errors import ConfigError
+from .report import exit_code, print_json, tell
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the file and the form of the output."""
+    parser.add_argument("file", nargs="?", default="pipeline.yaml", metavar="FILE", help="default: pipeline.yaml")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Prints what is wrong with a file, or that nothing is."""
+    try:
+        config = load(args.file)
+    except ConfigError as error:
+        if args.json:
+            print_json({"file": args.file, "ok": False, "problems": error.problems})
+        else:
+            tell(error.problems)
+        return exit_code(error)
+    if args.json:
+        print_json({"ok": True, "problems": config.warnings, **_counts(config)})
+    else:
+        tell(config.warnings)
+        print(_summary(config))
+    return 0
+
+
+def _counts(config: Config) -> dict[str, object]:
+    return {
+        "file": config.file,
+        "upstreams": list(config.upstreams),
+        "models": list(config.models),
+        "pipeline": [entry.name for entry in config.pipeline],
+        "skipped": config.skipped,
+    }
+
+
+def _summary(config: Config) -> str:
+    """Returns one line: that the file is right, what is in it, and what of it is left out here and why."""
+    counts = ", ".join(
+        f"{len(items)} {noun}{'' if len(items) == 1 else 's'}"
+        for noun, items in (("upstream", config.upstreams), ("model", config.models), ("stage", config.pipeline))
+    )
+    skipped = [f"upstream {each.name} ({each.reason})" for each in config.skipped if each.kind == "upstream"]
+    skipped += [f"model {each.name}" for each in config.skipped if each.kind == "model"]
+    rest = f"; skipped: {', '.join(skipped)}" if skipped else ""
+    return f"{config.file} is right: {counts}{rest}"
