@@ -112,6 +112,10 @@ class Screen:
                 break
             done += 1
             mask = self._masks[rule]
+            if mask is not None:
+                self.masked.add(rule)
+                if end <= at:
+                    continue  # masked already; or settled before a look-ahead saw what made it a match
             if start > self._edge or mask is None:
                 out.append(held[at - base : max(start - base, 0)])
                 at = max(at, start)
@@ -123,7 +127,6 @@ class Screen:
             if start > self._edge:
                 out.append(mask)
                 self.edits.append((at, at, len(mask)))
-            self.masked.add(rule)
             at = max(at, end)
             self._edge = max(self._edge, end)
             first, _, length = self.edits[-1]
