@@ -21,16 +21,16 @@ from proxy.counters import Limits, SharedCounters
 
 async def main(path, worker):
     counters = SharedCounters(path, worker, clock=lambda: 1000.0)
-    limits = Limits(requests=700)
+    limits = Limits(requests=20_000)
     print("ready", flush=True)
     sys.stdin.readline()
     admitted = 0
-    for _ in range(400):
+    for _ in range(10_000):
         admitted += (await counters.take("one", limits)).refused_by is None
     held = 0
     for _ in range(100):
         held += (await counters.take("two", Limits(parallel=150))).held
-    for _ in range(300):
+    for _ in range(3000):
         grant = await counters.take("three", Limits(parallel=3))
         await counters.release(grant)
     print(admitted, held, flush=True)
@@ -70,11 +70,11 @@ async def test_exact_over_processes_and_after_a_kill(workers: list[subprocess.Po
     for process in workers:
         tell(process)
     results = [tuple(map(int, said(process).split())) for process in workers]
-    assert sum(admitted for admitted, _ in results) == 700
+    assert sum(admitted for admitted, _ in results) == 20_000
     assert sum(held for _, held in results) == 150
 
     counters = SharedCounters(str(tmp_path / "counters"), WORKERS, clock=lambda: 1000.0)
-    assert (await counters.take("one", Limits(requests=700))).refused_by == "requests"
+    assert (await counters.take("one", Limits(requests=20_000))).refused_by == "requests"
     assert (await counters.take("two", PARALLEL)).refused_by == "parallel"
     three = [(await counters.take("three", Limits(parallel=3))).refused_by for _ in range(4)]
     assert three == [None, None, None, "parallel"]
