@@ -234,12 +234,29 @@ def test_an_event_that_never_ends_fails() -> None:
     assert isinstance(machine.error, UpstreamGarbled)
 
 
-def test_started_says_when_there_is_something_to_lose() -> None:
+def test_what_stands_in_front_of_the_answer_waits_for_it() -> None:
     machine = ChatRelay()
-    machine.feed(sse(chunk(None, prompt_filter_results=[]), ROLE, done=False))
+    head = sse(chunk(None, prompt_filter_results=[]), ROLE, done=False)
+    assert machine.feed(head) == b""
     assert not machine.started
-    machine.feed(sse(chunk({"reasoning": "hm"}), done=False))
+    first = sse(chunk({"reasoning": "hm"}), done=False)
+    assert machine.feed(first) == head + first
     assert machine.started
+
+
+def test_it_does_not_wait_for_ever() -> None:
+    machine = ChatRelay()
+    head = sse(ROLE, done=False)
+    count = 64 * 1024 // len(head)
+    assert all(machine.feed(head) == b"" for _ in range(count))
+    assert machine.feed(head) == head * (count + 1)
+    assert machine.started
+
+
+def test_an_answer_of_nothing_is_passed_on_with_its_end() -> None:
+    machine = ChatRelay()
+    assert machine.feed(sse(ROLE, done=False)) == b""
+    assert machine.feed(sse(END)) == sse(ROLE, END)
 
 
 @pytest.mark.parametrize(
