@@ -8,7 +8,7 @@ runs them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Literal
 
 import msgspec
@@ -61,30 +61,43 @@ class InputFormat(msgspec.Struct):
     grammar: Grammar | None = None
 
 
-class _Nested(msgspec.Struct):
-    name: str
+class _Kind(msgspec.Struct):
+    type: str
+
+
+class _Named(msgspec.Struct):
+    """A function or freeform tool."""
+
+    name: str | None = None
     description: str | None = None
     parameters: Raw = ABSENT
     strict: bool | None = None
     format: InputFormat | None = None
+
+
+class _NamedParam(_Named):
+    """The same as it is declared: flat, or nested as in chat completions."""
+
+    function: _Named | None = None
+    custom: _Named | None = None
+
+
+class _Namespace(msgspec.Struct):
+    name: str
+    tools: list[Raw] | None = None
 
 
 class _Environment(msgspec.Struct):
     type: str | None = None
 
 
-class _Param(msgspec.Struct):
-    type: str
-    name: str | None = None
+class _Own(msgspec.Struct):
+    """A tool of OpenAI's own that a client may run itself."""
+
     description: str | None = None
     parameters: Raw = ABSENT
-    strict: bool | None = None
-    format: InputFormat | None = None
-    tools: list[Raw] | None = None
     execution: str | None = None
     environment: _Environment | None = None
-    function: _Nested | None = None
-    custom: _Nested | None = None
 
 
 class Tool(msgspec.Struct, kw_only=True):
@@ -112,53 +125,10 @@ class Tool(msgspec.Struct, kw_only=True):
         return "\n\n".join(lines)
 
 
-_decode = msgspec.json.Decoder(_Param).decode
-
-
-def declared(raws: Iterable[Raw], path: str) -> list[Tool]:
-    """Returns the tools of a list of declarations that stands at `path`; raises BadRequest."""
-    tools: list[Tool] = []
-    for index, raw in enumerate(raws):
-        tools.extend(_read(raw, f"{path}[{index}]"))
-    return tools
-
-
-def _read(raw: Raw, path: str) -> Iterator[Tool]:
-    """Yields the tools of one declaration: several for a namespace, else one."""
-    try:
-        param = _decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise invalid.from_decoding(error, path) from None
-    if param.type != "namespace":
-        yield _tool(param, raw, path)
-        return
-    if not param.name:
-        raise invalid.missing(f"{path}.name")
-    for tool in declared(param.tools or (), f"{path}.tools"):
-        tool.namespace = param.name
-        yield tool
-
-
-def _tool(param: _Param, raw: Raw, path: str) -> Tool:
-    """Returns the tool of one declaration that is no namespace."""
-    own = _OWN.get(param.type)
-    if param.type == "function":
-        return _named("function", param.function or param, raw, path)
-    if param.type == "custom":
-        return _named("custom", param.custom or param, raw, path)
-    if own is None or not _runs_on_client(param):
-        return Tool(kind="hosted", name=param.name or param.type, label=param.type, path=path, raw=raw)
-    kind, description, schema = own
-    return Tool(
-        kind=kind,
-        name=kind,
-        label=param.type,
-        path=path,
-        raw=raw,
-        description=param.description or description,
-        parameters=_schema(param.parameters, path) if given(param.parameters) else schema,
-    )
-
+_decode_kind = msgspec.json.Decoder(_Kind).decode
+_decode_named = msgspec.json.Decoder(_NamedParam).decode
+_decode_namespace = msgspec.json.Decoder(_Namespace).decode
+_decode_own = msgspec.json.Decoder(_Own).decode
 
 _OWN: dict[str, tuple[ToolKind, str, Raw]] = {
     "tool_search": ("tool_search", "Searches for tools that are not listed yet.", _TOOL_SEARCH),
@@ -168,14 +138,63 @@ _OWN: dict[str, tuple[ToolKind, str, Raw]] = {
 }
 
 
-def _runs_on_client(param: _Param) -> bool:
-    """Tells whether the client itself does the work of a tool of OpenAI's own."""
-    if param.type == "tool_search":
-        return param.execution == "client"
-    return param.environment is None or not (param.environment.type or "").startswith("container")
+def declared(raws: Iterable[Raw], path: str) -> list[Tool]:
+    """Returns the tools of a list of declarations that stands at `path`; raises BadRequest."""
+    tools: list[Tool] = []
+    for index, raw in enumerate(raws):
+        where = f"{path}[{index}]"
+        try:
+            tools.extend(_read(raw, where))
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise invalid.from_decoding(error, where) from None
+    return tools
 
 
-def _named(kind: ToolKind, param: _Param | _Nested, raw: Raw, path: str) -> Tool:
+def _read(raw: Raw, path: str) -> list[Tool]:
+    """Returns the tools of one declaration: several for a namespace, else one."""
+    kind = _decode_kind(raw).type
+    if kind == "namespace":
+        return _members(_decode_namespace(raw), path)
+    if kind == "function":
+        function = _decode_named(raw)
+        return [_named("function", function.function or function, raw, path)]
+    if kind == "custom":
+        custom = _decode_named(raw)
+        return [_named("custom", custom.custom or custom, raw, path)]
+    return [_own(kind, raw, path) or Tool(kind="hosted", name=kind, label=kind, path=path, raw=raw)]
+
+
+def _members(namespace: _Namespace, path: str) -> list[Tool]:
+    if not namespace.name:
+        raise invalid.too_short(f"{path}.name")
+    tools = declared(namespace.tools or (), f"{path}.tools")
+    for tool in tools:
+        tool.namespace = namespace.name
+    return tools
+
+
+def _own(kind: str, raw: Raw, path: str) -> Tool | None:
+    """Returns a tool of OpenAI's own that the client runs itself; None for all others."""
+    known = _OWN.get(kind)
+    if known is None:
+        return None
+    param = _decode_own(raw)
+    where = param.environment.type if param.environment is not None else None
+    if (kind == "tool_search" and param.execution != "client") or (where or "").startswith("container"):
+        return None
+    own_kind, description, schema = known
+    return Tool(
+        kind=own_kind,
+        name=own_kind,
+        label=kind,
+        path=path,
+        raw=raw,
+        description=param.description or description,
+        parameters=_schema(param.parameters, path) if given(param.parameters) else schema,
+    )
+
+
+def _named(kind: ToolKind, param: _Named, raw: Raw, path: str) -> Tool:
     """Returns a function or freeform tool."""
     if param.name is None:
         raise invalid.missing(f"{path}.name")
