@@ -41,8 +41,10 @@ class ModelRequest(ABC):
     def parse(cls, body: bytes) -> Self:
         """Returns the request of a JSON body; raises BadRequest (`invalid_json`) when it is no JSON object."""
         try:
+            if not body.isascii():
+                body.decode()  # what is passed on unread must be text too
             return cls(_decode_fields(body))
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise BadRequest(f"The request body is not a JSON object: {error}", code="invalid_json") from None
 
     def get(self, name: str, default: Any = None) -> Any:

@@ -12,6 +12,9 @@ import msgspec
 
 from ..errors import BadRequest
 
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding raises for JSON of a wrong shape, for bytes that are no JSON, and for nesting without end."""
+
 _FIELD_MISSING = re.compile(r"Object missing required field `([^`]+)`")
 _WRONG_TYPE = re.compile(r"Expected `([^`]+)`(?:, got `([^`]+)`)?")
 _BAD_VALUE = re.compile(r"Invalid (?:enum )?value (.+)")

@@ -127,7 +127,7 @@ class Field:
         """Returns the value of the field's JSON; raises BadRequest when it is of a wrong type, range or length."""
         try:
             value = self.decode(raw)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except invalid.UNREADABLE as error:
             raise invalid.from_decoding(error, path) from None
         if value is None:
             return None

@@ -236,7 +236,7 @@ def decode_item(raw: Raw, path: str) -> Item:
         if struct is None:
             return _other(name, path)
         item = _decoders[struct](raw)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except invalid.UNREADABLE as error:
         raise invalid.from_decoding(error, path) from None
     if isinstance(item, Message) and item.role not in ROLES:
         raise invalid.bad_value(f"{path}.role", item.role, ROLES)

@@ -235,7 +235,7 @@ def _raw_items(raw: Raw | None) -> list[Raw]:
             text = _decode_text(raw)
             return [Raw(msgspec.json.encode({"type": "message", "role": "user", "content": text}))] if text else []
         return _decode_list(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except invalid.UNREADABLE as error:
         raise _wrong_input(error) from None
 
 

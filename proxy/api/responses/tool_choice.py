@@ -55,7 +55,7 @@ def read_choice(raw: Raw, tools: list[Tool]) -> ToolChoice:
     """Returns what the field asks for; raises BadRequest when it names a tool that is not declared."""
     try:
         choice = _decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except invalid.UNREADABLE as error:
         raise invalid.from_decoding(error, _PARAM) from None
     if isinstance(choice, str):
         return _mode(choice, _PARAM, tools)

@@ -145,7 +145,7 @@ def declared(raws: Iterable[Raw], path: str) -> list[Tool]:
         where = f"{path}[{index}]"
         try:
             tools.extend(_read(raw, where))
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except invalid.UNREADABLE as error:
             raise invalid.from_decoding(error, where) from None
     return tools
 

@@ -1,0 +1,164 @@
+import json
+
+import pytest
+
+from proxy.api.responses.request import ResponsesRequest
+from proxy.errors import BadRequest
+from tests.support.asked import assistant, call, chat, function, output, request, user
+
+
+def body(made):
+    return {name: json.loads(bytes(raw)) for name, raw in made.fields.items()}
+
+
+def test_fields_stay_bytes_until_somebody_reads_them():
+    made = ResponsesRequest.parse(b'{"model":"m","input":[{"broken":1}],"tools":"wrong","unknown":{ "a" : 1.0 }}')
+    assert made.model == "m"
+    assert bytes(made.fields["unknown"]) == b'{ "a" : 1.0 }'
+    with pytest.raises(BadRequest):
+        made.value("tools")
+
+
+def test_a_text_is_one_message_of_the_user():
+    assert chat(input="hello").messages == [{"role": "user", "content": "hello"}]
+
+
+def test_values_are_decoded_again_when_the_field_is_another():
+    made = request(temperature=0.5)
+    assert made.value("temperature") == 0.5
+    made.set("temperature", 1.5)
+    assert made.value("temperature") == 1.5
+    made.drop("temperature")
+    assert made.value("temperature") is None
+
+
+def test_items_and_tools_are_read_again_when_the_input_is_another():
+    made = request(input=[{"type": "additional_tools", "tools": [function("f")]}, user("x")])
+    assert [tool.name for tool in made.tools] == ["f"]
+    assert len(made.turns()[0]) == 1
+    made.set("input", [user("a"), assistant("b")])
+    assert made.tools == []
+    assert len(made.turns()[0]) == 2
+
+
+def test_every_text_is_found_with_its_path():
+    made = request(
+        instructions="sys",
+        input=[
+            user("one"),
+            {
+                "role": "user",
+                "content": [{"type": "input_text", "text": "two"}, {"type": "input_text", "text": "three"}],
+            },
+            {"role": "assistant", "content": [{"type": "refusal", "refusal": "four"}]},
+            call("a"),
+            output("a", "five"),
+        ],
+    )
+    assert [(text.path, text.text) for text in made.texts()] == [
+        ("instructions", "sys"),
+        ("input[0].content", "one"),
+        ("input[1].content[0].text", "two"),
+        ("input[1].content[1].text", "three"),
+        ("input[2].content[0].refusal", "four"),
+        ("input[4].output", "five"),
+    ]
+    assert [text.path for text in request(input="x").texts()] == ["input"]
+
+
+def test_texts_are_replaced_where_they_stand_and_nowhere_else():
+    items = [
+        {"role": "user", "id": "msg_1", "private": {"keep": 1}, "content": [{"type": "input_text", "text": "secret"}]},
+        call("a", arguments='{"secret":1}'),
+        output("a", "secret"),
+    ]
+    made = request(instructions="secret", input=items)
+    made.validate()
+    for text in made.texts():
+        text.replace(text.text.upper())
+        assert text.text == "SECRET"
+    assert body(made)["instructions"] == "SECRET"
+    changed = body(made)["input"]
+    assert changed[0] == {**items[0], "content": [{"type": "input_text", "text": "SECRET"}]}
+    assert changed[1] == items[1]
+    assert changed[2]["output"] == "SECRET"
+    assert [text.text for text in made.texts()] == ["SECRET"] * 3
+    assert [turn.content for turn in made.turns()[0][:1]] == [made.items[0].content]
+
+
+def test_the_one_text_of_a_plain_input_is_replaced():
+    made = request(input="secret")
+    for text in made.texts():
+        text.replace("public")
+    assert body(made)["input"] == "public"
+
+
+def test_a_copy_goes_its_own_way():
+    made = request(input=[user("a"), user("b")], temperature=1)
+    made.validate()
+    twin = made.copy()
+    twin.set("temperature", 0)
+    for text in twin.texts():
+        text.replace("changed")
+    assert (made.value("temperature"), twin.value("temperature")) == (1.0, 0.0)
+    assert [text.text for text in made.texts()] == ["a", "b"]
+    assert [text.text for text in twin.texts()] == ["changed", "changed"]
+    for text in made.texts():
+        text.replace("other")
+    assert [text.text for text in twin.texts()] == ["changed", "changed"]
+    assert body(made)["input"][0]["content"] == "other"
+
+
+def test_a_copy_of_a_changed_request_has_the_change():
+    made = request(input=[user("a")])
+    for text in made.texts():
+        text.replace("b")
+    assert body(made.copy())["input"] == [user("b")]
+
+
+@pytest.mark.parametrize(
+    ("instructions", "where", "expected"),
+    [
+        (None, "prepend", "new"),
+        (None, "append", "new"),
+        ("", "append", "new"),
+        ("old", "prepend", "new\n\nold"),
+        ("old", "append", "old\n\nnew"),
+    ],
+)
+def test_instructions_are_added(instructions, where, expected):
+    made = request(instructions=instructions)
+    made.add_instructions("new", where)
+    assert body(made)["instructions"] == expected
+    assert made.client_instructions == instructions
+
+
+def test_instructions_are_added_again_and_again():
+    made = request(instructions="client's")
+    made.add_instructions("b", "prepend")
+    made.add_instructions("a", "prepend")
+    made.add_instructions("c", "append")
+    assert made.value("instructions") == "a\n\nb\n\nclient's\n\nc"
+    assert made.client_instructions == "client's"
+
+
+def test_wants():
+    made = request(include=["reasoning.encrypted_content"])
+    assert made.wants("reasoning.encrypted_content")
+    assert not made.wants("message.output_text.logprobs")
+    assert not request(include=None).wants("reasoning.encrypted_content")
+
+
+@pytest.mark.parametrize("raw", [b"", b"[]", b'"text"', b"null", b"{", b'{"model":"m"}}', b'{"a":\xff}'])
+def test_what_is_no_object_is_refused(raw):
+    with pytest.raises(BadRequest) as caught:
+        ResponsesRequest.parse(raw)
+    assert caught.value.code == "invalid_json"
+
+
+def test_a_body_nested_without_end_is_refused():
+    depth = 100_000
+    raw = b'{"model":"m","input":' + b"[" * depth + b"]" * depth + b"}"
+    with pytest.raises(BadRequest) as caught:
+        ResponsesRequest.parse(raw)
+    assert caught.value.code == "invalid_json"
