@@ -136,7 +136,7 @@ class ChatRelay:
         Raises UpstreamStreamError for an error object under status 200, UpstreamGarbled for what is no completion:
         nothing has reached the client yet, so that another deployment may be asked or a true status be given.
         """
-        seen = self._read(body)
+        seen = _read_leniently(body)
         if seen is None:
             raise UpstreamGarbled("The upstream's answer is not JSON.")
         if (error := self._error_of(seen, body)) is not None:
@@ -175,10 +175,21 @@ class ChatRelay:
             return self._named(name, data)
         if data in (b"[DONE]", b"DONE"):
             return self._end(clean=True)
-        seen = self._read(data)
+        try:
+            seen: _Seen | None = _decode(data)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            seen = _read_leniently(data)
         if seen is None:
             return self._skip(data)
         self._malformed_run = 0
+        if self._said and not seen.usage and not seen.error and seen.x_groq is None and seen.choices:
+            choice = seen.choices[0]
+            if not choice.finish_reason and not choice.error and len(seen.choices) == 1:
+                return _framed(data)
+        return self._special(seen, data)
+
+    def _special(self, seen: _Seen, data: bytes) -> bytes:
+        """Takes a payload that may be more than a piece of the answer."""
         if seen.choices and not self._said:
             self._said = _says_something(data)
             self.started = self.started or self._said
@@ -191,21 +202,8 @@ class ChatRelay:
                 return b""
         return _framed(data)
 
-    def _read(self, data: bytes) -> _Seen | None:
-        """Returns what is looked at in a payload, or None when it is no JSON object."""
-        try:
-            return _decode(data)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            pass
-        read = decode_leniently(data)
-        if read is None:
-            return None
-        chunk = read[0]
-        choices = [_Choice(choice.finish_reason, choice.error) for choice in chunk.choices or ()]
-        return _Seen(choices, chunk.usage, chunk.error, chunk.x_groq if isinstance(chunk.x_groq, dict) else None)
-
     def _note(self, seen: _Seen) -> None:
-        """Remembers the finish reason and the usage. Hot: once a chunk."""
+        """Remembers the finish reason and the usage."""
         for choice in seen.choices or ():
             if choice.finish_reason and self._finish is None and choice.finish_reason not in _BROKEN:
                 self._finish = choice.finish_reason
@@ -215,7 +213,7 @@ class ChatRelay:
             self._usage = seen.x_groq["usage"]
 
     def _error_of(self, seen: _Seen, data: bytes) -> Any:
-        """Returns the error that a payload holds, wherever it stands, or None. Hot: once a chunk."""
+        """Returns the error that a payload holds, wherever it stands, or None."""
         if seen.error:
             return seen.error
         if seen.x_groq is not None and seen.x_groq.get("error"):
@@ -278,6 +276,16 @@ class ChatRelay:
         self.outcome = "failed"
         self.error = error
         return error_event(error, code)
+
+
+def _read_leniently(data: bytes) -> _Seen | None:
+    """Returns what is looked at in a payload that may not be as it should, or None when it is no JSON object."""
+    read = decode_leniently(data)
+    if read is None:
+        return None
+    chunk = read[0]
+    choices = None if chunk.choices is None else [_Choice(one.finish_reason, one.error) for one in chunk.choices]
+    return _Seen(choices, chunk.usage, chunk.error, chunk.x_groq if isinstance(chunk.x_groq, dict) else None)
 
 
 def _framed(data: bytes) -> bytes:
