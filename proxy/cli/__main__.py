@@ -1,0 +1,8 @@
+"""Runs the command line as `python -m proxy.cli`."""
+
+import sys
+
+from . import main
+
+if __name__ == "__main__":
+    sys.exit(main())
