@@ -83,11 +83,14 @@ class ChatRequest(ModelRequest):
             if content[:1] == b'"':
                 yield ChatText(self, index, None, "content", msgspec.json.decode(content))
             elif content[:1] == b"[":
-                for place, part in enumerate(_parts(content)):
-                    for field in ("text", "refusal"):
-                        value = bytes(part.get(field, b""))
-                        if value[:1] == b'"':
-                            yield ChatText(self, index, place, field, msgspec.json.decode(value))
+                yield from self._texts_of_parts(index, content)
+
+    def _texts_of_parts(self, index: int, content: bytes) -> Iterator[InputText]:
+        for place, part in enumerate(_parts(content)):
+            for field in ("text", "refusal"):
+                value = bytes(part.get(field, b""))
+                if value[:1] == b'"':
+                    yield ChatText(self, index, place, field, msgspec.json.decode(value))
 
     def add_instructions(self, text: str, where: Literal["prepend", "append"]) -> None:
         """Puts a text before or after the system messages that open the conversation.
