@@ -1,0 +1,1 @@
+"""Measures Penstock: its machines in process, and the whole proxy beside a bare pass-through."""

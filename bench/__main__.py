@@ -1,0 +1,135 @@
+"""The command line of the bench: `python -m bench`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from .endtoend import Bench, Result, scenarios, summary
+from .measure import Timing, time_all
+from .micro import operations
+from .processes import StartFailed
+from .tables import number, table
+from .targets import BASELINE, NAMES
+
+PARTS = ("micro", "paced", "bulk", "plain")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs what was asked for; returns 1 when an answer was wrong or a process did not start."""
+    args = _arguments(argv)
+    signal.signal(signal.SIGTERM, _interrupted)
+    found: dict[str, Any] = {"machine": machine(), "quick": args.quick}
+    try:
+        errors = _run(args, found)
+    except KeyboardInterrupt:
+        print("bench: interrupted", file=sys.stderr)
+        return 130
+    except StartFailed as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 1
+    if args.json is not None:
+        args.json.write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=1))
+    for text in errors:
+        print(f"wrong answer: {text}", file=sys.stderr)
+    return 1 if errors else 0
+
+
+def _run(args: argparse.Namespace, found: dict[str, Any]) -> list[str]:
+    """Runs the parts; puts what they give into `found` and returns what was wrong."""
+    parts = args.only or PARTS
+    print(found["machine"])
+    if "micro" in parts:
+        round_s, rounds = (0.002, 2) if args.quick else (0.05, max(args.rounds, 7))
+        found["micro"] = timings = time_all(operations(), rounds=rounds, round_s=round_s)
+        print(f"\nIn process, CPU us per operation, {rounds} rounds\n\n{_micro_table(timings)}", flush=True)
+    wanted = [one for name, one in scenarios(quick=args.quick).items() if name in parts]
+    if not wanted:
+        return []
+    errors: list[str] = []
+    rounds = 1 if args.quick else args.rounds
+    with Bench(args.targets) as bench:
+        for scenario in wanted:
+            result = bench.measure(scenario, rounds, warm=not args.quick)
+            found[scenario.name] = result
+            errors += result.errors()
+            print(f"\n{scenario.name}: {scenario.shows}, {rounds} rounds\n")
+            print(_result_table(result, args.targets), flush=True)
+    return errors
+
+
+def _interrupted(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        "python -m bench", description="Measures Penstock beside a bare aiohttp pass-through. See bench/README.md."
+    )
+    parser.add_argument("--only", action="append", choices=PARTS, help="run this part alone; can be repeated")
+    parser.add_argument("--rounds", type=int, default=3, help="how often the targets take their turn (default: 3)")
+    parser.add_argument("--quick", action="store_true", help="a few seconds: shows that all works, not what it costs")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to this file too")
+    parser.add_argument(
+        "--targets",
+        type=_targets,
+        default=(BASELINE, "penstock"),
+        metavar="NAME,...",
+        help=f"what to measure, of {', '.join(NAMES)} (default: {BASELINE},penstock)",
+    )
+    return parser.parse_args(argv)
+
+
+def _targets(text: str) -> tuple[str, ...]:
+    names = tuple(text.split(","))
+    if unknown := [name for name in names if name not in NAMES]:
+        raise argparse.ArgumentTypeError(f"no target {unknown[0]!r}: {', '.join(NAMES)}")
+    return names
+
+
+def machine() -> str:
+    """Returns what the figures depend on, in a line."""
+    cores = len(os.sched_getaffinity(0))
+    load = os.getloadavg()[0]
+    return f"Python {platform.python_version()}, {platform.machine()}, {cores} cores, load {load:.1f}"
+
+
+def _micro_table(timings: Sequence[Timing]) -> str:
+    rows = [[one.name, number(one.best_us), number(one.median_us), number(one.best_ratio), one.note] for one in timings]
+    return table(["operation", "best", "median", "x reference", ""], rows)
+
+
+def _result_table(result: Result, names: Sequence[str]) -> str:
+    rows = []
+    for name in names:
+        middle, low, high, ratio = summary(result, name)
+        reports = [run.report for run in result.runs if run.target == name]
+        pieces, reads = sum(one.pieces for one in reports), sum(one.reads for one in reports)
+        late = reports[-1].late_ms or reports[-1].first_ms
+        rows.append(
+            [
+                name,
+                number(middle),
+                f"{number(low)}..{number(high)}",
+                number(ratio) if ratio is not None else "-",
+                number(pieces / max(reads, 1)),
+                f"{number(late.p50)} / {number(late.p99)}" if late is not None else "-",
+                f"{result.peak_kb[name] / 1000:.0f}",
+                str(sum(one.errors for one in reports)),
+            ]
+        )
+    late_head = "late p50 / p99 ms" if result.scenario == "paced" else "first p50 / p99 ms"
+    head = ["target", f"CPU {result.unit}", "range", "ratio", "pieces a read", late_head, "peak MB", "wrong"]
+    return table(head, rows)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

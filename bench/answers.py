@@ -1,0 +1,133 @@
+"""The answers that the fake upstream gives, and what a client must get of them.
+
+Every stream has a text of its own in which no piece comes twice, so that a piece that is lost, repeated, moved or taken
+from another stream shows. The first piece is the moment at which the upstream began (`@` and nanoseconds of the
+monotonic clock): with it the client knows when each piece was to be sent, without a word between the two processes.
+"""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+_LETTERS = "abcdefghijklmnopqrstuvwxyz"
+_PAIRS = [a + b for a in _LETTERS for b in _LETTERS]
+_WORDS = len(_PAIRS) ** 2
+_STEP, _SHIFT = 99991, 7919  # _STEP has no divisor in common with _WORDS: no word comes twice in one stream
+
+_OPEN = (
+    b'data: {"id":"chatcmpl-9rT2bench0000000000000000001","object":"chat.completion.chunk","created":1767225600,'
+    b'"model":"bench-1","service_tier":"default","system_fingerprint":"fp_0123456789","choices":[{"index":0,"delta":'
+)
+_CLOSE = b',"logprobs":null,"finish_reason":null}],"usage":null}\n\n'
+_TEXT_OPEN = _OPEN + b'{"content":"'
+_TEXT_CLOSE = b'"}' + _CLOSE
+_PIECE_BYTES = len(_TEXT_OPEN) + 5 + len(_TEXT_CLOSE)
+_FRAME_OPEN = b"%x\r\n" % _PIECE_BYTES + _TEXT_OPEN
+_FRAME_CLOSE = _TEXT_CLOSE + b"\r\n"
+
+ROLE = _OPEN + b'{"role":"assistant","content":"","refusal":null}' + _CLOSE
+"""The chunk that opens a stream."""
+
+
+class Order(msgspec.Struct, frozen=True):
+    """What one answer is to be: its number, how many pieces, and the pause between them (0: as fast as they go)."""
+
+    number: int
+    pieces: int
+    interval_ms: float
+    stream: bool = True
+    usage: bool = True
+
+    @property
+    def model(self) -> str:
+        """The model's name that tells the upstream of it."""
+        return f"bench-{self.pieces}-{self.interval_ms:g}"
+
+    @property
+    def prompt(self) -> str:
+        """The user's words that tell the upstream of it."""
+        return f"Please give me stream #{self.number}."
+
+
+class _Options(msgspec.Struct):
+    include_usage: bool = False
+
+
+class _Body(msgspec.Struct):
+    model: str
+    stream: bool = False
+    stream_options: _Options | None = None
+
+
+_decode_body = msgspec.json.Decoder(_Body).decode
+_MODEL = re.compile(r"bench-(\d+)-([\d.]+)")
+_NUMBER = re.compile(rb"stream #(\d+)")
+
+
+def read_order(body: bytes) -> Order:
+    """Returns what a chat request asks for; raises ValueError for a body that no client of the bench has sent."""
+    said = _decode_body(body)
+    model = _MODEL.fullmatch(said.model)
+    number = _NUMBER.search(body)
+    if model is None or number is None:
+        raise ValueError(f"model {said.model!r} does not say what to answer, or the prompt does not")
+    usage = said.stream_options is not None and said.stream_options.include_usage
+    return Order(int(number[1]), int(model[1]), float(model[2]), said.stream, usage)
+
+
+def word(number: int, index: int) -> str:
+    """Returns piece `index` (from 1) of stream `number`: a blank and four letters."""
+    at = (index * _STEP + number * _SHIFT) % _WORDS
+    return f" {_PAIRS[at // len(_PAIRS)]}{_PAIRS[at % len(_PAIRS)]}"
+
+
+def pieces(number: int, count: int, began_ns: int) -> list[str]:
+    """Returns all pieces of a stream that began at `began_ns`."""
+    return [f"@{began_ns}", *(word(number, index) for index in range(1, count))]
+
+
+def chunk(text: str) -> bytes:
+    """Returns the event with one piece of text, of which the text needs no escapes."""
+    return _TEXT_OPEN + text.encode() + _TEXT_CLOSE
+
+
+def word_frame(number: int, index: int) -> bytes:
+    """Returns a piece's event as one chunk of an HTTP body. Hot in the upstream: once a piece."""
+    return _FRAME_OPEN + word(number, index).encode() + _FRAME_CLOSE
+
+
+def frame(data: bytes) -> bytes:
+    """Returns bytes as one chunk of an HTTP body."""
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+def closing(order: Order) -> bytes:
+    """Returns the events behind the last piece: the finish reason, usage when asked for, the end marker."""
+    end = _OPEN + b"{}" + _CLOSE.replace(b'"finish_reason":null', b'"finish_reason":"stop"')
+    if order.usage:
+        head = _OPEN[: _OPEN.index(b'"choices"')]
+        end += head + b'"choices":[],"usage":' + msgspec.json.encode(usage(order.pieces)) + b"}\n\n"
+    return end + b"data: [DONE]\n\n"
+
+
+def usage(count: int) -> dict[str, int]:
+    """Returns the usage object of an answer of that many pieces."""
+    return {"prompt_tokens": 11, "completion_tokens": count, "total_tokens": 11 + count}
+
+
+def whole(order: Order) -> bytes:
+    """Returns the answer as one `chat.completion`."""
+    message = {"role": "assistant", "content": "".join(pieces(order.number, order.pieces, 0)), "refusal": None}
+    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}
+    return msgspec.json.encode(
+        {
+            "id": "chatcmpl-9rT2bench0000000000000000001",
+            "object": "chat.completion",
+            "created": 1767225600,
+            "model": "bench-1",
+            "choices": [choice],
+            "usage": usage(order.pieces),
+        }
+    )

@@ -1,0 +1,195 @@
+"""Checks one answer as a client got it: every event, in its place, with its text. Sans-IO."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from .answers import Order, pieces, usage
+
+_decode = msgspec.json.decode
+
+_OPENING = (
+    "response.created",
+    "response.in_progress",
+    "response.output_item.added",
+    "response.content_part.added",
+)
+_DELTA = "response.output_text.delta"
+_CLOSING = (
+    "response.output_text.done",
+    "response.content_part.done",
+    "response.output_item.done",
+    "response.completed",
+)
+
+
+class WrongAnswer(Exception):
+    """An answer is not what the upstream said; the message says where."""
+
+
+class Checked(msgspec.Struct):
+    """What a good stream tells about time.
+
+    `began_ns` is when the upstream began, by the monotonic clock; `ends` has for each piece the number of body bytes up
+    to the end of its event.
+    """
+
+    began_ns: int
+    ends: list[int]
+
+
+def check_stream(dialect: str, body: bytes, order: Order) -> Checked:
+    """Checks a streamed answer in a client's dialect, `responses` or `chat`; raises WrongAnswer."""
+    found = _responses_pieces(body) if dialect == "responses" else _chat_pieces(body, order)
+    texts, checked, finals = found
+    if not texts or not texts[0].startswith("@") or not texts[0][1:].isdecimal():
+        raise WrongAnswer(f"the first piece is {texts[0] if texts else None!r}, which is no moment")
+    checked.began_ns = int(texts[0][1:])
+    expected = pieces(order.number, order.pieces, checked.began_ns)
+    for index, (text, due) in enumerate(zip(texts, expected, strict=False)):
+        if text != due:
+            raise WrongAnswer(f"piece {index} is {text!r} where {due!r} should stand")
+    if len(texts) != len(expected):
+        raise WrongAnswer(f"{len(texts)} pieces came of {len(expected)}")
+    joined = "".join(expected)
+    for place, text in finals:
+        if text != joined:
+            raise WrongAnswer(f"the text of {place} is not what the pieces say")
+    return checked
+
+
+def check_whole(dialect: str, body: bytes, order: Order) -> None:
+    """Checks an answer that was not streamed; raises WrongAnswer."""
+    expected = "".join(pieces(order.number, order.pieces, 0))
+    try:
+        answer = _decode(body)
+        if dialect == "responses":
+            _check_response(answer, order.pieces)
+            text = answer["output"][0]["content"][0]["text"]
+        else:
+            text = answer["choices"][0]["message"]["content"]
+            if answer["usage"] != usage(order.pieces):
+                raise WrongAnswer(f"usage is {answer['usage']!r}")
+    except (msgspec.DecodeError, LookupError, TypeError) as error:
+        raise WrongAnswer(f"the answer does not have the parts it should have: {error!r}") from None
+    if text != expected:
+        raise WrongAnswer("the text is not the one that was sent")
+
+
+_Found = tuple[list[str], Checked, list[tuple[str, str]]]
+
+
+def _blocks(body: bytes) -> Iterator[tuple[bytes, bytes, int]]:
+    """Yields the events of a body as (name, data, bytes up to its end), comments left out."""
+    end = 0
+    *blocks, rest = body.split(b"\n\n")
+    if rest:
+        raise WrongAnswer(f"the body ends within an event: {rest[-60:]!r}")
+    for block in blocks:
+        end += len(block) + 2
+        name = data = b""
+        for line in block.split(b"\n"):
+            if line.startswith(b"data: "):
+                data = line[6:]
+            elif line.startswith(b"event: "):
+                name = line[7:]
+            elif not line.startswith(b":"):
+                raise WrongAnswer(f"a line is neither event nor data: {line[:60]!r}")
+        if data:
+            yield name, data, end
+
+
+def _objects(body: bytes) -> Iterator[tuple[bytes, dict[str, Any], int]]:
+    """Yields the events as (name, object, end); the end marker must stand last, once."""
+    marked = False
+    for name, data, end in _blocks(body):
+        if marked:
+            raise WrongAnswer("something follows [DONE]")
+        if data == b"[DONE]":
+            marked = True
+            continue
+        try:
+            obj = _decode(data)
+        except msgspec.DecodeError as error:
+            raise WrongAnswer(f"an event is no JSON ({error}): {data[:60]!r}") from None
+        if not isinstance(obj, dict):
+            raise WrongAnswer(f"an event is no object: {data[:60]!r}")
+        yield name, obj, end
+    if not marked:
+        raise WrongAnswer("the stream ends without [DONE]")
+
+
+def _responses_pieces(body: bytes) -> _Found:
+    texts: list[str] = []
+    ends: list[int] = []
+    finals: list[tuple[str, str]] = []
+    frame: list[str] = []
+    for count, (name, obj, end) in enumerate(_objects(body)):
+        kind = str(obj.get("type"))
+        if name.decode("latin-1") != kind:
+            raise WrongAnswer(f"event {count} is named {name!r} and is of type {kind!r}")
+        if obj.get("sequence_number") != count:
+            raise WrongAnswer(f"event {count} has sequence_number {obj.get('sequence_number')!r}")
+        if kind == _DELTA:
+            if len(frame) != len(_OPENING):
+                raise WrongAnswer(f"a delta stands behind {frame[-1] if frame else 'nothing'}")
+            texts.append(obj["delta"])
+            ends.append(end)
+            continue
+        frame.append(kind)
+        if kind in _CLOSING:
+            finals.append((kind, _final_text(kind, obj, len(texts))))
+    if tuple(frame) != _OPENING + _CLOSING:
+        raise WrongAnswer(f"the events around the deltas are {', '.join(frame) or 'missing'}")
+    return texts, Checked(0, ends), finals
+
+
+def _final_text(kind: str, obj: dict[str, Any], count: int) -> str:
+    """Returns the text that a closing event repeats."""
+    try:
+        if kind == "response.output_text.done":
+            return str(obj["text"])
+        if kind == "response.content_part.done":
+            return str(obj["part"]["text"])
+        if kind == "response.output_item.done":
+            return str(obj["item"]["content"][0]["text"])
+        _check_response(obj["response"], count)
+        return str(obj["response"]["output"][0]["content"][0]["text"])
+    except (LookupError, TypeError) as error:
+        raise WrongAnswer(f"{kind} does not have the parts it should have: {error!r}") from None
+
+
+def _check_response(response: dict[str, Any], count: int) -> None:
+    if response["status"] != "completed":
+        raise WrongAnswer(f"the response is {response['status']!r}: {response.get('error')}")
+    said = response["usage"]
+    got = (said["input_tokens"], said["output_tokens"], said["total_tokens"])
+    if got != tuple(usage(count).values()):
+        raise WrongAnswer(f"usage is {got}")
+
+
+def _chat_pieces(body: bytes, order: Order) -> _Found:
+    texts: list[str] = []
+    ends: list[int] = []
+    finish: str | None = None
+    used: Any = None
+    for _, obj, end in _objects(body):
+        if "error" in obj:
+            raise WrongAnswer(f"an error came: {obj['error']}")
+        used = obj.get("usage") or used
+        for choice in obj["choices"]:
+            content = choice["delta"].get("content")
+            if content:
+                if finish is not None:
+                    raise WrongAnswer("a piece follows the finish reason")
+                texts.append(content)
+                ends.append(end)
+            finish = choice["finish_reason"] or finish
+    if finish != "stop":
+        raise WrongAnswer(f"the finish reason is {finish!r}")
+    if order.usage and used != usage(order.pieces):
+        raise WrongAnswer(f"usage is {used!r}")
+    return texts, Checked(0, ends), []

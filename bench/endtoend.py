@@ -1,0 +1,169 @@
+"""Runs whole proxies over sockets, in turn, and compares the CPU time they take."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from statistics import median
+
+import msgspec
+
+from .load import Job, Report
+from .processes import Process, cores
+from .targets import BASELINE, UPSTREAM, Target, known
+
+
+class Scenario(msgspec.Struct, frozen=True, kw_only=True):
+    """One kind of load: its name, what it shows, its job (the port and the dialect are the target's), and the unit."""
+
+    name: str
+    shows: str
+    job: Job
+    per: str = "delta"
+
+    @property
+    def unit(self) -> str:
+        """What CPU time is given in."""
+        return "us/delta" if self.per == "delta" else "ms/request"
+
+    def cost(self, cpu_s: float, report: Report) -> float:
+        """Returns the CPU time of one delta in us, or of one request in ms."""
+        if self.per == "delta":
+            return cpu_s * 1e6 / max(report.pieces, 1)
+        return cpu_s * 1e3 / max(report.answers, 1)
+
+
+class Measured(msgspec.Struct, frozen=True):
+    """One run of one target: CPU time per unit, and what the load generator saw."""
+
+    target: str
+    round: int
+    cost: float
+    cpu_s: float
+    report: Report
+
+
+class Result(msgspec.Struct, frozen=True):
+    """All runs of one scenario."""
+
+    scenario: str
+    unit: str
+    runs: list[Measured]
+    peak_kb: dict[str, int]
+
+    def costs(self, target: str) -> list[float]:
+        """Returns what a target cost, round by round."""
+        return [run.cost for run in self.runs if run.target == target]
+
+    def ratios(self, target: str) -> list[float]:
+        """Returns what a target cost in each round, as a ratio to the pass-through in the same round."""
+        return [one / base for one, base in zip(self.costs(target), self.costs(BASELINE), strict=False) if base]
+
+    def errors(self) -> list[str]:
+        """Returns what was wrong with answers, at most a few of each run."""
+        return [f"{run.target}: {text}" for run in self.runs for text in run.report.examples]
+
+
+def scenarios(*, quick: bool) -> dict[str, Scenario]:
+    """Returns the scenarios by name; quick ones show that all works, not what it costs."""
+    port = 0
+    paced = Job(port=port, dialect="chat", connections=100, pieces=300, interval_ms=20, ramp_s=1, limit_s=60)
+    bulk = Job(port=port, dialect="chat", connections=16, each=10, pieces=1500)
+    plain = Job(port=port, dialect="chat", connections=16, each=250, pieces=100, stream=False)
+    if quick:
+        paced = msgspec.structs.replace(paced, connections=6, pieces=20, interval_ms=5, ramp_s=0.02, limit_s=20)
+        bulk = msgspec.structs.replace(bulk, connections=3, each=2, pieces=100, limit_s=20)
+        plain = msgspec.structs.replace(plain, connections=3, each=4, limit_s=20)
+    found = [
+        Scenario(name="paced", shows=_shows(paced), job=paced),
+        Scenario(name="bulk", shows=_shows(bulk), job=bulk),
+        Scenario(name="plain", shows=_shows(plain), job=plain, per="request"),
+    ]
+    return {one.name: one for one in found}
+
+
+def _shows(job: Job) -> str:
+    answers = job.connections * job.each
+    if not job.stream:
+        return f"{answers} answers not streamed, {job.connections} connections"
+    pace = f"one piece each {job.interval_ms:g} ms" if job.interval_ms else "as fast as they go"
+    return f"{answers} streams of {job.pieces} pieces, {pace}, {job.connections} connections"
+
+
+class Bench:
+    """The processes around the runs: the upstream and the targets. To be used in `with`."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = names
+        self._stack = ExitStack()
+        self._targets: Mapping[str, Target] = {}
+        self._ports: dict[str, int] = {}
+        self._processes: dict[str, Process] = {}
+        self._proxy_cores, self._load_cores = cores()
+        self._directory = Path()
+
+    def __enter__(self) -> Bench:
+        try:
+            self._directory = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="penstock-bench-")))
+            self._start(UPSTREAM, self._load_cores)
+            self._targets = known(self._ports[UPSTREAM.name], self._directory)
+            for name in self._names:
+                if name not in self._ports:
+                    self._start(self._targets[name], self._proxy_cores)
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    @property
+    def pids(self) -> list[int]:
+        """The ids of the processes that serve."""
+        return [process.pid for process in self._processes.values()]
+
+    def _start(self, target: Target, on: set[int]) -> None:
+        process = self._stack.enter_context(target.start(self._directory, on))
+        self._ports[target.name] = process.port(target.ready)
+        self._processes[target.name] = process
+
+    def measure(self, scenario: Scenario, rounds: int, *, warm: bool) -> Result:
+        """Runs a scenario against all targets in turn, `rounds` times."""
+        if warm:
+            short = msgspec.structs.replace(
+                scenario.job, connections=min(8, scenario.job.connections), each=min(scenario.job.each, 20), ramp_s=0
+            )
+            if short.interval_ms:
+                short = msgspec.structs.replace(short, pieces=50)
+            for name in self._names:
+                self._load(name, short)
+        runs = [self._run(scenario, name, turn) for turn in range(rounds) for name in self._names]
+        peaks = {name: self._processes[name].peak_kb() for name in self._names}
+        return Result(scenario.name, scenario.unit, runs, peaks)
+
+    def _run(self, scenario: Scenario, name: str, turn: int) -> Measured:
+        process = self._processes[name]
+        before = process.cpu_s()
+        report = self._load(name, scenario.job)
+        used = process.cpu_s() - before
+        cost = scenario.cost(used, report)
+        print(f"  {scenario.name} {turn + 1}: {name:14} {cost:8.3f} {scenario.unit}", file=sys.stderr)
+        return Measured(name, turn, cost, used, report)
+
+    def _load(self, name: str, job: Job) -> Report:
+        target = self._targets[name]
+        job = msgspec.structs.replace(job, port=self._ports[name], dialect=target.dialect)
+        errors = self._directory / "load.err"
+        with Process(["-m", "bench.load"], errors=errors, cores=self._load_cores) as load:
+            said = load.talk(msgspec.json.encode(job), job.limit_s + 30)
+        return msgspec.json.decode(said, type=Report)
+
+
+def summary(result: Result, name: str) -> tuple[float, float, float, float | None]:
+    """Returns a target's middle, lowest and highest cost, and the middle ratio to the pass-through (None without)."""
+    costs, ratios = result.costs(name), result.ratios(name)
+    return median(costs), min(costs), max(costs), median(ratios) if ratios else None

@@ -1,0 +1,187 @@
+"""The load generator: asks for many answers, checks each of them whole, sums up. Its own process.
+
+`python -m bench.load` reads one Job as JSON from its input and prints one Report as JSON.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import sys
+import time
+from bisect import bisect_left
+from typing import Literal
+
+import msgspec
+import uvloop
+
+from .answers import Order
+from .checks import WrongAnswer, check_stream, check_whole
+from .client import ClientConnection, Received, connect
+
+Dialect = Literal["responses", "chat"]
+_PATHS = {"responses": "/v1/responses", "chat": "/v1/chat/completions"}
+_SHOWN_ERRORS = 5
+_WORDS_OF_PROMPT = "It should be as long as it needs to be, and no longer. "
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """What to ask of whom.
+
+    `connections` ask `each` answers one after the other. With `ramp_s` the connections begin one after the other,
+    spread evenly over that time: an open loop, in which a late answer does not hold back another. `prompt_bytes`
+    lengthens the prompt.
+    """
+
+    port: int
+    dialect: Dialect
+    connections: int
+    each: int = 1
+    pieces: int = 100
+    interval_ms: float = 0
+    stream: bool = True
+    ramp_s: float = 0
+    prompt_bytes: int = 0
+    limit_s: float = 120
+
+
+class Spread(msgspec.Struct):
+    """How a number of times is spread, in milliseconds."""
+
+    p50: float
+    p99: float
+    worst: float
+
+
+class Report(msgspec.Struct, kw_only=True):
+    """What came of a job. `late` is how much later than intended pieces arrived; `cpu_s` is the generator's own."""
+
+    answers: int = 0
+    pieces: int = 0
+    reads: int = 0
+    errors: int = 0
+    examples: list[str] = []
+    wall_s: float = 0
+    cpu_s: float = 0
+    late_ms: Spread | None = None
+    first_ms: Spread | None = None
+
+
+class Load:
+    """Runs one job."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._report = Report()
+        self._late: list[float] = []
+        self._first: list[float] = []
+
+    async def run(self) -> Report:
+        """Asks everything and checks it; errors are counted, not raised."""
+        job, report = self._job, self._report
+        started = time.monotonic()
+        asking = [
+            asyncio.create_task(self._connection(index, job.ramp_s * index / job.connections))
+            for index in range(job.connections)
+        ]
+        _, late = await asyncio.wait(asking, timeout=job.limit_s)
+        for task in late:
+            task.cancel()
+            self._wrong(f"no answer within {job.limit_s:g} s")
+        report.wall_s = time.monotonic() - started
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        report.cpu_s = used.ru_utime + used.ru_stime
+        report.late_ms, report.first_ms = spread(self._late), spread(self._first)
+        return report
+
+    async def _connection(self, index: int, wait_s: float) -> None:
+        """Asks over one connection; opens another when it was lost."""
+        job = self._job
+        await asyncio.sleep(wait_s)
+        connection: ClientConnection | None = None
+        for turn in range(job.each):
+            order = Order(index * job.each + turn, job.pieces, job.interval_ms, job.stream)
+            try:
+                connection = connection or await connect(job.port)
+                asked = time.monotonic_ns()
+                received = await connection.ask(request(job, order))
+                self._check(received, order, asked)
+            except OSError as error:
+                self._wrong(f"stream {order.number}: {error}")
+                connection = None
+        if connection is not None:
+            connection.close()
+
+    def _check(self, received: Received, order: Order, asked_ns: int) -> None:
+        job, report = self._job, self._report
+        report.answers += 1
+        report.reads += len(received.reads)
+        if received.status != 200:
+            self._wrong(f"stream {order.number}: status {received.status}: {received.body[:300]!r}")
+            return
+        try:
+            if not order.stream:
+                check_whole(job.dialect, received.body, order)
+                report.pieces += order.pieces
+                return
+            checked = check_stream(job.dialect, received.body, order)
+        except WrongAnswer as error:
+            self._wrong(f"stream {order.number}: {error}")
+            return
+        report.pieces += order.pieces
+        arrived = arrivals(received.reads, checked.ends)
+        self._first.append((arrived[0] - asked_ns) / 1e6)
+        if order.interval_ms:
+            due = order.interval_ms * 1e6
+            self._late += [(at - checked.began_ns - due * index) / 1e6 for index, at in enumerate(arrived)]
+
+    def _wrong(self, message: str) -> None:
+        self._report.errors += 1
+        if len(self._report.examples) < _SHOWN_ERRORS:
+            self._report.examples = [*self._report.examples, message]
+
+
+def request(job: Job, order: Order) -> bytes:
+    """Returns the bytes of one HTTP request."""
+    prompt = order.prompt
+    if job.prompt_bytes > len(prompt):
+        prompt = (_WORDS_OF_PROMPT * (job.prompt_bytes // len(_WORDS_OF_PROMPT) + 1))[: job.prompt_bytes] + prompt
+    body: dict[str, object] = {"model": order.model, "stream": order.stream}
+    if job.dialect == "responses":
+        body["input"] = [{"type": "message", "role": "user", "content": [{"type": "input_text", "text": prompt}]}]
+    else:
+        body["messages"] = [{"role": "user", "content": prompt}]
+        if order.stream:
+            body["stream_options"] = {"include_usage": True}
+    data = msgspec.json.encode(body)
+    head = (
+        f"POST {_PATHS[job.dialect]} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n"
+        f"accept: */*\r\ncontent-length: {len(data)}\r\n\r\n"
+    )
+    return head.encode() + data
+
+
+def arrivals(reads: list[tuple[int, int]], ends: list[int]) -> list[int]:
+    """Returns when each piece was there whole: the moment of the read that brought its last byte."""
+    sizes = [size for _, size in reads]
+    return [reads[bisect_left(sizes, end)][0] for end in ends]
+
+
+def spread(times_ms: list[float]) -> Spread | None:
+    """Returns the spread of some times; None of none."""
+    if not times_ms:
+        return None
+    ordered = sorted(times_ms)
+    last = len(ordered) - 1
+    return Spread(ordered[last // 2], ordered[round(last * 0.99)], ordered[last])
+
+
+def main() -> None:
+    """Runs the job that stands in the input."""
+    job = msgspec.json.decode(sys.stdin.buffer.read(), type=Job)
+    report = uvloop.run(Load(job).run())
+    print(msgspec.json.encode(report).decode())
+
+
+if __name__ == "__main__":
+    main()

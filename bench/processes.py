@@ -1,0 +1,153 @@
+"""The processes of a run: started on cores of their own, their CPU time read from outside, ended by their ids."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import selectors
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+
+ROOT = Path(__file__).resolve().parent.parent
+_PATIENCE_S = 20.0
+_LAST_WORDS_S = 3.0
+
+
+class StartFailed(Exception):
+    """A process of the bench did not start; the message has its last words."""
+
+
+class Process:
+    """One child process. `ready` is a pattern of its first lines, whose group is the port that it listens on."""
+
+    def __init__(self, command: Sequence[str], *, errors: Path, cores: set[int] | None = None) -> None:
+        self._command = [sys.executable, *command]
+        self._errors = errors
+        # a session of its own: Ctrl-C reaches the bench alone, which then ends its children itself
+        with errors.open("wb") as log:
+            self._child = subprocess.Popen(
+                self._command,
+                cwd=ROOT,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                start_new_session=True,
+            )
+        if cores:
+            with contextlib.suppress(OSError):
+                os.sched_setaffinity(self._child.pid, cores)
+
+    def __enter__(self) -> Process:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.end()
+
+    @property
+    def pid(self) -> int:
+        """The process's id."""
+        return self._child.pid
+
+    def port(self, ready: str) -> int:
+        """Waits for the line that says which port is served; raises StartFailed when none comes."""
+        assert self._child.stdout is not None
+        pattern = re.compile(ready.encode())
+        said = b""
+        deadline = time.monotonic() + _PATIENCE_S
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._child.stdout, selectors.EVENT_READ)
+            while time.monotonic() < deadline:
+                if not selector.select(deadline - time.monotonic()):
+                    break
+                data = os.read(self._child.stdout.fileno(), 4096)
+                said += data
+                if found := pattern.search(said):
+                    return int(found[1])
+                if not data:
+                    break
+        raise StartFailed(f"{self._command[1:]} does not serve: {said.decode()}{self.errors()}")
+
+    def errors(self) -> str:
+        """Returns the end of what the process wrote to its standard error."""
+        return self._errors.read_text(errors="replace")[-2000:]
+
+    def talk(self, data: bytes, timeout_s: float) -> bytes:
+        """Gives the process its input and returns its output; raises StartFailed when it fails or is too late."""
+        try:
+            out, _ = self._child.communicate(data, timeout_s)
+        except subprocess.TimeoutExpired:
+            raise StartFailed(f"{self._command[1:]} did not end within {timeout_s:g} s: {self.errors()}") from None
+        if self._child.returncode:
+            raise StartFailed(f"{self._command[1:]} failed: {self.errors()}")
+        return out
+
+    def cpu_s(self) -> float:
+        """Returns the CPU time, user and system, of the process and all below it."""
+        return sum(_cpu_s(pid) for pid in tree(self.pid))
+
+    def peak_kb(self) -> int:
+        """Returns the most memory that the process and those below it have had resident, in kB."""
+        return sum(_peak_kb(pid) for pid in tree(self.pid))
+
+    def end(self) -> None:
+        """Ends the process: by a word, and if that does not help by force."""
+        if self._child.poll() is None:
+            self._child.terminate()
+            try:
+                self._child.wait(_LAST_WORDS_S)
+            except subprocess.TimeoutExpired:
+                for pid in reversed(tree(self.pid)):
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, 9)
+                self._child.wait()
+        for pipe in (self._child.stdin, self._child.stdout):
+            if pipe is not None:
+                with contextlib.suppress(OSError):
+                    pipe.close()
+
+
+def tree(pid: int) -> list[int]:
+    """Returns the ids of a process and of all that stem from it."""
+    found = [pid]
+    for parent in found:
+        for task in _tasks(parent):
+            with contextlib.suppress(OSError):
+                found += map(int, Path(f"/proc/{parent}/task/{task}/children").read_text().split())
+    return found
+
+
+def _tasks(pid: int) -> list[str]:
+    try:
+        return os.listdir(f"/proc/{pid}/task")
+    except OSError:
+        return []
+
+
+def _cpu_s(pid: int) -> float:
+    try:
+        # Linux: the CPU clock of another process, in ns (/proc counts in hundredths of a second)
+        return time.clock_gettime((~pid << 3) | 2)
+    except OSError:
+        return 0.0
+
+
+def _peak_kb(pid: int) -> int:
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0
+    found = re.search(r"VmHWM:\s+(\d+)", status)
+    return int(found[1]) if found else 0
+
+
+def cores() -> tuple[set[int], set[int]]:
+    """Returns the cores for the proxy and those for everything around it; one core serves both."""
+    free = sorted(os.sched_getaffinity(0))
+    return ({free[-1]}, set(free[:-1])) if len(free) > 1 else (set(free), set(free))
