@@ -43,13 +43,15 @@ def _targets(name: str, node: Node, upstreams: Upstreams, problems: Problems) ->
     found = []
     for index, item in enumerate(items):
         owner = f"models.{name}[{index}]" if isinstance(node, Sequence) else f"models.{name}"
-        target = _target(owner, item, "*" in name, upstreams, problems)
+        target = _target(owner, item, upstreams, problems, wildcard="*" in name)
         if target is not None:
             found.append(target)
     return found
 
 
-def _target(owner: str, node: Node, wildcard: bool, upstreams: Upstreams, problems: Problems) -> DeploymentEntry | None:
+def _target(
+    owner: str, node: Node, upstreams: Upstreams, problems: Problems, *, wildcard: bool
+) -> DeploymentEntry | None:
     use, weight = node, 1.0
     if isinstance(node, Mapping):
         target = decode(node, ModelTarget, owner, problems, Sources({}))
