@@ -1,0 +1,225 @@
+"""`penstock serve` as its user meets it: what it prints, what it refuses, how it stops."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from tests.support.serving import PENSTOCK, ROOT, Served, serving
+
+ECHO = """\
+upstreams: {echo: {kind: echo}}
+models: {"echo*": ["echo/echo*"], echo: [echo/echo]}
+pipeline: [route, stream-translate]
+"""
+
+
+def post(url: str, body: dict[str, object], path: str = "/responses") -> bytes:
+    """Sends a JSON request; returns the body of the answer."""
+    request = urllib.request.Request(
+        url + path, json.dumps(body).encode(), {"content-type": "application/json"}, method="POST"
+    )
+    with urllib.request.urlopen(request, timeout=20) as response:
+        data: bytes = response.read()
+        return data
+
+
+def refused(*arguments: str, config: str | None = None, directory: Path) -> tuple[int, str]:
+    """Runs a server that must not start; returns its exit code and what it said."""
+    if config is not None:
+        (directory / "pipeline.yaml").write_text(config)
+    done = subprocess.run(
+        [*PENSTOCK, "serve", *arguments],
+        cwd=directory,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    return done.returncode, done.stderr
+
+
+def test_the_printed_curl_line_works_when_it_is_pasted() -> None:
+    with serving() as served:
+        line = next(line for line in served.said if "curl" in line)
+        done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, timeout=20, check=True)
+        assert shlex.split(line)[0] == "curl"
+        assert any("echo" in said for said in served.said if said.startswith("models:"))
+    assert "event: response.completed" in done.stdout
+    assert done.stdout.endswith("data: [DONE]\n\n")
+
+
+def test_one_upstream_needs_no_file(tmp_path: Path) -> None:
+    with serving() as echo, serving("--upstream", echo.url, directory=tmp_path) as served:
+        answer = json.loads(post(served.url, {"model": "echo", "input": "over two hops"}))
+    assert answer["output"][0]["content"][0]["text"] == "over two hops"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "config", "code", "says"),
+    [
+        ((), None, 2, "pipeline.yaml"),
+        (("--config", "other.yaml"), ECHO, 2, "other.yaml"),
+        ((), "pipeline: [rout]\n", 1, 'unknown stage "rout"'),
+        (("--host", "0.0.0.0"), ECHO, 2, "no stage asks them for a key"),
+        ((), "listen: 0.0.0.0:4000\n" + ECHO, 1, "no stage asks them for a key"),
+        (("--host", "192.0.2.1", "--port", "0"), ECHO, 2, "open to other machines"),
+    ],
+)
+def test_what_cannot_be_served_is_said(
+    tmp_path: Path, arguments: tuple[str, ...], config: str | None, code: int, says: str
+) -> None:
+    found, said = refused(*arguments, config=config, directory=tmp_path)
+    assert (found, says in said) == (code, True), said
+    assert "Traceback" not in said
+
+
+def test_a_port_that_is_taken_is_said(tmp_path: Path) -> None:
+    with serving(config=ECHO, directory=tmp_path) as served:
+        port = served.url.rsplit(":", 1)[1].removesuffix("/v1")
+        code, said = refused("--port", port, directory=tmp_path)
+    assert code == 1
+    assert f"cannot listen on 127.0.0.1:{port}" in said
+
+
+def test_a_key_in_the_environment_serves_openai(tmp_path: Path) -> None:
+    with serving(env={"OPENAI_API_KEY": "sk-test"}) as served:
+        assert not [line for line in served.said if line.startswith("not served")]
+        assert "sk-test" not in "\n".join(served.said)
+    with serving() as served:
+        assert any("OPENAI_API_KEY" in line for line in served.said)
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            post(served.url, {"model": "gpt-5", "input": "x"})
+        error = json.loads(caught.value.read())["error"]
+    assert error["code"] == "model_not_found"
+    assert "OPENAI_API_KEY" in error["message"]
+
+
+class Reader(threading.Thread):
+    """Reads a slow stream to its end."""
+
+    def __init__(self, served: Served, text: str) -> None:
+        super().__init__()
+        self.served, self.text = served, text
+        self.data = b""
+        self.begun = threading.Event()
+
+    def run(self) -> None:
+        body = json.dumps({"model": "echo", "input": self.text, "stream": True}).encode()
+        request = urllib.request.Request(
+            self.served.url + "/responses", body, {"content-type": "application/json"}, method="POST"
+        )
+        with urllib.request.urlopen(request, timeout=30) as response:
+            while line := response.readline():
+                self.data += line
+                if b"output_text.delta" in line:
+                    self.begun.set()
+
+
+def test_a_stopped_server_lets_streams_end(tmp_path: Path) -> None:
+    with serving(config=ECHO, directory=tmp_path) as served:
+        reader = Reader(served, "[[tokens_per_s=40]] [[repeat=10]] [[say one two three ]]")
+        reader.start()
+        assert reader.begun.wait(10)
+        served.process.send_signal(signal.SIGTERM)
+        reader.join(15)
+        assert b"event: response.completed" in reader.data
+        assert served.process.wait(10) == 0
+
+
+def test_a_stream_that_outlives_the_drain_is_told(tmp_path: Path) -> None:
+    with serving(config="limits: {drain: 200ms}\n" + ECHO, directory=tmp_path) as served:
+        reader = Reader(served, "[[stall 3]] one two three four five")
+        reader.start()
+        assert reader.begun.wait(10)
+        served.process.send_signal(signal.SIGTERM)
+        reader.join(15)
+        assert b"event: response.failed" in reader.data
+        assert b"shutting down" in reader.data
+        assert served.process.wait(10) == 0
+
+
+def test_a_second_signal_does_not_wait(tmp_path: Path) -> None:
+    with serving(config=ECHO, directory=tmp_path) as served:
+        reader = Reader(served, "[[stall 3]] one two three four five")
+        reader.start()
+        assert reader.begun.wait(10)
+        served.process.send_signal(signal.SIGINT)
+        ready = served.url.removesuffix("/v1")
+        deadline = time.monotonic() + 5
+        while time.monotonic() < deadline:
+            try:
+                urllib.request.urlopen(ready + "/readyz", timeout=1).close()
+            except OSError:
+                break  # the listener is closed: the first signal has been taken
+        served.process.send_signal(signal.SIGINT)
+        assert served.process.wait(15) == 0
+        reader.join(15)
+    assert b"event: response.failed" in reader.data
+
+
+def test_workers_share_a_port_and_come_back(tmp_path: Path) -> None:
+    config = "workers: 2\n" + ECHO
+
+    def children(pid: int) -> set[int]:
+        return {int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
+
+    with serving(config=config, directory=tmp_path) as served:
+        first = children(served.process.pid)
+        assert len(first) == 2
+        for _ in range(10):
+            post(served.url, {"model": "echo", "input": "x"})
+        victim = min(first)
+        os.kill(victim, signal.SIGKILL)
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline and not (len(now := children(served.process.pid)) == 2 and victim not in now):
+            os.sched_yield()
+        assert len(children(served.process.pid) - {victim}) == 2
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+async def test_memory_stays_flat_over_many_streams_and_dropped_clients(tmp_path: Path) -> None:
+    """A client that does not read, many that leave, many that stay: the process does not grow with them."""
+
+    def resident(pid: int) -> int:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    with serving(config=ECHO, directory=tmp_path) as served:
+        port = int(served.url.rsplit(":", 1)[1].removesuffix("/v1"))
+
+        async def one(number: int) -> None:
+            text = "[[repeat=40]] [[say word after word ]]"
+            body = json.dumps({"model": "echo", "input": text, "stream": True}).encode()
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(
+                b"POST /v1/responses HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\n"
+                b"content-length: %d\r\n\r\n%b" % (len(body), body)
+            )
+            if number % 3:
+                assert (await reader.read()).endswith(b"0\r\n\r\n")
+            else:
+                await reader.readuntil(b"response.in_progress")
+            writer.close()
+
+        async def many(count: int) -> None:
+            for start in range(0, count, 25):
+                await asyncio.gather(*map(one, range(start, start + 25)))
+
+        await many(150)
+        before = resident(served.process.pid)
+        await many(600)
+        grown = resident(served.process.pid) - before
+    assert grown < 8 * 1024 * 1024
