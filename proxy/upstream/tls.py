@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import ssl
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
+
+
+def _about(description: str) -> msgspec.Meta:
+    return msgspec.Meta(description=description)
 
 
 class TlsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """TLS towards an upstream. By default its certificate is verified against the system's authorities."""
 
-    verify: bool = True
-    """Whether the upstream must prove who it is. `false` lets anyone on the way read and change everything."""
-    ca_file: str | None = None
-    """PEM file of the authorities to trust instead of the system's."""
-    client_cert: str | None = None
-    """PEM file of the certificate (and its chain) to show to the upstream."""
-    client_key: str | None = None
-    """PEM file of the certificate's key; not needed when it stands in `client_cert`."""
+    verify: Annotated[
+        bool, _about("Whether the upstream must prove who it is; false lets anyone on the way read and change all.")
+    ] = True
+    ca_file: Annotated[str | None, _about("PEM file of the authorities to trust instead of the system's.")] = None
+    client_cert: Annotated[str | None, _about("PEM file of the certificate, with its chain, to show upstream.")] = None
+    client_key: Annotated[str | None, _about("PEM file of its key, if that is not in client_cert.")] = None
 
 
 def make_context(settings: TlsSettings | None = None) -> ssl.SSLContext:
