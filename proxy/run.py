@@ -225,14 +225,15 @@ class Run:
         exchange = self._exchange
         filters = self._events_filters()
         await self._head()
-        if self._passes_through(deployment, filters):
+        came_whole = response.headers.get("content-type", "").startswith("application/json")
+        if not came_whole and self._passes_through(deployment, filters):
             assert self._relay is not None
             self._bridge = bridge = Relay(exchange, self._relay(exchange))
             pump = Pump(bridge, self._client, response, self._write)
         else:
             translation = self._translation(deployment, filters)
             self._bridge = translation
-            if response.headers.get("content-type", "").startswith("application/json"):
+            if came_whole:
                 body = await response.read(self._pipeline.max_answer_bytes)
                 await self._take_whole(translation, body)
                 return

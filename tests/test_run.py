@@ -441,6 +441,14 @@ async def test_a_json_answer_to_a_streamed_request_becomes_a_stream() -> None:
     assert kinds(data)[-2] == "response.completed"
 
 
+async def test_a_json_answer_to_a_streamed_chat_request_becomes_a_stream() -> None:
+    async with house(ScriptedProvider("a", body(WHOLE))) as home:
+        _, headers, data = await home.ask("/chat/completions", stream=True)
+    assert headers["content-type"].startswith("text/event-stream")
+    assert b"Hello" in data
+    assert data.endswith(b"data: [DONE]\n\n")
+
+
 async def test_a_chat_client_of_a_chat_upstream_gets_its_bytes() -> None:
     async with house(ScriptedProvider("a", stream(*HELLO), body(WHOLE))) as home:
         _, _, streamed = await home.ask("/chat/completions", stream=True)
