@@ -6,6 +6,7 @@ named to the client; with `params: strict` it is refused.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -23,6 +24,11 @@ from .profile import ChatProfile
 from .tools import tool_fields
 
 Ignore = Callable[[str], None]
+
+_UNSHOWABLE = re.compile(r"[^ -~]")
+"""What may not stand in a header; names of fields and types of tools are whatever the client has sent."""
+_MAX_NOTED = 80
+_MAX_NAMED = 20
 
 _KEPT_HERE = frozenset(
     (
@@ -79,11 +85,14 @@ def build_body(
     Raises BadRequest for what this upstream cannot do. `ignore` is told of each field and tool without effect.
     """
 
+    def note(name: str) -> None:
+        ignore(_UNSHOWABLE.sub("?", name)[:_MAX_NOTED])
+
     def hint(name: str) -> None:
         if options.params == "strict":
             message = f"Unsupported parameter: '{name}' is not supported with this model."
             raise BadRequest(message, param=name, code="unsupported_parameter")
-        ignore(name)
+        note(name)
 
     names = ToolMap.of(request.tools)
     build = _Build(request, profile, hint)
@@ -91,20 +100,27 @@ def build_body(
     for name, put in _TABLE.items():
         if name in fields and given(fields[name]):
             put(build, name)
-    for name, raw in fields.items():
-        if name in _KEPT_HERE or name in _TABLE or not given(raw):
-            continue
-        if name in profile.pass_params:
-            build.body[name] = raw
-        else:
-            hint(name)
+    _put_others(build)
     _put_configured(build)
-    messages = chat_messages(request, profile, names, ignore)
+    messages = chat_messages(request, profile, names, note)
     if build.schema_note is not None:
         messages = _with_note(messages, build.schema_note, profile)
-    tools = tool_fields(request, profile, names, lambda _: options.unsupported_tools == "refuse", ignore)
+    tools = tool_fields(request, profile, names, lambda _: options.unsupported_tools == "refuse", note)
     body = {"model": model, "messages": messages, **profile.extra_body, **tools, **build.body}
     return msgspec.json.encode(body), names
+
+
+def _put_others(build: _Build) -> None:
+    """Puts fields that are not of the API: those that may pass; the others are named, the first few of them."""
+    named = 0
+    for name, raw in build.request.fields.items():
+        if name in _KEPT_HERE or name in _TABLE or not given(raw):
+            continue
+        if name in build.profile.pass_params:
+            build.body[name] = raw
+        elif named < _MAX_NAMED:
+            named += 1
+            build.hint(name)
 
 
 def _put_configured(build: _Build) -> None:

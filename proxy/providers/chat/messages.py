@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ...api import invalid
 from ...api.responses.request import ResponsesRequest
 from ...api.responses.tool_map import ToolMap
 from ...api.responses.turns import Called, ModelTurn, SystemTurn, Turn, UserTurn
@@ -33,6 +34,8 @@ def chat_messages(
         messages.append({"role": profile.system_role, "content": instructions})
     for turn in turns:
         _add(turn, messages, profile, tools)
+    if not any(message["content"] or message["role"] not in ("system", "developer") for message in messages):
+        raise invalid.invalid("input", "The input holds nothing that a model could read.", "invalid_value")
     if profile.merge_system != "never":
         messages = _merge_system(messages, everywhere=profile.merge_system == "all")
     if profile.alternate:
