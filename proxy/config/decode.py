@@ -25,25 +25,45 @@ T = TypeVar("T")
 Convert = Callable[[Node], Any]
 
 _PATH = re.compile(r"(.*) - at (`key` in )?`(\$.*)`", re.DOTALL)
+_REFERENCE = re.compile(r"(env:|os\.environ/)[A-Za-z_]\w*|\$\{\w+\}")
 _STEP = re.compile(r"\.([^.\[]+)|\[(\d+)\]|(\[\.\.\.\])")
 
 
 def decode(node: Node, config: type[T], owner: str, problems: Problems, sources: Sources) -> T | None:
-    """Returns the struct for a node; None after reporting what is wrong. `owner` begins the messages (`rate-limit`)."""
+    """Returns the struct for a node; None after reporting what is wrong. `owner` begins the messages (`rate-limit`).
+
+    Warns of text that looks like a reference to a variable, but stands where nothing is looked up.
+    """
+    looked_up: set[str] = set()
 
     def convert(part: Node) -> T:
         return msgspec.convert(plain(part), config, strict=True, str_keys=True, dec_hook=hook)
 
     def hook(kind: type, value: Any) -> Any:
         if issubclass(kind, ConfigValue):
+            looked_up.add(str(value))
             return kind.parse(value, sources)
         raise TypeError(f"{kind.__name__} has no written form")
 
     try:
-        return convert(node)
+        value = convert(node)
+        _warn_of_references(node, owner, looked_up, problems)
+        return value
     except msgspec.ValidationError as error:
         _Review(node, config, owner, problems, convert).run(error)
         return None
+
+
+def _warn_of_references(node: Node, owner: str, looked_up: set[str], problems: Problems) -> None:
+    if isinstance(node, Mapping):
+        for name, entry in node.entries.items():
+            _warn_of_references(entry.value, f"{owner}.{name}", looked_up, problems)
+    elif isinstance(node, SequenceNode):
+        for index, item in enumerate(node.items):
+            _warn_of_references(item, f"{owner}[{index}]", looked_up, problems)
+    elif isinstance(node.value, str) and node.value not in looked_up and _REFERENCE.fullmatch(node.value):
+        what = f'{owner}: "{node.value}" is taken as it stands; only secrets are looked up'
+        problems.warning(node.place, what, "write the value itself")
 
 
 class _Review:

@@ -14,12 +14,14 @@ from .decode import decode
 from .file import Config, File, processors
 from .listen import Listen
 from .models import read_models
-from .nodes import Mapping, Node, compose, plain, read
+from .nodes import Entry, Mapping, Node, Scalar, compose, plain, read
 from .order import who_sets
 from .pipeline import Pipeline, read_pipeline
 from .problems import Place, Problems
 from .types import Sources, shown
 from .upstreams import Upstreams, read_upstreams
+
+_SECTIONS = ("upstreams", "models", "pipeline")
 
 
 def load(
@@ -86,8 +88,8 @@ class _Reading:
     def config(self, name: str) -> Config:
         """Returns the configuration, or raises ConfigError with everything that is wrong with the file."""
         problems = self.problems
-        file = decode(self.root, File, "", problems, self.sources)
-        upstreams, models, pipeline = map(self._section, ("upstreams", "models", "pipeline"))
+        file = decode(self._settings(), File, "", problems, self.sources)
+        upstreams, models, pipeline = map(self._section, _SECTIONS)
         where = Upstreams() if upstreams is None else read_upstreams(upstreams, self.providers, problems, self.sources)
         what, unserved = ({}, []) if models is None else read_models(models, where, problems)
         order = Pipeline() if pipeline is None else read_pipeline(pipeline, self.stages, problems, self.sources)
@@ -110,6 +112,14 @@ class _Reading:
             skipped=(*where.skipped.values(), *unserved),
             warnings=problems.warnings,
         )
+
+    def _settings(self) -> Mapping:
+        """Returns the file without what its sections hold: those are read one by one."""
+        kept = {
+            name: Entry(entry.key, Scalar(entry.value.place, None, "", quoted=False)) if name in _SECTIONS else entry
+            for name, entry in self.root.entries.items()
+        }
+        return Mapping(self.root.place, kept)
 
     def _refuse_reach(self, listen: Listen) -> None:
         """Reports an address that other machines can reach when nobody asks them for a key."""

@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from proxy.config.decode import decode
 from proxy.config.problems import Problems
-from proxy.config.types import Duration, Mistake, Secret
+from proxy.config.types import Duration, Mistake, Secret, Sources
 from tests.support.config_nodes import NOTHING, found, node_of
 
 
@@ -138,6 +138,19 @@ def test_mistakes(text, expected):
 
 def test_a_type_without_a_written_form_is_a_fault_of_the_stage():
     assert mistakes("when: 3") == ["f:1:7: stage.when: complex has no written form   (mend the value)"]
+
+
+def test_a_reference_where_nothing_is_looked_up_gives_a_warning():
+    problems = Problems("f")
+    text = "codes: {1: env:CODE, 2: ${CODE}, 3: see env:CODE}\nkey: env:KEY\n"
+    text = text.replace("${CODE}", "'${CODE}'")
+    assert decode(node_of(text), Whole, "stage", problems, Sources({"KEY": "k"})) is not None
+    assert found(problems) == [
+        'f:1:12: warning: stage.codes.1: "env:CODE" is taken as it stands; only secrets are looked up   '
+        "(write the value itself)",
+        'f:1:25: warning: stage.codes.2: "${CODE}" is taken as it stands; only secrets are looked up   '
+        "(write the value itself)",
+    ]
 
 
 def test_items_that_are_wrong_do_not_make_the_list_too_short():
