@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from .config.file import Config
+from pathlib import Path
+
+from .config.file import Config, StageEntry
 from .models import ModelTable
 from .pipeline import Pipeline
 from .providers.provider import Deployment
+from .stage import Stage
 
 
 def assemble(config: Config) -> Pipeline:
@@ -17,8 +20,14 @@ def assemble(config: Config) -> Pipeline:
     }
     unavailable = {one.name: one.reason for one in config.skipped if one.kind == "model"}
     return Pipeline(
-        [entry.stage(entry.config) for entry in config.pipeline],
+        [_stage(entry, Path(config.file).parent) for entry in config.pipeline],
         ModelTable(models, unavailable),
         providers,
         keepalive_s=float(config.limits.keepalive_comment),
     )
+
+
+def _stage(entry: StageEntry, directory: Path) -> Stage:
+    stage = entry.stage(entry.config)
+    stage.directory = directory
+    return stage

@@ -8,6 +8,7 @@ since they may depend on the deployment that was chosen; all others run once an 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import msgspec
@@ -76,6 +77,8 @@ class Stage:
 
     Config: ClassVar[type[StageConfig]] = StageConfig
     config: Any
+    directory: Path = Path()
+    """Where relative paths in the config begin: the directory of the file."""
 
     def __init__(self, config: Any = None) -> None:
         self.config = config if config is not None else self.Config()
