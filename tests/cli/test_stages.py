@@ -10,6 +10,7 @@ import pytest
 from proxy.cli import main, stages
 from proxy.errors import ConfigError, Problem
 from tests.support.fake_registry import STAGES
+from tests.support.fixtures import ROOT
 
 
 @pytest.fixture
@@ -134,3 +135,11 @@ def test_a_broken_package_is_told(capsys: pytest.CaptureFixture[str], monkeypatc
     monkeypatch.setattr(stages, "installed_stages", broken)
     assert main(["stages"]) == 1
     assert capsys.readouterr() == ("", "package:1:1: broken\n")
+
+
+def test_the_pages_in_the_repository_are_the_ones_that_are_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """To write them again: penstock stages --docs docs/stages."""
+    assert main(["stages", "--docs", str(tmp_path)]) == 0
+    written = {path.name: path.read_text("utf-8") for path in tmp_path.iterdir()}
+    committed = {path.name: path.read_text("utf-8") for path in (ROOT / "docs" / "stages").glob("*.md")}
+    assert committed == written

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from proxy.config.describe import describe
+from proxy.config.loader import load_text
+from proxy.registry import installed_stages
 from proxy.stage import ResponseFilter, Stage
 from tests.support.fake_registry import Guardrail, Log, RateLimit, Transform, Translate, UpstreamHeaders
 
@@ -92,3 +96,22 @@ def test_where_a_stage_may_stand():
 
 def test_the_settings_are_there():
     assert [row.name for row in describe(RateLimit).settings] == ["per", "requests_per_minute", "window"]
+
+
+@pytest.mark.parametrize("stage", installed_stages().values(), ids=lambda stage: stage.name)
+def test_the_example_of_every_stage_is_right(stage: type[Stage]):
+    described = describe(stage)
+    assert described.example
+    needed = [name for name in dict.fromkeys((*stage.requires, "route")) if name != stage.name]
+    others = "".join(f"\n- {name}" for name in needed)
+    below = any(name in (*stage.after, *stage.requires) for name in needed)
+    text = f"{others}\n{described.example}" if below else f"\n{described.example}{others}"
+    file = "upstreams: {echo: {kind: echo}}\nmodels: {echo: echo/echo}\npipeline:" + text.replace("\n", "\n  ") + "\n"
+    config = load_text(file, stage.name)
+    assert stage.name in [entry.name for entry in config.pipeline]
+    assert config.warnings == ()
+
+
+@pytest.mark.parametrize("stage", installed_stages().values(), ids=lambda stage: stage.name)
+def test_every_setting_of_every_stage_is_described(stage: type[Stage]):
+    assert [row.name for row in describe(stage).settings if not row.description] == []
