@@ -1,6 +1,8 @@
 """The stages that Penstock ships."""
 
+from .auth import Auth
+from .rate_limit import RateLimit
 from .route import Route
 from .stream_translate import StreamTranslate
 
-STAGES = (Route, StreamTranslate)
+STAGES = (Auth, RateLimit, Route, StreamTranslate)

@@ -13,6 +13,7 @@ from proxy.exchange import Exchange
 from proxy.reply import Reply
 from proxy.stage import ResponseFilter, Stage, StageConfig
 
+_MINUTE = Duration(60)
 _LIMIT = "x-ratelimit-limit-requests"
 _REMAINING = "x-ratelimit-remaining-requests"
 _RESET = "x-ratelimit-reset-requests"
@@ -34,9 +35,7 @@ class RateLimitConfig(StageConfig, frozen=True, kw_only=True):
     requests: Annotated[
         Annotated[int, Meta(gt=0)] | None, Meta(description="Requests in any window, when that is not a minute.")
     ] = None
-    window: Annotated[Duration, Meta(description="The length of the window that requests are counted in.")] = Duration(
-        60
-    )
+    window: Annotated[Duration, Meta(description="How long the window is that requests are counted in.")] = _MINUTE
     parallel: Annotated[
         Annotated[int, Meta(gt=0, le=60_000)] | None, Meta(description="Requests that may run at the same time.")
     ] = None
@@ -47,7 +46,7 @@ class RateLimitConfig(StageConfig, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if self.requests is not None and self.requests_per_minute is not None:
             raise Mistake("requests and requests_per_minute say the same thing", "keep one of them")
-        if self.requests_per_minute is not None and self.window != 60:
+        if self.requests_per_minute is not None and self.window != _MINUTE:
             raise Mistake("requests_per_minute counts in minutes, not in another window", "write requests and window")
         if self.requests is None and self.requests_per_minute is None and self.parallel is None:
             raise Mistake("nothing is limited", "set requests_per_minute, requests or parallel")
