@@ -228,6 +228,44 @@ async def test_the_sdk_accumulates_the_same_response(path: str, replay: Callable
     assert final.output_text == said.text
 
 
+def completion(path: str) -> bytes:
+    """Returns the non-streamed body that says what a recorded stream said."""
+    said, facts = translated(path), STREAMS[path]
+    finish = next(choice["finish_reasons"] for choice in facts["choices"] if choice["index"] == 0)
+    calls = [
+        {"id": item["call_id"], "function": {"name": item["name"], "arguments": item["arguments"]}}
+        for item in said.output
+        if item["type"] == "function_call"
+    ]
+    message = {"content": said.text or None, "reasoning_content": said.reasoning, "tool_calls": calls}
+    choice = {"index": 0, "message": message, "finish_reason": finish[0] if finish else "stop"}
+    usage = said.response["usage"] and {
+        "prompt_tokens": said.response["usage"]["input_tokens"],
+        "completion_tokens": said.response["usage"]["output_tokens"],
+        "total_tokens": said.response["usage"]["total_tokens"],
+        "prompt_tokens_details": said.response["usage"]["input_tokens_details"],
+        "completion_tokens_details": said.response["usage"]["output_tokens_details"],
+    }
+    tier = said.response["service_tier"]
+    return json.dumps({"choices": [choice], "usage": usage, "service_tier": tier}).encode()
+
+
+CITED = {"perplexity/chat-sonar-search-results.sse", "openrouter/chat-url-citation-annotations.sse"}
+
+
+@pytest.mark.parametrize("path", [path for path in STREAMS if path not in FAILED and path not in CITED])
+def test_a_plain_answer_gives_what_the_stream_ends_with(path: str) -> None:
+    assert translate_whole(completion(path)) == translated(path).response
+
+
+@pytest.mark.parametrize("path", sorted(CITED) if STREAMS else [])
+def test_citations_reach_the_part(path: str) -> None:
+    part = translated(path).output[-1]["content"][-1]
+    assert part["annotations"]
+    assert all(entry["url"].startswith("http") for entry in part["annotations"])
+    assert len(translated(path).of("output_text.annotation.added")) == len(part["annotations"])
+
+
 @pytest.mark.parametrize("path", BODIES)
 def test_whole_bodies_become_responses(path: str) -> None:
     raw = recording(path)
