@@ -49,7 +49,7 @@ WITHOUT_OWN_TEST = {
 }
 TESTS_OF_THE_WHOLE = ("bench", "clients", "e2e", "golden", "properties")
 """Folders of tests, and files of tests below, that belong to no single source file."""
-WHOLE = ("tests/test_examples.py", "tests/test_layout.py")
+WHOLE = ("tests/test_examples.py", "tests/test_layout.py", "tests/test_readme.py")
 
 
 def report(found: list[str]) -> None:
