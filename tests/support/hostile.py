@@ -31,6 +31,7 @@ class Peer(asyncio.Protocol):
         self.received = bytearray()
         self.sent = 0
         self.gone = asyncio.Event()
+        self.reached = asyncio.Event()  # for scripts to say how far they are
         self._upstream = upstream
         self._more = asyncio.Event()
         self._writable = asyncio.Event()
