@@ -50,7 +50,8 @@ class ConnectedConfig(UpstreamConfig, forbid_unknown_fields=True, frozen=True, k
     tls: Annotated[TlsSettings | None, _about("TLS towards the upstream; by default it is verified.")] = None
     proxy: Annotated[Secret | None, _about("HTTP proxy on the way, http://[user:password@]host:port.")] = None
     max_connections: Annotated[
-        int | None, msgspec.Meta(ge=1, description="Connections open at a time; further requests wait. null: no limit.")
+        Annotated[int, msgspec.Meta(ge=1)] | None,
+        _about("Connections open at a time; further requests wait. null: no limit."),
     ] = 1000
 
     def make_client(self) -> UpstreamClient:
