@@ -38,6 +38,7 @@ class Run:
     """One exchange on its way. `client` is where a stream goes; a non-streamed answer is returned as a Reply."""
 
     __slots__ = (
+        "_aborted",
         "_attempt_filters",
         "_bridge",
         "_client",
@@ -49,6 +50,7 @@ class Run:
         "_pipeline",
         "_pump",
         "_streaming",
+        "_task",
         "_timers",
     )
 
@@ -64,16 +66,21 @@ class Run:
         self._streaming = False
         self._headed = False
         self._early: asyncio.Task[None] | None = None
+        self._task: asyncio.Task[Reply | None] | None = None
+        self._aborted: ExchangeError | None = None
         self._timers: list[asyncio.TimerHandle] = []
 
     async def run(self) -> Reply | None:
         """Serves the exchange; returns the answer, or None when it went to the client as a stream."""
         exchange = self._exchange
+        self._task = asyncio.current_task()
         try:
             reply = await self._serve()
         except asyncio.CancelledError:
-            exchange.outcome = "cancelled"
-            raise
+            if self._aborted is None or self._task is None or self._task.uncancel():
+                exchange.outcome = "cancelled"
+                raise
+            reply = self._failed(self._aborted)
         except ExchangeError as error:
             reply = self._failed(error)
         except Exception as error:  # the top of an exchange: whatever went wrong, the client gets an answer
@@ -84,9 +91,12 @@ class Run:
         return reply
 
     def abort(self, error: ExchangeError) -> None:
-        """Ends a running answer with an error of ours, in the stream if it has begun."""
+        """Ends a running exchange with an error of ours, in the stream if it has begun."""
         if self._pump is not None:
             self._pump.abort(error)
+        elif self._task is not None and self._aborted is None and self._exchange.outcome is None:
+            self._aborted = error
+            self._task.cancel()
 
     async def refuse(self, error: ExchangeError) -> Reply:
         """Answers an exchange whose request could not be read; observers see it like any other."""
@@ -112,11 +122,13 @@ class Run:
             raise InternalError("No stage of the pipeline has chosen an upstream.")
         if self._streaming and self._pipeline.keepalive_s:
             self._at(self._pipeline.keepalive_s, self._open_early)
-        original = exchange.request
+        original, ignored = exchange.request, len(exchange.ignored)
         failed: ExchangeError | None = None
         while (deployment := await exchange.plan.next(failed)) is not None:
             exchange.deployment = deployment
             exchange.request = original.copy()
+            exchange.marks.pop("tools", None)
+            del exchange.ignored[ignored:]
             attempt = Attempt(deployment.provider.name, deployment.model, time.monotonic())
             exchange.attempts.append(attempt)
             try:

@@ -492,6 +492,36 @@ async def test_running_answers_are_ended_with_an_error_when_the_server_stops() -
     assert b"shutting down" in rest
 
 
+@pytest.mark.parametrize("stream_asked", [True, False])
+async def test_requests_that_wait_for_their_upstream_are_answered_when_the_server_stops(stream_asked: bool) -> None:
+    provider = ScriptedProvider("a", stream(asyncio.Event()))
+    async with house(provider) as home:
+        asking = asyncio.ensure_future(home.ask(stream=stream_asked))
+        async with asyncio.timeout(5):
+            while not provider.client.responses:
+                await asyncio.sleep(0.001)  # the request is on its way: there is nothing to wait on
+            home.app.cut_off()
+            status, headers, data = await asking
+        exchange = await home.settled()
+    assert status == 503
+    assert "retry-after" in headers
+    assert b"shutting down" in data
+    assert exchange.outcome == "failed"
+    assert provider.client.responses[0].closed.is_set()
+
+
+async def test_what_one_attempt_ignored_is_not_told_of_another() -> None:
+    class Ignores(ScriptedProvider):
+        def build(self, exchange: Exchange, model: str) -> Any:
+            exchange.ignore(f"{self.name}-param")
+            return super().build(exchange, model)
+
+    bad, good = Ignores("a", fails(UpstreamUnreachable("refused"))), Ignores("b", stream(*HELLO))
+    async with house(bad, good) as home:
+        _, headers, _ = await home.ask(stream=True)
+    assert headers["x-penstock-ignored-params"] == "b-param"
+
+
 def test_translate_options_have_the_stages_defaults() -> None:
     config = StreamTranslateConfig()
     options = TranslateOptions()
