@@ -1,0 +1,93 @@
+import json
+
+import msgspec
+import pytest
+
+from proxy.config.types import Mistake, Secret
+from proxy.exchange import Client, Exchange
+from proxy.providers.openai.provider import PROFILE, OpenAI, OpenAIConfig
+from tests.support import strict_chat
+from tests.support.asked import function, request
+
+
+def provider(**settings):
+    return OpenAI("openai", OpenAIConfig(api_key=Secret("sk-1"), **settings))
+
+
+def exchange(made):
+    return Exchange("ex_1", Client("127.0.0.1", {}), made)
+
+
+def test_it_needs_only_a_key():
+    made = provider().build(exchange(request(max_output_tokens=50)), "gpt-4o")
+    assert made.url == "https://api.openai.com/v1/chat/completions"
+    assert made.headers["authorization"] == "Bearer sk-1"
+    assert not [name for name in made.headers if name.startswith("openai-")]
+    body = strict_chat.check(made.body, keys=strict_chat.OPENAI)
+    assert body["max_completion_tokens"] == 50
+
+
+def test_organization_and_project():
+    headers = provider(organization="org-1", project="proj_1").build(exchange(request()), "gpt-4o").headers
+    assert (headers["openai-organization"], headers["openai-project"]) == ("org-1", "proj_1")
+
+
+@pytest.mark.parametrize(
+    ("written", "used"),
+    [
+        ("https://eu.api.openai.com", "https://eu.api.openai.com/v1"),
+        ("https://eu.api.openai.com/v1/", "https://eu.api.openai.com/v1"),
+    ],
+)
+def test_regions(written, used):
+    assert provider(base_url=written).url == used
+    with pytest.raises(Mistake):
+        OpenAIConfig(base_url="api.openai.com")
+
+
+@pytest.mark.parametrize(
+    ("model", "role"),
+    [
+        ("gpt-4o", "system"),
+        ("gpt-4.1-mini", "system"),
+        ("gpt-3.5-turbo", "system"),
+        ("chatgpt-4o-latest", "system"),
+        ("omni-moderation", "system"),
+        ("o3-mini", "developer"),
+        ("o1", "developer"),
+        ("gpt-5.5", "developer"),
+        ("gpt-5-mini", "developer"),
+        ("ft:o4-mini:acme::1", "developer"),
+    ],
+)
+def test_models_that_reason_are_instructed_by_a_developer(model, role):
+    made = provider().build(exchange(request(instructions="x")), model)
+    assert json.loads(made.body)["messages"][0] == {"role": role, "content": "x"}
+
+
+def test_what_only_openai_takes():
+    asked = request(
+        tools=[{"type": "custom", "name": "c"}, function("f")],
+        tool_choice={"type": "allowed_tools", "mode": "auto", "tools": [{"type": "function", "name": "f"}]},
+        text={"verbosity": "low"},
+        service_tier="flex",
+        prompt_cache_key="k",
+        safety_identifier="s",
+    )
+    one = exchange(asked)
+    body = strict_chat.check(provider().build(one, "gpt-5").body, keys=strict_chat.OPENAI)
+    assert body["tools"][0]["type"] == "custom"
+    assert body["tool_choice"]["type"] == "allowed_tools"
+    assert (body["verbosity"], body["service_tier"]) == ("low", "flex")
+    assert (body["prompt_cache_key"], body["safety_identifier"]) == ("k", "s")
+    assert one.ignored == []
+
+
+def test_thinking_is_not_sealed_because_chat_does_not_take_it_back():
+    assert PROFILE.replay_reasoning == "never"
+    assert provider().sealer(exchange(request(include=["reasoning.encrypted_content"])), "gpt-5") is None
+
+
+def test_every_setting_is_documented():
+    for field in msgspec.inspect.type_info(OpenAIConfig).fields:
+        assert isinstance(field.type, msgspec.inspect.Metadata), field.name
