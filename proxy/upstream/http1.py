@@ -51,7 +51,6 @@ class Http1Connection(asyncio.Protocol):
         "_answer",
         "_deadlines",
         "_discarded",
-        "_drained",
         "_feed",
         "_head",
         "_idle_timeout",
@@ -62,9 +61,9 @@ class Http1Connection(asyncio.Protocol):
         "_pieces",
         "_response",
         "_reusable",
-        "_sending",
         "_silent",
         "_transport",
+        "_unsent",
         "_write_paused",
         "closed",
         "fresh",
@@ -89,11 +88,10 @@ class Http1Connection(asyncio.Protocol):
         self._answer: Answer | None = None
         self._response: Response | None = None
         self._head: asyncio.Future[Response] | None = None
-        self._drained: asyncio.Future[None] | None = None
+        self._unsent: memoryview | None = None
         self._idle_timeout: float | None = None
         self._paused = False
         self._reusable = True
-        self._sending = False
         self._write_paused = False
         self._silent = 0
         self._discarded = 0
@@ -120,7 +118,9 @@ class Http1Connection(asyncio.Protocol):
             if len(body) <= SLICE:
                 transport.write(head + body)
             else:
-                await self._upload(transport, head, body)
+                transport.write(head)
+                self._unsent = memoryview(body)
+                self._send_more()
             return await waiter
         except BaseException:
             if not waiter.cancel() and not waiter.cancelled():
@@ -128,36 +128,22 @@ class Http1Connection(asyncio.Protocol):
             self.abort()
             raise
 
-    async def _upload(self, transport: asyncio.Transport, head: bytes, body: bytes) -> None:
-        """Writes a large body as fast as the upstream takes it, until an early answer makes it pointless."""
-        self._sending = True
-        transport.write(head)
-        view = memoryview(body)
-        for start in range(0, len(body), SLICE):
-            if self._write_paused:
-                self._drained = self._loop.create_future()
-                await self._drained
-            if not self._sending:
-                return
-            transport.write(view[start : start + SLICE])
-        self._sending = False
-        self._deadlines.last = self._now()
+    def _send_more(self) -> None:
+        """Writes of a large body what the transport takes."""
+        unsent, transport = self._unsent, self._transport
+        while unsent is not None and transport is not None and not self._write_paused:
+            transport.write(unsent[:SLICE])
+            unsent = self._unsent = unsent[SLICE:] if len(unsent) > SLICE else None
 
     def pause_writing(self) -> None:
         """Transport's call: the upstream does not keep up with the request body."""
         self._write_paused = True
 
     def resume_writing(self) -> None:
-        """Transport's call: the upstream has taken some of it."""
+        """Transport's call: the upstream has taken some of it, which is a sign of life."""
         self._write_paused = False
-        if self._response is None:
-            self._deadlines.last = self._now()
-        self._wake_sender()
-
-    def _wake_sender(self) -> None:
-        drained, self._drained = self._drained, None
-        if drained is not None and not drained.done():
-            drained.set_result(None)
+        self._deadlines.last = self._now()
+        self._send_more()
 
     # Receiving
 
@@ -201,14 +187,13 @@ class Http1Connection(asyncio.Protocol):
 
     def _got_head(self) -> None:
         """Parser's call, within `feed`: status and headers are there."""
-        answer, transport, waiter = self._answer, self._transport, self._head
+        answer, waiter = self._answer, self._head
         assert answer is not None
-        assert transport is not None
         assert waiter is not None
-        if self._sending or transport.get_write_buffer_size():
-            # An early answer: the rest of the request is of no interest, and what was sent of it is cut short.
-            self._reusable = self._sending = False
-            self._wake_sender()
+        if self._unsent is not None and answer.status >= 400:
+            # RFC 9112, 9.3: an early answer that is an error says that the rest is not wanted.
+            self._unsent = None
+            self._reusable = False
         self._response = Response(answer.status, answer.headers, self, self.peer)
         self._deadlines.enter("idle", self._idle_timeout)
         if not waiter.done():
@@ -219,7 +204,7 @@ class Http1Connection(asyncio.Protocol):
         if self._answer is not answer:
             return  # closed by its reader just now
         response = self._response
-        reusable = self._reusable and answer.keep_alive and not answer.surplus
+        reusable = self._is_sent() and answer.keep_alive and not answer.surplus
         self._rest(answer)
         if reusable:
             self.fresh = False
@@ -230,12 +215,21 @@ class Http1Connection(asyncio.Protocol):
         if response is not None:
             response.finish(None)
 
+    def _is_sent(self) -> bool:
+        """Returns whether the request has gone out whole, so that another may follow it."""
+        return (
+            self._reusable
+            and self._unsent is None
+            and self._transport is not None
+            and not self._transport.get_write_buffer_size()
+        )
+
     def _rest(self, answer: Answer | None) -> None:
         """Forgets the exchange."""
         if answer is not None:
             answer.forget()
             del self._feed, self._pieces
-        self._answer = self._response = self._head = None
+        self._answer = self._response = self._head = self._unsent = None
         self._deadlines.stop()
         self.sink = discard
         if not self.closed:
@@ -263,7 +257,7 @@ class Http1Connection(asyncio.Protocol):
         self._response = None
         if answer is None or answer.complete:
             return
-        if answer.until_close or not (answer.keep_alive and self._reusable):
+        if not (answer.keep_alive and self._is_sent()):
             self.abort()
             return
         self._discarded = 0
@@ -295,8 +289,6 @@ class Http1Connection(asyncio.Protocol):
             return
         self.closed = True
         self._rest(self._answer)
-        self._sending = False
-        self._wake_sender()
         if self._transport is not None:
             self._transport.abort()
         self._owner.lost(self)

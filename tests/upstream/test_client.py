@@ -94,6 +94,24 @@ async def test_a_large_request(client: UpstreamClient) -> None:
         assert await (await client.send(post(upstream, body), PATIENT)).read(100) == b"whole"
 
 
+async def test_an_early_answer_to_a_request_that_is_read_in_the_end(client: UpstreamClient) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.head()
+        peer.stop_reading()
+        await peer.send(CHUNKED + b"1\r\n1\r\n")
+        await peer.cue()
+        peer.transport.resume_reading()
+        await until(lambda: len(peer.received) > 20_000_000 or peer.gone.is_set())
+        await peer.send(b"1\r\n2\r\n0\r\n\r\n")
+        await peer.stall()
+
+    async with HostileUpstream(script) as upstream:
+        sink = Sink(await client.send(post(upstream, bytes(30_000_000)), PATIENT)).start()
+        await sink.first()
+        upstream.peers[0].go()
+        assert await sink.finish() == b"12"
+
+
 BROKEN_HEADS = {
     "garbage": (b"garbage\r\n\r\n", UpstreamGarbled),
     "protocol switch": (b"HTTP/1.1 101 S\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n", UpstreamGarbled),
