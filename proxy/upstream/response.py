@@ -43,10 +43,14 @@ def discard(_data: bytes) -> None:
 
 
 class Response:
-    """An UpstreamResponse over any carrier. `peer` (`host:port`) is what messages call the upstream."""
+    """An UpstreamResponse over any carrier. `peer` (`host:port`) is what messages call the upstream.
+
+    Of a body in a content coding, `headers` say what it is once decoded: its content-encoding and -length are left out.
+    """
 
     __slots__ = (
         "_carrier",
+        "_coding",
         "_decoded",
         "_error",
         "_full",
@@ -66,6 +70,9 @@ class Response:
         self.headers = headers
         self.peer = peer
         self.paused = False
+        self._coding = headers.pop("content-encoding", None)
+        if self._coding is not None:
+            headers.pop("content-length", None)
         self._carrier: Carrier | None = carrier
         self._state = _WAITING
         self._pending: list[bytes] = []
@@ -90,7 +97,7 @@ class Response:
         self._state = _STREAMING
         self._on_end = on_end
         try:
-            decoder = decoder_for(self.headers.get("content-encoding"))
+            decoder = decoder_for(self._coding)
         except CodingError as error:
             self._refuse(str(error))
             return

@@ -177,6 +177,12 @@ def test_a_coded_body_is_decoded() -> None:
     assert reader.got == (b"hello", [None])
 
 
+def test_the_headers_are_those_of_the_decoded_body() -> None:
+    coded = Reader(content_encoding="gzip", content_length="20", content_type="text/plain")
+    assert coded.response.headers == {"content-type": "text/plain"}
+    assert Reader(content_length="20").response.headers == {"content-length": "20"}
+
+
 def test_a_coded_body_waits_while_paused_with_its_end() -> None:
     reader = Reader(content_encoding="gzip")
     reader.stream()
