@@ -36,11 +36,15 @@ async def connect(
     try:
         async with limit:
             sock = await start_connection(await _resolve(loop, origin), happy_eyeballs_delay=HAPPY_EYEBALLS_S)
-            tune(sock)
+            try:
+                tune(sock)
+            except OSError:  # it is gone already
+                sock.close()
+                raise
             server_name = origin.host if tls is not None else None
             _, protocol = await loop.create_connection(make_protocol, sock=sock, ssl=tls, server_hostname=server_name)
             return protocol
-    except (OSError, RuntimeError) as error:  # uvloop raises RuntimeError for some failures of a socket
+    except (OSError, RuntimeError, UnicodeError) as error:  # UnicodeError: a name that cannot be one
         if limit.expired():
             message = f"upstream {origin.peer} could not be connected within {timeout_s:g} s"
             raise UpstreamTimeout(message, phase="connect") from None
@@ -59,6 +63,8 @@ def cause_of(error: BaseException) -> str:
     if isinstance(error, socket.gaierror):
         unknown = error.errno in (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME))
         return "name not known" if unknown else f"name resolution failed: {(error.strerror or '').lower()}"
+    if isinstance(error, UnicodeError):
+        return "name not known"
     if isinstance(error, ConnectionResetError):
         return "connection reset"
     if isinstance(error, OSError) and error.errno:

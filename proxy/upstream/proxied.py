@@ -44,10 +44,13 @@ class _Progress:
         self.phase: TimeoutPhase = "connect"
         self.limit_s = 0.0
         self.reused = False
+        self.answered = False
         self.timeout = asyncio.timeout_at(self._due("connect", timeouts.connect))
 
     def sent(self) -> None:
         """A part of the request went out; the wait for the answer begins anew."""
+        if self.answered or self.timeout.expired():
+            return  # aiohttp goes on sending behind an early answer
         self.timeout.reschedule(self._due("first_byte", self._timeouts.first_byte))
 
     def _due(self, phase: TimeoutPhase, limit: float | None) -> float | None:
@@ -189,10 +192,11 @@ class ProxiedClient:
                     proxy_headers=self._proxy_headers if self._proxy else None,
                     trace_request_ctx=progress,
                 )
+                progress.answered = True
         except TimeoutError:
             message = f"upstream {origin.peer} {_SAID[progress.phase]} {progress.limit_s:g} s"
             raise UpstreamTimeout(message, phase=progress.phase) from None
-        except (aiohttp.ClientError, OSError) as error:
+        except (aiohttp.ClientError, OSError, UnicodeError) as error:
             raise self._mapped(error, origin) from None
         if reply.status == 101 or (reply.status == 407 and self._proxy):
             reply.close()
@@ -216,7 +220,7 @@ class ProxiedClient:
         self._bodies.discard(body)
         self._leave()
 
-    def _mapped(self, error: aiohttp.ClientError | OSError, origin: Origin) -> UpstreamError:
+    def _mapped(self, error: Exception, origin: Origin) -> UpstreamError:
         """Returns our error for one of aiohttp's."""
         upstream = f"upstream {origin.peer}"
         if isinstance(error, aiohttp.ClientHttpProxyError):
@@ -226,6 +230,8 @@ class ProxiedClient:
         if isinstance(error, aiohttp.ClientConnectorError):
             who = f"proxy {self._proxy_peer()}" if isinstance(error, aiohttp.ClientProxyConnectionError) else upstream
             return UpstreamUnreachable(f"{who} cannot be reached: {cause_of(error.os_error)}")
+        if isinstance(error, (aiohttp.InvalidURL, UnicodeError)):
+            return UpstreamUnreachable(f"{upstream} cannot be reached: name not known")
         if isinstance(error, aiohttp.ClientResponseError):
             return UpstreamGarbled(f"{upstream} sent what cannot be read: {_first_line(error.message)}")
         return UpstreamCut(f"{upstream} closed the connection without an answer", before_bytes=_unanswered(error))

@@ -21,6 +21,7 @@ from proxy.upstream.address import Origin
 from proxy.upstream.client import UpstreamRequest
 from proxy.upstream.connect import cause_of, connect
 from proxy.upstream.pool import Http1Client
+from proxy.upstream.proxied import ProxiedClient
 from proxy.upstream.tls import TlsSettings, make_context
 from tests.support.hostile import PATIENT, HostileUpstream, Peer, answering, fixed, post, until
 
@@ -198,6 +199,14 @@ async def test_a_name_nobody_knows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connecting, "_resolve", unknown)
     with pytest.raises(UpstreamUnreachable, match=r"no-such-host\.invalid:80 cannot be reached: name not known"):
         await connect(origin, asyncio.Protocol, None, 5.0)
+
+
+@pytest.mark.parametrize("host", ["a..b", "x" * 70 + ".example", ".example"])
+async def test_a_name_that_cannot_be_one(host: str) -> None:
+    for client in (Http1Client(), ProxiedClient()):
+        with pytest.raises(UpstreamUnreachable, match="name not known"):
+            await client.send(UpstreamRequest(method="GET", url=f"http://{host}/", headers={}), PATIENT)
+        await client.close()
 
 
 @pytest.mark.asyncio(loop_factories=["asyncio"])  # nothing can be put in the way of uvloop's own threads
