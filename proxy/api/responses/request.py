@@ -55,6 +55,7 @@ class ResponsesRequest(ModelRequest):
 
     @fields.setter
     def fields(self, fields: Fields) -> None:
+        """Puts other fields in their place; what was decoded from the old ones is noticed by its JSON."""
         self._fields = fields
 
     def value(self, name: str) -> Any:
