@@ -1,13 +1,14 @@
 """Cuts a byte stream into the payloads of server-sent events (WHATWG HTML, section 9.2.6). Knows nothing of JSON or HTTP.
 
-The machine holds the current event's name and data lines and the last line's beginning, as far as it has come. Bytes
-are looked at once: a line that arrives in a thousand reads is joined when its end comes. The common read, whole events
-of one `data:` line each, is cut with two searches and never gets to the line-by-line path.
+The machine holds the current event's name and data and the last line's beginning, as far as they have come. Bytes are
+looked at once, in however many reads they arrive. The common read, whole events of one `data:` line each, is cut with
+a few searches and never gets to the line-by-line path; a read that begins in the middle of an event gets there for the
+rest of that event only.
 
 Beyond the standard, because real upstreams do it:
 - `error: {...}` lines (an unknown field to the standard) become payloads named `error`;
 - lines that are no SSE at all (a JSON error object behind the events, a plain JSON body) are kept, and handed over at
-  the end as one payload named `unframed`;
+  the end as one payload named `unframed`; an event behind them shows that they were none of this, and they are dropped;
 - an event whose blank line never comes is still an event at the end of the body.
 """
 
@@ -17,48 +18,39 @@ from ..errors import UpstreamGarbled
 
 Payload = tuple[bytes, bytes]
 
-_KNOWN_FIELDS = frozenset((b"data", b"event", b"id", b"retry", b"error"))
+_IGNORED_FIELDS = frozenset((b"id", b"retry"))
 _BOM = b"\xef\xbb\xbf"
+_LF, _CR, _COLON = b"\n\r:"
 MAX_EVENT_BYTES = 32 * 1024 * 1024
 
 
 class SseParser:
     """Takes bytes in any pieces; returns the payloads they complete, as `(event name or b"", data)`.
 
-    Raises UpstreamGarbled when one event (or what is no SSE) grows over `max_event_bytes`.
+    Raises UpstreamGarbled when what it holds, of one event or of what is no event, grows over `max_event_bytes`.
     """
 
-    __slots__ = ("_data", "_head", "_held", "_max", "_midway", "_name", "_skip_lf", "_tail", "_unframed", "_unframed_bytes")
+    __slots__ = ("_data", "_head", "_max", "_midway", "_name", "_skip_lf", "_tail", "_unframed")
 
     def __init__(self, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
         self._max = max_event_bytes
-        self._tail: list[bytes] = []  # pieces of the line that has not ended yet
-        self._held = 0  # bytes in _tail and _data
-        self._data: list[bytes] = []  # data lines of the event that has not ended yet
+        self._tail = bytearray()  # the line that has not ended yet
+        self._data: bytes | bytearray | None = None  # data of the event that has not ended yet
         self._name = b""
-        self._midway = True  # something is half received: the fast path must not be taken
+        self._unframed = bytearray()  # lines since the last event that are no SSE
+        self._midway = True  # something is half received or kept: the fast path must not be taken
         self._head = True  # nothing was read yet: a byte order mark may come
         self._skip_lf = False  # the last byte was the CR of what may be a CRLF
-        self._unframed: list[bytes] = []
-        self._unframed_bytes = 0
 
     def feed(self, data: bytes) -> list[Payload]:
         """Takes the next bytes; returns the payloads they complete (often one, often none). Hot: once a read."""
-        if self._midway or b"\r" in data:
-            return self._feed_lines(data)
-        if data.find(b"\n") == len(data) - 2 and data.startswith(b"data: ") and data.endswith(b"\n\n"):
+        if self._midway or _CR in data:
+            return self._feed_midway(data)
+        if data.find(b"\n") == len(data) - 2 and data[-1] == _LF and data.startswith(b"data: "):
             return [(b"", data[6:-2])]
-        blocks = data.split(b"\n\n")
-        tail = blocks.pop()
         payloads: list[Payload] = []
-        for block in blocks:
-            if block.startswith(b"data: ") and b"\n" not in block:
-                payloads.append((b"", block[6:]))
-            else:
-                self._lines((block + b"\n\n").split(b"\n"), payloads)
-        if tail:
-            self._lines(tail.split(b"\n"), payloads)
-        self._midway = bool(self._tail or self._data or self._name)
+        self._blocks(data, payloads)
+        self._settle()
         return payloads
 
     def finish(self) -> list[Payload]:
@@ -66,52 +58,85 @@ class SseParser:
         payloads: list[Payload] = []
         self._lines([b"", b"", b""], payloads)
         if self._unframed:
-            payloads.append((b"unframed", b"\n".join(self._unframed)))
-            self._unframed = []
+            payloads.append((b"unframed", bytes(self._unframed)))
+            self._unframed.clear()
         return payloads
 
-    def _feed_lines(self, data: bytes) -> list[Payload]:
-        """Takes bytes on the slow path: something is half received, or lines end in CR or CRLF."""
-        if not data:
-            return []
-        if self._skip_lf:
-            self._skip_lf = False
-            if data.startswith(b"\n"):
-                data = data[1:]
+    def _feed_midway(self, data: bytes) -> list[Payload]:
+        """Takes bytes while something is half received, or whose lines may end in CR or CRLF."""
+        payloads: list[Payload] = []
+        if self._head or self._skip_lf or _CR in data:
+            data = self._normalised(data)
+        if _LF not in data:
+            self._tail += data
+        else:
+            # what is half received ends at the first blank line; whole events follow
+            if data[0] == _LF and not self._tail:
+                end = 1
+            else:
+                blank = data.find(b"\n\n")
+                end = len(data) if blank < 0 else blank + 2
+            self._lines(data[:end].split(b"\n"), payloads)
+            self._blocks(data[end:], payloads)
+        self._settle()
+        return payloads
+
+    def _normalised(self, data: bytes) -> bytes:
+        """Returns the bytes without a byte order mark at the very beginning, and with all lines ending in LF."""
         if self._head:
-            if self._tail:
-                data = b"".join((*self._tail, data))
-                self._tail, self._held = [], 0
-            if len(data) < 3 and _BOM.startswith(data):
-                self._tail, self._held = [data], len(data)
-                return []
+            data = bytes(self._tail) + data
+            self._tail.clear()
+            if len(data) < len(_BOM) and _BOM.startswith(data):
+                self._tail += data
+                return b""
             self._head = False
             data = data.removeprefix(_BOM)
-        if b"\r" in data:
-            self._skip_lf = data.endswith(b"\r")
+        if self._skip_lf and data:
+            self._skip_lf = False
+            data = data.removeprefix(b"\n")
+        if _CR in data:
+            self._skip_lf = data[-1] == _CR
             data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        payloads: list[Payload] = []
-        self._lines(data.split(b"\n"), payloads)
-        self._midway = bool(self._tail or self._data or self._name or self._skip_lf)
-        return payloads
+        return data
+
+    def _blocks(self, data: bytes, payloads: list[Payload]) -> None:
+        """Takes bytes that begin where an event begins."""
+        blocks = data.split(b"\n\n")
+        tail = blocks.pop()
+        for block in blocks:
+            if block.startswith(b"data: ") and _LF not in block and not self._unframed:
+                payloads.append((b"", block[6:]))
+            else:
+                self._lines((block + b"\n\n").split(b"\n"), payloads)
+        if tail:
+            self._lines(tail.split(b"\n"), payloads)
+
+    def _settle(self) -> None:
+        """Notes whether something is half received, and refuses to hold too much of it."""
+        held = len(self._tail) + len(self._data or b"") + len(self._unframed)
+        if held > self._max:
+            raise UpstreamGarbled(f"The upstream sent over {self._max} bytes that are no complete event.")
+        self._midway = bool(held or self._name or self._skip_lf or self._data is not None or self._head)
 
     def _lines(self, lines: list[bytes], payloads: list[Payload]) -> None:
         """Takes lines; the last one has not ended, the first one continues what was held."""
         if len(lines) > 1 and self._tail:
-            lines[0] = b"".join((*self._tail, lines[0]))
-            self._tail = []
-            self._held = sum(map(len, self._data))
+            self._tail += lines[0]
+            lines[0] = bytes(self._tail)
+            self._tail.clear()
         for line in lines[:-1]:
             if not line:
-                if self._data:
-                    payloads.append((self._name, self._data[0] if len(self._data) == 1 else b"\n".join(self._data)))
-                    self._data, self._held = [], 0
+                self._dispatch(payloads)
                 self._name = b""
-            elif line[0] != 58:  # a colon starts a comment
+            elif line[0] != _COLON:  # a colon starts a comment
                 self._line(line, payloads)
-        if lines[-1]:
-            self._tail.append(lines[-1])
-            self._grow(len(lines[-1]))
+        self._tail += lines[-1]
+
+    def _dispatch(self, payloads: list[Payload]) -> None:
+        if self._data is not None:
+            payloads.append((self._name, bytes(self._data)))
+            self._data = None
+            self._unframed.clear()
 
     def _line(self, line: bytes, payloads: list[Payload]) -> None:
         """Takes one whole line that is neither blank nor a comment."""
@@ -119,19 +144,18 @@ class SseParser:
         if value.startswith(b" "):
             value = value[1:]
         if field == b"data":
-            self._data.append(value)
-            self._grow(len(value))
+            if self._data is None:
+                self._data = value
+            elif isinstance(self._data, bytearray):
+                self._data += b"\n" + value
+            else:
+                self._data = bytearray(self._data + b"\n" + value)
         elif field == b"event":
             self._name = value
         elif field == b"error":
+            self._dispatch(payloads)
             payloads.append((b"error", value))
-        elif field not in _KNOWN_FIELDS:
-            self._unframed.append(line)
-            self._unframed_bytes += len(line) + 1
-            if self._unframed_bytes > self._max:
-                raise UpstreamGarbled(f"The upstream sent over {self._max} bytes that are no server-sent events.")
-
-    def _grow(self, size: int) -> None:
-        self._held += size
-        if self._held > self._max:
-            raise UpstreamGarbled(f"The upstream sent one event of over {self._max} bytes.")
+        elif field not in _IGNORED_FIELDS:
+            if self._unframed:
+                self._unframed += b"\n"
+            self._unframed += line
