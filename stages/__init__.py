@@ -1,8 +1,9 @@
 """The stages that Penstock ships."""
 
 from .auth import Auth
+from .guardrail import Guardrail
 from .rate_limit import RateLimit
 from .route import Route
 from .stream_translate import StreamTranslate
 
-STAGES = (Auth, RateLimit, Route, StreamTranslate)
+STAGES = (Auth, Guardrail, RateLimit, Route, StreamTranslate)

@@ -43,7 +43,7 @@ class Matcher:
 class Screen:
     """One text on its way out. Offsets count characters of the original text."""
 
-    __slots__ = ("_edge", "_end", "_held", "_masks", "_matches", "_scans", "blocked", "edits", "masked", "released")
+    __slots__ = ("_edge", "_held", "_masks", "_matches", "_scans", "blocked", "edits", "end", "masked", "released")
 
     def __init__(self, scans: Sequence[Scan], masks: Sequence[str | None]) -> None:
         self.blocked: int | None = None
@@ -52,25 +52,26 @@ class Screen:
         """The rules whose matches were masked."""
         self.released = 0
         """How much of the original text is decided: let through, masked or dropped."""
+        self.end = 0
+        """The length of the original text so far."""
         self.edits: list[tuple[int, int, int]] = []
         """Runs that were masked: first character, the one after the last, length of the mask."""
         self._scans = tuple(scans)
         self._masks = masks
         self._matches: list[Match] = []
         self._held = ""
-        self._end = 0
         self._edge = -1  # end of the last masked run
 
     @property
     def holding(self) -> bool:
         """Tells whether a part of the text is held back."""
-        return self._end > self.released
+        return self.end > self.released
 
     def feed(self, text: str) -> str:
         """Takes the next piece; returns what may go out now (`text` itself when that is all). Hot: once an event."""
         if self.blocked is not None:
             return ""
-        safe = self._end = self._end + len(text)
+        safe = self.end = self.end + len(text)
         found = bool(self._matches)
         for scan in self._scans:
             scan.feed(text)
@@ -96,7 +97,7 @@ class Screen:
             return ""
         for scan in self._scans:
             scan.settle()
-        return self._edit(self._end)
+        return self._edit(self.end)
 
     def _edit(self, safe: int) -> str:
         """Applies the matches that begin before `safe` and returns what may go out up to there."""
@@ -122,7 +123,7 @@ class Screen:
             if mask is None:
                 self.blocked = rule
                 self._held = ""
-                self.released = self._end
+                self.released = self.end
                 return "".join(out)
             if start > self._edge:
                 out.append(mask)

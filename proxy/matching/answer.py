@@ -1,0 +1,200 @@
+"""Screens a whole answer: each kind of text in its neutral events, and the arguments of tool calls.
+
+Each kind of text is one text to the screen, however many pieces of other kinds stand between its own. When the kind
+changes, what was held back is let go, so that the order stays; but the search goes on where it was, and a word whose
+first half is out never gets its second.
+
+Where arguments are screened, a call and all that follows it waits for the end of the answer: arguments are let
+through whole or not at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from ..events import (
+    Annotation,
+    Event,
+    Finish,
+    ReasoningDelta,
+    Refusal,
+    TextDelta,
+    ToolCallDelta,
+    ToolCallStart,
+    UpstreamFailed,
+    Usage,
+)
+from .arguments import ArgumentsScreen
+from .screen import Matcher, Screen
+
+_Delta = TextDelta | ReasoningDelta | Refusal
+_Kind = tuple[type[Event], bool]
+
+_AGAIN: dict[_Kind, Callable[[str], Event]] = {
+    (TextDelta, False): TextDelta,
+    (Refusal, False): Refusal,
+    (ReasoningDelta, False): ReasoningDelta,
+    (ReasoningDelta, True): lambda text: ReasoningDelta(text, summary=True),
+}
+
+
+class AnswerScreen:
+    """One answer on its way out. A matcher looks at the text of an answer, at its reasoning, at tools' arguments.
+
+    `found` are pairs of a rule and what it was found in; `blocked` tells that the answer was ended by one.
+    """
+
+    def __init__(self, text: Matcher | None, reasoning: Matcher | None, arguments: Matcher | None) -> None:
+        self.blocked = False
+        self.found: list[tuple[int, str]] = []
+        self._text = text or None
+        self._reasoning = reasoning or None
+        self._arguments = arguments or None
+        self._screens: dict[_Kind, Screen] = {}
+        self._last: _Kind | None = None  # the kind of text that came last: no other holds anything back
+        self._late: list[tuple[int, Annotation]] = []  # annotations of text that is held back
+        self._waiting: list[Event] | None = None  # the first tool call and what came after it
+
+    def take(self, events: Sequence[Event]) -> list[Event]:
+        """Returns what may go out for a batch of events. After a match that blocks it ends with Finish. Hot: a read."""
+        out: list[Event] = []
+        if self.blocked:
+            return out
+        for event in events:
+            if type(event) is TextDelta and self._text is not None and self._waiting is None:
+                self._pass_text(event, (TextDelta, False), self._text, out)
+            else:
+                self._pass(event, out)
+            if self.blocked:
+                self._end(out, events)
+                break
+        return out
+
+    def _pass(self, event: Event, out: list[Event]) -> None:
+        if isinstance(event, Usage):
+            out.append(event)
+        elif isinstance(event, (Finish, UpstreamFailed)):
+            self._release(out, failed=isinstance(event, UpstreamFailed))
+            if not self.blocked:
+                self._settle(out)
+            if not self.blocked:
+                out.append(event)
+        elif self._waiting is not None:
+            self._waiting.append(event)
+        elif isinstance(event, (TextDelta, Refusal, ReasoningDelta)):
+            matcher = self._reasoning if isinstance(event, ReasoningDelta) else self._text
+            self._pass_text(event, (type(event), isinstance(event, ReasoningDelta) and event.summary), matcher, out)
+        elif isinstance(event, Annotation):
+            self._pass_annotation(event, out)
+        else:
+            self._settle(out)
+            if self.blocked:
+                return
+            if self._arguments is not None and isinstance(event, ToolCallStart):
+                self._waiting = [event]
+            else:
+                out.append(event)
+
+    def _pass_text(self, event: _Delta, kind: _Kind, matcher: Matcher | None, out: list[Event]) -> None:
+        """Hot: once an event."""
+        if kind != self._last:
+            self._settle(out)
+            self._last = kind
+            if self.blocked:
+                return
+        if matcher is None:
+            out.append(event)
+            return
+        screen = self._screens.get(kind)
+        if screen is None:
+            screen = self._screens[kind] = matcher.screen()
+        text = screen.feed(event.text)
+        if text is event.text:
+            out.append(event)
+        else:
+            self._let_go(text, kind, screen, out)
+
+    def _settle(self, out: list[Event]) -> None:
+        """Lets go what is held back of the text that came last."""
+        kind = self._last
+        screen = self._screens.get(kind) if kind is not None else None
+        if kind is not None and screen is not None:
+            self._let_go(screen.settle(), kind, screen, out)
+
+    def _let_go(self, text: str, kind: _Kind, screen: Screen, out: list[Event]) -> None:
+        """Passes on text that was held back or changed: without log probabilities, which would tell what it was."""
+        if text:
+            out.append(_AGAIN[kind](text))
+        where = "reasoning" if kind[0] is ReasoningDelta else "output"
+        if screen.masked or screen.blocked is not None:
+            self._note(sorted(screen.masked), where)
+        if screen.blocked is not None:
+            self._note([screen.blocked], where)
+            self.blocked = True
+            return
+        while self._late and kind[0] is TextDelta and self._late[0][0] <= screen.released:
+            out.append(_moved(self._late.pop(0)[1], screen))
+
+    def _pass_annotation(self, event: Annotation, out: list[Event]) -> None:
+        screen = self._screens.get((TextDelta, False))
+        if screen is None:
+            out.append(event)
+        elif screen.holding:
+            self._late.append((screen.end, event))
+        else:
+            out.append(_moved(event, screen))
+
+    def _release(self, out: list[Event], *, failed: bool) -> None:
+        """Lets go the tool calls, and what came after the first of them; in a failed answer they are not complete."""
+        waiting, self._waiting = self._waiting or [], None
+        calls = {} if failed else self._calls(waiting)
+        if self.blocked:
+            return
+        keep, self._arguments = self._arguments, None
+        for event in waiting:
+            if isinstance(event, ToolCallStart) and event.key in calls:
+                self._pass(event, out)
+                if calls[event.key]:
+                    out.append(ToolCallDelta(event.key, calls[event.key]))
+            elif not isinstance(event, (ToolCallStart, ToolCallDelta)):
+                self._pass(event, out)
+            if self.blocked:
+                break
+        self._arguments = keep
+
+    def _calls(self, waiting: list[Event]) -> dict[int, str]:
+        """Returns the screened arguments of all calls by their key."""
+        assert self._arguments is not None or not waiting
+        freeform = {event.key: event.freeform for event in waiting if isinstance(event, ToolCallStart)}
+        pieces: dict[int, list[str]] = {key: [] for key in freeform}
+        for event in waiting:
+            if isinstance(event, ToolCallDelta):
+                pieces[event.key].append(event.arguments)
+        calls: dict[int, str] = {}
+        for key, parts in pieces.items():
+            assert self._arguments is not None
+            screen = ArgumentsScreen(self._arguments)
+            calls[key] = screen.screen("".join(parts), freeform=freeform[key])
+            self._note(sorted(screen.found), "arguments")
+            self.blocked = self.blocked or screen.blocked is not None
+        return calls
+
+    def _note(self, rules: Sequence[int], where: str) -> None:
+        self.found += [(rule, where) for rule in rules if (rule, where) not in self.found]
+
+    def _end(self, out: list[Event], events: Sequence[Event]) -> None:
+        """Ends the answer; what the rest of the batch says of usage is still true."""
+        usage = [event for event in events if isinstance(event, Usage) and event not in out]
+        tier = next((event.service_tier for event in events if isinstance(event, Finish)), None)
+        out += [*usage[-1:], Finish("content_filter", tier)]
+        self._waiting = None
+        self._late.clear()
+
+
+def _moved(event: Annotation, screen: Screen) -> Annotation:
+    """Returns an annotation whose places are those in the text that went out."""
+    if not screen.edits:
+        return event
+    places = {name: event.annotation.get(name) for name in ("start_index", "end_index")}
+    moved = {name: screen.moved(place) for name, place in places.items() if isinstance(place, int)}
+    return Annotation({**event.annotation, **moved})

@@ -1,0 +1,215 @@
+"""A whole answer on its way out: kinds of text side by side, tool calls, annotations, the end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proxy.errors import UpstreamCut
+from proxy.events import (
+    Annotation,
+    Event,
+    Finish,
+    ReasoningDelta,
+    ReasoningState,
+    Refusal,
+    TextDelta,
+    ToolCallDelta,
+    ToolCallStart,
+    UpstreamFailed,
+    Usage,
+)
+from proxy.matching import AnswerScreen, Folding, Matcher, Pattern, Word, Words
+
+FOLDING = Folding(case_sensitive=False, normalize=True)
+BLOCK = Matcher([Words([Word("banned")], FOLDING)], [None])
+MASK = Matcher([Words([Word("banned")], FOLDING)], ["***"])
+CALL = ToolCallStart(7, "call_1", "find")
+
+
+def text(*pieces: str) -> list[Event]:
+    return [TextDelta(piece) for piece in pieces]
+
+
+def out(screen: AnswerScreen, *batches: Event | Sequence[Event]) -> list[Event]:
+    seen: list[Event] = []
+    for batch in batches:
+        seen += screen.take([batch] if isinstance(batch, Event) else batch)
+    return seen
+
+
+def test_what_cannot_match_passes_untouched_and_at_once() -> None:
+    screen = AnswerScreen(BLOCK, BLOCK, None)
+    events = [*text("Hello ", "there"), ReasoningDelta("hm"), CALL, ToolCallDelta(7, "{}"), Usage(1, 2), Finish()]
+    events.insert(2, TextDelta("!", logprobs=[{"token": "!"}]))
+    for event in events:
+        (passed,) = screen.take([event])
+        assert passed is event
+    assert (screen.blocked, screen.found) == (False, [])
+
+
+def test_a_word_over_deltas_ends_the_answer_in_front_of_it() -> None:
+    screen = AnswerScreen(BLOCK, None, None)
+    assert out(screen, *text("so ba", "nn", "ed it is")) == [TextDelta("so "), Finish("content_filter")]
+    assert screen.blocked
+    assert screen.found == [(0, "output")]
+    assert screen.take([TextDelta("more"), Finish()]) == []
+
+
+def test_what_a_batch_says_of_usage_outlives_the_block() -> None:
+    screen = AnswerScreen(BLOCK, None, None)
+    seen = screen.take([TextDelta("x banned"), Usage(1, 1), Usage(3, 4), Finish("stop", "flex")])
+    assert seen == [TextDelta("x "), Usage(3, 4), Finish("content_filter", "flex")]
+
+
+def test_held_text_comes_in_front_of_the_end() -> None:
+    for end in (Finish(), Finish("length"), UpstreamFailed(UpstreamCut("cut"))):
+        assert out(AnswerScreen(BLOCK, None, None), *text("a ban"), end) == [*text("a ", "ban"), end]
+
+
+def test_a_mask_lets_the_rest_through() -> None:
+    screen = AnswerScreen(MASK, None, None)
+    assert out(screen, *text("a ban", "ned b"), Finish()) == [*text("a ", "*** "), *text("b"), Finish()]
+    assert screen.found == [(0, "output")]
+
+
+def test_log_probabilities_go_with_text_that_was_held_or_changed() -> None:
+    seen = out(
+        AnswerScreen(MASK, None, None),
+        *(TextDelta(piece, logprobs=[{"token": piece}]) for piece in ("ok ", "ba", "ck ", "banned", "!")),
+        Finish(),
+    )
+    assert [(event.text, event.logprobs is not None) for event in seen if isinstance(event, TextDelta)] == [
+        ("ok ", True),
+        ("back ", False),
+        ("***", False),
+        ("!", True),
+    ]
+
+
+@pytest.mark.parametrize("other", [CALL, ReasoningDelta("hm"), ReasoningState({}), Refusal("no")])
+def test_the_order_stays_and_half_a_word_never_becomes_whole(other: Event) -> None:
+    screen = AnswerScreen(BLOCK, None, None)
+    assert out(screen, *text("a ban"), other) == [*text("a ", "ban"), other]
+    assert out(screen, *text("k is near"), Finish()) == [*text("k is near"), Finish()]
+    screen = AnswerScreen(BLOCK, None, None)
+    assert out(screen, *text("a ban"), other, *text("ned b")) == [*text("a ", "ban"), other, Finish("content_filter")]
+
+
+def test_usage_between_is_no_boundary() -> None:
+    assert out(AnswerScreen(BLOCK, None, None), *text("a ban"), Usage(1), *text("ned")) == [
+        TextDelta("a "),
+        Usage(1),
+        Finish("content_filter"),
+    ]
+
+
+def test_each_kind_of_text_is_a_text_of_its_own() -> None:
+    screen = AnswerScreen(BLOCK, BLOCK, None)
+    pieces = [ReasoningDelta("ban"), TextDelta("ned "), ReasoningDelta("s", summary=True), Refusal("ned"), Finish()]
+    assert out(screen, *pieces) == pieces
+    assert out(AnswerScreen(BLOCK, None, None), ReasoningDelta("banned"), Finish()) == [
+        ReasoningDelta("banned"),
+        Finish(),
+    ]
+    screen = AnswerScreen(None, MASK, None)
+    assert out(screen, ReasoningDelta("ban", summary=True), ReasoningDelta("ned", summary=True), Finish()) == [
+        ReasoningDelta("***", summary=True),
+        Finish(),
+    ]
+    assert screen.found == [(0, "reasoning")]
+    assert out(AnswerScreen(BLOCK, None, None), Refusal("banned")) == [Finish("content_filter")]
+
+
+def cite(start: int, end: int) -> Annotation:
+    return Annotation({"type": "url_citation", "url": "u", "start_index": start, "end_index": end})
+
+
+def test_annotations_follow_their_text_and_move_with_it() -> None:
+    screen = AnswerScreen(MASK, None, None)
+    seen = out(screen, *text("see banned pages", " ban"), cite(11, 16), *text("d "), cite(17, 21), Finish())
+    assert seen == [
+        *text("see *** pages", " "),
+        *text("band "),
+        cite(8, 13),
+        cite(14, 18),
+        Finish(),
+    ]
+    plain = cite(0, 1)
+    assert out(AnswerScreen(MASK, None, None), plain, Finish())[0] is plain
+
+
+def test_arguments_wait_for_the_end_and_go_whole() -> None:
+    screen = AnswerScreen(BLOCK, None, BLOCK)
+    calls: list[Event] = [CALL, ToolCallDelta(7, '{"q":'), ToolCallDelta(7, '"fine"}'), *text("and ", "more")]
+    assert out(screen, *text("look: "), *calls, Usage(1)) == [TextDelta("look: "), Usage(1)]
+    assert screen.take([Finish()]) == [CALL, ToolCallDelta(7, '{"q":"fine"}'), *text("and ", "more"), Finish()]
+
+
+def test_arguments_that_are_blocked_are_not_seen_at_all() -> None:
+    screen = AnswerScreen(None, None, BLOCK)
+    clean: list[Event] = [ToolCallStart(1, "call_0", "look"), ToolCallDelta(1, "{}")]
+    banned: list[Event] = [CALL, ToolCallDelta(7, '{"q": "ban'), ToolCallDelta(7, 'ned"}')]
+    assert out(screen, *text("on it"), *clean, *banned, [Usage(5), Finish()]) == [
+        TextDelta("on it"),
+        Usage(5),
+        Finish("content_filter"),
+    ]
+    assert screen.found == [(0, "arguments")]
+
+
+def test_arguments_are_masked_in_place() -> None:
+    screen = AnswerScreen(None, None, MASK)
+    assert out(screen, CALL, ToolCallDelta(7, '{"q": "ban'), ToolCallDelta(7, 'ned"}'), Finish()) == [
+        CALL,
+        ToolCallDelta(7, '{"q":"***"}'),
+        Finish(),
+    ]
+
+
+def test_calls_of_a_failed_answer_are_not_complete() -> None:
+    failed = UpstreamFailed(UpstreamCut("cut"))
+    events: list[Event] = [CALL, ToolCallDelta(7, '{"q": "b'), *text("text"), failed]
+    assert out(AnswerScreen(BLOCK, None, BLOCK), *events) == [*text("text"), failed]
+
+
+PIECES = st.lists(
+    st.one_of(
+        st.text("aban ned", max_size=6).filter(bool).map(TextDelta),
+        st.text("banedx", max_size=6).filter(bool).map(ReasoningDelta),
+        st.just(Usage(1)),
+        st.just(CALL),
+    ),
+    max_size=25,
+)
+
+
+def joined(events: Sequence[Event], kind: type[TextDelta | ReasoningDelta]) -> str:
+    return "".join(event.text for event in events if isinstance(event, kind))
+
+
+@given(PIECES, st.lists(st.integers(1, 4), min_size=30, max_size=30))
+def test_whatever_comes_in_the_word_never_goes_out(events: list[Event], sizes: list[int]) -> None:
+    matcher = Matcher(
+        [Words([Word("banned"), Word("ned", whole=True)], FOLDING), Pattern("aa+b", max_match=20)], [None] * 2
+    )
+    screen = AnswerScreen(matcher, matcher, None)
+    rest = [*events, Finish()]
+    seen: list[Event] = []
+    while rest:
+        size = sizes.pop()
+        seen += screen.take(rest[:size])
+        rest = rest[size:]
+        for kind in (TextDelta, ReasoningDelta):
+            assert "banned" not in joined(seen, kind)
+            assert "aab" not in joined(seen, kind)
+    assert isinstance(seen[-1], Finish)
+    assert sum(isinstance(event, Finish) for event in seen) == 1
+    if not screen.blocked:
+        for kind in (TextDelta, ReasoningDelta):
+            assert joined(seen, kind) == joined(events, kind)
+        others = [event for event in seen if not isinstance(event, TextDelta | ReasoningDelta)]
+        assert others == [event for event in [*events, Finish()] if not isinstance(event, TextDelta | ReasoningDelta)]

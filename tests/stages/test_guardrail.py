@@ -1,0 +1,149 @@
+"""Rules on requests and on answers, as the file says them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from proxy.errors import ConfigError
+from proxy.events import Event, Finish, ReasoningDelta, TextDelta, ToolCallDelta, ToolCallStart
+from stages.guardrail import Guardrail, GuardrailConfig
+from tests.support.drive import Driven, asking, chatting, drive, exchange_of, texts
+
+
+async def guard(*rules: dict[str, Any], directory: Path = Path()) -> Guardrail:
+    named = [{"name": f"rule {number}", **rule} for number, rule in enumerate(rules)]
+    stage = Guardrail(msgspec.convert({"rules": named}, GuardrailConfig))
+    stage.directory = directory
+    await stage.start()
+    return stage
+
+
+def error(driven: Driven) -> dict[str, Any]:
+    assert driven.reply is not None
+    return dict(msgspec.json.decode(driven.reply.body)["error"])
+
+
+WORDS = {"words": ["bluebird", "red fox"]}
+
+
+async def test_a_request_with_a_banned_word_is_refused_without_naming_it() -> None:
+    stage = await guard(WORDS)
+    driven = await drive(stage, asking("tell me of BlueBird"))
+    assert driven.head.status == 400
+    assert error(driven) == {
+        "message": 'The request was refused by the content rule "rule 0".',
+        "type": "content_filter_error",
+        "param": "input",
+        "code": "content_filter",
+    }
+    assert driven.exchange.marks["guardrail"] == [{"rule": "rule 0", "action": "blocked", "where": "input"}]
+    assert error(await drive(stage, chatting("hi", "a red fox")))["param"] == "messages"
+    assert (await drive(stage, asking("tell me of birds"), texts("tweet"))).text == "tweet"
+
+
+async def test_every_text_of_the_request_is_searched() -> None:
+    stage = await guard(WORDS)
+    parts = [
+        {"instructions": "you are bluebird"},
+        {"input": [{"role": "user", "content": [{"type": "input_text", "text": "bluebird"}]}]},
+        {"input": [{"type": "function_call_output", "call_id": "c", "output": "a bluebird"}]},
+    ]
+    for part in parts:
+        assert (await drive(stage, asking(**part))).head.status == 400, part
+
+
+async def test_masks_go_into_the_request() -> None:
+    stage = await guard(
+        {**WORDS, "action": "mask"}, {"match": "regex", "pattern": r"\d{4}", "action": "mask", "mask": "#"}
+    )
+    driven = await drive(stage, asking("bluebird has 1234 feathers"), texts("the red ", "fox has 5", "678"))
+    assert driven.request is not None
+    assert [text.text for text in driven.request.texts()] == ["[rule 0] has # feathers"]
+    assert driven.text == "the [rule 0] has #"
+    found = [(mark["rule"], mark["where"]) for mark in driven.exchange.marks["guardrail"]]
+    assert found == [("rule 0", "input"), ("rule 1", "input"), ("rule 0", "output"), ("rule 1", "output")]
+
+
+async def test_an_answer_ends_in_front_of_the_word() -> None:
+    stage = await guard({**WORDS, "scan": ["output"]})
+    driven = await drive(stage, asking("bluebird?"), texts("It is a b", "luebi", "rd."))
+    assert driven.text == "It is a "
+    assert driven.seen[-1] == Finish("content_filter")
+    assert driven.outcome == "incomplete"
+    assert driven.exchange.marks["guardrail"] == [{"rule": "rule 0", "action": "blocked", "where": "output"}]
+
+
+async def test_only_what_may_become_a_word_is_held_back() -> None:
+    stage = await guard(WORDS)
+    watch = await stage.on_request(exchange_of())
+    assert watch is not None
+    seen = [watch.on_events(exchange_of(), [TextDelta(piece)]) for piece in ("the", " r", "ed", " f", "ish ", "b")]
+    assert seen == [[TextDelta("the")], [TextDelta(" ")], [], [], [TextDelta("red fish ")], []]
+
+
+async def test_rules_look_where_they_are_told_to() -> None:
+    events: list[Event] = [
+        ReasoningDelta("bluebird"),
+        TextDelta("bluebird"),
+        ToolCallStart(0, "call_1", "f"),
+        ToolCallDelta(0, '"bluebird"'),
+        Finish(),
+    ]
+    for where, kept in (("reasoning", 0), ("output", 1), ("arguments", 2)):
+        driven = await drive(await guard({**WORDS, "scan": [where]}), asking(), events)
+        assert driven.seen == [*events[:kept], Finish("content_filter")], where
+    driven = await drive(await guard({**WORDS, "scan": ["input"]}), asking(), events)
+    assert driven.seen == events
+
+
+async def test_a_rule_for_the_input_alone_leaves_the_answer_alone() -> None:
+    stage = await guard({**WORDS, "scan": ["input"]})
+    assert await stage.on_request(exchange_of()) is None
+
+
+async def test_words_may_stand_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "words.txt").write_text("# secret projects\n\nbluebird\n red fox \n")
+    stage = await guard({"words_file": "words.txt", "words": ["more"]}, directory=tmp_path)
+    for text in ("bluebird", "red fox", "more"):
+        assert (await drive(stage, asking(text))).head.status == 400
+    assert (await drive(stage, asking("secret projects"))).reply is None
+
+
+@pytest.mark.parametrize(
+    ("content", "what"), [(None, "No such file"), ("# none\n", "no words"), ("\u200b", "nothing is left")]
+)
+async def test_files_of_words_that_cannot_be_used_stop_the_start(
+    tmp_path: Path, content: str | None, what: str
+) -> None:
+    if content is not None:
+        (tmp_path / "words.txt").write_text(content)
+    with pytest.raises(ConfigError, match=what):
+        await guard({"words_file": "words.txt"}, directory=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("rule", "what"),
+    [
+        ({}, "nothing to look for"),
+        ({"match": "regex", "words": ["x"]}, "nothing to look for"),
+        ({"match": "regex", "pattern": "x", "words": ["x"]}, "both words and patterns"),
+        ({"match": "regex", "pattern": "("}, "is wrong: missing"),
+        ({"match": "regex", "patterns": ["a", "b*"]}, "matches the empty text"),
+        ({"words": [""]}, "nothing is left"),
+        ({"words": ["x"], "mask": "[x]", "action": "mask"}, "holds what the rule hides"),
+        ({"words": ["x"], "scan": []}, "length >= 1"),
+    ],
+)
+def test_rules_that_make_no_sense_are_refused(rule: dict[str, Any], what: str) -> None:
+    with pytest.raises(msgspec.ValidationError, match=what):
+        msgspec.convert({"rules": [{"name": "r", **rule}]}, GuardrailConfig)
+
+
+def test_two_rules_of_one_name_are_refused() -> None:
+    rule = {"name": "r", "words": ["x"]}
+    with pytest.raises(msgspec.ValidationError, match="two rules"):
+        msgspec.convert({"rules": [rule, rule]}, GuardrailConfig)
