@@ -9,12 +9,10 @@ from typing import Any
 import pytest
 
 from proxy.errors import Forbidden, UpstreamCut, UpstreamTimeout, UpstreamUnreachable
-from proxy.events import Event, Finish, TextDelta
 from proxy.exchange import Exchange
 from proxy.providers.provider import TranslateOptions
 from proxy.reply import Reply
 from proxy.stage import Head, ResponseFilter, Stage
-from proxy.upstream.client import Timeouts
 from stages.route import Route, RouteConfig
 from stages.stream_translate import StreamTranslate, StreamTranslateConfig
 from tests.support.house import house
@@ -239,29 +237,6 @@ async def test_a_client_that_leaves_a_plain_request_closes_the_upstream() -> Non
         assert (await home.settled()).outcome == "cancelled"
 
 
-async def test_a_client_that_does_not_read_pauses_the_upstream() -> None:
-    provider = ScriptedProvider("a", stream(*[chunk(content="x" * 20_000)] * 2000, finish()))
-    async with house(provider) as home:
-        reader, writer = await home.connect()
-        async with asyncio.timeout(10):
-            await reader.readuntil(b"response.in_progress")
-            response_of = provider.client.responses
-            while not (response_of and response_of[0].paused):
-                await asyncio.sleep(0.001)  # until the kernel's buffers are full: their size is not ours to know
-            data = b""
-            while b"[DONE]" not in data[-200:]:
-                data = data[-200:] + await reader.read(1 << 20)
-        writer.close()
-    assert provider.client.responses[0].pauses >= 1
-
-
-async def test_the_first_token_has_a_limit_of_its_own() -> None:
-    provider = ScriptedProvider("a", stream(chunk(role="assistant"), asyncio.Event()), timeouts=Timeouts(first_token=0.02))
-    async with house(provider, ScriptedProvider("b", stream(*HELLO))) as home:
-        status, headers, data = await home.ask(stream=True)
-    assert (status, headers["x-penstock-upstream"], text_of(data)) == (200, "b", "Hello")
-
-
 class Answers(Stage):
     """Answers every request itself."""
 
@@ -363,74 +338,6 @@ async def test_a_bug_in_a_stage_is_a_500_that_says_nothing(caplog: pytest.LogCap
     assert status == 500
     assert b"secret" not in data
     assert "secret detail" in caplog.text
-
-
-class Shouts(Stage):
-    """Filters events: text in capitals; `waits` makes its filter one that must be awaited."""
-
-    name = "shouts"
-
-    def __init__(self, *, waits: bool = False, breaks: bool = False, stops: bool = False) -> None:
-        super().__init__()
-        self.waits, self.breaks, self.stops = waits, breaks, stops
-
-    async def on_request(self, exchange: Exchange) -> ResponseFilter:
-        return _AsyncShout(self) if self.waits else _Shout(self)
-
-
-class _Shout(ResponseFilter):
-    def __init__(self, stage: Shouts) -> None:
-        self.stage = stage
-
-    def on_events(self, exchange: Exchange, events: list[Event]) -> list[Event]:
-        if self.stage.breaks:
-            raise RuntimeError("bug")
-        if self.stage.stops:
-            return [TextDelta("stopped"), Finish("content_filter")]
-        return [TextDelta(one.text.upper()) if isinstance(one, TextDelta) else one for one in events]
-
-
-class _AsyncShout(_Shout):
-    async def on_events(self, exchange: Exchange, events: list[Event]) -> list[Event]:  # type: ignore[override]
-        await asyncio.sleep(0)
-        return super().on_events(exchange, events)
-
-
-@pytest.mark.parametrize("waits", [False, True])
-@pytest.mark.parametrize("streamed", [True, False])
-async def test_filters_change_events(waits: bool, streamed: bool) -> None:
-    provider = ScriptedProvider("a", stream(*HELLO) if streamed else body(WHOLE))
-    async with house(provider, stages=[Shouts(waits=waits)]) as home:
-        _, _, data = await home.ask(stream=streamed)
-        _, _, chat = await home.ask("/chat/completions", stream=streamed)
-    assert (text_of(data) == "HELLO") if streamed else b"HELLO" in data
-    if streamed:
-        pieces = [obj["choices"][0]["delta"].get("content") or "" for _, obj in events_of(chat)[:-1] if obj["choices"]]
-        assert "".join(pieces) == "HELLO"
-    else:
-        assert json.loads(chat)["choices"][0]["message"]["content"] == "HELLO"
-
-
-@pytest.mark.parametrize("waits", [False, True])
-async def test_a_filter_can_end_the_answer(waits: bool) -> None:
-    provider = ScriptedProvider("a", stream(chunk(content="one"), asyncio.Event()))
-    async with house(provider, stages=[Shouts(waits=waits, stops=True)]) as home:
-        _, _, data = await home.ask(stream=True)
-        exchange = await home.settled()
-    assert text_of(data) == "stopped"
-    assert kinds(data)[-2] == "response.incomplete"
-    assert exchange.outcome == "incomplete"
-    assert provider.client.responses[0].released or provider.client.responses[0].closed.is_set()
-
-
-@pytest.mark.parametrize("waits", [False, True])
-async def test_a_bug_in_a_filter_fails_the_answer_not_the_server(waits: bool) -> None:
-    async with house(ScriptedProvider("a", stream(*HELLO)), stages=[Shouts(waits=waits, breaks=True)]) as home:
-        _, _, data = await home.ask(stream=True)
-        exchange = await home.settled()
-        assert kinds(data)[-2] == "response.failed"
-        assert exchange.outcome == "failed"
-        assert (await home.ask(stream=True))[0] == 200
 
 
 async def test_a_json_answer_to_a_streamed_request_becomes_a_stream() -> None:

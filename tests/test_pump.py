@@ -1,0 +1,121 @@
+"""Bytes from the upstream to the client: filters between them, flow control, the limit of the first token."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+
+from proxy.events import Event, Finish, TextDelta
+from proxy.exchange import Exchange
+from proxy.stage import ResponseFilter, Stage
+from proxy.upstream.client import Timeouts
+from tests.support.house import house
+from tests.support.scripted import ScriptedProvider, body, chunk, events_of, finish, stream
+
+HELLO = (chunk(content="Hel"), chunk(content="lo"), finish())
+WHOLE = json.dumps(
+    {"choices": [{"index": 0, "message": {"role": "assistant", "content": "Hello"}, "finish_reason": "stop"}]}
+).encode()
+
+
+def kinds(data: bytes) -> list[str]:
+    """Returns the types of the events of a body."""
+    return [kind for kind, _ in events_of(data)]
+
+
+def text_of(data: bytes) -> str:
+    """Returns the joined text deltas of a body."""
+    return "".join(obj["delta"] for kind, obj in events_of(data) if kind == "response.output_text.delta")
+
+
+async def test_a_client_that_does_not_read_pauses_the_upstream() -> None:
+    provider = ScriptedProvider("a", stream(*[chunk(content="x" * 20_000)] * 2000, finish()))
+    async with house(provider) as home:
+        reader, writer = await home.connect()
+        async with asyncio.timeout(10):
+            await reader.readuntil(b"response.in_progress")
+            response_of = provider.client.responses
+            while not (response_of and response_of[0].paused):
+                await asyncio.sleep(0.001)  # until the kernel's buffers are full: their size is not ours to know
+            data = b""
+            while b"[DONE]" not in data[-200:]:
+                data = data[-200:] + await reader.read(1 << 20)
+        writer.close()
+    assert provider.client.responses[0].pauses >= 1
+
+
+async def test_the_first_token_has_a_limit_of_its_own() -> None:
+    provider = ScriptedProvider("a", stream(chunk(role="assistant"), asyncio.Event()), timeouts=Timeouts(first_token=0.02))
+    async with house(provider, ScriptedProvider("b", stream(*HELLO))) as home:
+        status, headers, data = await home.ask(stream=True)
+    assert (status, headers["x-penstock-upstream"], text_of(data)) == (200, "b", "Hello")
+
+
+class Shouts(Stage):
+    """Filters events: text in capitals; `waits` makes its filter one that must be awaited."""
+
+    name = "shouts"
+
+    def __init__(self, *, waits: bool = False, breaks: bool = False, stops: bool = False) -> None:
+        super().__init__()
+        self.waits, self.breaks, self.stops = waits, breaks, stops
+
+    async def on_request(self, exchange: Exchange) -> ResponseFilter:
+        return _AsyncShout(self) if self.waits else _Shout(self)
+
+
+class _Shout(ResponseFilter):
+    def __init__(self, stage: Shouts) -> None:
+        self.stage = stage
+
+    def on_events(self, exchange: Exchange, events: list[Event]) -> list[Event]:
+        if self.stage.breaks:
+            raise RuntimeError("bug")
+        if self.stage.stops:
+            return [TextDelta("stopped"), Finish("content_filter")]
+        return [TextDelta(one.text.upper()) if isinstance(one, TextDelta) else one for one in events]
+
+
+class _AsyncShout(_Shout):
+    async def on_events(self, exchange: Exchange, events: list[Event]) -> list[Event]:  # type: ignore[override]
+        await asyncio.sleep(0)
+        return super().on_events(exchange, events)
+
+
+@pytest.mark.parametrize("waits", [False, True])
+@pytest.mark.parametrize("streamed", [True, False])
+async def test_filters_change_events(waits: bool, streamed: bool) -> None:
+    provider = ScriptedProvider("a", stream(*HELLO) if streamed else body(WHOLE))
+    async with house(provider, stages=[Shouts(waits=waits)]) as home:
+        _, _, data = await home.ask(stream=streamed)
+        _, _, chat = await home.ask("/chat/completions", stream=streamed)
+    assert (text_of(data) == "HELLO") if streamed else b"HELLO" in data
+    if streamed:
+        pieces = [obj["choices"][0]["delta"].get("content") or "" for _, obj in events_of(chat)[:-1] if obj["choices"]]
+        assert "".join(pieces) == "HELLO"
+    else:
+        assert json.loads(chat)["choices"][0]["message"]["content"] == "HELLO"
+
+
+@pytest.mark.parametrize("waits", [False, True])
+async def test_a_filter_can_end_the_answer(waits: bool) -> None:
+    provider = ScriptedProvider("a", stream(chunk(content="one"), asyncio.Event()))
+    async with house(provider, stages=[Shouts(waits=waits, stops=True)]) as home:
+        _, _, data = await home.ask(stream=True)
+        exchange = await home.settled()
+    assert text_of(data) == "stopped"
+    assert kinds(data)[-2] == "response.incomplete"
+    assert exchange.outcome == "incomplete"
+    assert provider.client.responses[0].released or provider.client.responses[0].closed.is_set()
+
+
+@pytest.mark.parametrize("waits", [False, True])
+async def test_a_bug_in_a_filter_fails_the_answer_not_the_server(waits: bool) -> None:
+    async with house(ScriptedProvider("a", stream(*HELLO)), stages=[Shouts(waits=waits, breaks=True)]) as home:
+        _, _, data = await home.ask(stream=True)
+        exchange = await home.settled()
+        assert kinds(data)[-2] == "response.failed"
+        assert exchange.outcome == "failed"
+        assert (await home.ask(stream=True))[0] == 200
