@@ -62,7 +62,8 @@ class Attempt(msgspec.Struct):
 class Exchange:
     """One client request and everything that came of it; stages read it and leave their marks on it.
 
-    `asked_model` is the model's name as it came, whatever stages make of it; answers show it. `request` is None only in exchanges that were refused before their body could be read.
+    `asked_model` is the model's name as it came, whatever stages make of it; answers show it. `request` is None only
+    in exchanges that were refused before their body could be read.
     """
 
     __slots__ = (

@@ -78,7 +78,9 @@ class ModelRequest(ABC):
         if value is None:
             raise BadRequest("Missing required parameter: 'model'.", param="model", code="missing_required_parameter")
         if not isinstance(value, str) or not value:
-            raise BadRequest("Invalid type for 'model': expected a non-empty string.", param="model", code="invalid_type")
+            raise BadRequest(
+                "Invalid type for 'model': expected a non-empty string.", param="model", code="invalid_type"
+            )
         return value
 
     @property

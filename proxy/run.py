@@ -320,7 +320,7 @@ class Run:
         return headers
 
     def _open(self) -> None:
-        """Sends the head and the events that open the stream: the answer is on its way, another attempt still may be."""
+        """Sends the head and the events that open the stream; another attempt may still be made."""
         if not self._client.opened:
             self._client.open(self._headers())
             self._exchange.head_status = 200

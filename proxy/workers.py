@@ -34,7 +34,7 @@ class Supervisor:
         """Runs until a signal stops it; returns the exit code."""
         handled = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
         signal.pthread_sigmask(signal.SIG_BLOCK, handled)
-        due: dict[int, float] = {index: 0.0 for index in range(self._count)}
+        due: dict[int, float] = dict.fromkeys(range(self._count), 0.0)
         code = 0
         while due or self._pids:
             now = time.monotonic()

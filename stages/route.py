@@ -142,4 +142,3 @@ def _unknown(exchange: Exchange, model: str) -> ExchangeError:
     return BadRequest(
         f"The model '{model}' does not exist or you do not have access to it.", param="model", code="model_not_found"
     )
-

@@ -40,9 +40,9 @@ class StreamTranslateConfig(StageConfig, frozen=True, kw_only=True):
             "failure is an HTTP status; after it, an event."
         ),
     ] = Duration(0.5)
-    done_marker: Annotated[
-        bool, Meta(description="Whether a stream of the Responses API ends with data: [DONE].")
-    ] = True
+    done_marker: Annotated[bool, Meta(description="Whether a stream of the Responses API ends with data: [DONE].")] = (
+        True
+    )
 
 
 class StreamTranslate(Stage):

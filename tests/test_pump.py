@@ -36,9 +36,8 @@ async def test_a_client_that_does_not_read_pauses_the_upstream() -> None:
         reader, writer = await home.connect()
         async with asyncio.timeout(10):
             await reader.readuntil(b"response.in_progress")
-            response_of = provider.client.responses
-            while not (response_of and response_of[0].paused):
-                await asyncio.sleep(0.001)  # until the kernel's buffers are full: their size is not ours to know
+            await provider.client.answered.wait()
+            await provider.client.responses[0].was_paused.wait()
             data = b""
             while b"[DONE]" not in data[-200:]:
                 data = data[-200:] + await reader.read(1 << 20)
@@ -47,7 +46,9 @@ async def test_a_client_that_does_not_read_pauses_the_upstream() -> None:
 
 
 async def test_the_first_token_has_a_limit_of_its_own() -> None:
-    provider = ScriptedProvider("a", stream(chunk(role="assistant"), asyncio.Event()), timeouts=Timeouts(first_token=0.02))
+    provider = ScriptedProvider(
+        "a", stream(chunk(role="assistant"), asyncio.Event()), timeouts=Timeouts(first_token=0.02)
+    )
     async with house(provider, ScriptedProvider("b", stream(*HELLO))) as home:
         status, headers, data = await home.ask(stream=True)
     assert (status, headers["x-penstock-upstream"], text_of(data)) == (200, "b", "Hello")

@@ -36,9 +36,16 @@ def test_waiting_is_told_in_whole_seconds(error: ExchangeError, expected: str | 
 
 
 def test_a_spent_quota_is_not_to_be_retried() -> None:
-    assert Reply.from_error(UpstreamRefused("x", status=429, code="insufficient_quota")).headers["x-should-retry"] == "false"
+    assert (
+        Reply.from_error(UpstreamRefused("x", status=429, code="insufficient_quota")).headers["x-should-retry"]
+        == "false"
+    )
 
 
 def test_a_refusal_by_a_limit_carries_its_headers() -> None:
     reply = Reply.rate_limited("slow down", 2, {"x-ratelimit-remaining-requests": "0"})
-    assert (reply.status, reply.headers["retry-after"], reply.headers["x-ratelimit-remaining-requests"]) == (429, "2", "0")
+    assert (reply.status, reply.headers["retry-after"], reply.headers["x-ratelimit-remaining-requests"]) == (
+        429,
+        "2",
+        "0",
+    )

@@ -206,8 +206,7 @@ async def test_a_client_that_leaves_before_the_first_output_closes_the_upstream(
     async with house(provider) as home:
         _, writer = await home.connect()
         async with asyncio.timeout(5):
-            while not provider.client.responses:
-                await asyncio.sleep(0.001)  # the request is on its way: there is nothing to wait on
+            await provider.client.answered.wait()
             writer.close()
             await provider.client.responses[0].closed.wait()
         assert (await home.settled()).outcome == "cancelled"
@@ -405,8 +404,7 @@ async def test_requests_that_wait_for_their_upstream_are_answered_when_the_serve
     async with house(provider) as home:
         asking = asyncio.ensure_future(home.ask(stream=stream_asked))
         async with asyncio.timeout(5):
-            while not provider.client.responses:
-                await asyncio.sleep(0.001)  # the request is on its way: there is nothing to wait on
+            await provider.client.answered.wait()
             home.app.cut_off()
             status, headers, data = await asking
         exchange = await home.settled()

@@ -38,7 +38,7 @@ class UpstreamConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw
     requires_env: Annotated[
         str | None,
         msgspec.Meta(
-            description="Skip this upstream, and the models that lead only to it, if this environment variable is not set."
+            description="Skip this upstream, and models that lead only to it, if this environment variable is not set."
         ),
     ] = None
 
@@ -76,10 +76,10 @@ class Provider(ABC):
     client: UpstreamClient
     timeouts: Timeouts
 
-    async def start(self) -> None:
+    async def start(self) -> None:  # noqa: B027  # most need nothing
         """Opens what needs a running event loop."""
 
-    async def close(self) -> None:
+    async def close(self) -> None:  # noqa: B027
         """Closes all connections."""
 
     @abstractmethod

@@ -136,9 +136,7 @@ class App:
 
         return await self._aside(request, found)
 
-    async def _aside(
-        self, request: web.BaseRequest, work: Callable[[Exchange], Awaitable[Any]]
-    ) -> web.StreamResponse:
+    async def _aside(self, request: web.BaseRequest, work: Callable[[Exchange], Awaitable[Any]]) -> web.StreamResponse:
         """Answers a request that asks no model, after the stages that find out who is asking."""
         exchange = Exchange(_request_id(request), _client(request), None)
         try:

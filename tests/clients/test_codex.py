@@ -90,8 +90,14 @@ def test_a_scripted_run(clients: Path, served: Served, tmp_path: Path, manner: s
     work.mkdir()
     write_home(clients, home, served.url, manner)
     done = subprocess.run(
-        [codex(clients), "exec", "--json", "--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox"]
-        + [" ".join(RUNS[manner])],
+        [
+            codex(clients),
+            "exec",
+            "--json",
+            "--skip-git-repo-check",
+            "--dangerously-bypass-approvals-and-sandbox",
+            " ".join(RUNS[manner]),
+        ],
         cwd=work,
         env={**os.environ, "CODEX_HOME": str(home), "PENSTOCK_KEY": "none", "HOME": str(home)},
         stdin=subprocess.DEVNULL,

@@ -97,9 +97,7 @@ def test_parallel_tools_in_a_stream(client: OpenAI) -> None:
 def test_a_custom_tool_streams_its_raw_input(client: OpenAI) -> None:
     tool: Any = {"type": "custom", "name": "run", "description": "Runs code."}
     text = 'print("a\\n")\nprint(1)'
-    events = list(
-        client.responses.create(model="echo", input=f"[[[call run {text}]]]", tools=[tool], stream=True)
-    )
+    events = list(client.responses.create(model="echo", input=f"[[[call run {text}]]]", tools=[tool], stream=True))
     deltas = [event.delta for event in events if event.type == "response.custom_tool_call_input.delta"]
     item = next(event.item for event in events if event.type == "response.output_item.done")
     assert item.type == "custom_tool_call"
@@ -161,9 +159,7 @@ def test_chat_completions(client: OpenAI) -> None:
     assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices) == "Hello, river."
     assert all(chunk.usage is None for chunk in chunks)
     asked = list(
-        client.chat.completions.create(
-            model="echo", messages=said, stream=True, stream_options={"include_usage": True}
-        )
+        client.chat.completions.create(model="echo", messages=said, stream=True, stream_options={"include_usage": True})
     )
     assert asked[-1].usage is not None
 

@@ -1,4 +1,4 @@
-"""Errors of a real upstream, from its socket to the client's: section 6 of the failures from the field, entry by entry."""
+"""Errors of a real upstream, from its socket to the client: section 6 of the failures from the field."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ HELLO = chunked(chunk(content="Hel"), chunk(content="lo"), finish(), headers=SSE
 
 
 @asynccontextmanager
-async def behind(*scripts: Script, retries: int = 0, settings: str = "") -> AsyncIterator[tuple[House, list[HostileUpstream]]]:
+async def behind(
+    *scripts: Script, retries: int = 0, settings: str = ""
+) -> AsyncIterator[tuple[House, list[HostileUpstream]]]:
     """Runs a server in front of scripted upstreams `u0`, `u1`..., in this order."""
     upstreams = [HostileUpstream(script) for script in scripts]
     for upstream in upstreams:
@@ -104,7 +106,9 @@ async def test_6_3_an_error_under_status_200_falls_back(stream: bool) -> None:
 
 
 async def test_6_4_an_error_before_the_first_output_has_a_status() -> None:
-    first = chunked(chunk(role="assistant", content=""), b'data: {"error":{"message":"bad","code":400}}\n\n', headers=SSE)
+    first = chunked(
+        chunk(role="assistant", content=""), b'data: {"error":{"message":"bad","code":400}}\n\n', headers=SSE
+    )
     async with behind(answering(first)) as (home, _):
         status, headers, data = await home.ask(stream=True)
     assert status == 400
@@ -114,7 +118,10 @@ async def test_6_4_an_error_before_the_first_output_has_a_status() -> None:
 
 async def test_6_5_one_broken_line_ends_nothing() -> None:
     broken = b'data: {"id":"x","choi\n\n'
-    async with behind(answering(chunked(chunk(content="a"), broken, chunk(content="b"), finish(), headers=SSE))) as (home, _):
+    async with behind(answering(chunked(chunk(content="a"), broken, chunk(content="b"), finish(), headers=SSE))) as (
+        home,
+        _,
+    ):
         _, _, data = await home.ask(stream=True)
     assert events_of(data)[-2][1]["response"]["output"][0]["content"][0]["text"] == "ab"
 
@@ -185,7 +192,10 @@ async def test_6_8_a_pooled_connection_that_was_closed_is_replaced_once() -> Non
 
 async def test_a_wrong_key_is_ours_to_mend_and_says_so() -> None:
     body = b'{"error":{"message":"Incorrect API key provided: sk-planted1234567890","code":"invalid_api_key"}}'
-    async with behind(answering(fixed(body, status=401, headers=JSON)), settings=", api_key: sk-planted1234567890") as (home, _):
+    async with behind(answering(fixed(body, status=401, headers=JSON)), settings=", api_key: sk-planted1234567890") as (
+        home,
+        _,
+    ):
         status, _, data = await home.ask()
     error = json.loads(data)["error"]
     assert status == 502

@@ -9,8 +9,8 @@ import zlib
 from typing import Any
 
 import pytest
-
 from backports import zstd
+
 from tests.support.house import House, house
 from tests.support.scripted import ScriptedProvider, chunk, finish, stream
 
@@ -68,7 +68,12 @@ async def test_wrong_paths_and_methods_are_json_errors(method: str, path: str, s
 
 async def test_a_websocket_upgrade_is_told_to_use_http() -> None:
     async with house(hello()) as home:
-        headers = {"connection": "Upgrade", "upgrade": "websocket", "sec-websocket-version": "13", "sec-websocket-key": "x"}
+        headers = {
+            "connection": "Upgrade",
+            "upgrade": "websocket",
+            "sec-websocket-version": "13",
+            "sec-websocket-key": "x",
+        }
         async with home.session.get(home.url + "/responses", headers=headers) as response:
             assert response.status == 426
             error_of(await response.read())
@@ -173,7 +178,9 @@ async def test_a_body_over_the_limit_without_a_length_is_refused_before_its_end(
 
 async def test_http_1_0_gets_a_stream_that_ends_with_the_connection() -> None:
     async with house(hello()) as home:
-        request = b"POST /v1/responses HTTP/1.0\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(BODY)
+        request = b"POST /v1/responses HTTP/1.0\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(
+            BODY
+        )
         answer = await raw(home, request + BODY)
     head, _, body = answer.partition(b"\r\n\r\n")
     assert b"transfer-encoding" not in head.lower()

@@ -6,10 +6,10 @@ import gzip
 import zlib
 
 import pytest
+from backports import zstd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backports import zstd
 from proxy.errors import BadRequest, RequestTooLarge, UnsupportedMedia
 from proxy.server.body import _codings, _decode
 

@@ -72,8 +72,7 @@ async def test_a_delta_leaves_in_the_turn_in_which_it_came() -> None:
             reader, writer = await home.connect()
             seen: list[int] = []
             async with asyncio.timeout(5):
-                while not provider.client.responses:
-                    await asyncio.sleep(0)
+                await provider.client.answered.wait()
                 response = provider.client.responses[0]
                 steps, response.steps = response.steps, []
                 while home.pipeline.running and not (run := next(iter(home.pipeline.running)))._pump:

@@ -38,6 +38,7 @@ class ScriptedResponse:
         self.released = False
         self.paused = False
         self.pauses = 0
+        self.was_paused = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
         self._go = asyncio.Event()
         self._go.set()
@@ -73,6 +74,7 @@ class ScriptedResponse:
     def pause(self) -> None:
         self.paused = True
         self.pauses += 1
+        self.was_paused.set()
         self._go.clear()
 
     def resume(self) -> None:
@@ -99,6 +101,7 @@ class ScriptedClient:
         self.scripts = list(scripts)
         self.requests: list[UpstreamRequest] = []
         self.responses: list[ScriptedResponse] = []
+        self.answered = asyncio.Event()
 
     async def send(self, request: UpstreamRequest, timeouts: Timeouts) -> ScriptedResponse:
         self.requests.append(request)
@@ -107,6 +110,7 @@ class ScriptedClient:
         if isinstance(answer, UpstreamError):
             raise answer
         self.responses.append(answer)
+        self.answered.set()
         return answer
 
     async def close(self) -> None:
@@ -165,4 +169,3 @@ def events_of(data: bytes) -> list[tuple[str, Any]]:
                 obj = value.decode() if value == b"[DONE]" else json.loads(value)
                 found.append((obj["type"] if isinstance(obj, dict) and "type" in obj else "", obj))
     return found
-
