@@ -9,8 +9,9 @@ import pytest
 
 from proxy.api.responses.encoder import EncoderOptions
 from tests.support.grammar import check_stream
-from tests.support.machines import Setup, final_of, translate
+from tests.support.machines import DONE, Setup, call, chunk, final_of, translate
 from tests.support.own_recordings import index, play, recorded
+from tests.support.replay import collect, replay, without_parsed
 from tests.support.sdk_types import check_event
 
 INDEX = index()
@@ -54,3 +55,26 @@ def test_logprobs_arrive() -> None:
     said = check_stream(translate(recorded("logprobs"), setup=LOGPROBS))
     entries = said.output[0]["content"][0]["logprobs"]
     assert [entry["token"] for entry in entries] == ["Hi", " you"]
+
+
+INTERLEAVED = b"".join([
+    chunk({"reasoning": "hm"}), chunk(call(0, "call_a", "f", '{"p"')), chunk(call(1, "call_b", "g", '{"q"')),
+    chunk(call(0, arguments=':"a')), chunk(call(1, arguments=':"b')), chunk(call(0, arguments='"}')),
+    chunk(call(1, arguments='"}')), chunk({}, "tool_calls"), DONE,
+])  # fmt: skip
+LEFT_OPEN = b"".join([
+    chunk(call(0, "call_a", "f", '{"p"')), chunk({"content": "wait"}), chunk(call(0, arguments=":1}")),
+    chunk({"content": " more"}), chunk({}, "stop"), DONE,
+])  # fmt: skip
+REFUSED = chunk({"content": "I "}) + chunk({"refusal": "will not"}) + chunk({}, "stop") + DONE
+
+
+@pytest.mark.parametrize("raw", [INTERLEAVED, LEFT_OPEN, REFUSED], ids=["interleaved", "left open", "refused"])
+async def test_the_sdk_reads_what_no_recording_shows(raw: bytes) -> None:
+    said = check_stream(translate(raw))
+    seen: list[str] = []
+    async with replay(translate(raw), 1) as stream:
+        await collect(stream, seen)
+        final = await stream.get_final_response()
+    assert seen == [event["type"] for event in said.events]
+    assert without_parsed(final.to_dict(mode="json")) == said.response

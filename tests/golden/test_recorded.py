@@ -8,20 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import random
-from collections.abc import AsyncIterator, Callable
 from functools import cache
 from typing import Any
 
 import openai
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestServer
 
 from proxy.api.responses.encoder import EncoderOptions
 from tests.support.fixtures import needs_shared, recording, recordings
 from tests.support.grammar import Checked, check_response, check_stream
 from tests.support.machines import Setup, final_of, translate, translate_whole
+from tests.support.replay import collect, replay, without_parsed
 from tests.support.sdk_types import check_event, check_object
 
 STREAMS = {row["path"]: row["facts"] for row in recordings("openai-chat-completions-stream")}
@@ -161,55 +158,8 @@ def test_logprobs_reach_the_part_when_asked_for(path: str) -> None:
     assert {len(entry["top_logprobs"]) for entry in entries} == {5}
 
 
-@pytest.fixture
-async def replay() -> AsyncIterator[Callable[[bytes, int], Any]]:
-    """Serves given bytes as an event stream, in pieces of random size; gives a client of that server."""
-    served: dict[str, Any] = {}
-
-    async def answer(request: web.Request) -> web.StreamResponse:
-        response = web.StreamResponse(headers={"content-type": "text/event-stream; charset=utf-8"})
-        await response.prepare(request)
-        raw, dice = served["raw"], random.Random(served["seed"])
-        start = 0
-        while start < len(raw):
-            size = dice.choice((1, 7, 300, 5000, 50_000))
-            await response.write(raw[start : start + size])
-            start += size
-        return response
-
-    app = web.Application()
-    app.router.add_post("/v1/responses", answer)
-    server = TestServer(app)
-    await server.start_server()
-    client = openai.AsyncOpenAI(base_url=str(server.make_url("/v1")), api_key="k", max_retries=0)
-
-    def stream(raw: bytes, seed: int) -> Any:
-        served.update(raw=raw, seed=seed)
-        return client.responses.stream(model="m", input="hi")
-
-    yield stream
-    await client.close()
-    await server.close()
-
-
-async def collect(stream: Any, seen: list[str]) -> Any:
-    """Adds the types of the stream's events to `seen` while they come; returns the last event."""
-    async for event in stream:
-        seen.append(event.type)
-    return event
-
-
-def without_parsed(value: Any) -> Any:
-    """Removes what the SDK adds to a Response."""
-    if isinstance(value, dict):
-        return {key: without_parsed(entry) for key, entry in value.items() if key not in ("parsed", "parsed_arguments")}
-    if isinstance(value, list):
-        return [without_parsed(entry) for entry in value]
-    return value
-
-
 @pytest.mark.parametrize("path", STREAMS)
-async def test_the_sdk_accumulates_the_same_response(path: str, replay: Callable[[bytes, int], Any]) -> None:
+async def test_the_sdk_accumulates_the_same_response(path: str) -> None:
     said = translated(path)
     seen: list[str] = []
     async with replay(translate(recording(path)), list(STREAMS).index(path)) as stream:
