@@ -8,6 +8,7 @@ import platform
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from .micro import operations
 from .processes import StartFailed
 from .tables import number, table
 from .targets import BASELINE, NAMES
+from .way import Way
 
 PARTS = ("micro", "paced", "bulk", "plain")
 
@@ -49,7 +51,7 @@ def _run(args: argparse.Namespace, found: dict[str, Any]) -> list[str]:
     print(found["machine"])
     if "micro" in parts:
         round_s, rounds = (0.002, 2) if args.quick else (0.05, max(args.rounds, 7))
-        found["micro"] = timings = time_all(operations(), rounds=rounds, round_s=round_s)
+        found["micro"] = timings = _micro(rounds, round_s)
         print(f"\nIn process, CPU us per operation, {rounds} rounds\n\n{_micro_table(timings)}", flush=True)
     wanted = [one for name, one in scenarios(quick=args.quick).items() if name in parts]
     if not wanted:
@@ -64,6 +66,11 @@ def _run(args: argparse.Namespace, found: dict[str, Any]) -> list[str]:
             print(f"\n{scenario.name}: {scenario.shows}, {rounds} rounds\n")
             print(_result_table(result, args.targets), flush=True)
     return errors
+
+
+def _micro(rounds: int, round_s: float) -> list[Timing]:
+    with closing(Way()) as way:
+        return time_all(operations(way), rounds=rounds, round_s=round_s)
 
 
 def _interrupted(number: int, frame: object) -> None:
@@ -103,8 +110,11 @@ def machine() -> str:
 
 
 def _micro_table(timings: Sequence[Timing]) -> str:
-    rows = [[one.name, number(one.best_us), number(one.median_us), number(one.best_ratio), one.note] for one in timings]
-    return table(["operation", "best", "median", "x reference", ""], rows)
+    rows = []
+    for one in timings:
+        counted = f"{one.instructions:,}" if one.instructions is not None else "-"
+        rows.append([one.name, number(one.best_us), number(one.median_us), number(one.ratio), counted, one.note])
+    return table(["operation", "best", "median", "x reference", "instructions", ""], rows)
 
 
 def _result_table(result: Result, names: Sequence[str]) -> str:
@@ -113,6 +123,7 @@ def _result_table(result: Result, names: Sequence[str]) -> str:
         middle, low, high, ratio = summary(result, name)
         reports = [run.report for run in result.runs if run.target == name]
         pieces, reads = sum(one.pieces for one in reports), sum(one.reads for one in reports)
+        counted = result.instructions(name)
         late = reports[-1].late_ms or reports[-1].first_ms
         rows.append(
             [
@@ -120,6 +131,7 @@ def _result_table(result: Result, names: Sequence[str]) -> str:
                 number(middle),
                 f"{number(low)}..{number(high)}",
                 number(ratio) if ratio is not None else "-",
+                f"{counted:,.0f}" if counted is not None else "-",
                 number(pieces / max(reads, 1)),
                 f"{number(late.p50)} / {number(late.p99)}" if late is not None else "-",
                 f"{result.peak_kb[name] / 1000:.0f}",
@@ -127,7 +139,17 @@ def _result_table(result: Result, names: Sequence[str]) -> str:
             ]
         )
     late_head = "late p50 / p99 ms" if result.scenario == "paced" else "first p50 / p99 ms"
-    head = ["target", f"CPU {result.unit}", "range", "ratio", "pieces a read", late_head, "peak MB", "wrong"]
+    head = [
+        "target",
+        f"CPU {result.unit}",
+        "range",
+        "ratio",
+        "instructions",
+        "pieces a read",
+        late_head,
+        "peak MB",
+        "wrong",
+    ]
     return table(head, rows)
 
 

@@ -29,19 +29,22 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
         """What CPU time is given in."""
         return "us/delta" if self.per == "delta" else "ms/request"
 
+    def units(self, report: Report) -> int:
+        """Returns how many deltas or requests there were."""
+        return max(report.pieces if self.per == "delta" else report.answers, 1)
+
     def cost(self, cpu_s: float, report: Report) -> float:
         """Returns the CPU time of one delta in us, or of one request in ms."""
-        if self.per == "delta":
-            return cpu_s * 1e6 / max(report.pieces, 1)
-        return cpu_s * 1e3 / max(report.answers, 1)
+        return cpu_s * (1e6 if self.per == "delta" else 1e3) / self.units(report)
 
 
 class Measured(msgspec.Struct, frozen=True):
-    """One run of one target: CPU time per unit, and what the load generator saw."""
+    """One run of one target: CPU time and instructions per unit, and what the load generator saw."""
 
     target: str
     round: int
     cost: float
+    instructions: float | None
     cpu_s: float
     report: Report
 
@@ -57,6 +60,11 @@ class Result(msgspec.Struct, frozen=True):
     def costs(self, target: str) -> list[float]:
         """Returns what a target cost, round by round."""
         return [run.cost for run in self.runs if run.target == target]
+
+    def instructions(self, target: str) -> float | None:
+        """Returns the instructions of one unit, the middle of all rounds; None where they were not counted."""
+        counts = [run.instructions for run in self.runs if run.target == target and run.instructions is not None]
+        return median(counts) if counts else None
 
     def ratios(self, target: str) -> list[float]:
         """Returns what a target cost in each round, as a ratio to the pass-through in the same round."""
@@ -147,12 +155,13 @@ class Bench:
 
     def _run(self, scenario: Scenario, name: str, turn: int) -> Measured:
         process = self._processes[name]
-        before = process.cpu_s()
+        before, counted = process.cpu_s(), process.instructions()
         report = self._load(name, scenario.job)
-        used = process.cpu_s() - before
+        used, count = process.cpu_s() - before, process.instructions()
+        instructions = None if count is None or counted is None else (count - counted) / scenario.units(report)
         cost = scenario.cost(used, report)
         print(f"  {scenario.name} {turn + 1}: {name:14} {cost:8.3f} {scenario.unit}", file=sys.stderr)
-        return Measured(name, turn, cost, used, report)
+        return Measured(name, turn, cost, instructions, used, report)
 
     def _load(self, name: str, job: Job) -> Report:
         target = self._targets[name]

@@ -9,6 +9,8 @@ from statistics import median
 
 import msgspec
 
+from .instructions import Counter
+
 Run = Callable[[], None]
 
 
@@ -22,14 +24,18 @@ class Operation(msgspec.Struct, frozen=True):
 
 
 class Timing(msgspec.Struct, frozen=True):
-    """What an operation costs, in microseconds: the best round and the middle one. `best_ratio` is to the first row."""
+    """What an operation costs, in microseconds: the best round and the middle one.
+
+    `ratio` is that of the best rounds to the first operation. `instructions` is of the best round, where they can be
+    counted.
+    """
 
     name: str
     best_us: float
     median_us: float
-    rounds: int
+    ratio: float
+    instructions: int | None = None
     note: str = ""
-    best_ratio: float = 0.0
 
 
 def time_all(operations: Sequence[Operation], *, rounds: int, round_s: float) -> list[Timing]:
@@ -38,30 +44,42 @@ def time_all(operations: Sequence[Operation], *, rounds: int, round_s: float) ->
     The first operation is the reference of the ratios.
     """
     times: dict[str, list[float]] = {operation.name: [] for operation in operations}
+    counts: dict[str, list[int]] = {operation.name: [] for operation in operations}
     repeats = {operation.name: _repeats(operation, round_s) for operation in operations}
+    counter = Counter.open()
     for _ in range(rounds):
         for operation in operations:
-            times[operation.name].append(_round(operation, repeats[operation.name]))
+            took_us, count = _round(operation, repeats[operation.name], counter)
+            times[operation.name].append(took_us)
+            counts[operation.name].append(count)
     reference = min(times[operations[0].name])
-    return [
-        Timing(one.name, min(took), median(took), rounds, one.note, min(took) / reference)
-        for one in operations
-        for took in (times[one.name],)
-    ]
+    timings = []
+    for one in operations:
+        took = times[one.name]
+        instructions = min(counts[one.name]) if counter is not None else None
+        timings.append(Timing(one.name, min(took), median(took), min(took) / reference, instructions, one.note))
+    if counter is not None:
+        counter.close()
+    return timings
 
 
-def _round(operation: Operation, repeats: int) -> float:
-    """Returns the microseconds that one operation took in one round."""
+def _round(operation: Operation, repeats: int, counter: Counter | None) -> tuple[float, int]:
+    """Returns the microseconds and the instructions (0 without a counter) that one operation took in one round."""
     runs = [operation.prepare() for _ in range(repeats)]
     gc.collect()
+    counted = counter.read() if counter is not None else 0
     began = time.process_time_ns()
     for run in runs:
         run()
-    return (time.process_time_ns() - began) / 1000 / (repeats * operation.count)
+    took_ns = time.process_time_ns() - began
+    if counter is not None:
+        counted = counter.read() - counted
+    done = repeats * operation.count
+    return took_ns / 1000 / done, counted // done
 
 
 def _repeats(operation: Operation, round_s: float) -> int:
     """Returns how many preparations fill a round; the operation is warm afterwards."""
     for _ in range(3):
-        took_s = _round(operation, 1) * operation.count / 1e6
+        took_s = _round(operation, 1, None)[0] * operation.count / 1e6
     return max(1, min(1000, round(round_s / max(took_s, 1e-9))))

@@ -20,9 +20,10 @@ from proxy.providers.chat.profile import ChatProfile
 from proxy.providers.provider import TranslateOptions
 from proxy.sse.parser import SseParser
 
-from .answers import Order, chunk, closing, whole, word
+from .answers import Order, chunk, closing, frame, whole, word
 from .codex_like import captured, codex_like
 from .measure import Operation, Run
+from .way import Way
 
 _COUNT = 1000
 _BATCH = 20
@@ -38,9 +39,9 @@ _CALL = {
 Feed = Callable[[Any], object]
 
 
-def operations() -> list[Operation]:
+def operations(way: Way) -> list[Operation]:
     """Returns all micro-benchmarks; the first one is the reference, a plain decode of one chunk."""
-    return [_reference(), *_pieces(), *_translations(), *_requests(), *_answers()]
+    return [_reference(), *_pieces(), *_translations(), _whole_way(way), *_requests(), *_answers()]
 
 
 def text_chunk(index: int) -> bytes:
@@ -166,6 +167,13 @@ def _translations() -> list[Operation]:
     batches = _many(text_chunk, _BATCH)
     found.append(_per_delta(f"translator, text delta, {_BATCH} a read", batches, _after(_translator, [text_chunk(0)])))
     return found
+
+
+def _whole_way(way: Way) -> Operation:
+    """Returns the operation of one delta on its whole way, without sockets."""
+    frames = [frame(one) for one in _many(text_chunk)]
+    name = "whole way, text delta: HTTP in, translator, HTTP out"
+    return Operation(name, _COUNT, lambda: way.prepare(_encoder(), frames))
 
 
 def _translate(body: bytes) -> bytes:

@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
+from .instructions import Counter
+
 ROOT = Path(__file__).resolve().parent.parent
 _PATIENCE_S = 20.0
 _LAST_WORDS_S = 3.0
@@ -41,6 +43,7 @@ class Process:
         if cores:
             with contextlib.suppress(OSError):
                 os.sched_setaffinity(self._child.pid, cores)
+        self._counter = Counter.open(self._child.pid)
 
     def __enter__(self) -> Process:
         return self
@@ -92,6 +95,10 @@ class Process:
         """Returns the CPU time, user and system, of the process and all below it."""
         return sum(_cpu_s(pid) for pid in tree(self.pid))
 
+    def instructions(self) -> int | None:
+        """Returns the user-space instructions of the process so far; None where they cannot be counted."""
+        return self._counter.read() if self._counter is not None else None
+
     def peak_kb(self) -> int:
         """Returns the most memory that the process and those below it have had resident, in kB."""
         return sum(_peak_kb(pid) for pid in tree(self.pid))
@@ -107,6 +114,9 @@ class Process:
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(pid, 9)
                 self._child.wait()
+        if self._counter is not None:
+            self._counter.close()
+            self._counter = None
         for pipe in (self._child.stdin, self._child.stdout):
             if pipe is not None:
                 with contextlib.suppress(OSError):
