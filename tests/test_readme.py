@@ -1,0 +1,97 @@
+"""The examples of the README are run as they stand."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from proxy.config.loader import load_text
+from tests.support.serving import ROOT, serving
+
+README = (ROOT / "README.md").read_text()
+BLOCKS = [(match[1], match[2]) for match in re.finditer(r"```(\w*)\n(.*?)```", README, re.DOTALL)]
+HOME = "http://127.0.0.1:4000/v1"
+
+
+def blocks(language: str, holding: str = "") -> list[str]:
+    """Returns the code blocks of a language that hold a text."""
+    return [text for name, text in BLOCKS if name == language and holding in text]
+
+
+def test_the_curl_line() -> None:
+    [line] = blocks("sh", "curl")
+    with serving() as served:
+        done = subprocess.run(
+            ["sh", "-c", line.replace(HOME, served.url)], capture_output=True, text=True, timeout=20, check=True
+        )
+    shown = next(text for name, text in BLOCKS if not name)
+    for event in re.findall(r"^event: (\S+)$", shown, re.MULTILINE):
+        assert f"event: {event}\n" in done.stdout
+    for delta in re.findall(r'"sequence_number":\d+,.*?"delta":"[^"]*"', shown):
+        number, text = re.match(r'"sequence_number":(\d+),.*"delta":("[^"]*")', delta).groups()  # type: ignore[union-attr]
+        assert re.search(rf'"sequence_number":{number},[^\n]*"delta":{re.escape(text)}', done.stdout)
+
+
+def test_the_sdk_lines() -> None:
+    [code] = blocks("python", "from openai import OpenAI")
+    said = io.StringIO()
+    with serving() as served, contextlib.redirect_stdout(said):
+        exec(compile(code.replace(HOME, served.url), "README.md", "exec"), {})
+    assert said.getvalue() == "Hello, river.\n"
+
+
+def test_the_codex_recipe() -> None:
+    [text] = blocks("toml")
+    recipe = tomllib.loads(text)
+    provider = recipe["model_providers"][recipe["model_provider"]]
+    assert provider["base_url"] == HOME
+    assert provider["wire_api"] == "responses"
+
+
+@pytest.mark.parametrize("text", blocks("yaml"))
+def test_the_files(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert load_text(text, "README.md").warnings == ()
+
+
+def test_the_stage_of_ones_own(tmp_path: Path) -> None:
+    [code] = blocks("python", "class CountWords")
+    (tmp_path / "count_words.py").write_text(code)
+    config = (
+        "upstreams: {echo: {kind: echo}}\nmodels: {echo: [echo/echo]}\n"
+        "pipeline: [route, stream-translate, count_words:CountWords]\n"
+    )
+    with serving(config=config, directory=tmp_path) as served:
+        line = blocks("sh", "curl")[0].replace(HOME, served.url)
+        subprocess.run(["sh", "-c", line], capture_output=True, timeout=20, check=True)
+        assert served.process.stdout is not None
+        assert "echo completed 2\n" in iter(served.process.stdout.readline, "")
+
+
+def test_the_commands_exist() -> None:
+    targets = re.findall(r"^(\w[\w-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    for target in re.findall(r"\bmake ([\w-]+)", README):
+        assert target in {*targets, "test-clients"}
+    for command in re.findall(r"penstock (\w+)", "\n".join(blocks("sh"))):
+        assert (ROOT / "proxy" / "cli" / f"{command}.py").exists()
+
+
+def test_the_stages_are_the_shipped_ones() -> None:
+    from stages import STAGES
+
+    assert re.findall(r"^\| `([\w-]+)` \|", README, re.MULTILINE) == [
+        "auth", "rate-limit", "guardrail", "route", "transform", "stream-translate", "log"
+    ]  # fmt: skip
+    assert {stage.name for stage in STAGES} == set(re.findall(r"^\| `([\w-]+)` \|", README, re.MULTILINE))
+
+
+def test_the_links_lead_somewhere() -> None:
+    for target in re.findall(r"\]\(([^)#:]+)\)", README):
+        assert os.path.exists(ROOT / target), target
