@@ -1,0 +1,39 @@
+import pytest
+
+from bench.endtoend import Measured, Result, scenarios, summary
+from bench.load import Report
+
+
+def result(costs):
+    """Returns a result of runs in turn, by target."""
+    runs = [
+        Measured(target, turn, cost, cost * 1000, 0.0, Report(pieces=10))
+        for target, all_costs in costs.items()
+        for turn, cost in enumerate(all_costs)
+    ]
+    return Result("paced", "us/delta", runs, {})
+
+
+def test_ratios_are_taken_round_by_round():
+    # the second round ran on a busy machine: both targets cost twice as much, and the ratio stays
+    found = result({"pass-through": [40.0, 80.0, 40.0], "penstock": [20.0, 40.0, 30.0]})
+    assert found.ratios("penstock") == [0.5, 0.5, 0.75]
+    assert summary(found, "penstock") == (30.0, 20.0, 40.0, 0.5)
+    assert summary(found, "pass-through")[3] == 1.0
+    assert found.instructions("penstock") == 30_000
+
+
+def test_without_a_pass_through_there_is_no_ratio():
+    assert summary(result({"penstock": [20.0]}), "penstock") == (20.0, 20.0, 20.0, None)
+
+
+def test_cost_is_per_delta_or_per_request():
+    found = scenarios(quick=True)
+    report = Report(answers=10, pieces=1000)
+    assert found["paced"].cost(0.05, report) == pytest.approx(50)
+    assert found["plain"].cost(0.05, report) == pytest.approx(5)
+    assert (found["paced"].unit, found["plain"].unit) == ("us/delta", "ms/request")
+
+
+def test_nothing_right_is_no_division_by_zero():
+    assert scenarios(quick=True)["paced"].cost(0.05, Report()) == pytest.approx(50_000)
