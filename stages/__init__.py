@@ -5,5 +5,6 @@ from .guardrail import Guardrail
 from .rate_limit import RateLimit
 from .route import Route
 from .stream_translate import StreamTranslate
+from .transform import Transform
 
-STAGES = (Auth, Guardrail, RateLimit, Route, StreamTranslate)
+STAGES = (Auth, Guardrail, RateLimit, Route, StreamTranslate, Transform)
