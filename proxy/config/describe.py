@@ -65,7 +65,7 @@ def _order(stage: type[Stage]) -> Iterator[str]:
         yield f"{stage.side} {DIVIDER}"
     yield "once" if stage.once else "any number of times"
     for name, consequence in stage.advice.items():
-        yield f"better above {name}, else {consequence}"
+        yield f"better above {name}; below it, {consequence.removeprefix('then ')}"
 
 
 def _sees(stage: type[Stage]) -> Iterator[str]:

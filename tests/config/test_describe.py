@@ -90,7 +90,7 @@ def test_where_a_stage_may_stand():
     assert describe(Transform).order == ("any number of times",)
     assert describe(Guardrail).order == (
         "above stream-translate", "once",
-        "better above route, else it then runs once an attempt, not once a request",
+        "better above route; below it, it then runs once an attempt, not once a request",
     )  # fmt: skip
 
 
