@@ -164,8 +164,8 @@ class AsyncPump(Pump):
 
     def _enqueue(self, events: list[Event]) -> None:
         self._waiting.append(events)
+        self._response.pause()
         if self._task is None or self._task.done():
-            self._response.pause()
             self._task = asyncio.get_running_loop().create_task(self._work())
 
     async def _work(self) -> None:
