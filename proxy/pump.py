@@ -106,7 +106,14 @@ class Pump:
             return
         if out:
             self._write(out)
-        self._complete()
+        self._check_end()
+
+    def _check_end(self) -> None:
+        """Completes an answer whose upstream has ended; one without an end of its own has lost it on the way."""
+        if self._bridge.done:
+            self._complete()
+        else:
+            self._raised(InternalError("A stage of the pipeline has withheld the end of the answer."))
 
     def _raised(self, error: Exception) -> None:
         if not isinstance(error, ExchangeError):
@@ -180,6 +187,6 @@ class AsyncPump(Pump):
         except Exception as error:  # as in Pump
             self._raised(error)
         if self._ended:
-            self._complete()
+            self._check_end()
         elif not self._client.paused:
             self._response.resume()

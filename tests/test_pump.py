@@ -59,9 +59,11 @@ class Shouts(Stage):
 
     name = "shouts"
 
-    def __init__(self, *, waits: bool = False, breaks: bool = False, stops: bool = False) -> None:
+    def __init__(
+        self, *, waits: bool = False, breaks: bool = False, stops: bool = False, swallows: bool = False
+    ) -> None:
         super().__init__()
-        self.waits, self.breaks, self.stops = waits, breaks, stops
+        self.waits, self.breaks, self.stops, self.swallows = waits, breaks, stops, swallows
 
     async def on_request(self, exchange: Exchange) -> ResponseFilter:
         return _AsyncShout(self) if self.waits else _Shout(self)
@@ -74,6 +76,8 @@ class _Shout(ResponseFilter):
     def on_events(self, exchange: Exchange, events: list[Event]) -> list[Event]:
         if self.stage.breaks:
             raise RuntimeError("bug")
+        if self.stage.swallows:
+            return [one for one in events if not isinstance(one, Finish)]
         if self.stage.stops:
             return [TextDelta("stopped"), Finish("content_filter")]
         return [TextDelta(one.text.upper()) if isinstance(one, TextDelta) else one for one in events]
@@ -120,3 +124,13 @@ async def test_a_bug_in_a_filter_fails_the_answer_not_the_server(waits: bool) ->
         assert kinds(data)[-2] == "response.failed"
         assert exchange.outcome == "failed"
         assert (await home.ask(stream=True))[0] == 200
+
+
+@pytest.mark.parametrize("waits", [False, True])
+async def test_a_filter_that_swallows_the_end_does_not_leave_the_client_without_one(waits: bool) -> None:
+    async with house(ScriptedProvider("a", stream(*HELLO, None)), stages=[Shouts(waits=waits, swallows=True)]) as home:
+        _, _, data = await home.ask(stream=True)
+        exchange = await home.settled()
+    assert kinds(data)[-2:] == ["response.failed", ""]
+    assert text_of(data) == "Hello"
+    assert exchange.outcome == "failed"
