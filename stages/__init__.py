@@ -2,9 +2,10 @@
 
 from .auth import Auth
 from .guardrail import Guardrail
+from .log import Log
 from .rate_limit import RateLimit
 from .route import Route
 from .stream_translate import StreamTranslate
 from .transform import Transform
 
-STAGES = (Auth, Guardrail, RateLimit, Route, StreamTranslate, Transform)
+STAGES = (Auth, Guardrail, Log, RateLimit, Route, StreamTranslate, Transform)

@@ -1,0 +1,159 @@
+"""Writes lines to a file or a standard stream from a thread of its own, so that a slow disk stops nobody.
+
+Several processes may write to one file: it is opened for appending and each write holds whole lines, for pipes no more
+than the kernel takes in one piece. A file that was renamed or removed is opened anew. When writing fails, lines wait,
+up to a limit; then the newest are dropped and counted. Each change between working and failing is told once.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+import stat
+import threading
+from collections import deque
+from pathlib import Path
+
+_log = logging.getLogger("penstock")
+_LINGER_S = 0.01
+_RETRY_S = 1.0
+_BATCH_BYTES = 64 * 1024
+_PIPE_BYTES = select.PIPE_BUF
+_MOST_WAITING_BYTES = 16 * 1024 * 1024
+
+
+class LineSink:
+    """A file (by path) or a standard stream (by descriptor) that lines are written to. `lost` counts dropped lines."""
+
+    def __init__(self, target: Path | int, *, most_waiting: int = _MOST_WAITING_BYTES) -> None:
+        self.lost = 0
+        self._target = target
+        self._fd = -1
+        self._most_waiting = most_waiting
+        self._lines: deque[bytes] = deque()
+        self._rest = b""  # of a batch that could not be written
+        self._taken_bytes = 0  # counted by the writers, the next by the thread: neither waits for the other
+        self._written_bytes = 0
+        self._failing = False
+        self._work = threading.Event()
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="penstock-log", daemon=True)
+
+    def open(self) -> None:
+        """Opens the file and starts the thread; raises OSError."""
+        self._open()
+        self._thread.start()
+
+    def write(self, line: bytes) -> None:
+        """Takes a line, ending in a line feed. Never waits and never fails."""
+        if self._taken_bytes - self._written_bytes + len(line) > self._most_waiting:
+            self.lost += 1
+            return
+        self._taken_bytes += len(line)
+        self._lines.append(line)
+        if not self._work.is_set():
+            self._work.set()
+
+    def close(self, timeout_s: float = 5.0) -> None:
+        """Writes what is there, for so long at most, and closes the file."""
+        self._closing.set()
+        self._work.set()
+        if self._thread.ident is not None:
+            self._thread.join(timeout_s)
+        if not self._thread.is_alive() and self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def _open(self) -> None:
+        old = self._fd
+        if isinstance(self._target, int):
+            self._fd = os.dup(self._target)
+        else:
+            self._fd = os.open(self._target, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        if old >= 0:
+            os.close(old)
+        kind = os.fstat(self._fd).st_mode
+        self._batch_bytes = _PIPE_BYTES if stat.S_ISFIFO(kind) or stat.S_ISSOCK(kind) else _BATCH_BYTES
+
+    def _run(self) -> None:
+        while True:
+            self._work.wait()
+            if not self._closing.is_set():
+                self._closing.wait(_RETRY_S if self._failing else _LINGER_S)  # what comes meanwhile is one write
+            self._work.clear()
+            last = self._closing.is_set()
+            try:
+                self._write_all()
+            except OSError as error:
+                self._failed(error)
+                self._work.set()
+            else:
+                self._works()
+            if last:
+                self._give_up()
+                return
+
+    def _write_all(self) -> None:
+        if isinstance(self._target, Path) and self._moved_away(self._target):
+            self._open()
+        while self._rest or self._lines:
+            if not self._rest:
+                self._rest = self._next_batch()
+            self._write_batch()
+
+    def _next_batch(self) -> bytes:
+        batch = [self._lines.popleft()]
+        size = len(batch[0])
+        while self._lines and size + len(self._lines[0]) <= self._batch_bytes:
+            batch.append(self._lines.popleft())
+            size += len(batch[-1])
+        return b"".join(batch)
+
+    def _write_batch(self) -> None:
+        """Writes `_rest`. When it fails inside a line, that one is written again later, on a line of its own."""
+        size = len(self._rest.lstrip(b"\n"))
+        done = 0
+        try:
+            while done < len(self._rest):
+                try:
+                    done += os.write(self._fd, self._rest[done:])
+                except BlockingIOError:
+                    select.select([], [self._fd], [], _RETRY_S)
+                    if self._closing.is_set():
+                        raise
+        except OSError:
+            begin = self._rest.rfind(b"\n", 0, done) + 1
+            torn = b"\n" if done > begin else b""
+            self._written_bytes += len(self._rest[:begin].lstrip(b"\n"))
+            self._rest = torn + self._rest[begin:]
+            raise
+        self._written_bytes += size
+        self._rest = b""
+
+    def _moved_away(self, path: Path) -> bool:
+        try:
+            there, here = os.stat(path), os.fstat(self._fd)
+        except FileNotFoundError:
+            return True
+        return (there.st_ino, there.st_dev) != (here.st_ino, here.st_dev)
+
+    def _failed(self, error: OSError) -> None:
+        if not self._failing:
+            self._failing = True
+            _log.error("cannot write to %s: %s; lines wait until it works again", self._name, error.strerror or error)
+
+    def _works(self) -> None:
+        if self._failing:
+            self._failing = False
+            _log.warning("writing to %s again; %d lines were lost", self._name, self.lost)
+
+    def _give_up(self) -> None:
+        left = self._rest.count(b"\n") - self._rest.startswith(b"\n") + len(self._lines)
+        if left:
+            self.lost += left
+            _log.error("%d lines for %s were lost", self.lost, self._name)
+
+    @property
+    def _name(self) -> str:
+        return {1: "stdout", 2: "stderr"}.get(self._target, "?") if isinstance(self._target, int) else str(self._target)
