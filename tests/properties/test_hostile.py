@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 import random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.api.responses.encoder import EncoderOptions
 from tests.support.bad_streams import BODIES, STREAMS, budget
+from tests.support.fixtures import recording, recordings
 from tests.support.grammar import check_response, check_stream
 from tests.support.machines import DONE, Form, Forms, Setup, translate, translate_whole
 from tests.support.sdk_types import check_event, check_object
 from tests.support.told_streams import USAGE, Story, stories, told
+
+RECORDED = [row["path"] for row in recordings("openai-chat-completions-stream") if row["bytes"] < 100_000]
 
 FORMS = Forms({
     "get": Form("function", "get"),
@@ -87,3 +91,26 @@ def test_what_came_before_a_failure_is_kept(story: Story, escapes: bool, kept: f
         assert said.response["error"] == {"code": "server_error", "message": "Provider disconnected"}
     assert (said.text, said.reasoning, said.refusal) == (before.text, before.reasoning, before.refusal)
     assert [name for name, _ in said.calls] == [name for name, _ in before.calls]
+
+
+def damaged(raw: bytes, other: bytes, dice: random.Random) -> list[bytes]:
+    """Returns a recording cut short, with an event dropped, repeated, out of place, and run into another recording."""
+    events = raw.split(b"\n\n")
+    others = other.split(b"\n\n")
+    place = dice.randrange(len(events))
+    elsewhere = dice.randrange(len(events))
+    moved = events[:place] + events[place + 1 :]
+    return [
+        raw[: dice.randrange(len(raw))],
+        b"\n\n".join(moved),
+        b"\n\n".join([*events[:place], events[place], *events[place:]]),
+        b"\n\n".join([*moved[:elsewhere], events[place], *moved[elsewhere:]]),
+        b"\n\n".join([*events[:place], *others[dice.randrange(len(others)) :]]),
+    ]
+
+
+@pytest.mark.parametrize("path", RECORDED)
+def test_damaged_recordings_give_legal_streams(path: str) -> None:
+    dice = random.Random(path)
+    for raw in damaged(recording(path), recording(dice.choice(RECORDED)), dice):
+        check_stream(translate(raw))
