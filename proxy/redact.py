@@ -25,6 +25,11 @@ _NAMED = re.compile(
     r"|[?&](?:key|token|sig|code))[\"']?\s*[:=]\s*[\"']?(?:bearer\s|basic\s)?\s*)[^\s\"'&,;}\]]+"
 )
 _SHAPE = re.compile("|".join(_SHAPES))
+_SUSPECT = re.compile(
+    r"sk[-_]|[prac]k[-_]|xai[-_]|gsk[-_]|hf[-_]|r8[-_]|pplx[-_]|nvapi[-_]|csk[-_]|tgp[-_]|gh[opsur][-_]|github_|glpat"
+    r"|xox|akia|asia|aiza|ya29|eyj|://|basic|bearer|api[-_]?key|auth|secret|passw|token|signature|[?&]"
+)
+"""What the two above find in a text, this finds in its lower case, ten times as fast when there is nothing."""
 _CREDENTIALS = ("authorization", "x-api-key", "api-key", "x-goog-api-key", "proxy-authorization", "cookie")
 
 
@@ -38,15 +43,37 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
 
 def clean(value: Any, secrets: Iterable[str] = (), longest: int = 500) -> Any:
     """Returns JSON-like data with every text in it redacted, and then cut to a length."""
+    texts: list[str] = []
+    _gather(value, texts)
+    everything = "\n".join(texts)
+    if (
+        everything.isascii()
+        and max(map(len, texts), default=0) <= longest
+        and _SUSPECT.search(everything.lower()) is None
+        and not any(secret in everything for secret in secrets)
+    ):
+        return value
+    return _cleaned(value, secrets, longest)
+
+
+def _gather(value: Any, texts: list[str]) -> None:
+    if isinstance(value, str):
+        texts.append(value)
+    elif isinstance(value, (dict, list)):
+        for part in value.values() if isinstance(value, dict) else value:
+            _gather(part, texts)
+
+
+def _cleaned(value: Any, secrets: Iterable[str], longest: int) -> Any:
     if isinstance(value, str):
         text = redact(value[: 4 * longest], secrets)  # cut late: a secret that is cut is not known any more
         if not text.isascii():
             text = text.encode("utf-8", "backslashreplace").decode()  # headers may hold bytes that are no text
         return text if len(text) <= longest else text[: longest - 3] + "..."
     if isinstance(value, dict):
-        return {name: clean(part, secrets, longest) for name, part in value.items()}
+        return {name: _cleaned(part, secrets, longest) for name, part in value.items()}
     if isinstance(value, list):
-        return [clean(part, secrets, longest) for part in value]
+        return [_cleaned(part, secrets, longest) for part in value]
     return value
 
 

@@ -97,6 +97,13 @@ def test_a_secret_at_the_cut_is_hidden_all_the_same(place: int) -> None:
     assert "sk-" not in text
 
 
+@given(st.lists(st.sampled_from([*PLANTED, "Bearer abcdefgh", "?key=abc", "a://b:c@d", "api_key=x", "fine", " ", "-"])))
+def test_the_quick_look_misses_nothing(parts: list[str]) -> None:
+    text = "".join(parts)
+    assert clean(text, longest=10_000) == redact(text)
+    assert clean([{"a": text}], longest=10_000) == [{"a": redact(text)}]
+
+
 def test_long_hostile_texts_take_no_time() -> None:
     for text in ("a-" * 5000, "://" * 5000, "eyJ" + "a" * 9000, "sk-" * 3000, "bearer " * 2000, "://" + "a:" * 5000):
         clean(text)
