@@ -263,7 +263,7 @@ class Http1Connection(asyncio.Protocol):
         self._discarded = 0
         self.sink = self._discard
         self.resume()
-        self._deadlines.enter("drain", DRAIN_SECONDS)
+        self._deadlines.start("drain", None, DRAIN_SECONDS, self._now() + DRAIN_SECONDS)
 
     def _discard(self, data: bytes) -> None:
         self._discarded += len(data)
@@ -299,9 +299,6 @@ class Http1Connection(asyncio.Protocol):
         self.fail(UpstreamGarbled(f"upstream {self.peer} sent what cannot be read: {why}"))
 
     def _late(self, phase: str, limit: float) -> None:
-        if phase not in _SAID:
-            self.abort()
-            return
         message = f"upstream {self.peer} {_SAID[phase]} {limit:g} s"
         self.fail(UpstreamTimeout(message, phase=cast(TimeoutPhase, phase)))
 

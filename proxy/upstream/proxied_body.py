@@ -62,7 +62,7 @@ class ProxiedBody:
             return
         self.sink = self._discard
         self.resume()
-        self._deadlines.enter("drain", DRAIN_SECONDS)
+        self._deadlines.start("drain", None, DRAIN_SECONDS, self._loop.time() + DRAIN_SECONDS)
 
     def abort(self) -> None:
         """Closes the connection at once, without a word to the reader."""
@@ -111,9 +111,6 @@ class ProxiedBody:
             self.abort()
 
     def _late(self, phase: str, limit: float) -> None:
-        if phase == "drain":
-            self.abort()
-            return
         said = "did not finish its answer within" if phase == "total" else "sent nothing for"
         message = f"upstream {self.peer} {said} {limit:g} s"
         self.fail(UpstreamTimeout(message, phase=cast(TimeoutPhase, phase)))

@@ -127,12 +127,28 @@ async def test_released_before_an_end_that_comes_at_once(client: Http1Client) ->
         assert not upstream.peers[0].gone.is_set()
 
 
-async def test_released_and_no_end_in_sight(client: Http1Client) -> None:
+async def test_released_and_no_end_in_sight(client: Http1Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("proxy.upstream.http1.DRAIN_SECONDS", 0.1)
     async with HostileUpstream(answering(CHUNKED + b"1\r\nx\r\n")) as upstream:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("proxy.upstream.http1.DRAIN_SECONDS", 0.1)
-            await _released(client, upstream)
-            assert await upstream.peers[0].was_closed()
+        await _released(client, upstream)
+        assert await upstream.peers[0].was_closed()
+        assert client.counts.open == 0
+
+
+async def test_released_and_an_end_that_is_put_off_again_and_again(
+    client: Http1Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(CHUNKED)
+        while True:
+            await peer.send(b"1\r\nx\r\n")
+            await asyncio.sleep(0.02)
+
+    monkeypatch.setattr("proxy.upstream.http1.DRAIN_SECONDS", 0.2)
+    async with HostileUpstream(script) as upstream:
+        await _released(client, upstream)
+        assert await upstream.peers[0].was_closed()
         assert client.counts.open == 0
 
 
