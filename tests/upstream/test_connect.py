@@ -23,7 +23,7 @@ from proxy.upstream.connect import cause_of, connect
 from proxy.upstream.pool import Http1Client
 from proxy.upstream.proxied import ProxiedClient
 from proxy.upstream.tls import TlsSettings, make_context
-from tests.support.hostile import PATIENT, HostileUpstream, Peer, answering, fixed, post, until
+from tests.support.hostile import PATIENT, HostileUpstream, Peer, Sink, answering, fixed, post, until
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +63,34 @@ async def test_tls_that_is_as_it_should_be(authority: trustme.CA, ca_file: str) 
         tls = upstream.peers[0].transport.get_extra_info("ssl_object")
         assert await upstream.peers[0].was_closed()
         assert tls.version() in ("TLSv1.2", "TLSv1.3")
+
+
+async def test_exchanges_over_tls(authority: trustme.CA, ca_file: str) -> None:
+    body = bytes(range(256)) * 20_000
+
+    async def script(peer: Peer) -> None:
+        while True:
+            got = (await peer.request()).partition(b"\r\n\r\n")[2]
+            await peer.send(fixed(got))
+
+    async with HostileUpstream(script, tls=_server(authority, "localhost")) as upstream:
+        client = Http1Client(tls=TlsSettings(ca_file=ca_file))
+        for _ in range(2):
+            request = msgspec.structs.replace(post(upstream, body), url=upstream.url("localhost"))
+            sink = Sink(await client.send(request, PATIENT)).start()
+            await sink.first()
+            sink.response.pause()
+            seen = len(sink.body)
+            await asyncio.sleep(0.01)
+            assert len(sink.body) - seen < 1_000_000  # what TLS had decrypted already
+            sink.response.resume()
+            assert await sink.finish() == body
+        assert len(upstream.peers) == 1
+        sink = Sink(await client.send(request, PATIENT)).start()
+        await sink.first()
+        sink.response.close()
+        assert await upstream.peers[0].was_closed()
+        await client.close()
 
 
 async def test_http_1_1_is_agreed_on(authority: trustme.CA, ca_file: str) -> None:
