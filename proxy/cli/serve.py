@@ -122,7 +122,8 @@ async def _announce(config: Config, app: App, address: str) -> None:
     patterns = [name for name in config.models if "*" in name]
     model = names[0] if names else (patterns[0] if patterns else "MODEL")
     shown = ", ".join([*names[:12], *(["..."] if len(names) > 12 else []), *patterns])
-    print(f"Penstock serves http://{address}/v1 ({config.file}, {config.workers} worker(s))")
+    workers = "1 worker" if config.workers == 1 else f"{config.workers} workers"
+    print(f"Penstock serves http://{address}/v1 ({config.file}, {workers})")
     print(f"models: {shown or 'none'}")
     for skipped in config.skipped:
         if skipped.kind == "upstream":
