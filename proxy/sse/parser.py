@@ -1,4 +1,4 @@
-"""Cuts a byte stream into the payloads of server-sent events (WHATWG HTML, section 9.2.6). Knows nothing of JSON or HTTP.
+"""Cuts a byte stream into the payloads of server-sent events (WHATWG HTML, section 9.2.6), knowing no JSON and no HTTP.
 
 The machine holds the current event's name and data and the last line's beginning, as far as they have come. Bytes are
 looked at once, in however many reads they arrive. The common read, whole events of one `data:` line each, is cut with
