@@ -2,7 +2,8 @@
 
 A call is found by its index. Servers differ: no index, one index for every call, ids that are repeated, empty or late,
 a name that is repeated or late, arguments as an object. The rules are those of section 5.5 of the wire reference:
-a new id with a name on a used index is a new call; everything else on that index continues the old one.
+a new id with a name on a used index is a new call, and so is more behind arguments that are whole; everything else on
+that index continues the old one.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Callable
 import msgspec
 
 from ...events import Event, ToolCallDelta, ToolCallStart
+from ...json_pieces import JsonPieces
 from .chunk import FunctionPiece, ToolCallPiece
 
 _MAX_CALL_ID = 64
@@ -21,27 +23,28 @@ _LEGACY_INDEX = -1
 class _Call:
     """One call so far. Until its name is known its arguments wait in `waiting`."""
 
-    __slots__ = ("arguments_seen", "id", "index", "key", "name", "tail", "waiting")
+    __slots__ = ("arguments", "begun", "freeform", "id", "key", "name", "waiting")
 
-    def __init__(self, key: int, index: int | None) -> None:
+    def __init__(self, key: int) -> None:
         self.key = key
-        self.index = index
         self.id = ""
         self.name = ""
+        self.freeform = False
+        self.begun = False  # its arguments have
+        self.arguments = JsonPieces()
         self.waiting: list[str] = []
-        self.arguments_seen = False
-        self.tail = ""  # the last character of the arguments that is no white space
 
 
 class ToolCalls:
     """Takes fragments of tool calls; returns ToolCallStart and ToolCallDelta events with keys of its own."""
 
-    __slots__ = ("_by_index", "_calls", "_last", "_new_id", "_used_ids")
+    __slots__ = ("_by_id", "_by_index", "_calls", "_last", "_new_id", "_used_ids")
 
     def __init__(self, new_id: Callable[[], str]) -> None:
         self._new_id = new_id
         self._calls: list[_Call] = []
         self._by_index: dict[int, _Call] = {}
+        self._by_id: dict[str, _Call] = {}  # those without an index
         self._last: _Call | None = None
         self._used_ids: set[str] = set()
 
@@ -49,32 +52,29 @@ class ToolCalls:
         return bool(self._calls)
 
     def take(self, piece: ToolCallPiece, events: list[Event]) -> None:
-        """Takes one fragment."""
-        freeform = piece.custom is not None and piece.function is None
-        if piece.custom is not None and freeform:
+        """Takes one fragment. Hot: once a chunk of arguments."""
+        function = piece.function
+        freeform = False
+        if function is not None:
+            name = function.name or ""
+            arguments = function.arguments
+            if type(arguments) is not str:
+                arguments = _text(arguments)
+        elif piece.custom is not None:
+            freeform = True
             name, arguments = piece.custom.name or "", piece.custom.input or ""
-        elif piece.function is not None:
-            name, arguments = piece.function.name or "", _text(piece.function.arguments)
         else:
-            name, arguments = "", ""
-        id = piece.id or ""
-        call = self._find(piece.index, id, name)
-        if call is None:
-            if not id and not name and not arguments:
+            name = arguments = ""
+        call = None if piece.index is None else self._by_index.get(piece.index)
+        if call is None or name or piece.id:
+            call = self._find(piece, name, arguments)
+            if call is None:
                 return
-            call = self._open(piece.index)
+            self._identify(call, piece.id or "", name, events, freeform=freeform)
         self._last = call
-        if id and not call.id:
-            call.id = id
-        if name and not call.name:
-            call.name = name
-            events.append(ToolCallStart(call.key, self._call_id(call.id), name, freeform))
-            if call.waiting:
-                events.append(ToolCallDelta(call.key, "".join(call.waiting)))
-                call.waiting.clear()
         if arguments:
-            call.arguments_seen = True
-            call.tail = arguments.rstrip()[-1:] or call.tail
+            call.begun = True
+            call.arguments.pieces.append(arguments)
             if call.name:
                 events.append(ToolCallDelta(call.key, arguments))
             else:
@@ -88,31 +88,56 @@ class ToolCalls:
         """Tells whether a call has got no name to the end: it can be given to nobody."""
         return any(not call.name for call in self._calls)
 
-    def _find(self, index: int | None, id: str, name: str) -> _Call | None:
-        """Returns the call that a fragment continues, or None when it begins a new one."""
-        call = self._last if index is None else self._by_index.get(index)
-        if call is None:
+    def cut(self) -> bool:
+        """Tells whether the arguments of a call have begun and are not whole."""
+        return any(
+            not call.freeform and not call.arguments.whole() and not call.arguments.blank() for call in self._calls
+        )
+
+    def _identify(self, call: _Call, id: str, name: str, events: list[Event], *, freeform: bool) -> None:
+        """Takes what a fragment says of its call's identity; the first name opens the call for the client."""
+        if id and not call.id:
+            call.id = id
+        if not name or call.name:
+            return
+        call.name = name
+        call.freeform = freeform
+        events.append(ToolCallStart(call.key, self._call_id(call.id), name, freeform))
+        if call.waiting:
+            events.append(ToolCallDelta(call.key, "".join(call.waiting)))
+            call.waiting.clear()
+
+    def _find(self, piece: ToolCallPiece, name: str, arguments: str) -> _Call | None:
+        """Returns the call of a fragment, a new one if it begins one; None when it says nothing of any call."""
+        if piece.index is not None:
+            call = self._by_index.get(piece.index)
+        else:
+            call = self._by_id.get(piece.id or "", self._last)
+        if call is not None and self._continues(call, piece, name, arguments):
+            return call
+        if call is None and not piece.id and not name and not arguments:
             return None
-        if id and call.id and id != call.id:
-            # without an index a new id is all there is to go by; with one, a call that has no arguments yet may get
-            # another id from a server that numbers its fragments
-            return None if index is None or (name and call.arguments_seen) else call
-        if index is None and not id and name and call.name:
-            return None
-        if name and call.name and name != call.name and not id and call.tail == "}":
-            return None
+        call = _Call(len(self._calls))
+        self._calls.append(call)
+        if piece.index is not None:
+            self._by_index[piece.index] = call
+        elif piece.id:
+            self._by_id[piece.id] = call
         return call
 
-    def _open(self, index: int | None) -> _Call:
-        call = _Call(len(self._calls), index)
-        self._calls.append(call)
-        if index is not None:
-            self._by_index[index] = call
-        return call
+    def _continues(self, call: _Call, piece: ToolCallPiece, name: str, arguments: str) -> bool:
+        """Tells whether a fragment that would go to the call by its index belongs to it."""
+        renamed = name != "" and call.name not in ("", name)
+        if piece.id and call.id and piece.id != call.id:
+            # without an index a new id is all there is to go by; with one, a server may number its fragments
+            return piece.index is not None and (not name or not (call.begun or renamed))
+        if name and (renamed or arguments.strip()) and call.arguments.whole():
+            return False
+        return not (renamed and piece.index is None and not piece.id)
 
     def _call_id(self, id: str) -> str:
         """Returns the upstream's id if it can be used as it is, else one of our own."""
-        if not 1 <= len(id) <= _MAX_CALL_ID or id in self._used_ids:
+        if not 1 <= len(id) <= _MAX_CALL_ID or id.isspace() or id in self._used_ids:
             id = self._new_id()
         self._used_ids.add(id)
         return id

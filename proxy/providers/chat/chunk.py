@@ -48,12 +48,13 @@ class Delta(msgspec.Struct, gc=False):
     refusal: str | None = None
     annotations: list[dict[str, Any]] | None = None
     function_call: FunctionPiece | None = None
+    audio: Any = None
 
 
 class Logprobs(msgspec.Struct, gc=False):
     """Log probabilities of the tokens of this chunk."""
 
-    content: list[dict[str, Any]] | None = None
+    content: list[Any] | None = None
 
 
 class Choice(msgspec.Struct, gc=False):
@@ -85,10 +86,11 @@ decode_chunk = msgspec.json.Decoder(Chunk).decode
 def decode_leniently(payload: bytes) -> tuple[Chunk, Any] | None:
     """Reads a payload that is JSON but does not fit the structs; returns the chunk and the plain object, or None.
 
-    Strings in the result may hold lone surrogates: halves of a pair that the upstream cut in two.
+    Bytes that are no UTF-8 become U+FFFD. Strings in the result may hold lone surrogates: halves of a pair that the
+    upstream cut in two.
     """
     try:
-        obj = json.loads(payload)
+        obj = json.loads(payload.decode("utf-8", "replace"))
     except (ValueError, RecursionError):
         return None
     if not isinstance(obj, dict):
@@ -113,7 +115,7 @@ def _choice(obj: dict[str, Any]) -> Choice:
         delta=_delta(obj.get("delta")),
         message=_delta(obj.get("message")),
         finish_reason=_str(obj.get("finish_reason")),
-        logprobs=Logprobs(_dicts(logprobs.get("content"))),
+        logprobs=Logprobs(_list(logprobs.get("content"))),
         error=obj.get("error"),
     )
 
@@ -134,6 +136,7 @@ def _delta(obj: Any) -> Delta | None:
         refusal=_str(obj.get("refusal")),
         annotations=_dicts(obj.get("annotations")),
         function_call=_function(obj.get("function_call")),
+        audio=obj.get("audio"),
     )
 
 
@@ -167,6 +170,10 @@ def _int(value: Any) -> int | None:
 
 def _dict(value: Any) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
+
+
+def _list(value: Any) -> list[Any] | None:
+    return value if isinstance(value, list) else None
 
 
 def _dicts(value: Any) -> list[dict[str, Any]] | None:

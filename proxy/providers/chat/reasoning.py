@@ -11,8 +11,8 @@ from .chunk import Delta
 class Reasoning:
     """Takes deltas; adds ReasoningDelta and ReasoningState events. One spelling counts a chunk: they repeat each other.
 
-    The state says what the upstream wants back with the next turn: the field's name, and where the provider sends
-    structured details (signatures, encrypted parts) those, unchanged and in order.
+    The state says what the upstream wants back with the next turn: the field's name, once for each stretch of thinking,
+    and where the provider sends structured details (signatures, encrypted parts) those, unchanged and in order.
     """
 
     __slots__ = ("_field",)
@@ -21,15 +21,14 @@ class Reasoning:
         self._field = ""
 
     def take(self, delta: Delta, events: list[Event]) -> None:
-        """Takes one delta that has something in a field of reasoning."""
-        details = delta.reasoning_details
+        """Takes one delta that has something in a field of reasoning. Hot: once a chunk of thinking."""
         text = delta.reasoning_content
         field = "reasoning_content"
         summary = False
         if not text:
             text, field = _plain(delta.reasoning), "reasoning"
-        if not text and details:
-            text, summary = _of_details(details)
+        if not text and delta.reasoning_details:
+            text, summary = _of_details(delta.reasoning_details)
             field = "reasoning_details"
         if not text:
             text, field = _plain(delta.thinking), "thinking"
@@ -38,11 +37,10 @@ class Reasoning:
             field = "thinking_blocks"
         if text:
             self.text(text, events, field=field, summary=summary)
-        if details:
-            events.append(ReasoningState({"field": "reasoning_details", "details": details}))
-            self._field = "reasoning_details"
+        if delta.reasoning_details:
+            self._details("reasoning_details", delta.reasoning_details, events)
         elif delta.thinking_blocks:
-            events.append(ReasoningState({"field": "thinking_blocks", "details": delta.thinking_blocks}))
+            self._details("thinking_blocks", delta.thinking_blocks, events)
 
     def text(self, text: str, events: list[Event], *, field: str, summary: bool = False) -> None:
         """Adds a piece of thinking that came under the field's name."""
@@ -50,6 +48,14 @@ class Reasoning:
             self._field = field
             events.append(ReasoningState({"field": field}))
         events.append(ReasoningDelta(text, summary))
+
+    def close(self) -> None:
+        """Says that something else follows: later thinking is a stretch of its own."""
+        self._field = ""
+
+    def _details(self, field: str, details: list[dict[str, Any]], events: list[Event]) -> None:
+        self._field = field
+        events.append(ReasoningState({"field": field, "details": details}))
 
 
 def _plain(value: Any) -> str:

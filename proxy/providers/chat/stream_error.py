@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
-import msgspec
-
 from ...errors import UpstreamStreamError
+from .surrogates import load
 from .wording import is_content_policy, is_context_overflow, is_overloaded, strip_secrets
 
-_CODE = re.compile(r"[a-z][a-z_]{2,63}")  # a word of the provider's own; numbers mean nothing to clients
+_CODE = re.compile(r"[a-z][a-z0-9_]{2,63}")  # a word of the provider's own; numbers mean nothing to clients
 _UNAVAILABLE = frozenset((502, 503, 504, 529))
 
 
@@ -19,13 +19,10 @@ def error_in(payload: bytes) -> Any:
 
     Seen: `{"object": "error", "message": ...}`, `{"message", "type", "code"}`, `{"detail": ...}`.
     """
-    try:
-        obj = msgspec.json.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    obj = load(payload)
+    if not isinstance(obj, dict) or obj.get("choices"):
         return None
-    if not isinstance(obj, dict) or "choices" in obj:
-        return None
-    if obj.get("object") == "error" or ("message" in obj and ("code" in obj or "type" in obj)):
+    if obj.get("object") == "error" or (isinstance(obj.get("message"), str) and ("code" in obj or "type" in obj)):
         return obj
     return obj.get("detail")
 
@@ -35,13 +32,13 @@ def stream_error(error: Any) -> UpstreamStreamError:
 
     `status` is what the error would have been before the stream, for an answer of which nothing was sent yet.
     """
-    fields = error if isinstance(error, dict) else {}
+    fields = error if isinstance(error, dict) else {"message": error}
     inner = fields.get("error")
     if isinstance(inner, dict):
         fields = inner
-    message = fields.get("message") or fields.get("detail") or (error if isinstance(error, str) else None)
-    if not isinstance(message, str) or not message:
-        message = msgspec.json.encode(error).decode() if error else "The upstream reported an error without a message."
+    elif isinstance(inner, str) and inner:
+        fields = {**fields, "message": inner}
+    message = _message(fields) or _plain(error) or "The upstream reported an error without a message."
     code, status = _classify(fields, message)
     result = UpstreamStreamError(strip_secrets(message), code=code, status=status)
     if status == 400 or status == 404:
@@ -49,6 +46,24 @@ def stream_error(error: Any) -> UpstreamStreamError:
     elif status == 429:
         result.type = "insufficient_quota" if code == "insufficient_quota" else "rate_limit_error"
     return result
+
+
+def _message(fields: dict[str, Any]) -> str:
+    for name in ("message", "detail"):
+        value = fields.get(name)
+        if isinstance(value, str) and value.strip():
+            return value
+    return ""
+
+
+def _plain(error: Any) -> str:
+    """Returns an error object without a message as JSON; nothing for one that says nothing."""
+    if not error or (isinstance(error, dict) and not any(error.values())):
+        return ""
+    try:
+        return json.dumps(error, ensure_ascii=False)
+    except RecursionError:
+        return ""
 
 
 def _classify(fields: dict[str, Any], message: str) -> tuple[str, int]:

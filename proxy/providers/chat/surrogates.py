@@ -1,17 +1,63 @@
-"""Joins surrogate pairs that an upstream has cut in two: `"\\ud83d"` in one chunk, `"\\ude00"` in the next."""
+"""Half surrogate pairs in an upstream's JSON: joined where the upstream has cut a pair in two, replaced where not.
+
+`"\\ud83d"` in one chunk and `"\\ude00"` in the next are one character. JSON allows such halves, UTF-8 does not: none
+may get out of the decoder.
+"""
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
+
+import msgspec
 
 from .chunk import Chunk
 
 _LONE = re.compile("[\ud800-\udfff]")
+_ESCAPED_HALF = re.compile(rb"\\u[dD][89a-fA-F]")
+
+
+def has_halves(payload: bytes) -> bool:
+    """Tells whether a payload may hold half a pair; whole pairs that are written as escapes count too."""
+    return _ESCAPED_HALF.search(payload) is not None
+
+
+def joined(text: str) -> str:
+    """Joins the pairs in a text and replaces lone halves by U+FFFD."""
+    if _LONE.search(text) is None:
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def clean(value: Any) -> Any:
+    """Returns plain JSON values, or structs of them, with every string mended by itself. Structs change in place."""
+    if isinstance(value, str):
+        return joined(value)
+    if isinstance(value, list):
+        return [clean(one) for one in value]
+    if isinstance(value, dict):
+        return {joined(key): clean(one) for key, one in value.items()}
+    if isinstance(value, msgspec.Struct):
+        for name in value.__struct_fields__:
+            setattr(value, name, clean(getattr(value, name)))
+    return value
+
+
+def load(payload: bytes) -> Any:
+    """Returns the plain values of a JSON payload, mended; its text when it is no JSON."""
+    try:
+        return msgspec.json.decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        text = payload.decode("utf-8", "replace")
+    try:
+        return clean(json.loads(text))
+    except (ValueError, RecursionError):
+        return text
 
 
 class Surrogates:
-    """Mends the strings of chunks: holds a high half until the low one comes; a half that stays alone becomes U+FFFD.
+    """Mends chunks: holds a high half until the low one comes.
 
     Only used once a stream has shown half a pair, so that ordinary streams do not pay for it.
     """
@@ -22,33 +68,22 @@ class Surrogates:
         self._halves: dict[str, str] = {}
 
     def mend(self, chunk: Chunk) -> None:
-        """Mends the texts of the first answer of a chunk in place."""
+        """Mends the strings of a chunk in place; what streams in pieces is joined over chunks."""
         for choice in chunk.choices or ():
             delta = choice.delta or choice.message
             if choice.index or delta is None:
                 continue
-            if isinstance(delta.content, str):
-                delta.content = self._mend("content", delta.content)
-            elif delta.content:
-                delta.content = _mend_tree(delta.content)
-            if delta.reasoning_content is not None:
-                delta.reasoning_content = self._mend("reasoning_content", delta.reasoning_content)
-            if isinstance(delta.reasoning, str):
-                delta.reasoning = self._mend("reasoning", delta.reasoning)
-            if delta.refusal is not None:
-                delta.refusal = self._mend("refusal", delta.refusal)
-            delta.reasoning_details = _mend_tree(delta.reasoning_details)
-            delta.annotations = _mend_tree(delta.annotations)
-            if choice.logprobs is not None:
-                choice.logprobs.content = _mend_tree(choice.logprobs.content)
+            for field in ("content", "reasoning_content", "reasoning", "thinking", "refusal"):
+                text = getattr(delta, field)
+                if isinstance(text, str):
+                    setattr(delta, field, self._mend(field, text))
             for position, piece in enumerate(delta.tool_calls or ()):
                 slot = f"call {position if piece.index is None else piece.index}"
                 if piece.function is not None and isinstance(piece.function.arguments, str):
                     piece.function.arguments = self._mend(slot, piece.function.arguments)
-                if piece.function is not None and piece.function.name is not None:
-                    piece.function.name = _replace(piece.function.name)
-                if piece.id is not None:
-                    piece.id = _replace(piece.id)
+                if piece.custom is not None and piece.custom.input is not None:
+                    piece.custom.input = self._mend(slot, piece.custom.input)
+        clean(chunk)
 
     def finish(self) -> str:
         """Says that nothing follows; returns what stands for a half of visible text that stayed alone."""
@@ -59,22 +94,4 @@ class Surrogates:
         if text and "\ud800" <= text[-1] <= "\udbff":
             self._halves[slot] = text[-1]
             text = text[:-1]
-        return _replace(text)
-
-
-def _replace(text: str) -> str:
-    """Joins the pairs in a text and replaces lone halves."""
-    if _LONE.search(text) is None:
-        return text
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-
-
-def _mend_tree(value: Any) -> Any:
-    """Returns plain JSON values with every string mended by itself."""
-    if isinstance(value, str):
-        return _replace(value)
-    if isinstance(value, list):
-        return [_mend_tree(one) for one in value]
-    if isinstance(value, dict):
-        return {key: _mend_tree(one) for key, one in value.items()}
-    return value
+        return joined(text)

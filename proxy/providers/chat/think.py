@@ -9,51 +9,67 @@ ThinkTags = Literal["off", "tagged", "implied"]
 the answer begins with thinking and only `</think>` is seen."""
 
 _OPEN, _CLOSE = "<think>", "</think>"
+_MAX_BLANK = 256  # characters of white space in front of the tag; with more there is none
 
 Piece = tuple[bool, str]
 """Whether the text is thinking, and the text."""
 
 
 class ThinkSplitter:
-    """Takes text in any pieces; returns it parted. Holds back at most the length of a tag and leading white space."""
+    """Takes text in any pieces; returns it parted. Holds back at most the length of a tag and leading white space.
 
-    __slots__ = ("_held", "_state")
+    One line end behind the opening tag, one in front of the closing tag and all behind it belong to the tags.
+    """
+
+    __slots__ = ("_held", "_implied", "_state")
 
     def __init__(self, *, implied: bool = False) -> None:
-        self._state: Literal["start", "thinking", "gap", "text"] = "thinking" if implied else "start"
+        self._state: Literal["start", "opened", "thinking", "gap", "text"] = "start"
+        self._implied = implied
         self._held = ""
+
+    @property
+    def over(self) -> bool:
+        """True once no tag can come: all text from here on is the answer."""
+        return self._state == "text"
 
     def feed(self, text: str) -> list[Piece]:
         """Takes a piece of text; returns what can be told apart so far."""
-        if self._state == "text":
-            return [(False, text)]
         text, self._held = self._held + text, ""
-        if self._state == "start":
-            stripped = text.lstrip()
-            if stripped.startswith(_OPEN):
-                self._state = "thinking"
-                text = stripped[len(_OPEN) :].removeprefix("\n")
-            elif _OPEN.startswith(stripped):
-                self._held = text
-                return []
-            else:
-                self._state = "text"
-                return [(False, text)]
         pieces: list[Piece] = []
-        if self._state == "thinking":
+        if self._state == "start":
+            text = self._start(text)
+        if self._state == "opened" and text:
+            self._state = "thinking"
+            text = text.removeprefix("\n")
+        if self._state == "thinking" and text:
             text = self._thinking(text, pieces)
-        if self._state == "gap":
-            # the blank lines that the template puts between the closing tag and the answer are no part of it
-            text = text.lstrip("\n")
-            if text:
-                self._state = "text"
-                pieces.append((False, text))
+        if self._state == "gap" and (text := text.lstrip("\n")):
+            self._state = "text"
+        if self._state == "text" and text:
+            pieces.append((False, text))
         return pieces
 
-    def finish(self) -> list[Piece]:
-        """Says that the text has ended; returns what was held back."""
+    def flush(self) -> list[Piece]:
+        """Says that the text has ended, or that something else comes between; returns what was held back."""
         held, self._held = self._held, ""
-        return [(self._state == "thinking", held)] if held else []
+        if not held:
+            return []
+        if self._state == "start" and not held.isspace():
+            self._state = "thinking" if self._implied else "text"
+        return [(self._state == "thinking", held)]
+
+    def _start(self, text: str) -> str:
+        """Takes the beginning of the answer; returns what stands behind the opening tag, or all when there is none."""
+        begin = text.lstrip()
+        if begin.startswith(_OPEN):
+            self._state = "opened"
+            return begin[len(_OPEN) :]
+        if _OPEN.startswith(begin) and len(text) - len(begin) <= _MAX_BLANK:
+            self._held = text
+            return ""
+        self._state = "thinking" if self._implied else "text"
+        return text
 
     def _thinking(self, text: str, pieces: list[Piece]) -> str:
         """Takes thinking up to the closing tag; returns what stands behind the tag."""

@@ -42,6 +42,7 @@ def is_overloaded(message: str) -> bool:
 
 def strip_secrets(message: str, limit: int = 2000) -> str:
     """Returns an upstream's message without keys, tokens and addresses, cut at `limit` characters."""
+    message = message[: 4 * limit]
     for pattern, instead in _SECRETS:
         message = pattern.sub(instead, message)
     return message if len(message) <= limit else message[: limit - 1] + "…"
