@@ -46,6 +46,10 @@ class Forms:
         """Returns the form of a declared tool."""
         return self.by_name.get(name)
 
+    def allows(self, name: str) -> bool:
+        """Lets the model call every tool."""
+        return True
+
 
 @dataclass(kw_only=True)
 class Setup:

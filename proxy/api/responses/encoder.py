@@ -1,12 +1,11 @@
 """Turns neutral events into the event stream of the Responses API, and into the final Response. Sans-IO.
 
 The encoder alone owns sequence numbers, output indexes, content indexes and item ids. At any time at most one message
-or reasoning item is open, or any number of calls (models may interleave their arguments); what opens closes what was
-open before it, so that items finish in the order in which they began. A call is closed by what follows it only when its
-arguments are a whole JSON value; otherwise it stays open until the end.
+or reasoning item is open, and any number of calls (models may interleave their arguments). What opens closes what was
+open before it, so that items finish in the order in which they began; what is open at the end closes by its place.
 
-A part's delta event is the same bytes every time but for its number and its text: the bytes around them are made
-when the part opens, and a text delta costs one formatting.
+A part's delta event is the same bytes every time but for its number and its text: a template is made when the part
+opens, and a text delta costs one formatting.
 """
 
 from __future__ import annotations
@@ -33,15 +32,20 @@ from ...events import (
     Usage,
 )
 from ...exchange import Outcome
-from .grammar import PARTS, PartKind
+from .event_writer import EventWriter
+from .grammar import PartKind
+from .open_calls import OpenCalls, padding
+from .output import Output
 from .output_items import CallItem, Item, ItemStatus, MessageItem, Part, ReasoningItem, ToolForms
 from .snapshot import Snapshot
 
 _encode = msgspec.json.encode
-_DELTA = b"%b%d%b%b%b"
 
 Seal = Callable[[dict[str, Any], str], str | None]
 """Seals a reasoning item's state and text for `encrypted_content`; None when there is nothing to keep."""
+
+_OWN_CODES = frozenset(("upstream_error", "upstream_unreachable", "timeout"))
+"""Codes of Penstock's own that say more about it than about the answer: clients know them as server_error."""
 
 
 class EncoderOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,24 +78,19 @@ class ResponsesEncoder:
     """
 
     __slots__ = (
-        "_before",
-        "_call_items",
         "_calls",
-        "_extra",
         "_final",
-        "_finished",
+        "_flow",
         "_item",
-        "_item_id",
         "_now",
         "_options",
         "_output",
         "_part",
         "_pending_state",
         "_seal",
-        "_seq",
         "_snapshot",
         "_text_length",
-        "_tools",
+        "_writer",
         "error",
         "outcome",
         "usage",
@@ -109,21 +108,16 @@ class ResponsesEncoder:
     ) -> None:
         self._snapshot = snapshot
         self._options = options or EncoderOptions()
-        self._tools = tools
         self._seal = seal
-        self._item_id = item_id
         self._now = now
-        self._seq = 0
+        self._writer = EventWriter()
+        self._output = Output(self._writer, item_id)
+        self._calls = OpenCalls(self._writer, self._output, tools, obfuscation=self._options.obfuscation)
         self._item: MessageItem | ReasoningItem | None = None  # the open one
         self._part: Part | None = None  # the open one of that item
-        self._before = b""  # the bytes of a delta of that part, up to its sequence number
-        self._extra = (b"", b"")  # its bytes between number and text, and behind the text
-        self._calls: dict[int, CallItem] = {}  # the open ones, by key
-        self._call_items: set[int] = set()  # keys of all calls, closed ones too
-        self._output: list[Item] = []
-        self._finished: dict[int, bytes] = {}  # final JSON of closed items, by output index
-        self._pending_state: dict[str, Any] = {}
-        self._text_length = 0
+        self._flow: Part | None = None  # the open part if it has text and nothing has come beside it: hot
+        self._pending_state: dict[str, Any] = {}  # of thinking that is still to come
+        self._text_length = 0  # of the text parts that are closed, in characters
         self._final: bytes | None = None
         self.outcome: Outcome | None = None
         self.usage: Usage | None = None
@@ -136,33 +130,35 @@ class ResponsesEncoder:
 
     def use(self, tools: ToolForms | None, seal: Seal | None) -> None:
         """Says what the attempt at hand needs: how tools were renamed, and how reasoning is sealed."""
-        self._tools = tools
+        self._calls.tools = tools
         self._seal = seal
 
     def begin(self) -> bytes:
         """Returns the events that open the stream."""
         snapshot = self._snapshot.render("in_progress")
-        return self._lifecycle("response.created", snapshot) + self._lifecycle("response.in_progress", snapshot)
+        created = self._writer.snapshot("response.created", snapshot)
+        return created + self._writer.snapshot("response.in_progress", snapshot)
 
     def encode(self, events: Sequence[Event]) -> bytes:
         """Returns the bytes for events, often one text delta. Hot: once a read."""
         out: list[bytes] = []
         for event in events:
-            if type(event) is TextDelta and self._part is not None and self._part.kind == "output_text":
-                if event.logprobs is None and not self._options.obfuscation:
-                    self._part.texts.append(event.text)
-                    sequence = self._seq
-                    self._seq = sequence + 1
-                    between, behind = self._extra
-                    out.append(_DELTA % (self._before, sequence, between, _encode(event.text), behind))
-                    continue
-            if self._final is None:
+            part = self._flow
+            if part is not None and type(event) is TextDelta and event.logprobs is None:
+                text = event.text
+                if text:
+                    part.texts.append(text)
+                    number = self._writer.next
+                    self._writer.next = number + 1
+                    out.append(part.template % (number, _encode(text)))
+            elif self._final is None:
                 _HANDLERS[type(event)](self, event, out)
         return out[0] if len(out) == 1 else b"".join(out)
 
     def fail(self, error: ExchangeError) -> bytes:
         """Ends the response with an error, in whatever state it is; returns the events that say so."""
-        return self.encode([UpstreamFailed(error)])
+        opening = self.begin() if self._writer.next == 0 else b""
+        return opening + self.encode([UpstreamFailed(error)])
 
     def final(self) -> bytes:
         """Returns the Response as it ended, as JSON; only once `done`."""
@@ -171,30 +167,28 @@ class ResponsesEncoder:
 
     def output_chars(self) -> int:
         """Returns how many characters the model has produced so far."""
-        total = 0
-        for item in self._output:
-            if isinstance(item, CallItem):
-                total += len(item.name) + sum(map(len, item.raw))
-            elif isinstance(item, ReasoningItem):
-                total += len(item.text())
-            else:
-                total += sum(len(text) for part in item.parts for text in part.texts)
-        return total
+        return self._output.chars() + self._calls.chars() + (self._item.chars() if self._item is not None else 0)
 
     # --- events of the answer
 
     def _on_text(self, event: TextDelta, out: list[bytes]) -> None:
+        if not event.text:
+            return
         part = self._open_part("output_text", out)
+        self._flow = None if self._options.obfuscation else part
         logprobs = event.logprobs if self._options.logprobs else None
         if logprobs:
             part.logprobs.extend(logprobs)
         self._delta(part, event.text, out, logprobs)
 
     def _on_refusal(self, event: Refusal, out: list[bytes]) -> None:
-        self._delta(self._open_part("refusal", out), event.text, out)
+        if event.text:
+            self._delta(self._open_part("refusal", out), event.text, out)
 
     def _on_reasoning(self, event: ReasoningDelta, out: list[bytes]) -> None:
         shown = self._options.reasoning
+        if not event.text:
+            return
         if shown == "drop":
             if self._seal is not None:
                 self._open_reasoning(out).hidden.append(event.text)
@@ -204,67 +198,52 @@ class ResponsesEncoder:
 
     def _on_state(self, event: ReasoningState, out: list[bytes]) -> None:
         """Keeps what the provider wants back. It may come before, with or after the thinking that it belongs to."""
-        details = event.state.get("details")
         if isinstance(self._item, ReasoningItem):
-            state = self._item.state
-        elif details and self._seal is not None:
-            state = self._open_reasoning(out).state
-        else:
-            state = self._pending_state
-        _merge(state, event.state)
+            _merge(self._item.state, event.state)
+            return
+        _merge(self._pending_state, event.state)
+        if self._item is None and not self._calls.busy():
+            self._flush_state(out)
 
     def _on_annotation(self, event: Annotation, out: list[bytes]) -> None:
         part = self._part
-        if part is None or part.kind != "output_text" or not isinstance(self._item, MessageItem):
+        if part is None or part.kind != "output_text":
             return
         annotation = dict(event.annotation)
         for key in ("start_index", "end_index"):
             if isinstance(annotation.get(key), int):
                 annotation[key] = max(0, annotation[key] - part.start)
         part.annotations.append(annotation)
-        self._emit(
-            "response.output_text.annotation.added",
-            {
-                "item_id": self._item.id,
-                "output_index": self._item.index,
-                "content_index": part.index,
-                "annotation_index": len(part.annotations) - 1,
-                "annotation": annotation,
-            },
-            out,
-        )
+        place = {**part.place, "annotation_index": len(part.annotations) - 1}
+        out.append(self._writer.event("response.output_text.annotation.added", {**place, "annotation": annotation}))
 
     def _on_call_start(self, event: ToolCallStart, out: list[bytes]) -> None:
-        self._close_item(out)
-        self._close_whole_calls(out)
-        form = self._tools.lookup(event.name) if self._tools is not None else None
-        call = CallItem(event.call_id, event.name, form, freeform=event.freeform)
-        self._calls[event.key] = call
-        if call.grammar.delta is not None:
-            self._add_call(call, out)
+        if self._calls.allows(event):
+            self._close_item(out)
+            self._flush_state(out)
+            self._close_item(out)
+            self._calls.start(event, out)
 
     def _on_call_delta(self, event: ToolCallDelta, out: list[bytes]) -> None:
-        call = self._calls.get(event.key)
-        if call is None:
-            return  # closed as whole: only white space can follow
-        call.raw.append(event.arguments)
-        if call.grammar.delta is None:
-            return
-        text = event.arguments if call.freeform is None else call.freeform.feed(event.arguments)
-        if text:
-            self._call_delta(call, text, out)
+        self._flow = None
+        self._calls.delta(event, out)
 
     def _on_usage(self, event: Usage, out: list[bytes]) -> None:
         self.usage = event
 
     def _on_finish(self, event: Finish, out: list[bytes]) -> None:
+        """Ends as the model, a limit or a filter wanted; what is open closes by its place in the output."""
         whole = event.reason == "stop"
+        calls = self._calls.take_all()
+        place = len(calls) if self._item is None else self._item.index
+        for call in [call for call in calls if 0 <= call.index < place]:
+            self._close_call(call, out, whole=whole)
         self._close_item(out, "completed" if whole else "incomplete")
-        for call in sorted(self._calls.values(), key=lambda call: call.index if call.index >= 0 else len(self._output)):
-            status: ItemStatus = "completed" if whole or call.is_whole() else "incomplete"
-            self._close_call(call, status, out)
-        self._calls.clear()
+        for call in [call for call in calls if not 0 <= call.index < place]:
+            self._close_call(call, out, whole=whole)
         if whole:
+            self._flush_state(out)
+            self._close_item(out)
             self.outcome = "completed"
             self._final = self._render("completed", completed_at=self._now(), service_tier=event.service_tier)
         else:
@@ -276,96 +255,90 @@ class ResponsesEncoder:
     def _on_failed(self, event: UpstreamFailed, out: list[bytes]) -> None:
         """Ends in an error: what is open gets no done events and stands in the output as incomplete."""
         self.error = error = event.error
-        code = error.code or "server_error"
-        message = error.message
-        self._emit(
-            "error",
-            {
-                "error": {"type": code, "code": code, "message": message, "param": None},
-                "code": code,
-                "message": message,
-                "param": None,
-            },
-            out,
-        )
-        open_items: list[Item] = [self._item] if self._item is not None else []
-        open_items += [call for call in self._calls.values() if call.index >= 0]
+        code = "server_error" if not error.code or error.code in _OWN_CODES else error.code
+        flat = {"code": code, "message": error.message, "param": None}
+        out.append(self._writer.event("error", {"error": {"type": code, **flat}, **flat}))
+        open_items: list[Item] = [call for call in self._calls.take_all() if call.index >= 0]
+        if self._item is not None:
+            open_items.append(self._item)
         for item in open_items:
-            self._finished[item.index] = _encode(item.to_dict("incomplete"))
+            self._output.keep(item, "incomplete")
         self.outcome = "failed"
-        self._final = self._render("failed", error={"code": code, "message": message})
+        self._final = self._render("failed", error={"code": code, "message": error.message})
         self._terminal("response.failed", out)
 
     # --- items and parts
 
     def _open_part(self, kind: PartKind, out: list[bytes]) -> Part:
         """Returns the open part of that kind, after opening it and closing what stands in its way."""
+        self._calls.close_whole(out)
         part = self._part
         if part is not None and part.kind == kind:
             return part
-        item = self._open_message(out) if kind in ("output_text", "refusal") else self._open_reasoning(out)
+        item: MessageItem | ReasoningItem
+        if kind in ("output_text", "refusal"):
+            item = self._open_message(out)
+        else:
+            if kind == "reasoning_text" and isinstance(self._item, ReasoningItem) and self._item.summarised():
+                self._close_item(out)  # raw thinking stands in front of a summary: this is another stretch of it
+            item = self._open_reasoning(out)
         self._close_part(out)
-        grammar = PARTS[kind]
-        index = sum(PARTS[one.kind].index_field == grammar.index_field for one in item.parts)
-        part = Part(kind, index, self._text_length)
+        self._part = part = Part(kind, item, self._text_length)
+        added = self._writer.event(part.grammar.added, {**part.place, "part": part.to_dict()})
         item.parts.append(part)
-        self._part = part
-        place = {"item_id": item.id, "output_index": item.index, grammar.index_field: index}
-        self._emit(grammar.added, {**place, "part": part.to_dict("")}, out)
-        self._before, between = _frame(grammar.delta, place)
-        self._extra = (between, b',"logprobs":[]}\n\n' if kind == "output_text" else b"}\n\n")
+        out.append(added)
         return part
 
     def _open_message(self, out: list[bytes]) -> MessageItem:
         if isinstance(self._item, MessageItem):
             return self._item
         self._close_item(out)
-        self._close_whole_calls(out)
-        item = MessageItem(self._item_id("msg", len(self._output)), len(self._output))
+        item = MessageItem()
+        self._output.add(item, out)
         self._item = item
-        self._add(item, {"id": item.id, "type": "message", "status": "in_progress", "role": "assistant", "content": []}, out)
         return item
 
     def _open_reasoning(self, out: list[bytes]) -> ReasoningItem:
         if isinstance(self._item, ReasoningItem):
             return self._item
         self._close_item(out)
-        self._close_whole_calls(out)
-        item = ReasoningItem(self._item_id("rs", len(self._output)), len(self._output))
-        item.state, self._pending_state = self._pending_state, {}
+        self._calls.close_whole(out)
+        item = ReasoningItem(self._pending_state)
+        self._pending_state = {}
+        self._output.add(item, out)
         self._item = item
-        self._add(item, {"id": item.id, "type": "reasoning", "status": "in_progress", "summary": [], "content": []}, out)
         return item
 
-    def _add(self, item: Item, shown: dict[str, Any], out: list[bytes]) -> None:
-        self._output.append(item)
-        self._emit("response.output_item.added", {"output_index": item.index, "item": shown}, out)
+    def _flush_state(self, out: list[bytes]) -> None:
+        """Opens an item for details that came without thinking: they are worth one of their own."""
+        if self._pending_state.get("details") and self._seal is not None:
+            self._open_reasoning(out)
 
-    def _delta(
-        self, part: Part, text: str, out: list[bytes], logprobs: list[dict[str, Any]] | None = None
-    ) -> None:
+    def _delta(self, part: Part, text: str, out: list[bytes], logprobs: list[dict[str, Any]] | None = None) -> None:
         part.texts.append(text)
-        between, behind = self._extra
-        if logprobs:
-            behind = b',"logprobs":%b}\n\n' % _encode(logprobs)
-        if self._options.obfuscation:
-            behind = b',"obfuscation":"%b"%b' % (_padding(text), behind)
-        out.append(_DELTA % (self._before, self._next(), between, _encode(text), behind))
+        if logprobs or self._options.obfuscation:
+            fields: dict[str, Any] = {**part.place, "delta": text}
+            if part.kind == "output_text":
+                fields["logprobs"] = logprobs or []
+            if self._options.obfuscation:
+                fields["obfuscation"] = padding(text)
+            out.append(self._writer.event(part.grammar.delta, fields))
+        else:
+            number = self._writer.next
+            self._writer.next = number + 1
+            out.append(part.template % (number, _encode(text)))
 
     def _close_part(self, out: list[bytes]) -> None:
-        part, item = self._part, self._item
-        if part is None or item is None:
+        part = self._part
+        if part is None:
             return
-        self._part = None
-        grammar = PARTS[part.kind]
-        text = "".join(part.texts)
-        place = {"item_id": item.id, "output_index": item.index, grammar.index_field: part.index}
-        done: dict[str, Any] = {**place, grammar.text_field: text}
+        self._part = self._flow = None
+        done: dict[str, Any] = {**part.place, part.grammar.text_field: part.text()}
         if part.kind == "output_text":
             done["logprobs"] = part.logprobs
-            self._text_length += len(text)
-        self._emit(grammar.done, done, out)
-        self._emit(grammar.closed, {**place, "part": part.to_dict(text)}, out)
+            self._text_length += len(part.text())
+        out.append(self._writer.event(part.grammar.done, done))
+        out.append(self._writer.event(part.grammar.closed, {**part.place, "part": part.to_dict()}))
 
     def _close_item(self, out: list[bytes], status: ItemStatus = "completed") -> None:
         item = self._item
@@ -375,80 +348,20 @@ class ResponsesEncoder:
         self._item = None
         if isinstance(item, ReasoningItem) and self._seal is not None:
             item.sealed = self._seal(item.state, item.text())
-        self._finish_item(item, status, out)
+        self._output.finish(item, status, out)
 
-    def _finish_item(self, item: Item, status: ItemStatus, out: list[bytes]) -> None:
-        shown = _encode(item.to_dict(status))
-        self._finished[item.index] = shown
-        self._emit("response.output_item.done", {"output_index": item.index, "item": msgspec.Raw(shown)}, out)
+    def _close_call(self, call: CallItem, out: list[bytes], *, whole: bool) -> None:
+        self._calls.close(call, "completed" if whole or call.is_whole() else "incomplete", out)
 
-    # --- calls
-
-    def _add_call(self, call: CallItem, out: list[bytes]) -> None:
-        call.index = len(self._output)
-        call.id = self._item_id(call.grammar.id_prefix, call.index)
-        if call.grammar.delta is not None:
-            call.before, call.between = _frame(call.grammar.delta, {"item_id": call.id, "output_index": call.index})
-        self._add(call, call.to_dict("in_progress"), out)
-
-    def _call_delta(self, call: CallItem, text: str, out: list[bytes]) -> None:
-        call.shown.append(text)
-        behind = b',"obfuscation":"%b"}\n\n' % _padding(text) if self._options.obfuscation else b"}\n\n"
-        out.append(_DELTA % (call.before, self._next(), call.between, _encode(text), behind))
-
-    def _close_whole_calls(self, out: list[bytes]) -> None:
-        """Closes the open calls whose arguments are complete, so that a client can start on them."""
-        for key in [key for key, call in self._calls.items() if call.is_whole()]:
-            self._close_call(self._calls.pop(key), "completed", out)
-
-    def _close_call(self, call: CallItem, status: ItemStatus, out: list[bytes]) -> None:
-        if call.grammar.delta is None:
-            if not _is_object("".join(call.raw)):
-                call.become_function()
-            self._add_call(call, out)
-        if call.grammar.delta is not None and call.grammar.done is not None:
-            self._finish_value(call, status, out)
-            done = {"item_id": call.id, "output_index": call.index, call.grammar.value_field: "".join(call.shown)}
-            if call.kind == "function_call":
-                done["name"] = call.name
-            self._emit(call.grammar.done, done, out)
-        self._finish_item(call, status, out)
-
-    def _finish_value(self, call: CallItem, status: ItemStatus, out: list[bytes]) -> None:
-        """Sends what is still missing of a call's arguments or input, so that the deltas add up to the whole."""
-        if call.freeform is not None:
-            rest = call.freeform.finish()
-        elif call.shown:
-            rest = ""
-        else:
-            rest = "".join(call.raw) or ("{}" if call.kind == "function_call" and status == "completed" else "")
-        if rest:
-            self._call_delta(call, rest, out)
-
-    # --- bytes
-
-    def _next(self) -> int:
-        sequence = self._seq
-        self._seq = sequence + 1
-        return sequence
-
-    def _emit(self, type: str, fields: dict[str, Any], out: list[bytes]) -> None:
-        data = _encode({"type": type, "sequence_number": self._next(), **fields})
-        out.append(b"event: %b\ndata: %b\n\n" % (type.encode(), data))
-
-    def _lifecycle(self, type: str, snapshot: bytes) -> bytes:
-        kind = type.encode()
-        head = b'event: %b\ndata: {"type":"%b","sequence_number":%d' % (kind, kind, self._next())
-        return b'%b,"response":%b}\n\n' % (head, snapshot)
+    # --- the end
 
     def _render(self, status: str, **changes: Any) -> bytes:
-        output = b"[" + b",".join(self._finished[index] for index in sorted(self._finished)) + b"]"
-        return self._snapshot.render(status, output=output, usage=self.usage, **changes)
+        return self._snapshot.render(status, output=self._output.to_json(), usage=self.usage, **changes)
 
     def _terminal(self, type: str, out: list[bytes]) -> None:
         assert self._final is not None
-        self._part = self._item = None
-        out.append(self._lifecycle(type, self._final))
+        self._item = self._part = self._flow = None
+        out.append(self._writer.snapshot(type, self._final))
         if self._options.done_marker:
             out.append(b"data: [DONE]\n\n")
 
@@ -467,26 +380,10 @@ _HANDLERS: dict[type[Event], Callable[[ResponsesEncoder, Any, list[bytes]], None
 }
 
 
-def _frame(type: str, place: dict[str, Any]) -> tuple[bytes, bytes]:
-    """Returns the bytes of a delta event in front of its number, and those between its number and its text."""
-    before = f'event: {type}\ndata: {{"type":"{type}","sequence_number":'
-    return before.encode(), b"," + _encode(place)[1:-1] + b',"delta":'
-
-
 def _merge(state: dict[str, Any], more: dict[str, Any]) -> None:
     """Adds to a state: lists grow, everything else is replaced."""
     for name, value in more.items():
-        old = state.get(name)
-        state[name] = [*old, *value] if isinstance(old, list) and isinstance(value, list) else value
-
-
-def _is_object(text: str) -> bool:
-    try:
-        return not text or isinstance(msgspec.json.decode(text), dict)
-    except (msgspec.DecodeError, UnicodeError):
-        return False
-
-
-def _padding(text: str) -> bytes:
-    """Returns letters that bring the delta to a multiple of 16 characters."""
-    return secrets.token_urlsafe(16)[: 16 - len(text) % 16].encode()
+        if isinstance(value, list):
+            state.setdefault(name, []).extend(value)
+        else:
+            state[name] = value

@@ -21,7 +21,7 @@ CallKind = Literal[
 
 
 class PartGrammar(NamedTuple):
-    """The events of one kind of part. `text_field` names the field of the text, in the done event and in the part itself."""
+    """The events of one kind of part. `text_field` names the text's field, in the done event and in the part itself."""
 
     added: str
     delta: str
@@ -29,7 +29,6 @@ class PartGrammar(NamedTuple):
     closed: str
     text_field: str
     index_field: str
-    annotated: bool = False
 
 
 class CallGrammar(NamedTuple):
@@ -52,7 +51,6 @@ PARTS: dict[PartKind, PartGrammar] = {
         closed="response.content_part.done",
         text_field="text",
         index_field="content_index",
-        annotated=True,
     ),
     "refusal": PartGrammar(
         added="response.content_part.added",

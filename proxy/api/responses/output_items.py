@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Literal, Protocol
 
-import msgspec
-
+from ...json_pieces import JsonPieces
+from .call_shapes import Shape
+from .event_writer import delta_template
 from .freeform import FreeformInput
-from .grammar import CALLS, CallGrammar, CallKind, PartKind
+from .grammar import CALLS, PARTS, CallGrammar, CallKind, PartKind
 
 ItemStatus = Literal["in_progress", "completed", "incomplete"]
 
@@ -47,34 +48,43 @@ class ToolForms(Protocol):
     def lookup(self, name: str) -> ToolForm | None:
         """Returns the form, or None for a name that was not declared."""
 
+    def allows(self, name: str) -> bool:
+        """Tells whether the request lets the model call that tool; calls of others are not shown."""
+
 
 class Part:
-    """One content or summary part: its kind, place and text so far."""
+    """One content or summary part: its kind, place and text so far. `start` counts the text of the answer before it.
 
-    __slots__ = ("annotations", "index", "kind", "logprobs", "start", "texts")
+    `template` is the part's delta event with blanks for number and text.
+    """
 
-    def __init__(self, kind: PartKind, index: int, start: int = 0) -> None:
+    __slots__ = ("annotations", "grammar", "index", "kind", "logprobs", "place", "start", "template", "texts")
+
+    def __init__(self, kind: PartKind, item: MessageItem | ReasoningItem, start: int) -> None:
+        grammar = PARTS[kind]
         self.kind = kind
-        self.index = index
-        self.start = start  # where it begins in all text of the answer, in characters
+        self.grammar = grammar
+        self.index = sum(part.grammar.index_field == grammar.index_field for part in item.parts)
+        self.start = start
+        self.place = {"item_id": item.id, "output_index": item.index, grammar.index_field: self.index}
+        self.template = delta_template(grammar.delta, self.place, logprobs=kind == "output_text")
         self.texts: list[str] = []
         self.annotations: list[dict[str, Any]] = []
         self.logprobs: list[dict[str, Any]] = []
 
-    def to_dict(self, text: str | None = None) -> dict[str, Any]:
-        """Returns the part as the API shows it, with all its text or the one given."""
-        if text is None:
-            text = "".join(self.texts)
+    def text(self) -> str:
+        """Returns all text so far."""
+        if len(self.texts) > 1:
+            self.texts = ["".join(self.texts)]
+        return self.texts[0] if self.texts else ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the part as the API shows it."""
+        shown: dict[str, Any] = {"type": self.kind, self.grammar.text_field: self.text()}
         if self.kind == "output_text":
-            return {
-                "type": "output_text",
-                "annotations": self.annotations,
-                "logprobs": self.logprobs,
-                "text": text,
-            }
-        if self.kind == "refusal":
-            return {"type": "refusal", "refusal": text}
-        return {"type": self.kind, "text": text}
+            shown["annotations"] = self.annotations
+            shown["logprobs"] = self.logprobs
+        return shown
 
 
 class MessageItem:
@@ -82,10 +92,16 @@ class MessageItem:
 
     __slots__ = ("id", "index", "parts")
 
-    def __init__(self, id: str, index: int) -> None:
-        self.id = id
-        self.index = index
+    id_prefix = "msg"
+
+    def __init__(self) -> None:
+        self.id = ""
+        self.index = -1
         self.parts: list[Part] = []
+
+    def chars(self) -> int:
+        """Returns how many characters the model wrote for it."""
+        return sum(len(part.text()) for part in self.parts)
 
     def to_dict(self, status: ItemStatus) -> dict[str, Any]:
         """Returns the item as the API shows it."""
@@ -103,17 +119,27 @@ class ReasoningItem:
 
     __slots__ = ("hidden", "id", "index", "parts", "sealed", "state")
 
-    def __init__(self, id: str, index: int) -> None:
-        self.id = id
-        self.index = index
+    id_prefix = "rs"
+
+    def __init__(self, state: dict[str, Any]) -> None:
+        self.id = ""
+        self.index = -1
         self.parts: list[Part] = []
         self.hidden: list[str] = []  # thinking that is not shown but belongs to the state
-        self.state: dict[str, Any] = {}
+        self.state = state
         self.sealed: str | None = None
 
     def text(self) -> str:
         """Returns all thinking, shown or not."""
-        return "".join(self.hidden) + "".join(text for part in self.parts for text in part.texts)
+        return "".join(self.hidden) + "".join(part.text() for part in self.parts)
+
+    def summarised(self) -> bool:
+        """Tells whether it has a summary; raw thinking stands in front of one."""
+        return any(part.kind == "summary_text" for part in self.parts)
+
+    def chars(self) -> int:
+        """Returns how many characters the model wrote for it."""
+        return len(self.text())
 
     def to_dict(self, status: ItemStatus) -> dict[str, Any]:
         """Returns the item as the API shows it; `encrypted_content` is left out rather than null."""
@@ -130,60 +156,66 @@ class ReasoningItem:
 
 
 class CallItem:
-    """A tool call. `raw` is what the model wrote; `shown` what the client was sent of it."""
+    """A tool call. `written` is what the model wrote; `shown` what the client was sent of it.
+
+    `freeform` says that the model wrote the tool's raw input; otherwise it wrote JSON arguments, and for a custom tool
+    `input` takes the raw input out of them. A call without a delta event has a `shape` instead, in one piece.
+    """
 
     __slots__ = (
-        "before",
-        "between",
         "call_id",
         "freeform",
         "grammar",
         "id",
         "index",
+        "input",
         "kind",
         "name",
         "namespace",
-        "raw",
-        "settled",
+        "place",
+        "shape",
         "shown",
+        "template",
+        "written",
     )
 
     def __init__(self, call_id: str, name: str, form: ToolForm | None, *, freeform: bool) -> None:
+        self.id = ""
+        self.index = -1
         self.call_id = call_id
         self.name = name if form is None else form.name
         self.namespace = None if form is None else form.namespace
-        self.kind: CallKind = "function_call" if form is None else _KIND_OF_FORM[form.kind]
+        self.freeform = freeform
+        self.kind: CallKind = "function_call" if form is None else _KIND_OF_FORM.get(form.kind, "function_call")
         if freeform:
             self.kind = "custom_tool_call"
-        self.freeform: FreeformInput | None = None
+        self.input: FreeformInput | None = None
         if self.kind == "custom_tool_call" and not freeform:
-            self.freeform = FreeformInput(form.input_field if form is not None else "input")
+            self.input = FreeformInput(form.input_field if form is not None else "input")
         self.grammar: CallGrammar = CALLS[self.kind]
-        self.id = ""
-        self.index = -1
-        self.before = self.between = b""  # the bytes of a delta event around its number
-        self.raw: list[str] = []
+        self.written = JsonPieces()
         self.shown: list[str] = []
-        self.settled = 0  # pieces of `raw` that were already found to be no whole JSON value
+        self.shape: Shape | None = None
+        self.place: dict[str, Any] = {}
+        self.template = b""  # its delta event with blanks for number and text
+
+    @property
+    def id_prefix(self) -> str:
+        """What its id begins with."""
+        return self.grammar.id_prefix
 
     def is_whole(self) -> bool:
-        """Tells whether the arguments so far are a complete JSON object or list: nothing but white space can follow."""
-        if self.settled == len(self.raw):
-            return False
-        self.settled = len(self.raw)
-        text = "".join(self.raw)
-        if not text.rstrip().endswith(("}", "]")):
-            return False
-        try:
-            msgspec.json.decode(text)
-        except (msgspec.DecodeError, UnicodeError):
-            return False
-        return True
+        """Tells whether nothing but white space can follow. Raw input could always go on."""
+        return not self.freeform and self.written.whole()
 
     def become_function(self) -> None:
         """Makes it a plain function call, because its arguments are not what its form needs."""
         self.kind = "function_call"
         self.grammar = CALLS["function_call"]
+
+    def chars(self) -> int:
+        """Returns how many characters the model wrote for it."""
+        return len(self.name) + sum(map(len, self.written.pieces))
 
     def to_dict(self, status: ItemStatus) -> dict[str, Any]:
         """Returns the item as the API shows it."""
@@ -194,7 +226,7 @@ class CallItem:
         else:
             if self.kind == "tool_search_call":
                 item["execution"] = "client"
-            item[self.grammar.value_field] = msgspec.json.decode("".join(self.raw) or "{}")
+            item[self.grammar.value_field] = self.shape
         if self.namespace is not None:
             item["namespace"] = self.namespace
         return item

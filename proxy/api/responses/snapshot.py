@@ -39,16 +39,19 @@ class Snapshot:
         service_tier: str | None = None,
     ) -> bytes:
         """Returns the Response as JSON. `output` is the JSON list of its items."""
-        return b'%b,"status":"%b","completed_at":%b,"error":%b,"incomplete_details":%b,"output":%b,"usage":%b,"service_tier":%b,%b' % (
-            self._head,
-            status.encode(),
-            _encode(completed_at),
-            _encode(error),
-            _encode(None if incomplete_reason is None else {"reason": incomplete_reason}),
-            output,
-            _encode(None if usage is None else usage_object(usage)),
-            _encode(service_tier or self._tier),
-            self._rest,
+        return (
+            b'%b,"status":"%b","completed_at":%b,"error":%b,"incomplete_details":%b,"output":%b,"usage":%b,"service_tier":%b,%b'
+            % (
+                self._head,
+                status.encode(),
+                _encode(completed_at),
+                _encode(error),
+                _encode(None if incomplete_reason is None else {"reason": incomplete_reason}),
+                output,
+                _encode(None if usage is None else usage_object(usage)),
+                _encode(service_tier or self._tier),
+                self._rest,
+            )
         )
 
 

@@ -33,12 +33,13 @@ class ToolForm(msgspec.Struct, frozen=True):
 class ToolMap:
     """The tools of one request by their upstream names. An empty map restores nothing: names mean themselves."""
 
-    __slots__ = ("_by_key", "_by_name", "_by_upstream")
+    __slots__ = ("_allowed", "_by_key", "_by_name", "_by_upstream")
 
     def __init__(self) -> None:
         self._by_upstream: dict[str, ToolForm] = {}
         self._by_key: dict[_Key, str] = {}
         self._by_name: dict[str, ToolForm | None] = {}
+        self._allowed: frozenset[_Key] | None = None  # None: all
 
     @classmethod
     def of(cls, tools: Iterable[Tool]) -> ToolMap:
@@ -68,6 +69,17 @@ class ToolMap:
         """
         form = self._by_upstream.get(name) or self._by_name.get(name)
         return form or ToolForm("function", name)
+
+    def allow_only(self, tools: Iterable[Tool]) -> None:
+        """Says that the request lets the model call these tools and no others (`allowed_tools`)."""
+        self._allowed = frozenset(_key(tool.kind, tool.namespace, tool.name) for tool in tools)
+
+    def allows(self, name: str) -> bool:
+        """Tells whether the model may call the tool that it called by that name."""
+        if self._allowed is None:
+            return True
+        form = self.lookup(name)
+        return _key(form.kind, form.namespace, form.name) in self._allowed
 
     def _allocate(self, form: ToolForm) -> str:
         key = _key(form.kind, form.namespace, form.name)

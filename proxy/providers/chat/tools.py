@@ -35,8 +35,10 @@ def tool_fields(
         else:
             ignore(f"{tool.path}: {tool.label}")
     choice = _choice(request, ignore)
-    if choice is not None and choice.only is not None and not choice.forced and not profile.allowed_tools:
-        callable_tools = [tool for tool in callable_tools if _is_in(tool, choice.only)]
+    if choice is not None and choice.only is not None and not choice.forced:
+        names.allow_only(choice.only)
+        if not profile.allowed_tools:
+            callable_tools = [tool for tool in callable_tools if _is_in(tool, choice.only)]
     if not callable_tools:
         if choice is not None and choice.mode == "required":
             ignore("tool_choice")

@@ -1,0 +1,52 @@
+"""The `output` of one response while it grows: places, ids, what is finished, and how much was said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from .event_writer import EventWriter
+from .output_items import Item, ItemStatus
+
+_encode = msgspec.json.encode
+
+
+class Output:
+    """Gives items their index and id; keeps the JSON of those that are finished, not the items themselves."""
+
+    __slots__ = ("_chars", "_finished", "_item_id", "_writer")
+
+    def __init__(self, writer: EventWriter, item_id: Callable[[str, int], str]) -> None:
+        self._writer = writer
+        self._item_id = item_id
+        self._finished: list[bytes | None] = []  # by output index; None for items that are still open
+        self._chars = 0
+
+    def add(self, item: Item, out: list[bytes]) -> None:
+        """Opens an item at the next place."""
+        item.index = len(self._finished)
+        item.id = self._item_id(item.id_prefix, item.index)
+        self._finished.append(None)
+        shown = item.to_dict("in_progress")
+        out.append(self._writer.event("response.output_item.added", {"output_index": item.index, "item": shown}))
+
+    def finish(self, item: Item, status: ItemStatus, out: list[bytes]) -> None:
+        """Closes an item with its final form."""
+        shown = msgspec.Raw(self.keep(item, status))
+        out.append(self._writer.event("response.output_item.done", {"output_index": item.index, "item": shown}))
+
+    def keep(self, item: Item, status: ItemStatus) -> bytes:
+        """Takes an item's final form without telling the client; returns it as JSON."""
+        shown = _encode(item.to_dict(status))
+        self._finished[item.index] = shown
+        self._chars += item.chars()
+        return shown
+
+    def chars(self) -> int:
+        """Returns how many characters the model produced in the items that are finished."""
+        return self._chars
+
+    def to_json(self) -> bytes:
+        """Returns the list of the finished items."""
+        return b"[" + b",".join(filter(None, self._finished)) + b"]"
