@@ -225,6 +225,16 @@ def test_a_complete_call_is_closed_before_the_next_opens() -> None:
         check_events(_script(overlap=True))
 
 
+def test_what_is_missing_of_a_call_may_come_when_all_calls_close() -> None:
+    script = Script()
+    first, second = script.call("get"), script.call("put")
+    script.argue(second, '{"b":1}')
+    script.argue(first, "{}")
+    script.close_call(first)
+    script.close_call(second)
+    assert check_events(script.complete()).calls == [("get", "{}"), ("put", '{"b":1}')]
+
+
 def test_calls_close_in_their_order_at_the_end() -> None:
     script = Script()
     first, second = script.call("get"), script.call("put")

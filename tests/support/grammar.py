@@ -90,6 +90,7 @@ class _Judge:
         self.final: dict[str, Any] | None = None
         self.closing: list[int] = []
         self.cut = False
+        self.late: tuple[str, int] | None = None
 
     def take(self, where: str, event: Event, number: int) -> None:
         """Follows one event."""
@@ -99,6 +100,7 @@ class _Judge:
             raise GrammarViolation(f"{where}: after the terminal event")
         if self.error is not None and kind != "response.failed":
             raise GrammarViolation(f"{where}: after the error event")
+        self._check_late(kind, event.get("output_index"))
         if kind in OPENINGS:
             self._opening(where, event)
         elif self.first is None:
@@ -180,7 +182,15 @@ class _Judge:
             raise GrammarViolation(f"{where}: something opens or grows after an incomplete item was done")
         for other in self.items:
             if other.index != index and other.should_be_closed():
-                raise GrammarViolation(f"{where}: the call {other.id} is complete and should have been closed")
+                self.late = (f"{where}: the call {other.id} is complete and should have been closed", index)
+                if not kind.endswith(".delta"):
+                    raise GrammarViolation(self.late[0])
+
+    def _check_late(self, kind: str, index: int | None) -> None:
+        """Lets a delta pass beside a complete call when it was the last of its own: both close at the end."""
+        if self.late is not None and not (kind.endswith(CLOSING) and index == self.late[1]):
+            raise GrammarViolation(self.late[0])
+        self.late = None
 
     def _add(self, where: str, event: Event, index: int) -> None:
         if index != len(self.items):

@@ -205,8 +205,8 @@ def stories(draw: Any) -> Story:
         story.tell({}, finish, **({"usage": USAGE} if usage in ("with finish", "everywhere", "twice") else {}))
         if draw(st.booleans()):
             story.tell({}, "stop" if story.status != "failed" else finish)
-    if story.status == "failed" and usage == "behind":
-        story.usage = None
+    if finish == "error" and usage == "behind":
+        story.usage = None  # the failure ends the answer before it comes
     if usage in ("behind", "twice") or (finish is None and usage != "none"):
         story.chunks.append({"choices": [], "usage": USAGE})
     if draw(st.booleans()):
