@@ -2,20 +2,33 @@
 
 Chat upstreams know only functions; a custom tool is declared to them as a function with one string field. Its
 arguments `{"input": "..."}` come in pieces cut anywhere, also inside an escape; what the client gets are pieces of
-the string itself.
+the string itself. Models are sloppy: raw line ends in the string and escapes that JSON does not know are taken as
+they stand.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from typing import Literal
+from typing import Any, Literal
 
 _MAX_HEAD = 1000  # a longer beginning is no `{"input": "`
 _HEAD = re.compile(r'\s*\{\s*"((?:[^"\\]|\\.)*)"\s*:\s*"')
 _COULD_BE_HEAD = re.compile(r'\s*(?:\{\s*(?:"(?:[^"\\]|\\.)*(?:"\s*(?::\s*)?)?)?)?\Z')
-_SPECIAL = re.compile(r'["\\]')
-_UNFINISHED = re.compile(r"\\(?:u[0-9a-fA-F]{0,3}|)\Z|\\u[dD][89abAB][0-9a-fA-F]{2}(?:\\(?:u[0-9a-fA-F]{0,3})?)?\Z")
+
+_STRING = re.compile(
+    r"""(?: [^"\\]++
+          | \\[^u]
+          | \\u(?![dD][89abAB])[0-9a-fA-F]{4}
+          | \\u[dD][89abAB][0-9a-fA-F]{2}(?= [^\\] | \\[^u] | \\u[0-9a-fA-F]{4} | \\u[0-9a-fA-F]{0,3}[^0-9a-fA-F] )
+          | \\u(?= [0-9a-fA-F]{0,3}[^0-9a-fA-F] )
+        )*+""",
+    re.VERBOSE | re.DOTALL,
+)
+"""What stands in a string and needs nothing of what follows: no half escape at its end, no half surrogate pair."""
+
+_ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|(.))", re.DOTALL)
+_SIMPLE = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", '"': '"', "\\": "\\", "/": "/"}
 
 
 class FreeformInput:
@@ -55,52 +68,55 @@ class FreeformInput:
         return self._string(text)
 
     def finish(self) -> str:
-        """Says that the arguments have ended; returns the rest of the input."""
-        if self._state == "string":
-            # cut in the middle: what stands of an escape means nothing
+        """Says that the arguments have ended; returns the rest of the input.
+
+        Of arguments that were cut short nothing is left to say: half an escape means nothing.
+        """
+        if self._state != "whole":
             return ""
-        raw = "".join(self._raw) + self._held
-        if self._state == "end" or not raw.strip():
-            return ""
+        raw = "".join(self._raw)
         try:
             value = json.loads(raw, strict=False)
-        except ValueError:
+        except (ValueError, RecursionError):
             return raw
-        if isinstance(value, str):
-            return value
-        if isinstance(value, dict):
-            inner = value.get(self._field, next(iter(value.values())) if len(value) == 1 else None)
-            if isinstance(inner, str):
-                return inner
-        return raw
+        return _joined(_input_of(value, self._field, raw))
 
     def _string(self, text: str) -> str:
         """Takes text inside the string; returns it unescaped, up to the closing quote or an unfinished escape."""
-        position = 0
-        while (match := _SPECIAL.search(text, position)) is not None:
-            if match[0] == '"':
-                self._state = "end"
-                return _unescape(text[: match.start()])
-            position = match.start() + 2
-        unfinished = _UNFINISHED.search(text)
-        if unfinished is not None and not _escaped(text, unfinished.start()):
-            self._held = text[unfinished.start() :]
-            text = text[: unfinished.start()]
-        return _unescape(text)
+        match = _STRING.match(text)
+        end = match.end() if match is not None else 0
+        if text[end : end + 1] == '"':
+            self._state = "end"
+        else:
+            self._held = text[end:]
+        return _unescaped(text[:end])
 
 
-def _escaped(text: str, position: int) -> bool:
-    """Tells whether the backslash at the position is itself escaped."""
-    before = len(text[:position]) - len(text[:position].rstrip("\\"))
-    return before % 2 == 1
+def _input_of(value: Any, field: str, raw: str) -> str:
+    """Returns the input that whole arguments mean: a string, the field, the one string there is, or all of them."""
+    if isinstance(value, dict):
+        if not value:
+            return ""
+        value = value.get(field, next(iter(value.values())) if len(value) == 1 else None)
+    return value if isinstance(value, str) else raw
 
 
-def _unescape(text: str) -> str:
-    """Returns the string that stands between two quotes of JSON; what is no JSON string is taken as it is."""
+def _unescaped(text: str) -> str:
+    """Returns the string that stands between two quotes of JSON; escapes that JSON does not know stay as they are."""
     if "\\" not in text:
         return text
     try:
-        value = json.loads(f'"{text}"', strict=False)
+        value: str = json.loads(f'"{text}"', strict=False)
     except ValueError:
-        return text
-    return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace") if isinstance(value, str) else text
+        value = _ESCAPE.sub(_character, text)
+    return _joined(value)
+
+
+def _character(match: re.Match[str]) -> str:
+    code, simple = match.groups()
+    return chr(int(code, 16)) if code is not None else _SIMPLE.get(simple, match[0])
+
+
+def _joined(text: str) -> str:
+    """Joins surrogate pairs and replaces lone halves, which no client could read."""
+    return text if text.isascii() else text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
