@@ -82,7 +82,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         "python -m bench", description="Measures Penstock beside a bare aiohttp pass-through. See bench/README.md."
     )
     parser.add_argument("--only", action="append", choices=PARTS, help="run this part alone; can be repeated")
-    parser.add_argument("--rounds", type=int, default=3, help="how often the targets take their turn (default: 3)")
+    parser.add_argument("--rounds", type=int, default=5, help="how often the targets take their turn (default: 5)")
     parser.add_argument("--quick", action="store_true", help="a few seconds: shows that all works, not what it costs")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to this file too")
     parser.add_argument(
@@ -120,37 +120,38 @@ def _micro_table(timings: Sequence[Timing]) -> str:
 def _result_table(result: Result, names: Sequence[str]) -> str:
     rows = []
     for name in names:
-        middle, low, high, ratio = summary(result, name)
+        found = summary(result, name)
         reports = [run.report for run in result.runs if run.target == name]
         pieces, reads = sum(one.pieces for one in reports), sum(one.reads for one in reports)
-        counted = result.instructions(name)
-        late = reports[-1].late_ms or reports[-1].first_ms
+        delay = reports[-1].late_ms or reports[-1].first_ms
         rows.append(
             [
                 name,
-                number(middle),
-                f"{number(low)}..{number(high)}",
-                number(ratio) if ratio is not None else "-",
-                f"{counted:,.0f}" if counted is not None else "-",
+                number(found.cost),
+                _range(found.low, found.high),
+                _or_dash(found.ratio),
+                _range(found.ratio_low, found.ratio_high),
+                f"{found.instructions:,.0f}" if found.instructions is not None else "-",
+                _or_dash(found.instructions_ratio),
                 number(pieces / max(reads, 1)),
-                f"{number(late.p50)} / {number(late.p99)}" if late is not None else "-",
+                _range(delay.p50, delay.p99) if delay is not None else "-",
                 f"{result.peak_kb[name] / 1000:.0f}",
                 str(sum(one.errors for one in reports)),
             ]
         )
-    late_head = "late p50 / p99 ms" if result.scenario == "paced" else "first p50 / p99 ms"
-    head = [
-        "target",
-        f"CPU {result.unit}",
-        "range",
-        "ratio",
-        "instructions",
-        "pieces a read",
-        late_head,
-        "peak MB",
-        "wrong",
-    ]
-    return table(head, rows)
+    return table([*_HEAD[:1], f"CPU {result.unit}", *_HEAD[1:7], _DELAY[result.scenario == "paced"], *_HEAD[7:]], rows)
+
+
+_HEAD = ("target", "range", "ratio", "range", "instructions", "ratio", "pieces a read", "peak MB", "wrong")
+_DELAY = ("first p50..p99 ms", "late p50..p99 ms")
+
+
+def _or_dash(value: float | None) -> str:
+    return number(value) if value is not None else "-"
+
+
+def _range(low: float | None, high: float | None) -> str:
+    return f"{number(low)}..{number(high)}" if low is not None and high is not None else "-"
 
 
 if __name__ == "__main__":

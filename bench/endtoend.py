@@ -78,7 +78,7 @@ class Result(msgspec.Struct, frozen=True):
 def scenarios(*, quick: bool) -> dict[str, Scenario]:
     """Returns the scenarios by name; quick ones show that all works, not what it costs."""
     port = 0
-    paced = Job(port=port, dialect="chat", connections=100, pieces=300, interval_ms=20, ramp_s=1, limit_s=60)
+    paced = Job(port=port, dialect="chat", connections=100, pieces=250, interval_ms=20, ramp_s=0.5, limit_s=60)
     bulk = Job(port=port, dialect="chat", connections=16, each=10, pieces=1500)
     plain = Job(port=port, dialect="chat", connections=16, each=250, pieces=100, stream=False)
     if quick:
@@ -172,7 +172,34 @@ class Bench:
         return msgspec.json.decode(said, type=Report)
 
 
-def summary(result: Result, name: str) -> tuple[float, float, float, float | None]:
-    """Returns a target's middle, lowest and highest cost, and the middle ratio to the pass-through (None without)."""
+class Summary(msgspec.Struct, frozen=True):
+    """One target over all rounds: the middle cost, the lowest and the highest; the ratios to the pass-through.
+
+    `ratio` is the middle of the ratios taken round by round, `ratio_low` and `ratio_high` the outermost of them;
+    `instructions_ratio` is of the middle counts. All are None without a pass-through, or where nothing was counted.
+    """
+
+    cost: float
+    low: float
+    high: float
+    ratio: float | None = None
+    ratio_low: float | None = None
+    ratio_high: float | None = None
+    instructions: float | None = None
+    instructions_ratio: float | None = None
+
+
+def summary(result: Result, name: str) -> Summary:
+    """Returns what a target's runs come to."""
     costs, ratios = result.costs(name), result.ratios(name)
-    return median(costs), min(costs), max(costs), median(ratios) if ratios else None
+    counted, base = result.instructions(name), result.instructions(BASELINE)
+    return Summary(
+        median(costs),
+        min(costs),
+        max(costs),
+        median(ratios) if ratios else None,
+        min(ratios, default=None),
+        max(ratios, default=None),
+        counted,
+        counted / base if counted is not None and base else None,
+    )

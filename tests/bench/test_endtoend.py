@@ -1,6 +1,6 @@
 import pytest
 
-from bench.endtoend import Measured, Result, scenarios, summary
+from bench.endtoend import Measured, Result, Summary, scenarios, summary
 from bench.load import Report
 
 
@@ -18,13 +18,12 @@ def test_ratios_are_taken_round_by_round():
     # the second round ran on a busy machine: both targets cost twice as much, and the ratio stays
     found = result({"pass-through": [40.0, 80.0, 40.0], "penstock": [20.0, 40.0, 30.0]})
     assert found.ratios("penstock") == [0.5, 0.5, 0.75]
-    assert summary(found, "penstock") == (30.0, 20.0, 40.0, 0.5)
-    assert summary(found, "pass-through")[3] == 1.0
-    assert found.instructions("penstock") == 30_000
+    assert summary(found, "penstock") == Summary(30.0, 20.0, 40.0, 0.5, 0.5, 0.75, 30_000.0, 0.75)
+    assert summary(found, "pass-through").ratio == 1.0
 
 
 def test_without_a_pass_through_there_is_no_ratio():
-    assert summary(result({"penstock": [20.0]}), "penstock") == (20.0, 20.0, 20.0, None)
+    assert summary(result({"penstock": [20.0]}), "penstock") == Summary(20.0, 20.0, 20.0, instructions=20_000.0)
 
 
 def test_cost_is_per_delta_or_per_request():
