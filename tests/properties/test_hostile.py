@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,13 +29,14 @@ FORMS = Forms({
     "tool_search": Form("tool_search", "tool_search"),
     "ns__get": Form("function", "get", namespace="ns"),
 })  # fmt: skip
+STRICT_FORMS = Forms(FORMS.by_name, forbidden=frozenset({"put"}))
 SETUPS = st.builds(
     lambda reasoning, logprobs, tools, seal, think: Setup(
         options=EncoderOptions(reasoning=reasoning, logprobs=logprobs), tools=tools, seal=seal, think_tags=think
     ),
     st.sampled_from(["content", "content", "summary", "drop"]),
     st.booleans(),
-    st.sampled_from([None, FORMS, FORMS]),
+    st.sampled_from([None, FORMS, FORMS, STRICT_FORMS]),
     st.sampled_from([None, lambda state, text: "sealed"]),
     st.sampled_from(["off", "off", "on"]),
 )
@@ -44,8 +46,11 @@ SETUPS = st.builds(
 @given(raw=STREAMS, setup=SETUPS, seed=st.integers(0, 3))
 def test_every_output_is_legal_and_the_same_in_any_pieces(raw: bytes, setup: Setup, seed: int) -> None:
     produced = translate(raw, setup=setup)
-    for event in check_stream(produced).events:
+    said = check_stream(produced)
+    for event in said.events:
         check_event(event)
+    if setup.tools is STRICT_FORMS:
+        assert "put" not in {name for name, _ in said.calls}
     dice = random.Random(seed)
     cuts = sorted(dice.sample(range(1, max(2, len(raw))), min(6, max(1, len(raw) - 1))))
     assert translate(raw, cuts, setup) == produced
@@ -55,6 +60,20 @@ def test_every_output_is_legal_and_the_same_in_any_pieces(raw: bytes, setup: Set
 @given(raw=STREAMS, setup=SETUPS, cut=st.floats(0, 1))
 def test_a_stream_that_just_stops_is_told_to_the_end(raw: bytes, setup: Setup, cut: float) -> None:
     check_stream(translate(raw[: int(len(raw) * cut)], setup=setup))
+
+
+@budget(150)
+@given(raw=STREAMS, setup=SETUPS)
+def test_padded_deltas_and_no_marker_are_legal_too(raw: bytes, setup: Setup) -> None:
+    assert setup.options is not None
+    plain = check_stream(translate(raw, setup=setup))
+    setup.options = msgspec.structs.replace(setup.options, obfuscation=True, done_marker=False)
+    padded = check_stream(translate(raw, setup=setup), done_marker=False)
+    assert padded.types == plain.types
+    assert padded.response == plain.response
+    for event in padded.events:
+        if "delta" in event:
+            assert (len(event["delta"]) + len(event["obfuscation"])) % 16 == 0
 
 
 @budget(200)

@@ -38,17 +38,18 @@ class Form:
 
 @dataclass(frozen=True)
 class Forms:
-    """The client's tools by the names they have upstream."""
+    """The client's tools by the names they have upstream, and the names that must not be called."""
 
     by_name: Mapping[str, Form] = field(default_factory=dict)
+    forbidden: frozenset[str] = frozenset()
 
     def lookup(self, name: str) -> Form | None:
         """Returns the form of a declared tool."""
         return self.by_name.get(name)
 
     def allows(self, name: str) -> bool:
-        """Lets the model call every tool."""
-        return True
+        """Tells whether the model may call the tool."""
+        return name not in self.forbidden
 
 
 @dataclass(kw_only=True)
