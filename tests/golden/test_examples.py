@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from proxy.api.responses.request import ResponsesRequest
 from tests.support.fixtures import SHARED
 from tests.support.grammar import Profile, check_response
 from tests.support.grammar_framing import Event, read_events
@@ -26,8 +27,12 @@ def load(name: str, kind: str) -> Any:
 
 def setup(name: str) -> Setup:
     """Returns ids, clock and request as the examples were made with."""
+    request = load(name, "request.json")
     return Setup(
-        request=load(name, "request.json"), response_id=f"resp_ex_{name}", item_id=f"{{prefix}}_ex_{name}_{{index}}"
+        request=request,
+        echo=ResponsesRequest.parse(json.dumps(request).encode()).echo(),
+        response_id=f"resp_ex_{name}",
+        item_id=f"{{prefix}}_ex_{name}_{{index}}",
     )
 
 

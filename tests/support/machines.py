@@ -57,6 +57,7 @@ class Setup:
     """What a translation needs besides the bytes."""
 
     request: Mapping[str, Any] = field(default_factory=dict)
+    echo: Mapping[str, Any] | None = None
     options: EncoderOptions | None = None
     tools: Forms | None = None
     response_id: str = RESPONSE_ID
@@ -74,7 +75,7 @@ class Translation:
         self.decoder = ChatDecoder(think_tags=setup.think_tags, make_call_id=lambda: f"call_made_{next(numbers)}")
         self.encoder = ResponsesEncoder(
             Snapshot(
-                echo_of(setup.request),
+                dict(echo_of(setup.request) if setup.echo is None else setup.echo),
                 response_id=setup.response_id,
                 created_at=CREATED_AT,
                 model=setup.request.get("model", "m"),
