@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from .providers.provider import Deployment
 
 _MAX_REMEMBERED = 1024
+_MAX_REMEMBERED_NAME = 256  # characters; longer names are looked up each time
 
 
 class ModelTable:
@@ -34,22 +35,28 @@ class ModelTable:
         if found is not None:
             return found
         for prefix, suffix, deployments in self._wildcards:
-            if len(name) > len(prefix) + len(suffix) and name.startswith(prefix) and name.endswith(suffix):
-                middle = name[len(prefix) : len(name) - len(suffix)]
+            if (middle := _middle(name, prefix, suffix)) is not None:
                 found = tuple(
                     Deployment(one.provider, one.model.replace("*", middle, 1), one.weight) for one in deployments
                 )
-                if len(self._remembered) >= _MAX_REMEMBERED:
-                    self._remembered.clear()
-                self._remembered[name] = found
+                self._remember(name, found)
                 return found
         return ()
 
+    def _remember(self, name: str, deployments: tuple[Deployment, ...]) -> None:
+        """Keeps what a wildcard stands for, so that counters and health go by the same objects each time."""
+        if len(name) <= _MAX_REMEMBERED_NAME:
+            if len(self._remembered) >= _MAX_REMEMBERED:
+                self._remembered.clear()
+            self._remembered[name] = deployments
+
     def why_unavailable(self, name: str) -> str | None:
         """Returns why a model of the file is not served at the moment, or None when the file does not name it."""
+        if name in self._unavailable:
+            return self._unavailable[name]
         for pattern, reason in self._unavailable.items():
             prefix, star, suffix = pattern.partition("*")
-            if name == pattern or (star and name.startswith(prefix) and name.endswith(suffix)):
+            if star and _middle(name, prefix, suffix) is not None:
                 return reason
         return None
 
@@ -64,6 +71,13 @@ class ModelTable:
     def all_names(self) -> list[str]:
         """Returns every name as written in the file, wildcards as such."""
         return [*self._exact, *(f"{prefix}*{suffix}" for prefix, suffix, _ in self._wildcards)]
+
+
+def _middle(name: str, prefix: str, suffix: str) -> str | None:
+    """Returns what the `*` between prefix and suffix stands for in a name, at least one character; None without it."""
+    if len(name) > len(prefix) + len(suffix) and name.startswith(prefix) and name.endswith(suffix):
+        return name[len(prefix) : len(name) - len(suffix)]
+    return None
 
 
 NO_MODELS = ModelTable({})

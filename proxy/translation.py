@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from .exchange import Exchange
 
 
+_DECISIVE = (Finish, UpstreamFailed, *OUTPUT_EVENTS)
+"""Events that decide whether an attempt is the one that answers."""
+
+
 class Encoder(Protocol):
     """Turns neutral events into a client dialect's bytes. One instance an exchange, whatever attempts it takes."""
 
@@ -142,13 +146,16 @@ class Translation:
         return self._encoder.encode(events) if events else b""
 
     def commit(self, events: list[Event]) -> list[Event]:
-        """Holds events until one of them shows output; then returns them all. Raises the upstream's failure."""
+        """Holds events until one of them shows output or the end; then returns them all.
+
+        Raises the upstream's failure when there was no output before it.
+        """
         self._held += events
-        last = self._held[-1]
-        if type(last) is UpstreamFailed and not any(isinstance(one, OUTPUT_EVENTS) for one in self._held):
-            raise last.error
-        if not any(isinstance(one, (Finish, *OUTPUT_EVENTS)) for one in self._held):
+        decisive = next((one for one in events if isinstance(one, _DECISIVE)), None)
+        if decisive is None:
             return []
+        if isinstance(decisive, UpstreamFailed):
+            raise decisive.error
         self._exchange.committed = True
         if self._open_client is not None:
             self._open_client()
