@@ -11,6 +11,7 @@ from .surrogates import load
 from .wording import is_content_policy, is_context_overflow, is_overloaded, strip_secrets
 
 _CODE = re.compile(r"[a-z][a-z0-9_]{2,63}")  # a word of the provider's own; numbers mean nothing to clients
+_MAX_MESSAGE = 16_384  # characters that are looked at
 _UNAVAILABLE = frozenset((502, 503, 504, 529))
 
 
@@ -39,6 +40,7 @@ def stream_error(error: Any) -> UpstreamStreamError:
     elif isinstance(inner, str) and inner:
         fields = {**fields, "message": inner}
     message = _message(fields) or _plain(error) or "The upstream reported an error without a message."
+    message = message[:_MAX_MESSAGE]
     code, status = _classify(fields, message)
     result = UpstreamStreamError(strip_secrets(message), code=code, status=status)
     if status == 400 or status == 404:
