@@ -69,6 +69,12 @@ def _wait_for_processes(pid, count):
     return found
 
 
+def test_elsewhere_than_on_linux_it_says_what_can_be_run(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert main([]) == 2
+    assert "--only micro" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("arguments", [["--targets", "nothing"], ["--only", "everything"], ["--rounds", "x"]])
 def test_what_is_not_there_is_refused(arguments, capsys):
     with pytest.raises(SystemExit) as ended:
