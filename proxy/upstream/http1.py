@@ -11,7 +11,10 @@ answer allows it, the request was sent whole, and no byte followed the answer.
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 import ssl
+from contextlib import suppress
 from typing import Protocol, cast
 
 from ..errors import TimeoutPhase, UpstreamCut, UpstreamError, UpstreamGarbled, UpstreamTimeout, UpstreamUnreachable
@@ -22,6 +25,9 @@ from .response import Response, discard
 
 SLICE = 64 * 1024
 """Bytes of a request body that are handed to the transport at a time."""
+
+LAST_READS = 4
+"""Reads of up to `SLICE` bytes from a connection whose upstream has reset it."""
 
 DRAIN_BYTES = 64 * 1024
 DRAIN_SECONDS = 1.0
@@ -131,7 +137,9 @@ class Http1Connection(asyncio.Protocol):
     def _send_more(self) -> None:
         """Writes of a large body what the transport takes."""
         unsent, transport = self._unsent, self._transport
-        while unsent is not None and transport is not None and not self._write_paused:
+        if unsent is None or transport is None:
+            return
+        while unsent is not None and not self._write_paused and not transport.is_closing():
             transport.write(unsent[:SLICE])
             unsent = self._unsent = unsent[SLICE:] if len(unsent) > SLICE else None
 
@@ -217,12 +225,8 @@ class Http1Connection(asyncio.Protocol):
 
     def _is_sent(self) -> bool:
         """Returns whether the request has gone out whole, so that another may follow it."""
-        return (
-            self._reusable
-            and self._unsent is None
-            and self._transport is not None
-            and not self._transport.get_write_buffer_size()
-        )
+        transport = self._transport  # while there is more to hand over, it holds some back
+        return self._reusable and transport is not None and not transport.get_write_buffer_size()
 
     def _rest(self, answer: Answer | None) -> None:
         """Forgets the exchange."""
@@ -312,6 +316,8 @@ class Http1Connection(asyncio.Protocol):
         self._ended(exc)
 
     def _ended(self, exc: Exception | None) -> None:
+        if isinstance(exc, OSError) and self._answer is not None:
+            self._hear_last_words(self._answer)
         if self.closed:
             return
         answer = self._answer
@@ -332,6 +338,23 @@ class Http1Connection(asyncio.Protocol):
             what = "in the middle of its head" if self._silent else "without an answer"
             error = UpstreamCut(f"upstream {self.peer} closed the connection {what}", before_bytes=not self._silent)
             self.fail(error)
+
+    def _hear_last_words(self, answer: Answer) -> None:
+        """Reads what the upstream said before it reset the connection; the failed write got in before the read.
+
+        So an upstream that refuses a large request and closes is heard (but not within TLS: nobody decrypts for us).
+        """
+        self._reusable = False
+        transport = self._transport
+        if transport is None or transport.get_extra_info("ssl_object") is not None:
+            return
+        with suppress(OSError), socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno())) as sock:
+            sock.setblocking(False)
+            for _ in range(LAST_READS):
+                data = sock.recv(SLICE)
+                if not data or self._answer is not answer:
+                    return
+                self.data_received(data)
 
 
 def _keep_alive_s(header: str | None) -> float | None:
