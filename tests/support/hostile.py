@@ -7,6 +7,7 @@ upstream keeps all its peers, so that a test can ask afterwards what each one go
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import socket
 import ssl
@@ -316,6 +317,11 @@ async def until(condition: Callable[[], object], seconds: float = 5.0) -> None:
             if condition():
                 return
             await asyncio.sleep(0.001)
+
+
+def open_files() -> int:
+    """Returns how many files and sockets this process has open."""
+    return len(os.listdir("/proc/self/fd"))
 
 
 PATIENT = Timeouts(connect=5, pool=5, first_byte=5, idle=5, total=20)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 import ssl
 import threading
@@ -23,7 +22,7 @@ from proxy.upstream.connect import cause_of, connect
 from proxy.upstream.pool import Http1Client
 from proxy.upstream.proxied import ProxiedClient
 from proxy.upstream.tls import TlsSettings, make_context
-from tests.support.hostile import PATIENT, HostileUpstream, Peer, Sink, answering, fixed, post, until
+from tests.support.hostile import PATIENT, HostileUpstream, Peer, Sink, answering, fixed, open_files, post, until
 
 
 @pytest.fixture(scope="module")
@@ -337,13 +336,13 @@ async def test_the_total_covers_connecting(full: int) -> None:
 
 
 async def test_cancelled_while_connecting_leaves_nothing_open(full: int) -> None:
-    before = _open_files()
+    before = open_files()
     task = asyncio.create_task(_connect("127.0.0.1", full))
-    await until(lambda: _open_files() > before)
+    await until(lambda: open_files() > before)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    await until(lambda: _open_files() == before, 1.0)
+    await until(lambda: open_files() == before, 1.0)
 
 
 async def test_cancelled_within_the_handshake_leaves_nothing_open() -> None:
@@ -392,7 +391,3 @@ async def test_small_writes_go_out_at_once() -> None:
 def test_causes_in_a_few_words(error: Exception, cause: str) -> None:
     assert cause_of(error).startswith(cause)
     assert "10.0.0.1" not in cause_of(error)
-
-
-def _open_files() -> int:
-    return len(os.listdir("/proc/self/fd"))

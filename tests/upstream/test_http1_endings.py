@@ -10,7 +10,18 @@ import pytest
 from proxy.errors import UpstreamCut
 from proxy.upstream.pool import Http1Client
 from proxy.upstream.response import Response
-from tests.support.hostile import PATIENT, SOON, HostileUpstream, Peer, Sink, answering, chunked, post, until
+from tests.support.hostile import (
+    PATIENT,
+    SOON,
+    HostileUpstream,
+    Peer,
+    Sink,
+    answering,
+    chunked,
+    open_files,
+    post,
+    until,
+)
 
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"transfer-encoding: chunked\r\n\r\n"
@@ -33,14 +44,17 @@ async def test_cancelled_while_uploading(client: Http1Client) -> None:
         await peer.stall()
 
     async with HostileUpstream(script) as upstream:
+        before = open_files()
         task = asyncio.create_task(client.send(post(upstream, bytes(50_000_000)), PATIENT))
         peer = await upstream.peer()
         await peer.head()
         peer.stop_reading()
-        await asyncio.sleep(0)
+        assert open_files() == before + 2
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
+        # The socket is closed at once, though the upstream takes nothing of what was still to be sent.
+        await until(lambda: open_files() == before + 1, SOON)
         peer.transport.resume_reading()
         assert await peer.was_closed()
         assert client.counts.open == 0

@@ -115,6 +115,7 @@ async def test_waiting_has_a_limit() -> None:
     held = await _take(pool)
     with pytest.raises(TimeoutError):
         await pool.acquire(0.02)
+    assert not pool._line
     assert _counts(pool) == (1, 0, 0)
     pool.give_back(held)
     assert _counts(pool) == (1, 1, 0)
@@ -149,6 +150,20 @@ async def test_a_connection_that_dies_on_its_way_to_the_one_in_line(tasks: list[
     held.abort()
     assert await tasks[0] is not held
     assert _counts(pool) == (1, 0, 0)
+
+
+async def test_who_was_given_a_dead_connection_keeps_the_head_of_the_line(
+    tasks: list[asyncio.Task[FakeConnection]],
+) -> None:
+    pool = _pool(2)
+    one, two = await _take(pool), await _take(pool)
+    await _in_line(pool, 3, tasks)
+    pool.give_back(one)  # to the first in line,
+    one.abort()  # but it dies, and its slot goes to the second
+    await tasks[1]
+    two.abort()
+    await tasks[0]
+    assert not tasks[2].done()
 
 
 async def test_a_fresh_one_is_asked_for() -> None:
@@ -191,6 +206,16 @@ async def test_idle_connections_have_an_age() -> None:
     await asyncio.sleep(0.07)
     assert _counts(pool) == (0, 0, 0)
     assert all(connection.closed for connection in held)
+
+
+async def test_an_aged_connection_is_not_handed_out_before_the_timer_gets_to_it() -> None:
+    pool = _pool()
+    one = await _take(pool)
+    pool.give_back(one)
+    one.idle_since -= 30.0
+    assert await _take(pool) is not one
+    assert one.closed
+    assert _counts(pool) == (1, 0, 0)
 
 
 async def test_the_upstream_may_say_a_shorter_age() -> None:

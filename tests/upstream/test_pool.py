@@ -141,17 +141,16 @@ async def test_a_new_connection_that_dies_is_not_replaced(client: Http1Client) -
 async def test_the_second_time_is_never_on_another_kept_connection(client: Http1Client) -> None:
     async def script(peer: Peer) -> None:
         await peer.request()
+        await upstream.peer(2)  # so there are three of them
         await peer.send(fixed(b"fine"))
         await peer.request()
         peer.close()  # every kept connection dies at its second request
 
     async with HostileUpstream(script) as upstream:
-        responses = [await client.send(post(upstream), PATIENT) for _ in range(3)]
-        assert [await each.read(10) for each in responses] == [b"fine"] * 3
-        kept = len(upstream.peers)
-        assert kept == 3
+        assert await asyncio.gather(*(_ask(client, upstream) for _ in range(3))) == [b"fine"] * 3
+        assert client.counts.idle == 3
         assert await _ask(client, upstream) == b"fine"
-        assert len(upstream.peers) == kept + 1
+        assert len(upstream.peers) == 4
 
 
 async def _hold(client: Http1Client, upstream: HostileUpstream) -> Sink:

@@ -145,14 +145,14 @@ async def test_cancelled_while_connecting(tls: tuple[ssl.SSLContext, TlsSettings
 async def test_a_kept_connection_that_dies_without_a_byte_is_replaced_once() -> None:
     async def script(peer: Peer) -> None:
         await peer.request()
+        await upstream.peer(2)  # so there are three of them
         await peer.send(fixed(b"fine"))
         await peer.request()
-        peer.close()
+        peer.close()  # every kept connection dies at its second request
 
     async with HostileUpstream(script) as upstream:
         client = ProxiedClient()
-        responses = [await client.send(post(upstream), PATIENT) for _ in range(3)]
-        assert [await each.read(10) for each in responses] == [b"fine"] * 3
+        assert await asyncio.gather(*(_ask(client, post(upstream)) for _ in range(3))) == [b"fine"] * 3
         assert await _ask(client, post(upstream)) == b"fine"
         assert len(upstream.peers) == 4
         await client.close()
