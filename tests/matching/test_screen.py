@@ -16,7 +16,8 @@ LETTERS = "abcdß1_ .\u0130A"
 
 
 def texts(alphabet: str = LETTERS, **sizes: int) -> st.SearchStrategy[str]:
-    return st.text(st.sampled_from(alphabet), **sizes)
+    """Returns texts, many of them of two letters only: there words begin, end and hold each other."""
+    return st.one_of(st.text(st.sampled_from(alphabet[:2]), **sizes), st.text(st.sampled_from(alphabet), **sizes))
 
 
 def cuts(text: str, places: list[int]) -> list[str]:

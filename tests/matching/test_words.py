@@ -77,9 +77,15 @@ def test_whole_phrases_may_begin_and_end_in_signs() -> None:
 def test_long_pieces_take_a_quick_way_to_the_same_end(words: list[str], text: str, cut: int) -> None:
     search = Words([Word(word) for word in words], EXACT)
     padding = "x" * 400
-    once = found(search, text[:cut], padding + text[cut:] + padding, text)
-    slowly = found(search, *(text[:cut] + padding + text[cut:] + padding + text))
+    once = found(search, text[:cut], padding + text[cut:], text)
+    slowly = found(search, *(text[:cut] + padding + text[cut:] + text))
     assert once == slowly
+
+
+def test_a_long_piece_may_end_inside_a_word() -> None:
+    for cut in range(7):
+        pieces = ("x" * 300 + "banned"[:cut], "banned"[cut:] + "x" * 300)
+        assert found(Words([Word("banned")], EXACT), *pieces) == [(300, 0, 306)]
 
 
 def test_hold_back_is_what_may_still_become_a_match() -> None:
