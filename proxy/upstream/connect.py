@@ -56,7 +56,8 @@ def cause_of(error: BaseException) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"certificate verify failed: {error.verify_message or error.reason}"
     if isinstance(error, ssl.SSLError):
-        reason = (error.reason or "unexpected end").replace("_", " ").lower()
+        # Those raised by an event loop itself have no reason.
+        reason = (getattr(error, "reason", None) or "unexpected end").replace("_", " ").lower()
         if "wrong version number" in reason:
             reason += "; is it a plain http:// server?"
         return f"TLS failed: {reason}"

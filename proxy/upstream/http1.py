@@ -20,18 +20,15 @@ from typing import Protocol, cast
 from ..errors import TimeoutPhase, UpstreamCut, UpstreamError, UpstreamGarbled, UpstreamTimeout, UpstreamUnreachable
 from .answer import FAULTS, MAX_HEAD, Answer, fault_of
 from .client import OnData, Timeouts
+from .connect import cause_of
 from .deadlines import Deadlines
-from .response import Response, discard
+from .response import DRAIN_BYTES, DRAIN_SECONDS, Response, discard
 
 SLICE = 64 * 1024
 """Bytes of a request body that are handed to the transport at a time."""
 
 LAST_READS = 4
 """Reads of up to `SLICE` bytes from a connection whose upstream has reset it."""
-
-DRAIN_BYTES = 64 * 1024
-DRAIN_SECONDS = 1.0
-"""How much of an unwanted rest of a body, and for how long, is read to keep a connection."""
 
 _SAID = {
     "first_byte": "did not begin to answer within",
@@ -330,10 +327,9 @@ class Http1Connection(asyncio.Protocol):
                 response.finish(None)
         elif answer.status:
             self.fail(UpstreamCut(f"upstream {self.peer} closed the connection before its answer was complete"))
-        elif isinstance(exc, ssl.SSLError) and not self._silent:
+        elif isinstance(exc, ssl.SSLError) and self.fresh and not self._silent:
             # With TLS 1.3 an upstream says only now that it does not take our certificate.
-            why = (exc.reason or "").replace("_", " ").lower()
-            self.fail(UpstreamUnreachable(f"upstream {self.peer} ended TLS: {why}"))
+            self.fail(UpstreamUnreachable(f"upstream {self.peer} cannot be reached: {cause_of(exc)}"))
         else:
             what = "in the middle of its head" if self._silent else "without an answer"
             error = UpstreamCut(f"upstream {self.peer} closed the connection {what}", before_bytes=not self._silent)

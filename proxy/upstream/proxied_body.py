@@ -11,10 +11,7 @@ import aiohttp
 from ..errors import TimeoutPhase, UpstreamCut, UpstreamError, UpstreamGarbled, UpstreamTimeout
 from .client import OnData, Timeouts
 from .deadlines import Deadlines
-from .response import Response, discard
-
-DRAIN_BYTES = 64 * 1024
-DRAIN_SECONDS = 1.0
+from .response import DRAIN_BYTES, DRAIN_SECONDS, Response, discard
 
 
 class ProxiedBody:

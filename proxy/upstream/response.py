@@ -17,6 +17,10 @@ from .decoded import DecodedBody
 MAX_PENDING = 64 * 1024
 """Bytes of body that may wait for `stream`; with more, reading is paused."""
 
+DRAIN_BYTES = 64 * 1024
+DRAIN_SECONDS = 1.0
+"""How much of an unwanted rest of a body, and for how long, a carrier reads to keep its connection."""
+
 _WAITING, _STREAMING, _DONE = range(3)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from math import inf
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from proxy.errors import UpstreamCut
+from proxy.errors import UpstreamCut, UpstreamUnreachable
 from proxy.upstream.http1 import Http1Connection, Owner
 from proxy.upstream.response import Response
 from tests.support.hostile import PATIENT, Sink, chunked, fixed
@@ -54,7 +55,7 @@ class _Owner(Owner):
 def _connection() -> tuple[Http1Connection, _Owner]:
     owner = _Owner()
     connection = Http1Connection(asyncio.get_running_loop(), owner, "a:1")
-    connection.connection_made(_Transport())
+    connection.connection_made(_Transport({"ssl_object": object()}))
     return connection, owner
 
 
@@ -153,3 +154,15 @@ async def test_an_answer_to_a_request_that_is_not_out_yet_ends_the_connection() 
     connection.data_received(b"x")
     assert (sink.body, sink.ends) == (b"x", [None])
     assert owner.events == ["lost"]
+
+
+@pytest.mark.parametrize("fresh", [True, False])
+async def test_tls_that_fails_before_an_answer(fresh: bool) -> None:
+    connection, _ = _connection()
+    connection.fresh = fresh
+    task = asyncio.create_task(connection.send(b"", b"", PATIENT, inf))
+    await asyncio.sleep(0)
+    connection.connection_lost(ssl.SSLError(1, "[SSL: TLSV13_ALERT_CERTIFICATE_REQUIRED] alert"))
+    # A kept connection has shaken hands before: its end says nothing of certificates, and it may be replaced.
+    with pytest.raises(UpstreamUnreachable if fresh else UpstreamCut):
+        await task
