@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from .api.chat.relay import ChatRelay
 from .errors import ExchangeError
-from .events import OUTPUT_EVENTS, Event, Finish, UpstreamFailed, Usage
+from .events import OUTPUT_EVENTS, Event, Finish, TextDelta, UpstreamFailed, Usage
 from .exchange import Outcome
 from .providers.provider import Decoder
 from .sse.parser import SseParser
@@ -82,12 +82,24 @@ class Bridge(Protocol):
 class Translation:
     """Parser, decoder, the stages' filters and the encoder of one attempt.
 
+    A read that the decoder knows to be one more piece of text needs no parsing: it goes straight to the filters.
+
     `open_client` is called before the first event is encoded, so that what opens the stream is numbered first.
     `exchange.committed` is set with the first event that shows the client a part of the answer; until then an error of
     the upstream is raised instead of encoded, so that another attempt can be made.
     """
 
-    __slots__ = ("_decoder", "_encoder", "_exchange", "_filters", "_held", "_open_client", "_parser")
+    __slots__ = (
+        "_decoder",
+        "_encode",
+        "_encoder",
+        "_exchange",
+        "_filters",
+        "_held",
+        "_open_client",
+        "_parser",
+        "_text_of",
+    )
 
     def __init__(
         self,
@@ -103,6 +115,8 @@ class Translation:
         self._decoder = decoder
         self._filters = tuple(one.on_events for one in filters)
         self._encoder = encoder
+        self._encode = encoder.encode
+        self._text_of = decoder.text_of
         self._held: list[Event] = []  # what came before the first output event
 
     @property
@@ -112,8 +126,18 @@ class Translation:
 
     def feed(self, data: bytes) -> bytes:
         """Takes one read of the upstream's body; returns what the client gets for it. Hot: once a read."""
+        text = self._text_of(data)
+        if text:
+            events: list[Event] = [TextDelta(text)]
+            return self._pass(events) if self._filters else self._encode(events)
         events = self._decoder.feed(self._parser.feed(data))
-        return self._pass(events) if events else b""
+        if not events:
+            return b""
+        only = events[0]
+        out = self._pass(events)
+        if len(events) == 1 and type(only) is TextDelta:
+            self._decoder.learn(data, only.text)
+        return out
 
     def finish(self, error: ExchangeError | None = None) -> bytes:
         """Says that the upstream's body has ended, as it should or by an error; returns the rest."""

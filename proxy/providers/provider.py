@@ -52,6 +52,15 @@ class Decoder(Protocol):
     def feed(self, payloads: Sequence[Payload]) -> list[Event]:
         """Takes payloads of the stream; returns the events they make. Hot: once a read."""
 
+    def text_of(self, read: bytes) -> str:
+        """Returns the text of a read that is known to be one plain chunk of text, "" for any other. Hot: once a read.
+
+        Only asked while no event is half received; such a read is not fed.
+        """
+
+    def learn(self, read: bytes, text: str) -> None:
+        """Tells of a read that was one whole event and gave that text alone, so that the next like it is known."""
+
     def finish(self) -> list[Event]:
         """Says that the body has ended as it should; returns the rest, ending in `Finish` or `UpstreamFailed`."""
 

@@ -24,6 +24,7 @@ from ...events import Event, Finish, FinishReason, UpstreamFailed
 from ..provider import Payload
 from .chunk import Choice, Chunk, Delta, decode_chunk, decode_leniently
 from .citations import from_citations
+from .frame import LearnedFrame
 from .message import Message
 from .stream_error import error_in, stream_error
 from .surrogates import Surrogates, has_halves, load
@@ -61,6 +62,7 @@ class ChatDecoder:
     __slots__ = (
         "_citations",
         "_finish",
+        "_frame",
         "_malformed_run",
         "_message",
         "_streams",
@@ -69,6 +71,7 @@ class ChatDecoder:
         "_usage_last",
         "done",
         "malformed",
+        "text_of",
     )
 
     def __init__(self, *, think_tags: ThinkTags = "off", make_call_id: Callable[[], str] = new_call_id) -> None:
@@ -76,6 +79,8 @@ class ChatDecoder:
         self.malformed = 0
         self._malformed_run = 0
         self._message = Message(think_tags, make_call_id)
+        self._frame = LearnedFrame()
+        self.text_of = self._frame.text
         self._surrogates: Surrogates | None = None
         self._finish: str | None = None
         self._tier: str | None = None
@@ -85,6 +90,7 @@ class ChatDecoder:
 
     def feed(self, payloads: Sequence[Payload]) -> list[Event]:
         """Takes payloads; returns the events they make. Hot: once a read."""
+        self._frame.forget()
         events: list[Event] = []
         for name, data in payloads:
             if self.done:
@@ -94,6 +100,13 @@ class ChatDecoder:
             else:
                 self._payload(data, events)
         return events
+
+    def learn(self, read: bytes, text: str) -> None:
+        """Tells of a read that was one whole event and gave that text alone, so that the next like it is known."""
+        if self._message.plain and self._surrogates is None and not self.done:
+            self._frame.learn(read, text)
+        else:
+            self._frame.forget()
 
     def finish(self) -> list[Event]:
         """Says that the body has ended; returns the rest, ending in Finish or UpstreamFailed."""

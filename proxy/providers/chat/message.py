@@ -46,6 +46,11 @@ class Message:
         self._annotations: list[dict[str, Any]] = []  # that came before their text
         self._cited: set[str] = set()  # addresses that have an annotation
 
+    @property
+    def plain(self) -> bool:
+        """Whether another piece of text would be a TextDelta and nothing else."""
+        return self._in_text and self._think is None and not self._logprobs
+
     def take(self, delta: Delta, logprobs: Logprobs | None, events: list[Event]) -> None:
         """Takes what one chunk adds. Hot: once a chunk."""
         content = delta.content

@@ -1,0 +1,84 @@
+"""Recognises chunks that differ from the last one in nothing but their text, so that they need not be parsed.
+
+Most servers send every text chunk of an answer in the same bytes but for the text. What stands around the text of one
+chunk is learned: `data: {...,"content":` in front, `...}` and a blank line behind. A read that begins and ends with
+the same bytes, and holds exactly one JSON string between them, is the same chunk with another text: JSON leaves no
+other reading, because the bytes around the string were parsed once and the string cannot reach out of its quotes.
+
+That the string is the answer's text and not some other member called `content` is proved when the frame is learned,
+by parsing the chunk once more with another string in its place.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from .chunk import decode_chunk
+
+_MEMBER = b'"content":'
+_PROBE = b'"\\u0000probe"'
+_PROBE_TEXT = "\0probe"
+_PATIENCE = 8  # frames that were learned and never seen again, before learning is given up
+
+_decode_string = msgspec.json.Decoder(str).decode
+_encode = msgspec.json.encode
+
+
+class LearnedFrame:
+    """The bytes around the text of the last plain chunk; servers whose chunks all differ are noticed and left alone."""
+
+    __slots__ = ("_end", "_prefix", "_start", "_suffix", "_wasted")
+
+    def __init__(self) -> None:
+        self._prefix: bytes | None = None
+        self._suffix = b""
+        self._start = 0  # where the string begins in a read, its quote included
+        self._end = 0  # where it ends, counted from the read's end
+        self._wasted = 0
+
+    def text(self, read: bytes) -> str:
+        """Returns the text of a read that is the learned chunk but for its text; "" for any other. Hot: once a read."""
+        prefix = self._prefix
+        if prefix is None or not read.startswith(prefix) or not read.endswith(self._suffix):
+            return ""
+        try:
+            text = _decode_string(read[self._start : self._end])
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return ""
+        self._wasted = 0
+        return text
+
+    def learn(self, read: bytes, text: str) -> None:
+        """Learns the frame of a read that was one chunk of that text and nothing else."""
+        self._prefix = None
+        if self._wasted >= _PATIENCE or not read.startswith(b"data: ") or read.find(b"\n") != len(read) - 2:
+            return
+        self._wasted += 1
+        string = _encode(text)
+        at = read.find(_MEMBER + string)
+        if at < 0:
+            return
+        start = at + len(_MEMBER)
+        behind = read[start + len(string) :]
+        if _reads_back(read[6:start] + _PROBE + behind[:-2]):
+            # the string's own quotes are part of the frame, which makes what stands between them easy to cut out
+            self._prefix = read[: start + 1]
+            self._suffix = b'"' + behind
+            self._start = start
+            self._end = -len(behind)
+
+    def forget(self) -> None:
+        """Forgets the frame: something else has come since."""
+        self._prefix = None
+
+
+def _reads_back(payload: bytes) -> bool:
+    """Tells whether the probe is found as the text of the first answer, and nothing but it."""
+    try:
+        chunk = decode_chunk(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return False
+    if not chunk.choices or len(chunk.choices) != 1 or chunk.choices[0].index:
+        return False
+    delta = chunk.choices[0].delta
+    return delta is not None and delta.content == _PROBE_TEXT
