@@ -25,7 +25,8 @@ class Snapshot:
         rest.setdefault("background", False)
         rest["model"] = model
         self._head = _encode({"id": response_id, "object": "response", "created_at": created_at})[:-1]
-        self._rest = _encode(rest)[1:]
+        # JSON of the client's own may have line ends between its tokens; the data of an event is one line
+        self._rest = _encode(rest)[1:].translate(None, b"\r\n")
 
     def render(
         self,
@@ -38,7 +39,13 @@ class Snapshot:
         incomplete_reason: str | None = None,
         service_tier: str | None = None,
     ) -> bytes:
-        """Returns the Response as JSON. `output` is the JSON list of its items."""
+        """Returns the Response as JSON. `output` is the JSON list of its items, `service_tier` the one really used.
+
+        Until that is known the tier that was asked for is shown, and `auto` has become `default` in the end.
+        """
+        tier = service_tier or self._tier
+        if tier == "auto" and status != "in_progress":
+            tier = "default"
         return (
             b'%b,"status":"%b","completed_at":%b,"error":%b,"incomplete_details":%b,"output":%b,"usage":%b,"service_tier":%b,%b'
             % (
@@ -49,7 +56,7 @@ class Snapshot:
                 _encode(None if incomplete_reason is None else {"reason": incomplete_reason}),
                 output,
                 _encode(None if usage is None else usage_object(usage)),
-                _encode(service_tier or self._tier),
+                _encode(tier),
                 self._rest,
             )
         )

@@ -85,3 +85,20 @@ def test_any_names_become_legal_and_unique_and_come_back(pairs):
     assert all(LEGAL.fullmatch(one) for one in upstream)
     assert len(set(upstream)) == len(pairs)
     assert [(names.lookup(one).namespace, names.lookup(one).name) for one in upstream] == pairs
+
+
+def test_every_call_is_allowed_unless_the_request_names_tools():
+    names = ToolMap.of([tool("f"), tool("g")])
+    assert names.allows("f")
+    assert names.allows("nobody declared this")
+
+
+def test_only_the_named_tools_are_allowed_under_whatever_name_they_are_called():
+    tools = [tool("f"), tool("add", "ns"), tool("g"), tool("shell", kind="shell")]
+    names = ToolMap.of(tools)
+    names.allow_only([tools[1], tools[3]])
+    assert [name for name in ("f", "ns__add", "add", "g", "shell", "unknown") if names.allows(name)] == [
+        "ns__add",
+        "add",
+        "shell",
+    ]

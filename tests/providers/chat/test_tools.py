@@ -174,6 +174,15 @@ def test_allowed_tools_are_a_list_where_there_is_one():
     strict_chat.check(built.body, keys=strict_chat.OPENAI)
 
 
+@pytest.mark.parametrize("profile", [None, PROFILE])
+def test_calls_outside_the_allowed_tools_are_known_on_the_way_back(profile):
+    choice = {"type": "allowed_tools", "tools": [{"type": "function", "name": "g"}]}
+    allowed = chat(*filter(None, [profile]), tools=TWO, tool_choice=choice).tools
+    assert [name for name in ("f", "g") if allowed.allows(name)] == ["g"]
+    forced = chat(*filter(None, [profile]), tools=TWO, tool_choice={"type": "function", "name": "g"}).tools
+    assert forced.allows("f")
+
+
 def test_a_hosted_tool_that_was_chosen_is_named():
     built = chat(tools=[function("f"), {"type": "web_search"}], tool_choice={"type": "web_search"})
     assert "tool_choice" not in built.body

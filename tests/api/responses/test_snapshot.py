@@ -1,0 +1,81 @@
+"""Snapshot: the Response object in its different states."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+
+from proxy.api.responses.snapshot import Snapshot, usage_object
+from proxy.events import Usage
+from tests.support.grammar import check_response
+from tests.support.machines import ECHO
+from tests.support.sdk_types import check_object
+
+
+def snapshot(**echo: Any) -> Snapshot:
+    """Returns the snapshot of a request that gave some fields."""
+    return Snapshot({**ECHO, **echo}, response_id="resp_" + "1" * 24, created_at=7, model="m")
+
+
+def shown(status: str, **changes: Any) -> dict[str, Any]:
+    """Returns the Response of an empty request in a state."""
+    found: dict[str, Any] = json.loads(snapshot().render(status, **changes))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("status", "changes"),
+    [
+        ("in_progress", {}),
+        ("completed", {"completed_at": 9, "usage": Usage(1, 2, total_tokens=3)}),
+        ("incomplete", {"incomplete_reason": "max_output_tokens"}),
+        ("failed", {"error": {"code": "server_error", "message": "m"}}),
+    ],
+)
+def test_every_state_is_a_whole_response(status: str, changes: dict[str, Any]) -> None:
+    response = check_response(shown(status, **changes))
+    check_object(response)
+    assert (response["id"], response["created_at"], response["model"]) == ("resp_" + "1" * 24, 7, "m")
+    assert response["background"] is False
+
+
+def test_the_output_is_taken_as_it_is() -> None:
+    assert shown("in_progress", output=b'[{"a":1}]')["output"] == [{"a": 1}]
+
+
+def test_usage_has_every_key_always() -> None:
+    assert usage_object(Usage()) == {
+        "input_tokens": 0,
+        "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
+        "output_tokens": 0,
+        "output_tokens_details": {"reasoning_tokens": 0},
+        "total_tokens": 0,
+    }
+
+
+@pytest.mark.parametrize(
+    ("asked", "used", "first", "last"),
+    [
+        (None, None, "default", "default"),
+        ("auto", None, "auto", "default"),
+        ("flex", None, "flex", "flex"),
+        ("auto", "priority", "auto", "priority"),
+    ],
+)
+def test_the_tier_is_the_one_asked_for_until_it_is_known(
+    asked: str | None, used: str | None, first: str, last: str
+) -> None:
+    one = snapshot(service_tier=asked)
+    assert json.loads(one.render("in_progress"))["service_tier"] == first
+    assert json.loads(one.render("completed", completed_at=9, service_tier=used))["service_tier"] == last
+
+
+def test_the_clients_own_json_does_not_break_the_line() -> None:
+    schema = msgspec.Raw(b'{\r\n  "type": "object",\n  "description": "a\\nb"\n}')
+    rendered = snapshot(tools=[{"parameters": schema}]).render("in_progress")
+    assert b"\n" not in rendered
+    assert b"\r" not in rendered
+    assert json.loads(rendered)["tools"] == [{"parameters": {"type": "object", "description": "a\nb"}}]
