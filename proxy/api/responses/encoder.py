@@ -194,7 +194,10 @@ class ResponsesEncoder:
                 self._open_reasoning(out).hidden.append(event.text)
             return
         kind: PartKind = "summary_text" if event.summary or shown == "summary" else "reasoning_text"
-        self._delta(self._open_part(kind, out), event.text, out)
+        part = self._part
+        if part is None or part.kind != kind or self._calls.by_key:
+            part = self._open_part(kind, out)
+        self._delta(part, event.text, out)
 
     def _on_state(self, event: ReasoningState, out: list[bytes]) -> None:
         """Keeps what the provider wants back. It may come before, with or after the thinking that it belongs to."""
@@ -202,7 +205,7 @@ class ResponsesEncoder:
             _merge(self._item.state, event.state)
             return
         _merge(self._pending_state, event.state)
-        if self._item is None and not self._calls.busy():
+        if self._item is None and not self._calls.by_key:
             self._flush_state(out)
 
     def _on_annotation(self, event: Annotation, out: list[bytes]) -> None:

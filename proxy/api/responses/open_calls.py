@@ -22,21 +22,17 @@ _encode = msgspec.json.encode
 
 
 class OpenCalls:
-    """Takes the events of tool calls. `tools` says what the client calls them."""
+    """Takes the events of tool calls. `tools` says what the client calls them; `by_key` holds the open ones."""
 
-    __slots__ = ("_by_key", "_last", "_obfuscation", "_output", "_writer", "tools")
+    __slots__ = ("_last", "_obfuscation", "_output", "_writer", "by_key", "tools")
 
     def __init__(self, writer: EventWriter, output: Output, tools: ToolForms | None, *, obfuscation: bool) -> None:
         self._writer = writer
         self._output = output
         self._obfuscation = obfuscation
-        self._by_key: dict[int, CallItem] = {}
+        self.by_key: dict[int, CallItem] = {}
         self._last: int | None = None  # key of the call that grew last: the only one that may have become whole
         self.tools = tools
-
-    def busy(self) -> bool:
-        """Tells whether a call is open."""
-        return bool(self._by_key)
 
     def allows(self, event: ToolCallStart) -> bool:
         """Tells whether the client is to see a call."""
@@ -47,14 +43,14 @@ class OpenCalls:
         self.close_whole(out)
         form = self.tools.lookup(event.name) if self.tools is not None else None
         call = CallItem(event.call_id, event.name, form, freeform=event.freeform)
-        self._by_key[event.key] = call
+        self.by_key[event.key] = call
         self._last = event.key
         if call.grammar.delta is not None:
             self._add(call, out)
 
     def delta(self, event: ToolCallDelta, out: list[bytes]) -> None:
         """Adds to a call's arguments. Hot: once an event."""
-        call = self._by_key.get(event.key)
+        call = self.by_key.get(event.key)
         text = event.arguments
         if call is None or not text:
             return  # not shown, or closed as whole: then only white space can follow
@@ -64,13 +60,20 @@ class OpenCalls:
         call.written.pieces.append(text)
         if call.input is not None:
             text = call.input.feed(text)
-        if text and call.template:
+        if not text or not call.template:
+            return
+        if self._obfuscation:
             self._show(call, text, out)
+        else:
+            call.shown.append(text)
+            number = self._writer.next
+            self._writer.next = number + 1
+            out.append(call.template % (number, _encode(text)))
 
     def close_whole(self, out: list[bytes]) -> None:
         """Closes the call that grew last, if its arguments are complete: something else follows."""
-        if self._last is not None and (call := self._by_key.get(self._last)) is not None and call.is_whole():
-            del self._by_key[self._last]
+        if self._last is not None and (call := self.by_key.get(self._last)) is not None and call.is_whole():
+            del self.by_key[self._last]
             self.close(call, "completed", out)
 
     def close(self, call: CallItem, status: ItemStatus, out: list[bytes]) -> None:
@@ -91,13 +94,13 @@ class OpenCalls:
 
     def take_all(self) -> list[CallItem]:
         """Returns the open calls, those that the client has seen by their place, and forgets them."""
-        calls = sorted(self._by_key.values(), key=lambda call: (call.index < 0, call.index))
-        self._by_key.clear()
+        calls = sorted(self.by_key.values(), key=lambda call: (call.index < 0, call.index))
+        self.by_key.clear()
         return calls
 
     def chars(self) -> int:
         """Returns how many characters the model wrote for the open calls."""
-        return sum(call.chars() for call in self._by_key.values())
+        return sum(call.chars() for call in self.by_key.values())
 
     def _add(self, call: CallItem, out: list[bytes]) -> None:
         self._output.add(call, out)
@@ -106,14 +109,12 @@ class OpenCalls:
             call.template = delta_template(call.grammar.delta, call.place)
 
     def _show(self, call: CallItem, text: str, out: list[bytes]) -> None:
+        assert call.grammar.delta is not None
         call.shown.append(text)
-        if self._obfuscation and call.grammar.delta is not None:
-            fields: dict[str, Any] = {**call.place, "delta": text, "obfuscation": padding(text)}
-            out.append(self._writer.event(call.grammar.delta, fields))
-        else:
-            number = self._writer.next
-            self._writer.next = number + 1
-            out.append(call.template % (number, _encode(text)))
+        fields: dict[str, Any] = {**call.place, "delta": text}
+        if self._obfuscation:
+            fields["obfuscation"] = padding(text)
+        out.append(self._writer.event(call.grammar.delta, fields))
 
 
 def _rest(call: CallItem, status: ItemStatus) -> str:

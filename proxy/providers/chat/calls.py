@@ -36,9 +36,12 @@ class _Call:
 
 
 class ToolCalls:
-    """Takes fragments of tool calls; returns ToolCallStart and ToolCallDelta events with keys of its own."""
+    """Takes fragments of tool calls; adds ToolCallStart and ToolCallDelta events with keys of its own.
 
-    __slots__ = ("_by_id", "_by_index", "_calls", "_last", "_new_id", "_used_ids")
+    `seen` tells whether any call has begun.
+    """
+
+    __slots__ = ("_by_id", "_by_index", "_calls", "_last", "_new_id", "_used_ids", "seen")
 
     def __init__(self, new_id: Callable[[], str]) -> None:
         self._new_id = new_id
@@ -47,9 +50,7 @@ class ToolCalls:
         self._by_id: dict[str, _Call] = {}  # those without an index
         self._last: _Call | None = None
         self._used_ids: set[str] = set()
-
-    def __bool__(self) -> bool:
-        return bool(self._calls)
+        self.seen = False
 
     def take(self, piece: ToolCallPiece, events: list[Event]) -> None:
         """Takes one fragment. Hot: once a chunk of arguments."""
@@ -119,6 +120,7 @@ class ToolCalls:
             return None
         call = _Call(len(self._calls))
         self._calls.append(call)
+        self.seen = True
         if piece.index is not None:
             self._by_index[piece.index] = call
         elif piece.id:

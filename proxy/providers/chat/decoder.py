@@ -90,23 +90,29 @@ class ChatDecoder:
 
     def feed(self, payloads: Sequence[Payload]) -> list[Event]:
         """Takes payloads; returns the events they make. Hot: once a read."""
-        self._frame.forget()
+        self._frame.prefix = None
         events: list[Event] = []
         for name, data in payloads:
             if self.done:
                 break
             if name:
                 self._named(name, data, events)
-            else:
-                self._payload(data, events)
+                continue
+            try:
+                chunk = decode_chunk(data)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                self._misfit(data, events)
+                continue
+            self._malformed_run = 0
+            if self._surrogates is not None:
+                self._surrogates.mend(chunk)
+            self._chunk(chunk, data, events)
         return events
 
     def learn(self, read: bytes, text: str) -> None:
         """Tells of a read that was one whole event and gave that text alone, so that the next like it is known."""
-        if self._message.plain and self._surrogates is None and not self.done:
+        if self._frame.patience and self._message.plain and self._surrogates is None and not self.done:
             self._frame.learn(read, text)
-        else:
-            self._frame.forget()
 
     def finish(self) -> list[Event]:
         """Says that the body has ended; returns the rest, ending in Finish or UpstreamFailed."""
@@ -117,25 +123,12 @@ class ChatDecoder:
 
     def whole(self, body: bytes) -> list[Event]:
         """Takes the body of a non-streamed answer; returns all its events."""
-        events: list[Event] = []
-        self._payload(body.strip(), events)
+        events = self.feed([(b"", body.strip())])
         if not self.done and self.malformed:
             self._fail(UpstreamGarbled("The upstream's answer is not JSON."), events)
         if not self.done:
             self._end(events, clean=True)
         return events
-
-    def _payload(self, data: bytes, events: list[Event]) -> None:
-        """Takes one payload that should be a chunk. Hot: once a chunk."""
-        try:
-            chunk = decode_chunk(data)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            self._misfit(data, events)
-            return
-        self._malformed_run = 0
-        if self._surrogates is not None:
-            self._surrogates.mend(chunk)
-        self._chunk(chunk, data, events)
 
     def _chunk(self, chunk: Chunk, data: bytes, events: list[Event]) -> None:
         """Takes one chunk that fits. Hot: once a chunk."""
@@ -192,7 +185,7 @@ class ChatDecoder:
         elif name == b"unframed":
             self._unframed(data, events)
         elif name != b"ping":
-            self._payload(data, events)
+            events += self.feed([(b"", data)])
 
     def _unframed(self, data: bytes, events: list[Event]) -> None:
         """Takes a body, or the end of one, that is no event stream: a whole answer, or an error."""
@@ -200,7 +193,7 @@ class ChatDecoder:
         if isinstance(obj, list) and obj and isinstance(obj[0], dict) and obj[0].get("error"):
             self._named(b"error", msgspec.json.encode(obj[0]["error"]), events)
         elif isinstance(obj, dict):
-            self._payload(data, events)
+            events += self.feed([(b"", data)])
             if not self.done and obj.get("choices"):
                 self._end(events, clean=True)
 

@@ -25,35 +25,39 @@ _encode = msgspec.json.encode
 
 
 class LearnedFrame:
-    """The bytes around the text of the last plain chunk; servers whose chunks all differ are noticed and left alone."""
+    """The bytes around the text of the last plain chunk; servers whose chunks all differ are noticed and left alone.
 
-    __slots__ = ("_end", "_prefix", "_start", "_suffix", "_wasted")
+    `prefix` is what stands in front of the text: None, to be set by whoever sees something else come, forgets the
+    frame. `patience` is how many frames may still be learned in vain: at 0 there is no use in more.
+    """
+
+    __slots__ = ("_end", "_start", "_suffix", "patience", "prefix")
 
     def __init__(self) -> None:
-        self._prefix: bytes | None = None
+        self.prefix: bytes | None = None
         self._suffix = b""
         self._start = 0  # where the string begins in a read, its quote included
         self._end = 0  # where it ends, counted from the read's end
-        self._wasted = 0
+        self.patience = _PATIENCE
 
     def text(self, read: bytes) -> str:
         """Returns the text of a read that is the learned chunk but for its text; "" for any other. Hot: once a read."""
-        prefix = self._prefix
+        prefix = self.prefix
         if prefix is None or not read.startswith(prefix) or not read.endswith(self._suffix):
             return ""
         try:
             text = _decode_string(read[self._start : self._end])
         except (msgspec.DecodeError, UnicodeDecodeError):
             return ""
-        self._wasted = 0
+        self.patience = _PATIENCE
         return text
 
     def learn(self, read: bytes, text: str) -> None:
         """Learns the frame of a read that was one chunk of that text and nothing else."""
-        self._prefix = None
-        if self._wasted >= _PATIENCE or not read.startswith(b"data: ") or read.find(b"\n") != len(read) - 2:
+        self.prefix = None
+        if not self.patience or not read.startswith(b"data: ") or read.find(b"\n") != len(read) - 2:
             return
-        self._wasted += 1
+        self.patience -= 1
         string = _encode(text)
         at = read.find(_MEMBER + string)
         if at < 0:
@@ -62,14 +66,10 @@ class LearnedFrame:
         behind = read[start + len(string) :]
         if _reads_back(read[6:start] + _PROBE + behind[:-2]):
             # the string's own quotes are part of the frame, which makes what stands between them easy to cut out
-            self._prefix = read[: start + 1]
+            self.prefix = read[: start + 1]
             self._suffix = b'"' + behind
             self._start = start
             self._end = -len(behind)
-
-    def forget(self) -> None:
-        """Forgets the frame: something else has come since."""
-        self._prefix = None
 
 
 def _reads_back(payload: bytes) -> bool:

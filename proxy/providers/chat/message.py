@@ -101,7 +101,7 @@ class Message:
 
     def release_lead(self, events: list[Event]) -> None:
         """Shows white space that turned out to be the whole text; behind a tool call it is none."""
-        if self._lead and not self.calls:
+        if self._lead and not self.calls.seen:
             self._say("", events)
 
     def _take_reasoning(self, delta: Delta, events: list[Event]) -> None:
@@ -194,7 +194,7 @@ class Message:
             self.calls.take(piece, events)
         if delta.function_call is not None:
             self.calls.take_legacy(delta.function_call, events)
-        if self.calls:
+        if self.calls.seen:
             self._in_text = False
             self.said = True
             self._lead.clear()

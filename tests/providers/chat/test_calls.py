@@ -167,7 +167,7 @@ def test_nameless_and_cut_tell_what_is_missing() -> None:
             taken.take(one, [])
         return taken
 
-    assert not calls()
+    assert not calls().seen
     assert calls(piece(0, "a", None, "{}")).nameless()
     assert not calls(piece(0, "a", "f")).nameless()
     assert calls(piece(0, "a", "f", "{}"), piece(1, "b", "f", "{")).cut()

@@ -123,7 +123,7 @@ def test_chunks_that_all_differ_are_left_alone() -> None:
         read = read_of("x", behind=f',"obfuscation":"{number}"')
         assert frame.text(read) == ""
         frame.learn(read, "x")
-    assert frame._prefix is None
+    assert (frame.prefix, frame.patience) == (None, 0)
 
 
 @pytest.mark.parametrize(
