@@ -48,11 +48,14 @@ class ModelRequest(ABC):
             raise BadRequest(f"The request body is not a JSON object: {error}", code="invalid_json") from None
 
     def get(self, name: str, default: Any = None) -> Any:
-        """Returns a field as plain Python values; absent and null give the default."""
+        """Returns a field as plain Python values; absent and null give the default. Raises BadRequest."""
         raw = self.fields.get(name)
         if raw is None:
             return default
-        value = msgspec.json.decode(raw)
+        try:
+            value = msgspec.json.decode(raw)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:  # 1e999, say: what is kept is unread
+            raise BadRequest(f"Invalid value for '{name}': {error}.", param=name, code="invalid_value") from None
         return default if value is None else value
 
     def set(self, name: str, value: Any) -> None:

@@ -51,6 +51,8 @@ def test_a_copy_keeps_its_changes_to_itself(kind: type[ModelRequest]) -> None:
         (b'{"model": ""}', "model", "invalid_type"),
         (b'{"model": 5}', "model", "invalid_type"),
         (b'{"model": "m", "stream": 1}', "stream", "invalid_type"),
+        (b'{"model": 1e999}', "model", "invalid_value"),
+        (b'{"model": "m", "stream": 1e999}', "stream", "invalid_value"),
     ],
 )
 def test_the_fields_that_everything_needs_are_checked(
