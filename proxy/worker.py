@@ -17,20 +17,31 @@ from .server.connection import Server
 _log = logging.getLogger("penstock")
 _LAST_WORDS_S = 5.0
 _BACKLOG = 1024
+_ECHO_S = 1.0
 
 
 class Worker:
     """Serves one configuration until it is stopped.
 
-    `ready` is called with the app once the address is served.
+    `ready` is called with the app once the address is served. A `supervised` worker may be told to stop twice: by a
+    terminal or service manager that signals every process of the group, and by its supervisor. That is one stop.
     """
 
-    def __init__(self, config: Config, listener: socket.socket, ready: Callable[[App], object] | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        listener: socket.socket,
+        ready: Callable[[App], object] | None = None,
+        *,
+        supervised: bool = False,
+    ) -> None:
         self._config = config
         self._listener = listener
         self._ready = ready
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
+        self._echo_s = _ECHO_S if supervised else 0.0
+        self._told_at = 0.0
 
     async def run(self) -> None:
         """Serves until `stop`, then drains; raises what kept the pipeline from starting."""
@@ -68,10 +79,16 @@ class Worker:
             self._hurry.set()
         self._stop.set()
 
+    def _signalled(self) -> None:
+        now = asyncio.get_running_loop().time()
+        if not self._stop.is_set() or now - self._told_at >= self._echo_s:
+            self._told_at = now
+            self.stop()
+
     def _catch_signals(self, loop: asyncio.AbstractEventLoop) -> None:
         try:
             for number in (signal.SIGTERM, signal.SIGINT):
-                loop.add_signal_handler(number, self.stop)
+                loop.add_signal_handler(number, self._signalled)
         except (ValueError, RuntimeError):
             pass  # not in the main thread: whoever runs the worker there calls `stop`
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
+import signal
 import socket
 
 import aiohttp
@@ -35,6 +38,34 @@ async def test_a_worker_serves_until_it_is_stopped() -> None:
         await running
         with pytest.raises(aiohttp.ClientConnectorError):
             await session.get(f"http://127.0.0.1:{port}/healthz")
+
+
+async def test_a_stop_that_is_told_twice_at_once_is_one_stop() -> None:
+    with contextlib.closing(listener("127.0.0.1", 0, shared=False)) as sock:
+        ready: asyncio.Future[App] = asyncio.get_running_loop().create_future()
+        worker = Worker(load_text(FILE.replace("5s", "60s"), "test"), sock, ready.set_result, supervised=True)
+        running = asyncio.ensure_future(worker.run())
+        async with asyncio.timeout(10):
+            await ready
+            reader, writer = await asyncio.open_connection(*sock.getsockname())
+            body = b'{"model":"echo","input":"[[stall]]","stream":true}'
+            head = b"POST /v1/responses HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+            writer.write(head + b"content-length: %d\r\n\r\n" % len(body) + body)
+            await reader.readuntil(b"response.in_progress")
+            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), signal.SIGINT)
+            while not worker._stop.is_set():
+                await asyncio.sleep(0.001)
+            await asyncio.wait([running], timeout=0.1)  # that nothing happens can only be watched
+            assert not running.done()
+            assert not worker._hurry.is_set()
+            worker._told_at -= 2
+            os.kill(os.getpid(), signal.SIGTERM)
+            rest = await reader.read()
+            await running
+        writer.close()
+    assert b"event: response.failed" in rest
+    assert b"shutting down" in rest
 
 
 def test_shared_listeners_take_one_port() -> None:

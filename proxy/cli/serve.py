@@ -36,11 +36,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
     parser.add_argument("--config", metavar="FILE", help="the file to serve (default: pipeline.yaml)")
     parser.add_argument("--host", help="the address to listen on, instead of the file's")
-    parser.add_argument("--port", type=int, help="the port to listen on, instead of the file's; 0 takes any free one")
+    parser.add_argument("--port", type=_port, help="the port to listen on, instead of the file's; 0 takes any free one")
     parser.add_argument("--workers", type=int, metavar="N", help="how many processes, instead of the file's")
     parser.add_argument(
         "--upstream", metavar="URL", help="serve every model name from this chat-completions server; needs no file"
     )
+
+
+def _port(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port (0 to 65535)")
+    return int(text)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -66,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"penstock: cannot listen on {config.listen.written}: {error.strerror or error}", file=sys.stderr)
         return 1
     if not shared:
-        return _serve(config, sock, announce=True)
+        return _serve(config, sock, announce=True, supervised=False)
     with contextlib.closing(sock), tempfile.TemporaryDirectory(prefix="penstock-") as directory:
         os.environ.setdefault(_COUNTERS, os.path.join(directory, "counters"))
         host, port = sock.getsockname()[:2]  # bound, never listened on: keeps the port while workers come and go
@@ -88,10 +94,10 @@ def _config(args: argparse.Namespace) -> Config:
 
 def _work(config: Config, host: str, port: int, index: int) -> int:
     os.environ["PENSTOCK_WORKER"] = str(index)
-    return _serve(config, listener(host, port, shared=True), announce=index == 0)
+    return _serve(config, listener(host, port, shared=True), announce=index == 0, supervised=True)
 
 
-def _serve(config: Config, sock: socket.socket, *, announce: bool) -> int:
+def _serve(config: Config, sock: socket.socket, *, announce: bool, supervised: bool) -> int:
     """Runs one worker in this process."""
     address = sock.getsockname()
     written = Listen(str(address[0]), int(address[1])).written
@@ -103,7 +109,7 @@ def _serve(config: Config, sock: socket.socket, *, announce: bool) -> int:
     announcing: list[asyncio.Task[None]] = []
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(Worker(config, sock, ready).run())
+            runner.run(Worker(config, sock, ready, supervised=supervised).run())
     except ConfigError as error:
         return _report(error)
     except KeyboardInterrupt:

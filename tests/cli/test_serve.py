@@ -52,6 +52,13 @@ def refused(*arguments: str, config: str | None = None, directory: Path) -> tupl
     return done.returncode, done.stderr
 
 
+@pytest.mark.parametrize("port", ["70000", "-1", "http", "²"])
+def test_a_port_that_is_none_is_refused(port: str, tmp_path: Path) -> None:
+    code, said = refused("--port", port, config=ECHO, directory=tmp_path)
+    assert code == 2
+    assert "is no port" in said
+
+
 def test_the_printed_curl_line_works_when_it_is_pasted() -> None:
     with serving() as served:
         line = next(line for line in served.said if "curl" in line)
