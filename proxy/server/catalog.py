@@ -32,9 +32,9 @@ class Catalog:
         data = [self._object(name, owner) for name, owner in names.items() if key is None or may_use(key, name)]
         return {"object": "list", "data": data}
 
-    async def get(self, name: str) -> dict[str, Any] | None:
-        """Returns the object of one model, or None when nothing serves that name."""
-        found = self._table.resolve(name)
+    async def get(self, name: str, key: Key | None) -> dict[str, Any] | None:
+        """Returns the object of one model, or None when nothing serves that name to the key."""
+        found = self._table.resolve(name) if key is None or may_use(key, name) else ()
         return self._object(name, found[0].provider.name) if found else None
 
     async def names(self) -> dict[str, str]:

@@ -65,5 +65,11 @@ async def test_a_key_sees_the_models_it_may_use() -> None:
 
 async def test_one_model_by_name() -> None:
     one = catalog(Lists("u"), _="*")
-    assert (await one.get("anything")) is not None
-    assert await catalog(Lists("u"), exact="x").get("other") is None
+    assert (await one.get("anything", None)) is not None
+    assert await catalog(Lists("u"), exact="x").get("other", None) is None
+
+
+async def test_a_key_does_not_see_a_model_it_may_not_use_by_its_name_either() -> None:
+    one = catalog(Lists("u"), _="*")
+    assert await one.get("a-1", Key("k", models=("a-*",))) is not None
+    assert await one.get("b-1", Key("k", models=("a-*",))) is None
