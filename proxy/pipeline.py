@@ -87,6 +87,10 @@ class Pipeline:
         """Answers an exchange whose request could not even be read."""
         return await Run(self, exchange, client).refuse(error)
 
+    async def left(self, exchange: Exchange, client: ClientStream) -> None:
+        """Ends an exchange whose client left before its request had come whole."""
+        await Run(self, exchange, client).left()
+
     def abort_all(self, error: ExchangeError) -> None:
         """Ends every running stream with an error."""
         for run in tuple(self.running):

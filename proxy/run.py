@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("penstock")
 _MAX_ERROR_BODY = 256 * 1024
+_ERROR_BODY_S = 10.0
+_MAX_HEADER = 1024
 _JSON = {"content-type": "application/json"}
 
 
@@ -46,6 +48,7 @@ class Run:
         "_encoder",
         "_exchange",
         "_filters",
+        "_head_lock",
         "_headed",
         "_pipeline",
         "_pump",
@@ -65,6 +68,7 @@ class Run:
         self._pump: Pump | None = None
         self._streaming = False
         self._headed = False
+        self._head_lock = asyncio.Lock()
         self._early: asyncio.Task[None] | None = None
         self._task: asyncio.Task[Reply | None] | None = None
         self._aborted: ExchangeError | None = None
@@ -101,12 +105,27 @@ class Run:
     async def refuse(self, error: ExchangeError) -> Reply:
         """Answers an exchange whose request could not be read; observers see it like any other."""
         try:
+            await self._observe()
+            return self._failed(error) or Reply.from_error(error)
+        except asyncio.CancelledError:
+            self._exchange.outcome = "cancelled"
+            raise
+        finally:
+            await self._settle()
+
+    async def left(self) -> None:
+        """Ends an exchange whose client left before its request had come whole."""
+        self._exchange.outcome = "cancelled"
+        try:
+            await self._observe()
+        finally:
+            await self._settle()
+
+    async def _observe(self) -> None:
+        try:
             await self._requests(self._pipeline.observers, self._filters)
-        except Exception as failure:  # the top of an exchange
-            _log.error("exchange %s failed", self._exchange.id, exc_info=failure)
-        reply = self._failed(error)
-        await self._settle()
-        return reply if reply is not None else Reply.from_error(error)
+        except Exception as error:  # the top of an exchange
+            _log.error("exchange %s failed", self._exchange.id, exc_info=error)
 
     # --- the request's way down
 
@@ -153,9 +172,14 @@ class Run:
                     self._filters.append(result)
         return None
 
-    async def _replied(self, reply: Reply) -> Reply:
-        """Takes a stage's own answer; filters that were there before it may still change its head."""
+    async def _replied(self, reply: Reply) -> Reply | None:
+        """Takes a stage's own answer; filters that were there before it may still change its head.
+
+        Behind the head of a stream only a refusal can still be told.
+        """
         exchange = self._exchange
+        if self._client.opened:
+            return self._failed(reply.error or InternalError("A stage answered when the stream had been opened."))
         exchange.error = reply.error
         exchange.outcome = "rejected" if reply.error is not None else "completed"
         head = Head(reply.status, {**self._headers(), **reply.headers})
@@ -192,7 +216,7 @@ class Run:
             exchange.timing.upstream_head = time.monotonic()
             attempt.status = response.status
             if not 200 <= response.status < 300:
-                raise provider.error(response.status, response.headers, await response.read(_MAX_ERROR_BODY))
+                raise provider.error(response.status, response.headers, await _error_body(response))
             if self._streaming:
                 await self._stream(deployment, response)
                 return None
@@ -253,7 +277,7 @@ class Run:
                 pump = AsyncPump(translation, self._client, response, self._write)
             else:
                 pump = Pump(translation, self._client, response, self._write)
-            self._at(self._pipeline.commit_after_s(exchange), self._open)
+            self._at(self._pipeline.commit_after_s(exchange), self._open_waiting)
         self._pump = pump
         try:
             await pump.run(
@@ -265,13 +289,21 @@ class Run:
 
     async def _take_whole(self, translation: Translation, body: bytes) -> None:
         """Streams an answer that came whole although a stream was asked for."""
-        self._write(await self._encode_whole(translation, body))
+        await self._encode_whole(translation, body, self._write)
         self._finished_stream()
 
-    async def _encode_whole(self, translation: Translation, body: bytes) -> bytes:
+    async def _encode_whole(
+        self, translation: Translation, body: bytes, write: Callable[[bytes], None] | None = None
+    ) -> None:
+        """Takes a whole answer through the filters; raises when they have kept its end."""
         if isinstance(translation, AsyncTranslation):
-            return await translation.pass_async(translation.decode_whole(body))
-        return translation.whole(body)
+            out = await translation.pass_async(translation.decode_whole(body))
+        else:
+            out = translation.whole(body)
+        if write is not None:
+            write(out)
+        if not translation.done:
+            raise InternalError("A stage of the pipeline has withheld the end of the answer.")
 
     async def _whole(self, deployment: Deployment, response: UpstreamResponse) -> Reply:
         """Answers a request that is not streamed."""
@@ -299,22 +331,23 @@ class Run:
     # --- the client's side
 
     async def _head(self) -> None:
-        """Lets the filters see status and headers of the answer, once an exchange."""
-        if self._headed:
-            return
-        self._headed = True
-        head = Head(200, self._exchange.response_headers)
-        for one in reversed(self._attempt_filters or self._filters):
-            await one.on_head(self._exchange, head)
+        """Lets the filters see status and headers of the answer, once an exchange; returns when all have."""
+        async with self._head_lock:
+            if self._headed:
+                return
+            self._headed = True
+            head = Head(200, self._exchange.response_headers)
+            for one in reversed(self._attempt_filters or self._filters):
+                await one.on_head(self._exchange, head)
 
     def _headers(self) -> dict[str, str]:
         exchange = self._exchange
         headers = {"x-request-id": exchange.id, **exchange.response_headers}
         if exchange.deployment is not None:
             headers["x-penstock-upstream"] = exchange.deployment.provider.name
-            headers["x-penstock-upstream-model"] = exchange.deployment.model
+            headers["x-penstock-upstream-model"] = exchange.deployment.model[:_MAX_HEADER]
         if exchange.ignored:
-            headers["x-penstock-ignored-params"] = ", ".join(exchange.ignored)
+            headers["x-penstock-ignored-params"] = _joined(exchange.ignored)
         if len(exchange.attempts) > 1:
             headers["x-penstock-attempts"] = str(len(exchange.attempts))
         return headers
@@ -333,7 +366,16 @@ class Run:
             self._early = asyncio.get_running_loop().create_task(self._head_and_open())
 
     async def _head_and_open(self) -> None:
-        await self._head()
+        try:
+            await self._head()
+        except Exception as error:  # the top of a task
+            _log.error("exchange %s failed", self._exchange.id, exc_info=error)
+            self.abort(InternalError("Penstock failed on this request; its log says why."))
+        else:
+            self._open_waiting()
+
+    def _open_waiting(self) -> None:
+        """Opens the stream of an exchange that still waits for its answer."""
         if self._exchange.outcome is None:
             self._open()
 
@@ -393,6 +435,8 @@ class Run:
 
     def _estimated_usage(self) -> Usage | None:
         """Returns a guess at what was used, where the upstream did not get to say it: four characters a token."""
+        if isinstance(self._bridge, Relay):
+            return self._bridge.machine.usage
         if self._encoder is None or self._exchange.upstream_request is None:
             return None
         if self._encoder.usage is not None:
@@ -405,3 +449,18 @@ class Run:
 def _outcome_of(error: ExchangeError, exchange: Exchange) -> Outcome:
     """Returns `rejected` for what was refused before any upstream had been asked, else `failed`."""
     return "failed" if exchange.attempts and not isinstance(error, BadRequest) else "rejected"
+
+
+async def _error_body(response: UpstreamResponse) -> bytes:
+    """Returns what an upstream says about its error; nothing when it cannot be had, for the status says enough."""
+    try:
+        async with asyncio.timeout(_ERROR_BODY_S):
+            return await response.read(_MAX_ERROR_BODY)
+    except (UpstreamError, TimeoutError):
+        return b""
+
+
+def _joined(names: Sequence[str]) -> str:
+    """Returns names as a list that fits in a header; what does not fit is an ellipsis."""
+    text = ", ".join(names)
+    return text if len(text) <= _MAX_HEADER else text[:_MAX_HEADER].rpartition(", ")[0] + ", ..."

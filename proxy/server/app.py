@@ -17,14 +17,13 @@ from ..exchange import Client, Exchange
 from ..pipeline import Pipeline
 from ..reply import Reply
 from ..request import Dialect
-from .body import read_body
+from .body import IDLE_S, read_body
 from .catalog import Catalog
 from .keepalive import KeepAlive
-from .stream import EventStream
+from .stream import EventStream, header_value
 
 _log = logging.getLogger("penstock")
-_STALLED_S = 120.0
-_REQUEST_ID = re.compile(r"[\w.:/=+-]{1,128}")
+_REQUEST_ID = re.compile(r"[\w.:/=+-]{1,128}", re.ASCII)
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
@@ -33,13 +32,17 @@ class App:
     """Serves one pipeline. `handle` is the handler of all requests.
 
     Paths are served with and without `/v1`. `max_streams` is how many exchanges run at a time; None is no limit.
+    `body_idle_s` is how long the next piece of a request's body may take.
     """
 
-    def __init__(self, pipeline: Pipeline, *, max_body: int, max_streams: int | None = None) -> None:
+    def __init__(
+        self, pipeline: Pipeline, *, max_body: int, max_streams: int | None = None, body_idle_s: float = IDLE_S
+    ) -> None:
         self._pipeline = pipeline
         self._max_body = max_body
         self._max_streams = max_streams
-        self._keepalive = KeepAlive(pipeline.keepalive_s, _STALLED_S)
+        self._body_idle_s = body_idle_s
+        self._keepalive = KeepAlive(pipeline.keepalive_s)
         self._catalog = Catalog(pipeline.models, int(time.time()))
         self._draining = False
         self._open = 0
@@ -74,6 +77,8 @@ class App:
 
     async def drained(self, timeout_s: float) -> bool:
         """Waits until nothing runs any more; tells whether that came about in time."""
+        if self._idle.is_set():
+            return True
         try:
             await asyncio.wait_for(self._idle.wait(), timeout_s)
         except TimeoutError:
@@ -114,10 +119,13 @@ class App:
         try:
             if self._max_streams is not None and self._open > self._max_streams:
                 raise Overloaded(f"This server answers {self._max_streams} requests at a time.", retry_after_s=1)
-            body = await read_body(request, self._max_body)
+            body = await read_body(request, self._max_body, self._body_idle_s)
             exchange.request = self._pipeline.dialects[dialect].request.parse(body)
         except ExchangeError as error:
             return _response(request, await self._pipeline.refuse(exchange, error, stream))
+        except asyncio.CancelledError:
+            await self._pipeline.left(exchange, stream)
+            raise
         try:
             reply = await self._pipeline.serve(exchange, stream)
         finally:
@@ -129,7 +137,7 @@ class App:
 
     async def _model(self, request: web.BaseRequest, name: str) -> web.StreamResponse:
         async def found(exchange: Exchange) -> Any:
-            model = await self._catalog.get(name)
+            model = await self._catalog.get(name, exchange.key)
             if model is None:
                 raise NotFound(f"The model {name!r} does not exist.", code="model_not_found", param="model")
             return model
@@ -181,7 +189,7 @@ def _response(request: web.BaseRequest, reply: Reply) -> web.Response:
     response = web.Response(status=reply.status, body=reply.body)
     headers = response.headers
     for name, value in reply.headers.items():
-        headers[name] = value.replace("\r", " ").replace("\n", " ")
+        headers[name] = header_value(value)
     headers.setdefault("server", "penstock")
     headers.setdefault("x-request-id", _request_id(request))
     return response

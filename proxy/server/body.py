@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import zlib
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Protocol
 
-from aiohttp import web
+from aiohttp import StreamReader, web
 
 from ..errors import BadRequest, RequestTooLarge, UnsupportedMedia
 
@@ -15,39 +18,58 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
+IDLE_S = 60.0
+"""How long the next piece of a body may take: whoever sends nothing must not hold a connection for ever."""
+
 _STEP = 256 * 1024
+_MAX_FRAMES = 1024
 
 
 class _Inflater(Protocol):
-    eof: bool
+    @property
+    def eof(self) -> bool: ...
+
+    @property
+    def unused_data(self) -> bytes: ...
 
     def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
 
 
-async def read_body(request: web.BaseRequest, max_bytes: int) -> bytes:
+async def read_body(request: web.BaseRequest, max_bytes: int, idle_s: float) -> bytes:
     """Returns the decoded body.
 
     Raises RequestTooLarge over `max_bytes` (as sent or decoded), UnsupportedMedia for an unknown content type or
-    coding, BadRequest for a body that is broken or cut.
+    coding, BadRequest for a body that is broken or cut, or of which nothing has come for `idle_s` (status 408).
     """
     _check_type(request)
     codings = _codings(request.headers.get("content-encoding", ""))
     if (request.content_length or 0) > max_bytes:
         raise _too_large(max_bytes)
+    if request.headers.get("expect", "").lower() == "100-continue" and request.transport is not None:
+        request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    try:
+        body = await _all(request.content, max_bytes, idle_s)
+    except web.RequestPayloadError as error:
+        raise BadRequest(f"The request body did not arrive whole: {error}", code="invalid_body") from None
+    except TimeoutError:
+        raise BadRequest(f"Nothing of the request body came for {idle_s:g} s.", code="timeout", status=408) from None
+    for coding in reversed(codings):
+        body = _decode(coding, body, max_bytes)
+    return body
+
+
+async def _all(content: StreamReader, max_bytes: int, idle_s: float) -> bytes:
+    now = asyncio.get_running_loop().time
     pieces: list[bytes] = []
     size = 0
-    try:
-        while piece := await request.content.readany():
+    async with asyncio.timeout(idle_s) as limit:
+        while piece := await content.readany():
             size += len(piece)
             if size > max_bytes:
                 raise _too_large(max_bytes)
             pieces.append(piece)
-    except web.RequestPayloadError as error:
-        raise BadRequest(f"The request body did not arrive whole: {error}", code="invalid_body") from None
-    body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-    for coding in reversed(codings):
-        body = _decode(coding, body, max_bytes)
-    return body
+            limit.reschedule(now() + idle_s)
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
 def _check_type(request: web.BaseRequest) -> None:
@@ -76,12 +98,14 @@ def _codings(header: str) -> list[str]:
 def _decode(coding: str, body: bytes, max_bytes: int) -> bytes:
     if coding == "identity" or not body:
         return body
+    if coding == "zstd":
+        new: Callable[[], _Inflater] = zstd.ZstdDecompressor
+    elif coding == "deflate":
+        new = partial(zlib.decompressobj, zlib.MAX_WBITS if _is_zlib(body) else -zlib.MAX_WBITS)
+    else:
+        new = partial(zlib.decompressobj, zlib.MAX_WBITS | 16)
     try:
-        if coding == "deflate" and not _is_zlib(body):
-            return _inflate(zlib.decompressobj(-zlib.MAX_WBITS), body, max_bytes)
-        if coding == "zstd":
-            return _unzstd(body, max_bytes)
-        return _inflate(zlib.decompressobj(zlib.MAX_WBITS | (0 if coding == "deflate" else 16)), body, max_bytes)
+        return _unpack(new, body, max_bytes)
     except (zlib.error, zstd.ZstdError, EOFError) as error:
         raise BadRequest(f"The request body is not valid {coding}: {error}", code="invalid_body") from None
 
@@ -91,44 +115,41 @@ def _is_zlib(body: bytes) -> bool:
     return len(body) >= 2 and body[0] & 0x0F == 8 and (body[0] << 8 | body[1]) % 31 == 0
 
 
-def _inflate(inflater: zlib._Decompress, body: bytes, max_bytes: int) -> bytes:
+def _unpack(new: Callable[[], _Inflater], body: bytes, max_bytes: int) -> bytes:
+    """Returns the content of all frames, which may follow one another (RFC 8878, section 3; RFC 1952, section 2.2).
+
+    Takes the body in slices: what is behind a frame is copied by the decoders, once a frame.
+    """
     pieces: list[bytes] = []
-    size = 0
-    while body and not inflater.eof:
-        piece = inflater.decompress(body, _STEP)
-        body = inflater.unconsumed_tail
-        size += len(piece)
-        if size > max_bytes:
-            raise _too_large(max_bytes)
-        pieces.append(piece)
-    while not inflater.eof:
-        piece = inflater.decompress(inflater.unconsumed_tail, _STEP)
-        size += len(piece)
-        if size > max_bytes:
-            raise _too_large(max_bytes)
-        if not piece:
-            raise EOFError("it ends too early")
-        pieces.append(piece)
+    size = frames = 0
+    inflater = None
+    for start in range(0, len(body), _STEP):
+        data = body[start : start + _STEP]
+        while data:
+            if inflater is None or inflater.eof:
+                frames += 1
+                if frames > _MAX_FRAMES:
+                    raise EOFError(f"it has more than {_MAX_FRAMES} frames")
+                inflater = new()
+            for piece in _pieces(inflater, data):
+                size += len(piece)
+                if size > max_bytes:
+                    raise _too_large(max_bytes)
+                pieces.append(piece)
+            data = inflater.unused_data
+    if inflater is None or not inflater.eof:
+        raise EOFError("it ends too early")
     return b"".join(pieces)
 
 
-def _unzstd(body: bytes, max_bytes: int) -> bytes:
-    pieces: list[bytes] = []
-    size = 0
-    while body:  # frames may follow one another (RFC 8878, section 3)
-        inflater = zstd.ZstdDecompressor()
-        data = body
-        while not inflater.eof:
-            piece = inflater.decompress(data, _STEP)
-            data = b""
-            size += len(piece)
-            if size > max_bytes:
-                raise _too_large(max_bytes)
-            pieces.append(piece)
-            if not piece and inflater.needs_input and not inflater.eof:
-                raise EOFError("it ends too early")
-        body = inflater.unused_data
-    return b"".join(pieces)
+def _pieces(inflater: _Inflater, data: bytes) -> Iterator[bytes]:
+    """Yields what data adds to a frame, never much at a time."""
+    while True:
+        piece = inflater.decompress(data, _STEP)
+        data = getattr(inflater, "unconsumed_tail", b"")  # zstd's decoder keeps the rest itself
+        yield piece
+        if inflater.eof or (not data and len(piece) < _STEP):
+            return
 
 
 def _too_large(max_bytes: int) -> RequestTooLarge:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import secrets
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
-from aiohttp import web
+from aiohttp import StreamReader, web
+from aiohttp.http import RawRequestMessage
+from aiohttp.http_exceptions import LineTooLong
 from aiohttp.web_protocol import RequestHandler
 
 from ..errors import BadRequest, ExchangeError, InternalError
@@ -14,26 +18,94 @@ from ..reply import Reply
 
 
 class Connection(RequestHandler):
-    """One client connection. `on_pause` and `on_resume` are called when its client stops and starts reading."""
+    """One client connection. `on_pause` and `on_resume` are called when its client stops and starts reading.
 
-    __slots__ = ("on_pause", "on_resume")
+    A client that has read nothing for `stalled_s` although there is something to read is dropped, whatever is being
+    sent to it; that cancels its handler.
+    """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    __slots__ = ("_last_body", "_leaving", "_stall", "_stalled_s", "_unread", "on_pause", "on_resume")
+
+    def __init__(self, *args: Any, stalled_s: float = 120.0, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.on_pause: Callable[[], None] | None = None
         self.on_resume: Callable[[], None] | None = None
+        self._stalled_s = stalled_s
+        self._stall: asyncio.TimerHandle | None = None
+        self._unread = 0
+        self._leaving = False
+        self._last_body: StreamReader | None = None
 
     def pause_writing(self) -> None:
         """The client does not keep up: tells the stream's source to stop."""
         super().pause_writing()
+        if self.transport is not None:
+            self._watch(self.transport)
         if self.on_pause is not None:
             self.on_pause()
 
     def resume_writing(self) -> None:
         """The client has caught up: tells the stream's source to go on."""
         super().resume_writing()
+        self._unwatch()
         if self.on_resume is not None:
             self.on_resume()
+
+    def _watch(self, transport: asyncio.Transport) -> None:
+        """Looks again after a while whether the client reads. The transport is kept: closing takes it from `self`."""
+        self._unread = transport.get_write_buffer_size()
+        self._stall = self._loop.call_later(self._stalled_s, self._look, transport)
+
+    def _look(self, transport: asyncio.Transport) -> None:
+        self._stall = None
+        if transport.get_write_buffer_size() < self._unread:
+            self._watch(transport)
+        else:
+            transport.abort()
+
+    def _unwatch(self) -> None:
+        if self._stall is not None:
+            self._stall.cancel()
+            self._stall = None
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """The connection is gone: cancels its handler."""
+        self._unwatch()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Takes what the client sent. A body that turns out to be no HTTP in its middle fails whoever reads it.
+
+        aiohttp only puts the fault behind the requests that wait, where nobody comes to see it.
+        """
+        before = len(self._messages)
+        super().data_received(data)
+        if len(self._messages) > before:
+            head, body = self._messages[-1]
+            if isinstance(head, RawRequestMessage):
+                self._last_body = body
+            elif self._last_body is not None and not self._last_body.is_eof():
+                self._messages.pop()
+                with contextlib.suppress(RuntimeError):  # somebody waits: then there is nothing to drop
+                    self._last_body.read_nowait()
+                self._last_body.set_exception(web.RequestPayloadError(_first_line(head.message)))
+                self._last_body.feed_eof()
+                self._leaving = True
+
+    def leave(self) -> None:
+        """Takes no more requests: closes when idle, else behind the answer of what has come or is still coming."""
+        self._leaving = True
+        if self._waiter is not None and not self._waiter.done():
+            self.force_close()
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Sends an answer, or its end; the last one before the connection closes says so."""
+        if self._leaving and not self._messages:
+            resp.force_close()
+            super().close()
+        return await super().finish_response(request, resp, start_time)
 
     def handle_error(
         self,
@@ -48,12 +120,15 @@ class Connection(RequestHandler):
         if request.writer.output_size > 0:
             raise ConnectionError("The answer has begun already.")
         error: ExchangeError
-        if status < 500:
+        if isinstance(exc, LineTooLong):
+            error = BadRequest("The request line or a header is too long (limits.header).", status=431)
+        elif status < 500:
             error = BadRequest(f"This is no valid HTTP request: {_first_line(message or str(exc))}", status=status)
         else:
             error = InternalError("Penstock failed on this request; its log says why.", status=status)
         reply = Reply.from_error(error)
-        response = web.Response(status=reply.status, body=reply.body, headers=reply.headers)
+        own = {"server": "penstock", "x-request-id": "req_" + secrets.token_hex(16)}
+        response = web.Response(status=reply.status, body=reply.body, headers={**own, **reply.headers})
         response.force_close()
         return response
 
@@ -67,6 +142,11 @@ class Server(web.Server):
 
     def __call__(self) -> RequestHandler:
         return Connection(self, loop=asyncio.get_running_loop(), **self._options)
+
+    def pre_shutdown(self) -> None:
+        """Lets the connections go that nobody waits on, and the others behind their answers."""
+        for connection in self.connections:
+            cast(Connection, connection).leave()
 
 
 def _first_line(message: str) -> str:

@@ -1,7 +1,7 @@
 """Keeps silent streams alive: a comment every so often, so that no hop in between takes the silence for death.
 
 One timer serves all streams of a worker. A stream counts the beats since its last write; a comment goes out between
-`interval_s` and a third more of silence. A client that has not read for `stalled_s` is given up.
+`interval_s` and a third more of silence.
 """
 
 from __future__ import annotations
@@ -25,23 +25,19 @@ class Stream(Protocol):
     def write(self, data: bytes) -> None:
         """Sends bytes."""
 
-    def give_up(self) -> None:
-        """Drops the client."""
-
 
 class KeepAlive:
     """Watches the open streams of one worker. `interval_s` 0 sends no comments."""
 
-    def __init__(self, interval_s: float, stalled_s: float) -> None:
-        self._beat_s = (interval_s or 15.0) / _BEATS
-        self._comments = interval_s > 0
-        self._stalled_beats = max(1, round(stalled_s / self._beat_s))
-        self._stalled: dict[Stream, int] = {}
+    def __init__(self, interval_s: float) -> None:
+        self._beat_s = interval_s / _BEATS
         self._streams: set[Stream] = set()
         self._timer: asyncio.TimerHandle | None = None
 
     def add(self, stream: Stream) -> None:
         """Begins to watch a stream."""
+        if not self._beat_s:
+            return
         self._streams.add(stream)
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(self._beat_s, self._beat)
@@ -49,7 +45,6 @@ class KeepAlive:
     def discard(self, stream: Stream) -> None:
         """Stops watching a stream."""
         self._streams.discard(stream)
-        self._stalled.pop(stream, None)
 
     def close(self) -> None:
         """Stops the timer."""
@@ -61,14 +56,9 @@ class KeepAlive:
         self._timer = None
         for stream in tuple(self._streams):
             if stream.paused:
-                beats = self._stalled[stream] = self._stalled.get(stream, 0) + 1
-                if beats > self._stalled_beats:
-                    self.discard(stream)
-                    stream.give_up()
                 continue
-            self._stalled.pop(stream, None)
             stream.quiet += 1
-            if stream.quiet > _BEATS and self._comments:
+            if stream.quiet > _BEATS:
                 stream.write(_COMMENT)
         if self._streams:
             self._timer = asyncio.get_running_loop().call_later(self._beat_s, self._beat)

@@ -6,6 +6,7 @@ chunks to the transport itself; to aiohttp it is a response that prepares and en
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
@@ -22,6 +23,8 @@ _HEADERS = (
     "x-accel-buffering: no\r\n"
     "server: penstock\r\n"
 )
+
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 class EventStream(web.StreamResponse):
@@ -54,19 +57,21 @@ class EventStream(web.StreamResponse):
         if transport is None:
             return
         lines = [f"HTTP/1.1 200 {HTTPStatus.OK.phrase}\r\n", _HEADERS, f"date: {rfc822_formatted_time()}\r\n"]
-        lines += [f"{name}: {_one_line(value)}\r\n" for name, value in headers.items()]
+        lines += [f"{name}: {header_value(value)}\r\n" for name, value in headers.items()]
         if self._chunked_body:
             lines.append("transfer-encoding: chunked\r\n")
         if not self.keep_alive:
             lines.append("connection: close\r\n")
         lines.append("\r\n")
-        transport.write("".join(lines).encode("latin-1", "replace"))
+        head = "".join(lines).encode()
+        transport.write(head)
+        self._request.writer.output_size += len(head)  # or a fault behind it would be answered by another head
         self._keepalive.add(self)
 
     def write(self, data: bytes) -> None:  # type: ignore[override]  # sync: in the turn in which the data came
         """Sends whole events, at once. Hot: once a read."""
         transport = self._connection.transport
-        if transport is None:
+        if transport is None or not data:  # an empty chunk would be the end
             return
         self.quiet = 0
         transport.write(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked_body else data)
@@ -75,11 +80,6 @@ class EventStream(web.StreamResponse):
         """Says what to call when the client stops and starts reading."""
         self._connection.on_pause = pause
         self._connection.on_resume = resume
-
-    def give_up(self) -> None:
-        """Drops a client that has not read for too long: its connection is reset, which cancels its handler."""
-        if self._connection.transport is not None:
-            self._connection.transport.abort()
 
     async def prepare(self, request: web.BaseRequest) -> Any:
         """Does nothing: the head was sent by `open`."""
@@ -101,6 +101,6 @@ class EventStream(web.StreamResponse):
         self.on_flow(None, None)
 
 
-def _one_line(value: str) -> str:
-    """Returns a header's value without what would begin another header."""
-    return value.replace("\r", " ").replace("\n", " ")
+def header_value(value: str) -> str:
+    """Returns a header's value without what would begin another header, or could not be sent in one."""
+    return _CONTROL.sub(" ", value).encode("ascii", "replace").decode()

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from backports import zstd
 
+from proxy.providers.provider import Deployment
 from tests.support.house import House, house
 from tests.support.scripted import ScriptedProvider, chunk, finish, stream
 
@@ -182,6 +183,89 @@ async def test_a_body_over_the_limit_without_a_length_is_refused_before_its_end(
             status = await reader.readline()
         writer.close()
     assert b"413" in status
+
+
+async def test_a_client_that_waits_for_leave_to_send_its_body_gets_it() -> None:
+    async with house(hello()) as home:
+        reader, writer = await asyncio.open_connection("127.0.0.1", home.port)
+        writer.write(
+            b"POST /v1/responses HTTP/1.1\r\nhost: x\r\nexpect: 100-Continue\r\ncontent-type: application/json\r\n"
+            b"content-length: %d\r\n\r\n" % len(BODY)
+        )
+        async with asyncio.timeout(5):
+            assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+            writer.write(BODY)
+            answer = await reader.readuntil(b"\r\n0\r\n\r\n")
+        writer.close()
+    assert answer.startswith(b"HTTP/1.1 200")
+
+
+async def test_a_body_that_will_be_refused_is_not_asked_for() -> None:
+    async with house(hello()) as home:
+        reader, writer = await asyncio.open_connection("127.0.0.1", home.port)
+        writer.write(
+            b"POST /v1/responses HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 99999999\r\n\r\n"
+        )
+        async with asyncio.timeout(5):
+            assert b" 413 " in await reader.readline()
+        writer.close()
+
+
+async def test_a_body_that_stalls_is_refused_in_time() -> None:
+    async with house(hello(), body_idle_s=0.05) as home:
+        head = b"POST /v1/responses HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{"
+        reader, writer = await asyncio.open_connection("127.0.0.1", home.port)
+        writer.write(head)
+        async with asyncio.timeout(5):
+            answer = await reader.readuntil(b"}}")
+        writer.close()
+        exchange = await home.settled()
+    assert b" 408 " in answer.partition(b"\r\n")[0]
+    assert error_of(answer.partition(b"\r\n\r\n")[2])["code"] == "timeout"
+    assert exchange.outcome == "rejected"
+
+
+@pytest.mark.parametrize("cut", [0, 1, 3], ids=["at-once", "later", "much-later"])
+async def test_a_body_that_is_no_http_in_its_middle_is_a_json_error(cut: int) -> None:
+    async with house(hello()) as home:
+        reader, writer = await asyncio.open_connection("127.0.0.1", home.port)
+        writer.write(b'POST /v1/responses HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n5\r\n{"mod\r\n')
+        for _ in range(cut):
+            await asyncio.sleep(0)
+        if cut == 3:
+            while not home.app._open:
+                await asyncio.sleep(0)
+        writer.write(b"nonsense\r\n")
+        async with asyncio.timeout(5):
+            answer = await reader.read()
+        writer.close()
+    assert answer.count(b"HTTP/1.") == 1
+    assert b" 400 " in answer.partition(b"\r\n")[0]
+    error_of(answer.partition(b"\r\n\r\n")[2])
+
+
+async def test_a_client_that_leaves_with_half_its_request_is_told_of() -> None:
+    async with house(hello()) as home:
+        _, writer = await asyncio.open_connection("127.0.0.1", home.port)
+        writer.write(b"POST /v1/responses HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{")
+        async with asyncio.timeout(5):
+            while not home.app._open:
+                await asyncio.sleep(0)
+        writer.transport.abort()
+        exchange = await home.settled()
+        assert await home.app.drained(5)
+    assert exchange.outcome == "cancelled"
+    assert len(home.watcher.ended) == 1
+
+
+async def test_no_header_can_hold_what_would_end_it() -> None:
+    provider = hello()
+    async with house(provider, models={"*": [Deployment(provider, "*")]}) as home:
+        for streamed in (True, False):
+            _, headers, _ = await home.ask(model="a\r\nset-cookie: b\x00\u2028" + "c" * 70_000, stream=streamed)
+            assert headers["x-penstock-upstream-model"].startswith("a  set-cookie: b ?c")
+            assert len(headers["x-penstock-upstream-model"]) < 2000
+            assert "set-cookie" not in headers
 
 
 async def test_http_1_0_gets_a_stream_that_ends_with_the_connection() -> None:

@@ -7,7 +7,7 @@ import zlib
 
 import pytest
 from backports import zstd
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proxy.errors import BadRequest, RequestTooLarge, UnsupportedMedia
@@ -40,8 +40,20 @@ def test_a_body_that_ends_too_early_is_broken(coding: str, cut: int) -> None:
         _decode(coding, packed[: len(packed) - cut - (8 if "gzip" in coding else 0)], 1_000_000)
 
 
-def test_several_frames_of_zstd_are_one_body() -> None:
-    assert _decode("zstd", zstd.compress(b"a" * 10) + zstd.compress(b"b" * 10), 100) == b"a" * 10 + b"b" * 10
+@pytest.mark.parametrize("coding", ["gzip", "zstd"])
+@given(frames=st.lists(st.integers(min_value=0, max_value=700_000), min_size=1, max_size=5))
+@settings(max_examples=15, deadline=None)
+def test_several_frames_are_one_body(coding: str, frames: list[int]) -> None:
+    content = [bytes([number]) * size for number, size in enumerate(frames)]
+    whole = b"".join(content)
+    assert _decode(coding, b"".join(map(PACK[coding], content)), len(whole)) == whole
+
+
+@pytest.mark.parametrize("coding", ["gzip", "zstd"])
+def test_frames_without_end_are_refused(coding: str) -> None:
+    """A million empty frames in one body would hold the event loop for an hour if each copied what is behind it."""
+    with pytest.raises(BadRequest, match="more than 1024 frames"):
+        _decode(coding, PACK[coding](b"") * 1025, 100)
 
 
 def test_more_codings_than_anyone_needs_are_refused() -> None:

@@ -62,6 +62,7 @@ class House:
         self.watcher = watcher
         self.session = session
         self.url = f"http://127.0.0.1:{port}/v1"
+        self.server: Server | None = None
 
     async def ask(self, path: str = "/responses", **fields: Any) -> tuple[int, dict[str, str], bytes]:
         """Sends a request (model `m`, input `hi` unless said otherwise); returns status, headers, body."""
@@ -106,6 +107,7 @@ async def house(
     translate: Stage | None = None,
     models: dict[str, list[Deployment]] | None = None,
     keepalive_s: float = 15.0,
+    stalled_s: float = 120.0,
     **options: Any,
 ) -> AsyncIterator[House]:
     """Runs a server whose model `m` is served by all providers in turn, behind `stages`, route and stream-translate."""
@@ -119,12 +121,14 @@ async def house(
     )
     await pipeline.start()
     app = App(pipeline, max_body=options.pop("max_body", 1 << 20), **options)
-    server = Server(app.handle, access_log=None, auto_decompress=False)
+    server = Server(app.handle, access_log=None, auto_decompress=False, stalled_s=stalled_s)
     listening = await asyncio.get_running_loop().create_server(server, "127.0.0.1", 0)
     port = listening.sockets[0].getsockname()[1]
     try:
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as session:
-            yield House(pipeline, app, port, watcher, session)
+            home = House(pipeline, app, port, watcher, session)
+            home.server = server
+            yield home
     finally:
         listening.close()
         await server.shutdown(1.0)
