@@ -87,7 +87,7 @@ class Way:
         await asyncio.sleep(0)
         connection.data_received(_HEAD)
         response = await asking
-        stream = EventStream(cast(web.BaseRequest, _Client()), KeepAlive(0, 0))
+        stream = EventStream(cast(web.BaseRequest, _Client()), KeepAlive(0))
         stream.opened = True
         exchange = Exchange("req_bench", Client("127.0.0.1", {}), None)
         translation = Translation(exchange, ChatDecoder(), (), encoder, lambda: None)
