@@ -157,7 +157,7 @@ class ChatDecoder:
         if chunk.citations or chunk.search_results:
             self._citations = chunk.citations, chunk.search_results
         if chunk.error and finish is None:
-            self._fail(stream_error(chunk.error), events)
+            self._fail(stream_error(chunk.error), events)  # behind a finish reason it changes nothing
 
     def _end_of_choice(self, choice: Choice, chunk: Chunk) -> None:
         """Notes why a choice ended; what it failed with becomes the chunk's error, unless that says more."""
@@ -180,8 +180,7 @@ class ChatDecoder:
     def _named(self, name: bytes, data: bytes, events: list[Event]) -> None:
         """Takes a payload with an event name: an error, an unframed body, or a chunk under a name of its own."""
         if name == b"error":
-            if self._finish is None:
-                self._fail(stream_error(load(data)), events)
+            self._error(load(data), events)
         elif name == b"unframed":
             self._unframed(data, events)
         elif name != b"ping":
@@ -191,11 +190,13 @@ class ChatDecoder:
         """Takes a body, or the end of one, that is no event stream: a whole answer, or an error."""
         obj = load(data)
         if isinstance(obj, list) and obj and isinstance(obj[0], dict) and obj[0].get("error"):
-            self._named(b"error", msgspec.json.encode(obj[0]["error"]), events)
+            self._error(obj[0]["error"], events)
         elif isinstance(obj, dict):
             events += self.feed([(b"", data)])
             if not self.done and obj.get("choices"):
                 self._end(events, clean=True)
+        elif self._finish is None and not self._message.said:
+            self._fail(UpstreamGarbled("The upstream's answer is neither an event stream nor JSON."), events)
 
     def _misfit(self, data: bytes, events: list[Event]) -> None:
         """Takes a payload that is no chunk as it should be: the end, nothing, a sloppy chunk, or no JSON."""
@@ -223,6 +224,11 @@ class ChatDecoder:
         if self._malformed_run >= _MALFORMED_IN_A_ROW and self._finish is None:
             self._fail(UpstreamGarbled("The upstream sent several events in a row that are not JSON."), events)
 
+    def _error(self, error: Any, events: list[Event]) -> None:
+        """Takes an error that came by itself; behind a finish reason it changes nothing."""
+        if self._finish is None:
+            self._fail(stream_error(error), events)
+
     def _fail(self, error: UpstreamError, events: list[Event]) -> None:
         self._message.flush(events)
         self.done = True
@@ -239,7 +245,7 @@ class ChatDecoder:
         elif self._finish is None and not (message.said and clean) and not self._usage_last:
             error = "The upstream closed the stream before it was complete."
             self._fail(
-                UpstreamGarbled("The upstream ended the stream without an answer.") if clean else UpstreamCut(error),
+                UpstreamGarbled("The upstream ended without an answer.") if clean else UpstreamCut(error),
                 events,
             )
         elif self._finish is None and message.calls.cut():

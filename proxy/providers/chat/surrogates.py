@@ -15,6 +15,7 @@ import msgspec
 from .chunk import Chunk
 
 _LONE = re.compile("[\ud800-\udfff]")
+_MAX_DEPTH = 64
 _ESCAPED_HALF = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
@@ -30,17 +31,22 @@ def joined(text: str) -> str:
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
-def clean(value: Any) -> Any:
-    """Returns plain JSON values, or structs of them, with every string mended by itself. Structs change in place."""
+def clean(value: Any, depth: int = 0) -> Any:
+    """Returns plain JSON values, or structs of them, with every string mended by itself. Structs change in place.
+
+    What is nested deeper than anybody reads is replaced by null.
+    """
     if isinstance(value, str):
         return joined(value)
+    if depth > _MAX_DEPTH:
+        return None
     if isinstance(value, list):
-        return [clean(one) for one in value]
+        return [clean(one, depth + 1) for one in value]
     if isinstance(value, dict):
-        return {joined(key): clean(one) for key, one in value.items()}
+        return {joined(key): clean(one, depth + 1) for key, one in value.items()}
     if isinstance(value, msgspec.Struct):
         for name in value.__struct_fields__:
-            setattr(value, name, clean(getattr(value, name)))
+            setattr(value, name, clean(getattr(value, name), depth + 1))
     return value
 
 

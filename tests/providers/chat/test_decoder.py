@@ -278,6 +278,14 @@ def test_an_error_of_plain_words_is_an_error() -> None:
     assert failure(decode((b"error", b"out of memory"))).error.message == "out of memory"
 
 
+def test_a_body_that_is_no_stream_and_no_json_is_garbled() -> None:
+    error = failure(decode((b"unframed", b"<html>Bad gateway</html>"))).error
+    assert isinstance(error, UpstreamGarbled)
+    assert "neither an event stream nor JSON" in error.message
+    assert finish(decode({"content": "a"}, STOP, (b"unframed", b"junk")))
+    assert isinstance(failure(decode({"content": "a"}, (b"unframed", b"junk"))).error, UpstreamCut)
+
+
 def test_an_empty_error_field_is_none() -> None:
     assert finish(decode({**chunk({"content": "a"}), "error": None}, {**STOP, "error": {}}, END))
 

@@ -46,6 +46,13 @@ def test_a_whole_tree_is_cleaned() -> None:
     assert clean(chunk) == Chunk([Choice(delta=Delta(content="\ufffd"), error={"a": "\ufffd"})], service_tier="\ufffd")
 
 
+def test_what_is_nested_too_deep_is_dropped() -> None:
+    nested: object = HIGH
+    for _ in range(900):
+        nested = [nested]
+    assert json.dumps(clean({"a": nested})).count("[") < 100
+
+
 @pytest.mark.parametrize(("payload", "found"), [(b'"\\ud83d"', True), (b'"\\uDE00"', True), (b'"\\u00d8"', False)])
 def test_payloads_with_halves_are_recognised(payload: bytes, found: bool) -> None:
     assert has_halves(payload) is found
