@@ -81,7 +81,9 @@ class Message:
             self._take_content(said, events)
 
     def take_whole(self, message: Delta, logprobs: Logprobs | None, events: list[Event]) -> None:
-        """Takes the message of a non-streamed answer, in which a refusal stands behind the text."""
+        """Takes the message of a non-streamed answer: a refusal stands behind its text, each entry is a call."""
+        for position, call in enumerate(message.tool_calls or ()):
+            call.index = position
         rest = Delta(refusal=message.refusal, tool_calls=message.tool_calls, function_call=message.function_call)
         message.refusal = message.tool_calls = message.function_call = None
         self.take(message, logprobs, events)

@@ -51,6 +51,43 @@ def test_a_whole_answer_says_what_its_stream_says() -> None:
     assert decode(message, STOP, END) == whole({"choices": [{"message": message, "finish_reason": "stop"}]})
 
 
+def test_the_calls_of_a_whole_answer_are_as_many_as_its_entries() -> None:
+    entry = {"type": "function", "function": {"name": "f", "arguments": ""}}
+    again = {"id": "a", "index": 0, "function": {"name": "f", "arguments": "{"}}
+    message = {"tool_calls": [entry, entry, again, again], "function_call": {"name": "g", "arguments": "{}"}}
+    assert calls(whole({"choices": [{"message": message}]})[:-1]) == [
+        ("made_1", "f", ""),
+        ("made_2", "f", ""),
+        ("a", "f", "{"),
+        ("made_3", "f", "{"),
+        ("made_4", "g", "{}"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"content": "\n\na", "annotations": [CITED]},
+        {"content": "\n", **CALL},
+        {"content": "<think>\nr\n</think>\n\na"},
+        {"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "r"}]}, {"type": "text", "text": "a"}]},
+        {"content": None, "reasoning_details": [{"type": "reasoning.encrypted", "data": "x"}], **CALL},
+        {"content": "a", "refusal": None, "audio": {"transcript": "b"}},
+        {"function_call": {"name": "f", "arguments": {"a": 1}}},
+        {"tool_calls": [{"id": "c", "type": "custom", "custom": {"name": "p", "input": "raw"}}]},
+        {"reasoning": {"content": "r"}, "content": ""},
+        {"thinking_blocks": [{"type": "thinking", "thinking": "r", "signature": "s"}], "content": "a"},
+    ],
+)
+@pytest.mark.parametrize("tags", ["off", "tagged", "implied"])
+def test_every_kind_of_message_is_the_same_streamed_and_whole(message: dict[str, Any], tags: str) -> None:
+    more = {"finish_reason": "stop", "logprobs": {"content": [TOKEN]}}
+    streamed = {"choices": [{"delta": message, **more}], "citations": ["https://b"]}
+    assert decode(streamed, think_tags=tags) == whole(
+        {"choices": [{"message": message, **more}], "citations": ["https://b"]}, think_tags=tags
+    )
+
+
 def test_a_refusal_is_no_text() -> None:
     assert decode({"refusal": "I can't"}, STOP) == [Refusal("I can't"), Finish("stop")]
 
