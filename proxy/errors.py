@@ -33,6 +33,8 @@ from typing import ClassVar, Literal
 
 import msgspec
 
+_MAX_MESSAGE = 2000  # characters
+
 TimeoutPhase = Literal["connect", "pool", "first_byte", "first_token", "idle", "total"]
 
 
@@ -86,6 +88,8 @@ class ExchangeError(PenstockError):
         type: str | None = None,
         retry_after_s: float | None = None,
     ) -> None:
+        if len(message) > _MAX_MESSAGE:  # messages quote what clients and upstreams have sent
+            message = message[: _MAX_MESSAGE - 1] + "…"
         super().__init__(message)
         self.message = message
         self.param = param

@@ -435,14 +435,13 @@ class Run:
 
     def _estimated_usage(self) -> Usage | None:
         """Returns a guess at what was used, where the upstream did not get to say it: four characters a token."""
-        if isinstance(self._bridge, Relay):
-            return self._bridge.machine.usage
-        if self._encoder is None or self._exchange.upstream_request is None:
+        source = self._bridge.machine if isinstance(self._bridge, Relay) else self._encoder
+        if source is None or self._exchange.upstream_request is None:
             return None
-        if self._encoder.usage is not None:
-            return self._encoder.usage
+        if source.usage is not None:
+            return source.usage
         asked = len(self._exchange.upstream_request.body) // 4
-        said = -(-self._encoder.output_chars() // 4)
+        said = -(-source.output_chars() // 4)
         return Usage(input_tokens=asked, output_tokens=said, total_tokens=asked + said, estimated=True)
 
 

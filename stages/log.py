@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar
 import msgspec
 from msgspec import Meta
 
-from proxy.errors import ConfigError, Problem
+from proxy.errors import ConfigError, ExchangeError, Problem
 from proxy.exchange import Exchange, Timing
 from proxy.linesink import LineSink
 from proxy.redact import clean, credentials
@@ -158,5 +158,7 @@ def _timing(timing: Timing) -> dict[str, float | None]:
 
 def _stream(exchange: Exchange) -> bool | None:
     """Returns whether a stream was asked for; None when the request does not say it properly."""
-    stream = None if exchange.request is None else exchange.request.get("stream", False)
-    return stream if isinstance(stream, bool) else None
+    try:
+        return None if exchange.request is None else exchange.request.stream
+    except ExchangeError:
+        return None

@@ -201,6 +201,20 @@ async def test_a_client_that_leaves_closes_the_upstream_in_mid_stream() -> None:
     assert exchange.usage.estimated
 
 
+async def test_a_client_that_leaves_a_passed_through_stream_is_counted_too() -> None:
+    provider = ScriptedProvider("a", stream(*[chunk(content="word ")] * 3, asyncio.Event()))
+    async with house(provider) as home:
+        messages = [{"role": "user", "content": "x"}]
+        reader, writer = await home.connect("/v1/chat/completions", messages=messages)
+        async with asyncio.timeout(5):
+            for _ in range(3):
+                await reader.readuntil(b'"word ')
+        writer.close()
+        exchange = await home.settled()
+    assert exchange.usage is not None
+    assert (exchange.usage.output_tokens, exchange.usage.estimated) == (3, True)
+
+
 async def test_a_client_that_leaves_before_the_first_output_closes_the_upstream() -> None:
     provider = ScriptedProvider("a", stream(asyncio.Event()))
     async with house(provider) as home:

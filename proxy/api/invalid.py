@@ -70,12 +70,14 @@ def out_of_range(path: str, value: float, low: float | None, high: float | None)
     kind = "integer" if isinstance(value, int) else "decimal"
     if low is not None and value < low:
         return BadRequest(
-            f"Invalid '{path}': {kind} below minimum value. Expected a value >= {low:g}, but got {value:g} instead.",
+            f"Invalid '{path}': {kind} below minimum value. Expected a value >= {low:g}, "
+            f"but got {_figure(value)} instead.",
             param=path,
             code=f"{kind}_below_min_value",
         )
     return BadRequest(
-        f"Invalid '{path}': {kind} above maximum value. Expected a value <= {high:g}, but got {value:g} instead.",
+        f"Invalid '{path}': {kind} above maximum value. Expected a value <= {high:g}, "
+        f"but got {_figure(value)} instead.",
         param=path,
         code=f"{kind}_above_max_value",
     )
@@ -122,6 +124,14 @@ def _noun(types: str) -> str:
     if not nouns:
         return "null" if types else ""
     return nouns[0] if len(nouns) == 1 else f"one of {' or '.join(nouns)}"
+
+
+def _figure(value: float) -> str:
+    """Returns a number as it reads in a sentence; JSON has integers without end."""
+    try:
+        return f"{value:g}"
+    except OverflowError:
+        return "a number beyond all limits"
 
 
 def _short(value: str) -> str:

@@ -205,8 +205,11 @@ class Secret(ConfigValue):
 
 
 def shown(value: object) -> str:
-    """Returns a value of the file as a message shows it: short, text in quotes, collections by kind."""
+    """Returns a value of the file as a message shows it: short and on one line, text in quotes, collections by kind."""
     if isinstance(value, str):
+        if "\n" in value.strip("\n"):
+            return "a text of several lines"
+        value = value.replace("\n", "\\n")
         return f'"{value}"' if len(value) <= 60 else f'"{value[:57]}..."'
     if value is None:
         return "nothing"

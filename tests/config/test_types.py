@@ -141,6 +141,8 @@ def test_secrets_compare_by_value():
     [
         ("a", '"a"'),
         ("x" * 80, '"' + "x" * 57 + '..."'),
+        ("a\n", '"a\\n"'),
+        ("- auth:\n    key: SECRET\n", "a text of several lines"),
         (None, "nothing"),
         (True, "true"),
         ({}, "a mapping"),

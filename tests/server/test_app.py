@@ -139,8 +139,10 @@ async def test_compressed_bodies_are_read(coding: str, data: bytes) -> None:
         ({}, b'{"model": "m", "input": "x", "stream": "yes"}', 400, "invalid_type"),
         ({}, b'{"model": "m"}', 400, "missing_required_parameter"),
         ({}, b'{"input": "x"}', 400, "missing_required_parameter"),
+        ({}, b'{"model": "m", "input": "x", "max_output_tokens": -1' + b"0" * 400 + b"}", 400, "integer_below_min_value"),
+        ({}, b'{"model": "m", "input": "x", "previous_response_id": "' + b"r" * 70_000 + b'"}', 400, None),
     ],
-    ids=[f"case {number}" for number in range(19)],
+    ids=[f"case {number}" for number in range(21)],
 )
 async def test_bad_bodies_are_json_errors(headers: dict[str, str], data: bytes, status: int, code: str | None) -> None:
     async with house(hello()) as home:
@@ -149,6 +151,7 @@ async def test_bad_bodies_are_json_errors(headers: dict[str, str], data: bytes, 
             assert response.status == status
             error = error_of(await response.read())
         exchange = await home.settled()
+    assert len(error["message"]) <= 2000
     if code is not None:
         assert error["code"] == code
     assert exchange.outcome == "rejected"

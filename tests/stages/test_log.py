@@ -147,6 +147,14 @@ async def test_no_secret_is_ever_written(logged: Logged) -> None:
     assert not re.search(r"hunter2|planted", written)
 
 
+async def test_a_request_that_cannot_be_read_has_its_line(logged: Logged) -> None:
+    exchange = exchange_of(asking(model="m"))
+    exchange.request.fields["stream"] = msgspec.Raw(b"1e999")
+    await drive(logged.stage, exchange)
+    (line,) = await logged.lines()
+    assert line["stream"] is None
+
+
 async def test_odd_texts_from_outside_are_no_trouble(logged: Logged) -> None:
     exchange = exchange_of(asking(model="m" * 100_000 + "\n"), headers={"user-agent": 'a"\n\udcff\x00\u2028é'})
     await drive(logged.stage, exchange)

@@ -36,6 +36,7 @@ _CUT_SHORT = frozenset(
 )
 _BROKEN = frozenset(("error", "abort", "insufficient_system_resource"))
 _MALFORMED_IN_A_ROW = 3
+_CHARS_A_CHUNK = 4
 _MAX_HELD_BYTES = 64 * 1024
 
 
@@ -65,6 +66,7 @@ class ChatRelay:
     """
 
     __slots__ = (
+        "_chunks",
         "_finish",
         "_held",
         "_include_usage",
@@ -91,6 +93,7 @@ class ChatRelay:
         self._malformed_run = 0
         self.malformed = 0
         self.started = False
+        self._chunks = 0
         self.done = False
         self.outcome: Outcome | None = None
         self.error: ExchangeError | None = None
@@ -99,6 +102,10 @@ class ChatRelay:
     def usage(self) -> Usage | None:
         """The last usage that the upstream told of, or None."""
         return None if self._usage is None else usage_from_chat(self._usage)
+
+    def output_chars(self) -> int:
+        """Returns a guess at how many characters the model has produced: chunks are about a token, and not read."""
+        return _CHARS_A_CHUNK * self._chunks
 
     def feed(self, data: bytes) -> bytes:
         """Takes the next bytes; returns what they give for the client. Hot: once a read."""
@@ -182,6 +189,7 @@ class ChatRelay:
         if seen is None:
             return self._skip(data)
         self._malformed_run = 0
+        self._chunks += 1
         if self._said and not seen.usage and not seen.error and seen.x_groq is None and seen.choices:
             choice = seen.choices[0]
             if not choice.finish_reason and not choice.error and len(seen.choices) == 1:

@@ -119,13 +119,15 @@ def _results(messages: list[dict[str, Any]], texts: list[str]) -> list[ToolResul
     start = end
     while start and messages[start - 1].get("role") in ("tool", "function"):
         start -= 1
-    names: dict[Any, str] = {}
+    names: dict[str, str] = {}
     for message in messages[:start]:
         for call in _list(message.get("tool_calls")):
             if isinstance(call, dict):
-                names[call.get("id")] = _name(call)
+                names[str(call.get("id"))] = _name(call)
     return [
-        ToolResult(names.get(messages[place].get("tool_call_id"), str(messages[place].get("name") or "")), texts[place])
+        ToolResult(
+            names.get(str(messages[place].get("tool_call_id")), str(messages[place].get("name") or "")), texts[place]
+        )
         for place in range(start, end)
     ]
 

@@ -175,3 +175,8 @@ def test_tools() -> None:
 )
 def test_when_a_call_is_demanded(choice, expected) -> None:
     assert must_call({"tool_choice": choice}) is expected
+
+
+def test_ids_that_are_no_strings_break_nothing() -> None:
+    odd: Any = {}
+    assert read_conversation([user("x"), call("f", odd), result("o", odd)]).results == [ToolResult("f", "o")]
