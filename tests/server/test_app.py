@@ -139,7 +139,7 @@ async def test_compressed_bodies_are_read(coding: str, data: bytes) -> None:
         ({}, b'{"model": "m", "input": "x", "stream": "yes"}', 400, "invalid_type"),
         ({}, b'{"model": "m"}', 400, "missing_required_parameter"),
         ({}, b'{"input": "x"}', 400, "missing_required_parameter"),
-        ({}, b'{"model": "m", "input": "x", "max_output_tokens": -1' + b"0" * 400 + b"}", 400, "integer_below_min_value"),
+        ({}, b'{"model": "m", "input": "x", "top_logprobs": -1' + b"0" * 400 + b"}", 400, "integer_below_min_value"),
         ({}, b'{"model": "m", "input": "x", "previous_response_id": "' + b"r" * 70_000 + b'"}', 400, None),
     ],
     ids=[f"case {number}" for number in range(21)],
