@@ -176,6 +176,14 @@ def test_filters_see_what_one_read_produced_from_the_first_event_on() -> None:
     assert [[type(event) for event in batch] for batch in filter.batches] == [[Usage, TextDelta, TextDelta], [Finish]]
 
 
+def test_filters_see_text_that_needed_no_parsing() -> None:
+    filter = Shout()
+    bench = Bench(filter)
+    bench.feed(*[chunk({"content": word}) for word in "abcd"], STOP + DONE)
+    assert check_stream(bench.out).text == "ABCD"
+    assert [len(batch) for batch in filter.batches] == [1] * 5
+
+
 def test_a_filter_may_hold_text_back_to_the_end() -> None:
     bench = Bench(HoldBack(), Shout())
     bench.feed(TEXT, TEXT)

@@ -146,6 +146,5 @@ class ToolCalls:
 
 
 def _text(arguments: object) -> str:
-    if isinstance(arguments, str):
-        return arguments
+    """Returns arguments that came as an object, or not at all, as text."""
     return "" if arguments is None else msgspec.json.encode(arguments).decode()

@@ -211,6 +211,10 @@ def test_citations_without_any_text_are_dropped() -> None:
     assert decode({"annotations": [CITED]}, STOP) == [Finish("stop")]
 
 
+def test_citations_of_other_kinds_are_left_out() -> None:
+    assert decode({"content": "x", "annotations": [{"type": "file"}]}, STOP) == [TextDelta("x"), Finish("stop")]
+
+
 # --- thinking in tags
 
 
