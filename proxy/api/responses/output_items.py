@@ -64,7 +64,7 @@ class Part:
         grammar = PARTS[kind]
         self.kind = kind
         self.grammar = grammar
-        self.index = sum(part.grammar.index_field == grammar.index_field for part in item.parts)
+        self.index = item.next_index(kind)
         self.start = start
         self.place = {"item_id": item.id, "output_index": item.index, grammar.index_field: self.index}
         self.template = delta_template(grammar.delta, self.place, logprobs=kind == "output_text")
@@ -99,6 +99,10 @@ class MessageItem:
         self.index = -1
         self.parts: list[Part] = []
 
+    def next_index(self, kind: PartKind) -> int:
+        """Returns the index of a part of that kind that is added next."""
+        return len(self.parts)
+
     def chars(self) -> int:
         """Returns how many characters the model wrote for it."""
         return sum(len(part.text()) for part in self.parts)
@@ -132,6 +136,10 @@ class ReasoningItem:
     def text(self) -> str:
         """Returns all thinking, shown or not."""
         return "".join(self.hidden) + "".join(part.text() for part in self.parts)
+
+    def next_index(self, kind: PartKind) -> int:
+        """Returns the index of a part of that kind that is added next: content and summary are two lists."""
+        return sum(part.kind == kind for part in self.parts)
 
     def summarised(self) -> bool:
         """Tells whether it has a summary; raw thinking stands in front of one."""

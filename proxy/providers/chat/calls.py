@@ -72,6 +72,8 @@ class ToolCalls:
             if call is None:
                 return
             self._identify(call, piece.id or "", name, events, freeform=freeform)
+            if name and arguments and call.arguments.whole():
+                return  # the same call once more
         self._last = call
         if arguments:
             call.begun = True
@@ -134,7 +136,7 @@ class ToolCalls:
             # without an index a new id is all there is to go by; with one, a server may number its fragments
             return piece.index is not None and (not name or not (call.begun or renamed))
         if name and (renamed or arguments.strip()) and call.arguments.whole():
-            return False
+            return bool(piece.id) and not renamed and arguments == call.arguments.text()
         return not (renamed and piece.index is None and not piece.id)
 
     def _call_id(self, id: str) -> str:

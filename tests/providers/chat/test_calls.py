@@ -140,6 +140,15 @@ def test_more_arguments_behind_whole_ones_are_another_call() -> None:
     assert [one[1:] for one in said(*pieces)] == [("f", '{"p":1}'), ("f", '{"p":2}'), ("g", "")]
 
 
+def test_a_whole_call_that_is_repeated_is_one_call() -> None:
+    assert said(*[piece(0, "a", "f", '{"p":1}')] * 3, piece(0, "a", "f", "")) == [("a", "f", '{"p":1}')]
+    assert said(piece(0, "a", "f", '{"p":1}'), piece(0, "a", "f", '{"p":2}')) == [
+        ("a", "f", '{"p":1}'),
+        ("made_1", "f", '{"p":2}'),
+    ]
+    assert len(said(*[piece(0, None, "f", "{}")] * 2)) == 2
+
+
 def test_an_empty_fragment_says_nothing() -> None:
     assert take(ToolCallPiece(), ToolCallPiece(0), piece(0, "", "", "")) == []
     assert said(piece(0, "a", "f", "{}"), ToolCallPiece(0), piece(0, None, None, "")) == [("a", "f", "{}")]
