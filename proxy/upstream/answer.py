@@ -29,8 +29,9 @@ class Fault(Exception):
 class Answer:
     """One answer, read as far as its bytes have come.
 
-    `status` is 0 until the head is complete; then `on_head` has been called. `until_close`: the body ends with the
-    connection. `keep_alive`: the connection may be used again after `complete`. `surplus`: bytes came after the end.
+    `status` is 0 until the head is complete; then `on_head` has been called. `until_close`: the body, if there is one,
+    ends with the connection. `keep_alive`: the connection may be used again after `complete`. `surplus`: bytes came
+    after the end.
     """
 
     __slots__ = (
@@ -110,7 +111,7 @@ class Answer:
         coding = self.headers.get("transfer-encoding", "").lower()
         if coding not in ("", "chunked", "identity"):
             raise Fault(f'transfer-encoding "{coding[:60]}" is not known here')
-        self.until_close = coding != "chunked" and "content-length" not in self.headers and status not in (204, 304)
+        self.until_close = coding != "chunked" and "content-length" not in self.headers
         self.keep_alive = parser.should_keep_alive()
         self.status = status
         self._on_head()

@@ -76,7 +76,7 @@ class Deadlines:
         due = (now if self._paused else self.last) + self._limit
         if now + GRAIN >= self._total_at:
             self._fire("total", self._total)
-        elif now + GRAIN >= due and not self._paused:
+        elif now + GRAIN >= due:
             self._fire(self._phase, self._limit)
         else:
             self._arm(min(due, self._total_at))
