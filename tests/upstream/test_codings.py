@@ -116,6 +116,14 @@ def test_no_piece_is_large_however_far_it_unfolds(coding: str, pack: Callable[[b
     assert decoder.finish()
 
 
+@each_coding
+def test_sizes_around_a_piece(coding: str, pack: Callable[[bytes], bytes]) -> None:
+    for size in range(PIECE - 40, PIECE + 300):
+        decoder = _decoder(coding)
+        assert len(_all(decoder, pack(bytes(size)))) == size
+        assert decoder.finish(), size
+
+
 def test_several_members_and_frames() -> None:
     assert _all(_decoder("gzip"), gzip.compress(b"one ") + gzip.compress(b"two") + bytes(7)) == b"one two"
     assert _all(_decoder("gzip"), gzip.compress(b"one "), gzip.compress(b"two")) == b"one two"

@@ -85,7 +85,15 @@ def test_what_comes_while_paused_waits(reader: Reader) -> None:
 
 
 def test_asking_to_go_on_from_within_changes_nothing(reader: Reader) -> None:
-    reader.on_piece = reader.body.run
+    depth: list[int] = []
+
+    def ask() -> None:
+        depth.append(len(depth))
+        reader.body.run()
+        depth.pop()
+        assert depth == []  # no piece comes while the one before is being taken
+
+    reader.on_piece = ask
     reader.body.feed(PACKED)
     assert (reader.size, reader.pieces) == (len(LARGE), 5)
 
