@@ -53,4 +53,4 @@ def test_any_other_name_may_not(models: tuple[str, ...], model: str) -> None:
 def test_a_long_name_costs_little() -> None:
     start = time.process_time()
     assert not may_use(Key("k", models=("*a*a*a*a*a*a*b",)), "a" * 1_000_000)
-    assert time.process_time() - start < 1
+    assert time.process_time() - start < 30  # a pattern that backtracks would take for ever

@@ -1,10 +1,8 @@
 import json
-import time
 
 import pytest
 
 from proxy.api.responses.fields import FIELDS
-from proxy.api.responses.request import ResponsesRequest
 from proxy.errors import BadRequest
 from proxy.providers.chat.build import build_body
 from proxy.providers.chat.profile import ChatProfile
@@ -12,8 +10,6 @@ from proxy.providers.openai.provider import PROFILE
 from proxy.providers.provider import TranslateOptions
 from tests.support import strict_chat
 from tests.support.asked import build, chat, function, refusal, request
-from tests.support.captured import captured
-from tests.support.fixtures import needs_shared
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}, "$defs": {"x": [1.0, None]}}
 FORMAT = {"type": "json_schema", "name": "n", "schema": SCHEMA, "strict": True, "description": "d"}
@@ -225,28 +221,3 @@ def test_a_wrong_field_that_a_stage_has_set_is_refused_too():
     with pytest.raises(BadRequest):
         build_body(made, "m", PLAIN, TranslateOptions(), print)
     assert refusal(temperature=9).code == "decimal_above_max_value"
-
-
-def large_request() -> bytes:
-    """A request of Codex with the long prompt that it really has: some 40 kB."""
-    body = captured("codex/mcp-tools#1")
-    part = body["input"][0]["content"][0]
-    missing = 40_000 - len(json.dumps(body, ensure_ascii=False))
-    part["text"] = (part["text"] + "\n") * (1 + missing // len(part["text"]))
-    return json.dumps(body, ensure_ascii=False).encode()
-
-
-@needs_shared
-def test_a_large_request_is_built_in_no_time():
-    raw = large_request()
-    assert 35_000 < len(raw) < 45_000
-    best = min(_seconds_for(raw) for _ in range(30))
-    assert best < 0.005
-
-
-def _seconds_for(raw: bytes) -> float:
-    begin = time.perf_counter()
-    made = ResponsesRequest.parse(raw)
-    made.validate()
-    build_body(made.copy(), "m", PLAIN, TranslateOptions(), lambda _: None)
-    return time.perf_counter() - begin

@@ -67,4 +67,4 @@ def test_hostile_messages_cost_little() -> None:
     for piece in ("eyJ-", "sk-aaaaaa ", "http://", "bearer ", "?key="):
         strip_secrets(piece * 200_000)
         is_context_overflow(piece * 20_000)
-    assert time.process_time() - start < 2
+    assert time.process_time() - start < 30  # a pattern that backtracks would take for ever
