@@ -126,9 +126,13 @@ class Http1Connection(asyncio.Protocol):
                 self._send_more()
             return await waiter
         except BaseException:
-            if not waiter.cancel() and not waiter.cancelled():
-                waiter.exception()  # marks it as seen
-            self.abort()
+            if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
+                # the head has come in the very turn of the cancellation: by now the connection may be another's
+                waiter.result().close()
+            else:
+                waiter.cancel()
+                if self._head is waiter:
+                    self.abort()
             raise
 
     def _send_more(self) -> None:
@@ -274,7 +278,10 @@ class Http1Connection(asyncio.Protocol):
     def abort(self) -> None:
         """Closes the connection at once, without a word to the reader; an unsent rest of the request is dropped."""
         self._response = None
+        waiter = self._head
         self._shut()
+        if waiter is not None and not waiter.done():
+            waiter.set_exception(UpstreamCut(f"the connection to upstream {self.peer} was closed"))
 
     def fail(self, error: UpstreamError) -> None:
         """Closes the connection at once and tells the reader why."""

@@ -166,3 +166,40 @@ async def test_tls_that_fails_before_an_answer(fresh: bool) -> None:
     # A kept connection has shaken hands before: its end says nothing of certificates, and it may be replaced.
     with pytest.raises(UpstreamUnreachable if fresh else UpstreamCut):
         await task
+
+
+async def test_who_leaves_in_the_turn_of_its_answer_does_not_take_anothers_connection() -> None:
+    connection, owner = _connection()
+    first = asyncio.create_task(connection.send(b"", b"", PATIENT, inf))
+    await asyncio.sleep(0)
+    connection.data_received(fixed(b"one"))
+    assert owner.events == ["back"]
+    second = asyncio.create_task(connection.send(b"", b"", PATIENT, inf))
+    first.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    await asyncio.sleep(0)
+    connection.data_received(fixed(b"two"))
+    assert await (await second).read(10) == b"two"
+    assert not connection.closed
+
+
+async def test_who_leaves_in_the_turn_of_its_head_closes_its_own_connection() -> None:
+    connection, owner = _connection()
+    task = asyncio.create_task(connection.send(b"", b"", PATIENT, inf))
+    await asyncio.sleep(0)
+    connection.data_received(CHUNKED)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert connection.closed
+    assert owner.events == ["lost"]
+
+
+async def test_an_aborted_connection_leaves_nobody_waiting() -> None:
+    connection, _ = _connection()
+    task = asyncio.create_task(connection.send(b"", b"", PATIENT, inf))
+    await asyncio.sleep(0)
+    connection.abort()
+    with pytest.raises(UpstreamCut):
+        await task
