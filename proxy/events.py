@@ -90,8 +90,11 @@ class Finish(Event):
     service_tier: str | None = None
 
 
-class UpstreamFailed(Event):
-    """The answer ended in an error after the upstream had accepted the request."""
+class UpstreamFailed(Event, gc=True):
+    """The answer ended in an error after the upstream had accepted the request.
+
+    The one event that the garbage collector must see: an error knows the frames it came through, which hold the event.
+    """
 
     error: ExchangeError
 
