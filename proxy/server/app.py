@@ -45,6 +45,8 @@ class App:
         self._keepalive = KeepAlive(pipeline.keepalive_s)
         self._catalog = Catalog(pipeline.models, int(time.time()))
         self._draining = False
+        self._cut: Overloaded | None = None
+        self._reading: set[asyncio.Task[Any]] = set()
         self._open = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -86,8 +88,11 @@ class App:
         return True
 
     def cut_off(self) -> None:
-        """Ends what is still running with an error that says why."""
-        self._pipeline.abort_all(Overloaded("The server is shutting down.", code="server_error", retry_after_s=1))
+        """Ends what is still running with an error that says why; what comes now, or is still coming, gets it too."""
+        self._cut = Overloaded("The server is shutting down.", code="server_error", retry_after_s=1)
+        self._pipeline.abort_all(self._cut)
+        for reading in self._reading:
+            reading.cancel()
 
     def close(self) -> None:
         """Stops the timers."""
@@ -119,7 +124,7 @@ class App:
         try:
             if self._max_streams is not None and self._open > self._max_streams:
                 raise Overloaded(f"This server answers {self._max_streams} requests at a time.", retry_after_s=1)
-            body = await read_body(request, self._max_body, self._body_idle_s)
+            body = await self._read(request)
             exchange.request = self._pipeline.dialects[dialect].request.parse(body)
         except ExchangeError as error:
             return _response(request, await self._pipeline.refuse(exchange, error, stream))
@@ -131,6 +136,22 @@ class App:
         finally:
             stream.drop()
         return stream if reply is None else _response(request, reply)
+
+    async def _read(self, request: web.BaseRequest) -> bytes:
+        """Returns the body; raises what `read_body` does, or Overloaded when the server was cut off meanwhile."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._reading.add(task)
+        try:
+            body = await read_body(request, self._max_body, self._body_idle_s)
+        except asyncio.CancelledError:
+            if self._cut is None or task.uncancel():
+                raise
+        finally:
+            self._reading.discard(task)
+        if self._cut is not None:
+            raise self._cut
+        return body
 
     async def _models(self, request: web.BaseRequest) -> web.StreamResponse:
         return await self._aside(request, lambda exchange: self._catalog.page(exchange.key))

@@ -346,6 +346,26 @@ async def test_no_more_requests_than_allowed_at_a_time() -> None:
     assert error_of(body)["code"] == "overloaded"
 
 
+async def test_requests_that_are_still_coming_are_refused_when_the_server_is_cut_off() -> None:
+    async with house(hello()) as home:
+        half, half_writer = await asyncio.open_connection("127.0.0.1", home.port)
+        later, later_writer = await asyncio.open_connection("127.0.0.1", home.port)
+        head = b"POST /v1/responses HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
+        half_writer.write(head % len(BODY) + BODY[:9])
+        async with asyncio.timeout(5):
+            while not home.app._reading:
+                await asyncio.sleep(0)
+            home.app.cut_off()
+            later_writer.write(head % len(BODY) + BODY)
+            for reader in (half, later):
+                assert b" 503 " in await reader.readline()
+                assert b"retry-after: 1\r\n" in (await reader.readuntil(b"\r\n\r\n")).lower()
+            assert await home.app.drained(5)
+        half_writer.close()
+        later_writer.close()
+        assert (await home.settled(2)).outcome == "rejected"
+
+
 async def test_drained_waits_for_what_runs() -> None:
     gate = asyncio.Event()
     provider = ScriptedProvider("a", stream(chunk(content="x"), gate, finish()))
