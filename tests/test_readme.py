@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from proxy.config.loader import load_text
+from tests.support.programs import needs_curl
 from tests.support.serving import ROOT, serving
 
 README = (ROOT / "README.md").read_text()
@@ -25,6 +26,7 @@ def blocks(language: str, holding: str = "") -> list[str]:
     return [text for name, text in BLOCKS if name == language and holding in text]
 
 
+@needs_curl
 def test_the_curl_line() -> None:
     [line] = blocks("sh", "curl")
     with serving() as served:
@@ -61,6 +63,7 @@ def test_the_files(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert load_text(text, "README.md").warnings == ()
 
 
+@needs_curl
 def test_the_stage_of_ones_own(tmp_path: Path) -> None:
     [code] = blocks("python", "class CountWords")
     (tmp_path / "count_words.py").write_text(code)
