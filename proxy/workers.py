@@ -2,6 +2,9 @@
 
 Each worker listens on a socket of its own with SO_REUSEPORT, so that the kernel spreads connections. The first worker
 to be forked inherits what was loaded; memory that nobody writes stays shared.
+
+A worker whose supervisor is gone, however it went, stops: nobody else would stop it, and it would keep its share of the
+port beside those that come after it.
 """
 
 from __future__ import annotations
@@ -9,6 +12,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable
 
@@ -29,6 +33,7 @@ class Supervisor:
         self._pids: dict[int, tuple[int, float]] = {}  # index and moment of start, by process id
         self._deaths = [0] * count
         self._stopping = False
+        self._alive = os.pipe()  # workers read the one end, which ends when the supervisor, who holds the other, does
 
     def run(self) -> int:
         """Runs until a signal stops it; returns the exit code."""
@@ -61,6 +66,8 @@ class Supervisor:
             return
         code = 1
         try:
+            os.close(self._alive[1])
+            threading.Thread(target=_stop_at_end, args=(self._alive[0],), daemon=True).start()
             signal.pthread_sigmask(signal.SIG_UNBLOCK, blocked)
             code = self._work(index)
         except BaseException as error:  # the bottom of a process: there is nobody else to tell
@@ -91,6 +98,12 @@ class Supervisor:
 
     def _pause(self, index: int) -> float:
         return min(_MAX_PAUSE_S, 0.1 * 2 ** min(10, self._deaths[index])) if self._deaths[index] else 0.0
+
+
+def _stop_at_end(alive: int) -> None:
+    """Waits for the end of the pipe, in a thread of its own; then tells this process to stop."""
+    os.read(alive, 1)
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _exit_code(status: int) -> int:

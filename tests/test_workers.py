@@ -66,6 +66,25 @@ def test_a_worker_that_is_killed_is_started_again(tmp_path: Path) -> None:
     assert pid not in first.values()
 
 
+def test_workers_do_not_outlive_their_supervisor(tmp_path: Path) -> None:
+    process, notes = start(tmp_path, 2, "stays")
+    found = rows(notes, 2)
+    process.kill()
+    process.wait(10)
+    deadline = time.monotonic() + 10
+    while left := [pid for _, pid in found if runs(pid)]:
+        assert time.monotonic() < deadline, left
+        time.sleep(0.005)
+
+
+def runs(pid: int) -> bool:
+    """Tells whether a process runs; one that has ended and that nobody asks for does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 def test_a_worker_that_keeps_dying_does_not_spin(tmp_path: Path) -> None:
     process, notes = start(tmp_path, 1, "dies")
     rows(notes, 3)

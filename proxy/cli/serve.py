@@ -67,6 +67,8 @@ def run(args: argparse.Namespace) -> int:
         print(warning, file=sys.stderr)
     shared = config.workers > 1
     try:
+        if shared and config.listen.port:  # a port that is shared can be shared with another Penstock by mistake
+            listener(config.listen.host, config.listen.port, shared=False).close()
         sock = listener(config.listen.host, config.listen.port, shared=shared)
     except OSError as error:
         print(f"penstock: cannot listen on {config.listen.written}: {error.strerror or error}", file=sys.stderr)

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.programs import needs_curl
 from tests.support.serving import PENSTOCK, ROOT, Served, serving
 
 ECHO = """\
@@ -59,6 +60,7 @@ def test_a_port_that_is_none_is_refused(port: str, tmp_path: Path) -> None:
     assert "is no port" in said
 
 
+@needs_curl
 def test_the_printed_curl_line_works_when_it_is_pasted() -> None:
     with serving() as served:
         line = next(line for line in served.said if "curl" in line)
@@ -187,6 +189,10 @@ def test_workers_share_a_port_and_come_back(tmp_path: Path) -> None:
     with serving(config=config, directory=tmp_path) as served:
         first = children(served.process.pid)
         assert len(first) == 2
+        port = served.url.rsplit(":", 1)[1].removesuffix("/v1")
+        code, said = refused("--port", port, config=config, directory=tmp_path)
+        assert code == 1, "two servers share one port"
+        assert "in use" in said
         for _ in range(10):
             post(served.url, {"model": "echo", "input": "x"})
         victim = min(first)
