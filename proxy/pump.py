@@ -35,6 +35,9 @@ class ClientStream(Protocol):
     def write(self, data: bytes) -> None:
         """Sends whole events, at once. Hot: once a read."""
 
+    def finish(self) -> None:
+        """Says that the last event was written: nothing follows it, no comment either."""
+
     def on_flow(self, pause: Callable[[], None] | None, resume: Callable[[], None] | None) -> None:
         """Says what to call when the client stops and starts reading; None for nothing."""
 

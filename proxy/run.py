@@ -415,6 +415,7 @@ class Run:
 
     async def _settle(self) -> None:
         """Runs every `on_end` once, in reverse, to the end, even when the client's task is cancelled meanwhile."""
+        self._client.finish()
         for timer in self._timers:
             timer.cancel()
         if self._early is not None:

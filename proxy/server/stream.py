@@ -76,6 +76,10 @@ class EventStream(web.StreamResponse):
         self.quiet = 0
         transport.write(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked_body else data)
 
+    def finish(self) -> None:
+        """Says that the last event was written; the body ends when the exchange is settled."""
+        self._keepalive.discard(self)
+
     def on_flow(self, pause: Callable[[], None] | None, resume: Callable[[], None] | None) -> None:
         """Says what to call when the client stops and starts reading."""
         self._connection.on_pause = pause

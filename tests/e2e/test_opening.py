@@ -140,6 +140,21 @@ async def test_a_filter_that_fails_over_an_early_head_fails_the_exchange() -> No
     assert home.pipeline.running == set()
 
 
+async def test_no_comment_follows_the_end_while_the_exchange_is_settled() -> None:
+    class Settles(Stage, ResponseFilter):
+        name = "settles"
+
+        async def on_request(self, exchange: Exchange) -> ResponseFilter:
+            return self
+
+        async def on_end(self, exchange: Exchange) -> None:
+            await asyncio.sleep(0.1)  # several beats of the keep-alive
+
+    async with house(ScriptedProvider("a", stream(*HELLO)), stages=[Settles()], keepalive_s=0.02) as home:
+        _, _, data = await home.ask(stream=True)
+    assert data.endswith(b"data: [DONE]\n\n")
+
+
 @pytest.mark.parametrize("asked", [True, False])
 async def test_a_whole_answer_whose_end_is_withheld_has_failed(asked: bool) -> None:
     async with house(ScriptedProvider("a", body(WHOLE)), stages=[Withholds()]) as home:
