@@ -48,7 +48,7 @@ class Worker:
         limits = self._config.limits
         pipeline = assemble(self._config)
         await pipeline.start()
-        app = App(pipeline, max_body=int(limits.body), max_streams=limits.max_streams)
+        app = App(pipeline, max_body=int(limits.body), max_head=int(limits.header), max_streams=limits.max_streams)
         try:
             server = Server(
                 app.handle,

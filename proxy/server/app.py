@@ -12,7 +12,7 @@ from typing import Any
 
 from aiohttp import web
 
-from ..errors import ExchangeError, MethodNotAllowed, NotFound, Overloaded, UpgradeRequired
+from ..errors import BadRequest, ExchangeError, MethodNotAllowed, NotFound, Overloaded, UpgradeRequired
 from ..exchange import Client, Exchange
 from ..pipeline import Pipeline
 from ..reply import Reply
@@ -31,15 +31,23 @@ Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 class App:
     """Serves one pipeline. `handle` is the handler of all requests.
 
-    Paths are served with and without `/v1`. `max_streams` is how many exchanges run at a time; None is no limit.
-    `body_idle_s` is how long the next piece of a request's body may take.
+    Paths are served with and without `/v1`. `max_body` and `max_head` (all headers together) are in bytes.
+    `max_streams` is how many exchanges run at a time; None is no limit. `body_idle_s` is how long the next piece of a
+    request's body may take.
     """
 
     def __init__(
-        self, pipeline: Pipeline, *, max_body: int, max_streams: int | None = None, body_idle_s: float = IDLE_S
+        self,
+        pipeline: Pipeline,
+        *,
+        max_body: int,
+        max_head: int = 64 * 1024,
+        max_streams: int | None = None,
+        body_idle_s: float = IDLE_S,
     ) -> None:
         self._pipeline = pipeline
         self._max_body = max_body
+        self._max_head = max_head
         self._max_streams = max_streams
         self._body_idle_s = body_idle_s
         self._keepalive = KeepAlive(pipeline.keepalive_s)
@@ -60,6 +68,9 @@ class App:
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answers one request."""
+        if _head_size(request) > self._max_head:
+            error = BadRequest(f"The request's head is larger than {self._max_head} bytes (limits.header).", status=431)
+            return _response(request, Reply.from_error(error))
         path = request.path
         if path.startswith("/v1/"):
             path = path[3:]
@@ -214,6 +225,11 @@ def _response(request: web.BaseRequest, reply: Reply) -> web.Response:
     headers.setdefault("server", "penstock")
     headers.setdefault("x-request-id", _request_id(request))
     return response
+
+
+def _head_size(request: web.BaseRequest) -> int:
+    """Returns the bytes of request line and headers; aiohttp limits each by itself, and their number."""
+    return len(request.raw_path) + sum(len(name) + len(value) + 4 for name, value in request.raw_headers)
 
 
 def _client(request: web.BaseRequest) -> Client:

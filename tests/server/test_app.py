@@ -164,12 +164,13 @@ async def test_bad_bodies_are_json_errors(headers: dict[str, str], data: bytes, 
         b"GET / HTTP/9.9\r\n\r\n",
         b"POST /v1/responses HTTP/1.1\r\nhost: x\r\ncontent-length: ten\r\n\r\n",
         b"GET /v1/models HTTP/1.1\r\nhost: x\r\nx: " + b"y" * 100_000 + b"\r\n\r\n",
+        b"GET /v1/models HTTP/1.1\r\nhost: x\r\nconnection: close\r\n" + b"x: yyyyyyyy\r\n" * 100,
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
     ],
-    ids=["words", "version", "length", "header", "tls"],
+    ids=["words", "version", "length", "header", "headers", "tls"],
 )
 async def test_what_is_no_http_is_a_json_error(data: bytes) -> None:
-    async with house(hello()) as home:
+    async with house(hello(), max_head=1000) as home:
         head, _, body = (await raw(home, data + b"\r\n\r\n")).partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1."), head
     assert head.split()[1] in (b"400", b"431", b"505")
