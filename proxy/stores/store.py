@@ -1,0 +1,75 @@
+"""What is kept of a response, and the interface of what keeps it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+from ..errors import PenstockError
+
+
+class StoreFailed(PenstockError):
+    """The store could not do what was asked: no space, no connection, a broken file. Says which and why."""
+
+
+class Entry(msgspec.Struct, kw_only=True):
+    """One response as it is kept. Items and the Response are JSON, ready to be sent.
+
+    `owner` is who may see it ("" where nobody is asked for a key). `response` is the Response object in its present
+    state. `input` are the request's own items, each with an id, as received; `output` the response's items, reasoning
+    items with their `encrypted_content` whether or not the client asked for it: the next turn may need it. `parent`
+    is the response it continues. `deployment` is `upstream/model` of what made it. Times are Unix seconds.
+    """
+
+    id: str
+    owner: str
+    created_at: float
+    expires_at: float
+    status: str
+    model: str
+    response: msgspec.Raw
+    input: list[msgspec.Raw]
+    output: list[msgspec.Raw]
+    parent: str | None = None
+    deployment: str | None = None
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing more is to come."""
+        return self.status not in ("queued", "in_progress")
+
+    @property
+    def size(self) -> int:
+        """How many bytes its items and its Response take."""
+        return len(self.response) + sum(map(len, self.input)) + sum(map(len, self.output))
+
+
+class ResponseStore(Protocol):
+    """Keeps responses. An owner sees its own; any other id is unknown to it, whether it exists or not.
+
+    What was put is found by the next call, from whichever worker it comes (read-your-writes), as soon as `put` has
+    returned. All methods raise StoreFailed.
+    """
+
+    async def start(self) -> None:
+        """Opens it."""
+
+    async def close(self) -> None:
+        """Writes what is still to be written, and closes it."""
+
+    async def put(self, entry: Entry) -> None:
+        """Keeps an entry, in the place of one with the same id."""
+
+    async def get(self, id: str, owner: str) -> Entry | None:
+        """Returns an entry, or None when the owner has none of that id, or it has expired."""
+
+    async def delete(self, id: str, owner: str) -> bool:
+        """Forgets an entry; tells whether there was one."""
+
+    async def chain(self, id: str, owner: str) -> list[Entry] | None:
+        """Returns an entry and all before it, the oldest first; None when one of them is not there."""
+
+    async def items(self, ids: Sequence[str], owner: str) -> dict[str, msgspec.Raw]:
+        """Returns those items, of any response's input or output, that the owner has."""
