@@ -63,7 +63,8 @@ class Exchange:
     """One client request and everything that came of it; stages read it and leave their marks on it.
 
     `asked_model` is the model's name as it came, whatever stages make of it; answers show it. `request` is None only
-    in exchanges that were refused before their body could be read.
+    in exchanges that were refused before their body could be read. `keeps` says that the response will be kept, and
+    `input_items` are the request's own items as they will be, each with an id.
     """
 
     __slots__ = (
@@ -76,6 +77,8 @@ class Exchange:
         "head_status",
         "id",
         "ignored",
+        "input_items",
+        "keeps",
         "key",
         "marks",
         "models",
@@ -97,6 +100,8 @@ class Exchange:
         self.response_id: str | None = None
         self.asked_model: str | None = None
         self.key: Key | None = None
+        self.keeps = False
+        self.input_items: list[msgspec.Raw] = []
         self.models: ModelTable = NO_MODELS
         self.plan: Plan | None = None
         self.deployment: Deployment | None = None

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+import msgspec
+
 from .api.chat.relay import ChatRelay
 from .errors import ExchangeError
 from .events import OUTPUT_EVENTS, Event, Finish, TextDelta, UpstreamFailed, Usage
@@ -60,6 +62,12 @@ class Encoder(Protocol):
 
     def final(self) -> bytes:
         """Returns the whole answer as one JSON object; only once `done`."""
+
+    def end(self) -> bytes:
+        """Returns the terminal event when it is held back; once."""
+
+    def kept_output(self) -> list[msgspec.Raw]:
+        """Returns the output items as they are kept for the next turn."""
 
 
 class Bridge(Protocol):

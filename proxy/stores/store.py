@@ -45,6 +45,15 @@ class Entry(msgspec.Struct, kw_only=True):
         """How many bytes its items and its Response take."""
         return len(self.response) + sum(map(len, self.input)) + sum(map(len, self.output))
 
+    def copy(self) -> Entry:
+        """Returns an entry that shares nothing that changes, and no part of a larger buffer, with this one."""
+        return msgspec.structs.replace(
+            self,
+            response=self.response.copy(),
+            input=[item.copy() for item in self.input],
+            output=[item.copy() for item in self.output],
+        )
+
 
 class ResponseStore(Protocol):
     """Keeps responses. An owner sees its own; any other id is unknown to it, whether it exists or not.

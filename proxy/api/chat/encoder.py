@@ -124,6 +124,14 @@ class ChatEncoder:
     def use(self, tools: object, seal: object) -> None:
         """Takes what the attempt at hand needs; chat completions need neither names restored nor anything sealed."""
 
+    def end(self) -> bytes:
+        """Returns nothing: the end of a chat stream is never held."""
+        return b""
+
+    def kept_output(self) -> list[msgspec.Raw]:
+        """Returns nothing: answers to chat clients are not kept."""
+        return []
+
     def output_chars(self) -> int:
         """Returns how many characters the model has produced so far."""
         calls = sum(len(call.name) + sum(map(len, call.arguments)) for call in self._calls.values())

@@ -42,5 +42,7 @@ def responses_encoder(exchange: Exchange) -> ResponsesEncoder:
             logprobs=request.wants("message.output_text.logprobs") or bool(request.value("top_logprobs")),
             obfuscation=isinstance(stream_options, dict) and stream_options.get("include_obfuscation") is True,
             done_marker=translate is None or translate.done_marker,
+            show_sealed=request.wants("reasoning.encrypted_content"),
+            hold_end=exchange.keeps,
         ),
     )

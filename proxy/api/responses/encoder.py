@@ -53,12 +53,16 @@ class EncoderOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     `reasoning`: raw thinking as `content` parts, as `summary` parts, or not at all. `logprobs`: the client asked for
     them. `obfuscation`: pad deltas, so that their length does not tell the text's. `done_marker`: `[DONE]` at the end.
+    `show_sealed`: the client asked for what is sealed. `hold_end`: the terminal event is not among the bytes of
+    `encode` but given by `end`, for whoever has to do something before it leaves.
     """
 
     reasoning: str = "content"
     logprobs: bool = False
     obfuscation: bool = False
     done_marker: bool = True
+    show_sealed: bool = True
+    hold_end: bool = False
 
 
 def new_item_id(prefix: str, index: int) -> str:
@@ -79,6 +83,7 @@ class ResponsesEncoder:
 
     __slots__ = (
         "_calls",
+        "_end",
         "_final",
         "_flow",
         "_item",
@@ -88,6 +93,7 @@ class ResponsesEncoder:
         "_part",
         "_pending_state",
         "_seal",
+        "_sealed",
         "_snapshot",
         "_text_length",
         "_writer",
@@ -118,6 +124,8 @@ class ResponsesEncoder:
         self._flow: Part | None = None  # the open part if it has text and nothing has come beside it: hot
         self._pending_state: dict[str, Any] = {}  # of thinking that is still to come
         self._text_length = 0  # of the text parts that are closed, in characters
+        self._sealed: dict[int, str] = {}  # what is sealed but not shown, by output index
+        self._end = b""
         self._final: bytes | None = None
         self.outcome: Outcome | None = None
         self.usage: Usage | None = None
@@ -164,6 +172,21 @@ class ResponsesEncoder:
         """Returns the Response as it ended, as JSON; only once `done`."""
         assert self._final is not None
         return self._final
+
+    def end(self) -> bytes:
+        """Returns the terminal event, once; empty unless it is held and the response has ended."""
+        end, self._end = self._end, b""
+        return end
+
+    def kept_output(self) -> list[msgspec.Raw]:
+        """Returns the output items with all that is sealed, whether the client may see it or not."""
+        kept: list[msgspec.Raw] = []
+        for index, item in enumerate(self._output.items()):
+            if item is not None:
+                sealed = self._sealed.get(index)
+                more = b"" if sealed is None else b',"encrypted_content":' + _encode(sealed)
+                kept.append(msgspec.Raw(item[:-1] + more + b"}"))
+        return kept
 
     def output_chars(self) -> int:
         """Returns how many characters the model has produced so far."""
@@ -350,7 +373,11 @@ class ResponsesEncoder:
         self._close_part(out)
         self._item = None
         if isinstance(item, ReasoningItem) and self._seal is not None:
-            item.sealed = self._seal(item.state, item.text())
+            sealed = self._seal(item.state, item.text())
+            if self._options.show_sealed:
+                item.sealed = sealed
+            elif sealed is not None:
+                self._sealed[item.index] = sealed
         self._output.finish(item, status, out)
 
     def _close_call(self, call: CallItem, out: list[bytes], *, whole: bool) -> None:
@@ -364,9 +391,13 @@ class ResponsesEncoder:
     def _terminal(self, type: str, out: list[bytes]) -> None:
         assert self._final is not None
         self._item = self._part = self._flow = None
-        out.append(self._writer.snapshot(type, self._final))
+        end = self._writer.snapshot(type, self._final)
         if self._options.done_marker:
-            out.append(b"data: [DONE]\n\n")
+            end += b"data: [DONE]\n\n"
+        if self._options.hold_end:
+            self._end = end
+        else:
+            out.append(end)
 
 
 _HANDLERS: dict[type[Event], Callable[[ResponsesEncoder, Any, list[bytes]], None]] = {

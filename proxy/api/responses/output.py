@@ -47,6 +47,10 @@ class Output:
         """Returns how many characters the model produced in the items that are finished."""
         return self._chars
 
+    def items(self) -> list[bytes | None]:
+        """Returns the items by their index; None for those that are not finished."""
+        return self._finished
+
     def to_json(self) -> bytes:
         """Returns the list of the finished items."""
         return b"[" + b",".join(filter(None, self._finished)) + b"]"

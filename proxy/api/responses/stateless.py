@@ -1,4 +1,4 @@
-"""Refuses what a server can only do when it keeps responses: as long as nothing is kept, there is nothing to find."""
+"""Refuses what is not served yet, and what refers to responses where none are kept."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from .request import ResponsesRequest
 
 
-def refuse_state(request: ResponsesRequest) -> None:
-    """Raises for what refers to kept responses, conversations or items, or asks to keep something."""
+def refuse_unserved(request: ResponsesRequest) -> None:
+    """Raises for conversations, background responses and compaction."""
     previous = request.value("previous_response_id")
     conversation = request.value("conversation")
     if previous is not None and conversation is not None:
@@ -24,12 +24,6 @@ def refuse_state(request: ResponsesRequest) -> None:
             param="previous_response_id",
             code="mutually_exclusive_parameters",
         )
-    if previous is not None:
-        raise BadRequest(
-            f"Previous response with id '{previous}' not found.",
-            param="previous_response_id",
-            code="previous_response_not_found",
-        )
     if conversation is not None:
         name = conversation.id if isinstance(conversation, ConversationParam) else conversation
         raise NotFound(f"Conversation with id '{name}' not found.", param="conversation")
@@ -37,13 +31,34 @@ def refuse_state(request: ResponsesRequest) -> None:
         raise invalid.unsupported("background", "Background responses are not served yet: send 'background': false.")
     for index, item in enumerate(request.items):
         path = f"input[{index}]"
-        if isinstance(item, ItemReference):
-            raise NotFound(
-                f"Item with id '{item.id}' not found. Items are not kept here: send the item itself instead of a "
-                "reference, for instance by setting 'store' to false in your client.",
-                param=path,
-            )
         if isinstance(item, CompactionTrigger):
             raise invalid.unsupported(f"{path}.type", "Compaction is not served: ask for a summary in a message.")
         if isinstance(item, Compaction):
             raise invalid.unsupported(path, "This compaction was made elsewhere and cannot be read here.")
+
+
+def refuse_references(request: ResponsesRequest) -> None:
+    """Raises for what refers to a kept response or item: there is none."""
+    previous = request.value("previous_response_id")
+    if previous is not None:
+        raise previous_not_found(previous)
+    for index, item in enumerate(request.items):
+        if isinstance(item, ItemReference):
+            raise item_not_found(
+                item.id,
+                f"input[{index}]",
+                "Items are not kept here: send the item itself instead of a reference, for instance by setting "
+                "'store' to false in your client.",
+            )
+
+
+def previous_not_found(id: str) -> BadRequest:
+    """The response to continue is not there, or not the caller's."""
+    return BadRequest(
+        f"Previous response with id '{id}' not found.", param="previous_response_id", code="previous_response_not_found"
+    )
+
+
+def item_not_found(id: str, path: str, advice: str) -> NotFound:
+    """An item that is referred to is not there, or not the caller's."""
+    return NotFound(f"Item with id '{id}' not found. {advice}", param=path)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from .. import invalid
 from ..raw import given
 from .fields import FIELDS, Moderation
-from .stateless import refuse_state
+from .stateless import refuse_unserved
 from .tool_choice import read_choice
 from .tools import Tool
 
@@ -26,7 +26,7 @@ def validate(request: ResponsesRequest) -> None:
     request.max_output_tokens  # noqa: B018  # may stand under other names
     _check_refused(request)
     _check_fields_together(request)
-    refuse_state(request)
+    refuse_unserved(request)
     if not request.items:
         raise invalid.missing("input")
     _check_tools(request)

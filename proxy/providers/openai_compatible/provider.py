@@ -105,7 +105,7 @@ class ChatUpstream(Provider):
         request = exchange.request
         if not isinstance(request, ResponsesRequest) or self.profile(model).replay_reasoning == "never":
             return None
-        return sealer(model) if request.wants(_ENCRYPTED) else None
+        return sealer(model) if request.wants(_ENCRYPTED) or exchange.keeps else None
 
     def error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
         """Maps an error answer to the tree of errors."""

@@ -1,0 +1,160 @@
+"""What a request refers to, found in the store; and what came of a request, kept there.
+
+The history of a chain is put in front of the request's own input as it was kept, byte for byte, so that the upstream
+sees the same beginning in every turn and its prompt cache hits.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from typing import TYPE_CHECKING, Protocol, cast
+
+import msgspec
+
+from ..api.responses.items import ItemReference
+from ..api.responses.request import ResponsesRequest
+from ..api.responses.stateless import item_not_found, previous_not_found, refuse_references
+from ..errors import BadRequest, InternalError
+from .store import Entry, ResponseStore, StoreFailed
+
+if TYPE_CHECKING:
+    from ..exchange import Exchange
+    from ..translation import Encoder
+
+_log = logging.getLogger("penstock")
+_CONTINUABLE = frozenset(("completed", "incomplete"))
+_CALLS = frozenset(("function_call", "custom_tool_call", "tool_search_call", "local_shell_call", "shell_call", "apply_patch_call"))
+_PREFIXES = {"message": "msg", "reasoning": "rs", "function_call": "fc", "custom_tool_call": "ctc"}
+
+
+class _Kind(msgspec.Struct):
+    """What is read of a kept item."""
+
+    type: str = "message"
+    id: str | None = None
+    status: str | None = None
+
+
+_decode_kind = msgspec.json.Decoder(_Kind).decode
+
+
+class Keeper(Protocol):
+    """Stands between exchanges and what is kept."""
+
+    async def resolve(self, exchange: Exchange) -> None:
+        """Puts what the request refers to in its place; raises BadRequest or NotFound for what is not there."""
+
+    async def keep(self, exchange: Exchange, encoder: Encoder) -> None:
+        """Keeps what came of an exchange. A store that fails is logged; the client gets its answer all the same."""
+
+
+class Forgetful:
+    """The keeper of a server without a store."""
+
+    async def resolve(self, exchange: Exchange) -> None:
+        """Refuses references; there is nothing they could find."""
+        if isinstance(exchange.request, ResponsesRequest):
+            refuse_references(exchange.request)
+
+    async def keep(self, exchange: Exchange, encoder: Encoder) -> None:
+        """Keeps nothing."""
+
+
+class StoreKeeper:
+    """The keeper over a response store; entries live for `keep_s` seconds."""
+
+    def __init__(self, store: ResponseStore, keep_s: float) -> None:
+        self._store = store
+        self._keep_s = keep_s
+
+    async def resolve(self, exchange: Exchange) -> None:
+        """Puts the chain in front of the input, and kept items in the place of references to them."""
+        request = exchange.request
+        if not isinstance(request, ResponsesRequest):
+            return
+        try:
+            history = await self._history(request, owner_of(exchange))
+            own = await self._own(request, owner_of(exchange))
+        except StoreFailed as error:
+            _log.error("the response store failed: %s", error)
+            raise InternalError("The response store failed; the log says why.") from None
+        exchange.keeps = request.value("store") is not False
+        exchange.input_items = [_with_id(item) for item in own] if exchange.keeps else []
+        if history or own != request.raw_items:
+            request.put_items(history + own)
+
+    async def keep(self, exchange: Exchange, encoder: Encoder) -> None:
+        """Keeps the response under its id, before its end is told."""
+        if not exchange.keeps or exchange.response_id is None or not encoder.done:
+            return
+        now = time.time()
+        request = cast(ResponsesRequest, exchange.request)
+        entry = Entry(
+            id=exchange.response_id,
+            owner=owner_of(exchange),
+            created_at=exchange.timing.wall,
+            expires_at=now + self._keep_s,
+            status=encoder.outcome or "failed",
+            model=exchange.asked_model or request.model,
+            response=msgspec.Raw(encoder.final()),
+            input=exchange.input_items,
+            output=encoder.kept_output(),
+            parent=request.value("previous_response_id"),
+            deployment=exchange.deployment.name if exchange.deployment is not None else None,
+        )
+        try:
+            await self._store.put(entry)
+        except StoreFailed as error:
+            _log.error("response %s is not kept: %s", entry.id, error)
+
+    async def _history(self, request: ResponsesRequest, owner: str) -> list[msgspec.Raw]:
+        """Returns the items of all earlier turns, the oldest first."""
+        previous = request.value("previous_response_id")
+        if previous is None:
+            return []
+        chain = await self._store.chain(previous, owner)
+        if not chain:
+            raise previous_not_found(previous)
+        if chain[-1].status not in _CONTINUABLE:
+            raise BadRequest(
+                f"Previous response with id '{previous}' cannot be continued: it is {chain[-1].status}.",
+                param="previous_response_id",
+                code="previous_response_not_continuable",
+            )
+        return [item for entry in chain for item in (*entry.input, *_whole(entry.output))]
+
+    async def _own(self, request: ResponsesRequest, owner: str) -> list[msgspec.Raw]:
+        """Returns the request's own items, references replaced by what they refer to."""
+        own = list(request.raw_items)
+        places = {at: item.id for at, item in enumerate(request.items) if isinstance(item, ItemReference)}
+        if places:
+            found = await self._store.items(list(places.values()), owner)
+            for at, id in places.items():
+                if id not in found:
+                    raise item_not_found(id, f"input[{at}]", "It was not kept, or its time is over.")
+                own[at] = found[id]
+        return own
+
+
+def owner_of(exchange: Exchange) -> str:
+    """Returns who may see the exchange's response: the key's owner, else the key itself; "" without keys."""
+    key = exchange.key
+    return "" if key is None else key.owner or key.id
+
+
+def _whole(output: list[msgspec.Raw]) -> list[msgspec.Raw]:
+    """Returns output items without calls that were cut: nobody can answer them."""
+    return [item for item in output if (kind := _decode_kind(item)).type not in _CALLS or kind.status != "incomplete"]
+
+
+def _with_id(item: msgspec.Raw) -> msgspec.Raw:
+    """Returns an input item that has an id, its own or a fresh one."""
+    kind = _decode_kind(item)
+    if kind.id:
+        return item
+    id = f"{_PREFIXES.get(kind.type, 'item')}_{secrets.token_hex(24)}"
+    fields = msgspec.json.decode(item, type=dict[str, msgspec.Raw])
+    fields.pop("id", None)
+    return msgspec.Raw(msgspec.json.encode({"id": id, "type": kind.type, **fields}))
