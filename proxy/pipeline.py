@@ -16,8 +16,11 @@ from .reply import Reply
 from .request import Dialect
 from .run import Run
 from .stage import Stage
+from .stores.keeper import Forgetful, Keeper, StoreKeeper
+from .stores.store import ResponseStore
 
 _COMMIT_AFTER_S = 0.5
+_KEEP_S = 30 * 86400.0
 _MAX_ANSWER_BYTES = 64 * 1024 * 1024
 
 
@@ -36,7 +39,11 @@ class Pipeline:
         *,
         keepalive_s: float = 15.0,
         max_answer_bytes: int = _MAX_ANSWER_BYTES,
+        store: ResponseStore | None = None,
+        keep_s: float = _KEEP_S,
     ) -> None:
+        self.store = store
+        self.keeper: Keeper = Forgetful() if store is None else StoreKeeper(store, keep_s)
         self.stages = tuple(stages)
         self.models = models
         self.providers = dict(providers)
@@ -53,7 +60,7 @@ class Pipeline:
 
     async def start(self) -> None:
         """Starts upstreams and stages; when one cannot start, those that have are closed again."""
-        started: list[Provider | Stage] = []
+        started: list[Provider | Stage | ResponseStore] = []
         try:
             for part in self._parts():
                 await part.start()
@@ -70,8 +77,9 @@ class Pipeline:
         for part in reversed(self._parts()):
             await part.close()
 
-    def _parts(self) -> list[Provider | Stage]:
-        return [*self.providers.values(), *self.stages]
+    def _parts(self) -> list[Provider | Stage | ResponseStore]:
+        kept: list[ResponseStore] = [] if self.store is None else [self.store]
+        return [*kept, *self.providers.values(), *self.stages]
 
     async def serve(self, exchange: Exchange, client: ClientStream) -> Reply | None:
         """Runs one exchange; returns the answer, or None when it went to the client as a stream."""

@@ -76,23 +76,30 @@ class Run:
 
     async def run(self) -> Reply | None:
         """Serves the exchange; returns the answer, or None when it went to the client as a stream."""
-        exchange = self._exchange
-        self._task = asyncio.current_task()
         try:
-            reply = await self._serve()
+            reply = await self._served()
+            await self._conclude()
+            return reply
         except asyncio.CancelledError:
-            if self._aborted is None or self._task is None or self._task.uncancel():
-                exchange.outcome = "cancelled"
-                raise
-            reply = self._failed(self._aborted)
-        except ExchangeError as error:
-            reply = self._failed(error)
-        except Exception as error:  # the top of an exchange: whatever went wrong, the client gets an answer
-            _log.error("exchange %s failed", exchange.id, exc_info=error)
-            reply = self._failed(InternalError("Penstock failed on this request; its log says why."))
+            self._exchange.outcome = "cancelled"
+            raise
         finally:
             await self._settle()
-        return reply
+
+    async def _served(self) -> Reply | None:
+        """Serves the exchange; whatever fails becomes an answer, as HTTP or in the stream."""
+        self._task = asyncio.current_task()
+        try:
+            return await self._serve()
+        except asyncio.CancelledError:
+            if self._aborted is None or self._task is None or self._task.uncancel():
+                raise
+            return self._failed(self._aborted)
+        except ExchangeError as error:
+            return self._failed(error)
+        except Exception as error:  # the top of an exchange: whatever went wrong, the client gets an answer
+            _log.error("exchange %s failed", self._exchange.id, exc_info=error)
+            return self._failed(InternalError("Penstock failed on this request; its log says why."))
 
     def abort(self, error: ExchangeError) -> None:
         """Ends a running exchange with an error of ours, in the stream if it has begun."""
@@ -136,6 +143,7 @@ class Run:
         if reply is not None:
             return await self._replied(reply)
         exchange.request.validate()
+        await self._pipeline.keeper.resolve(exchange)
         self._streaming = exchange.request.stream
         if exchange.plan is None:
             raise InternalError("No stage of the pipeline has chosen an upstream.")
@@ -320,6 +328,7 @@ class Run:
             exchange.usage, exchange.outcome = encoder.usage, encoder.outcome
             if encoder.error is not None:
                 raise encoder.error
+            await self._pipeline.keeper.keep(exchange, encoder)
             body = encoder.final()
         exchange.committed = True
         exchange.timing.first_event = time.monotonic()
@@ -393,9 +402,17 @@ class Run:
     # --- the end
 
     def _finished_stream(self) -> None:
+        """Takes over how a stream has ended."""
         exchange = self._exchange
         source = self._bridge.machine if isinstance(self._bridge, Relay) else self._get_encoder()
         exchange.outcome, exchange.usage, exchange.error = source.outcome, source.usage, source.error
+
+    async def _conclude(self) -> None:
+        """Keeps the response and tells its end, where the end was held back for that."""
+        encoder = self._encoder
+        if encoder is not None and self._client.opened and (end := encoder.end()):
+            await self._pipeline.keeper.keep(self._exchange, encoder)
+            self._client.write(end)
 
     def _failed(self, error: ExchangeError) -> Reply | None:
         """Ends the exchange in an error: as HTTP while nothing was sent, else in the stream."""

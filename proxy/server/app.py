@@ -17,9 +17,11 @@ from ..exchange import Client, Exchange
 from ..pipeline import Pipeline
 from ..reply import Reply
 from ..request import Dialect
+from ..stores.keeper import owner_of
 from .body import IDLE_S, read_body
 from .catalog import Catalog
 from .keepalive import KeepAlive
+from .kept import KeptResponses
 from .stream import EventStream, header_value
 
 _log = logging.getLogger("penstock")
@@ -52,6 +54,7 @@ class App:
         self._body_idle_s = body_idle_s
         self._keepalive = KeepAlive(pipeline.keepalive_s)
         self._catalog = Catalog(pipeline.models, int(time.time()))
+        self._kept = KeptResponses(pipeline.store) if pipeline.store is not None else None
         self._draining = False
         self._cut: Overloaded | None = None
         self._reading: set[asyncio.Task[Any]] = set()
@@ -76,9 +79,12 @@ class App:
             path = path[3:]
         if path != "/" and path.endswith("/"):
             path = path.rstrip("/")
-        methods = self._routes.get(path)
+        methods = self._routes.get(path) or self._named(path)
         if methods is None:
-            return await self._unknown(request, path)
+            return _response(
+                request,
+                Reply.from_error(NotFound(f"Invalid URL ({request.method} {request.path}).", code="unknown_url")),
+            )
         handler = methods.get("GET" if request.method == "HEAD" else request.method)
         if handler is None:
             return self._wrong_method(request, path, methods)
@@ -167,14 +173,38 @@ class App:
     async def _models(self, request: web.BaseRequest) -> web.StreamResponse:
         return await self._aside(request, lambda exchange: self._catalog.page(exchange.key))
 
-    async def _model(self, request: web.BaseRequest, name: str) -> web.StreamResponse:
-        async def found(exchange: Exchange) -> Any:
-            model = await self._catalog.get(name, exchange.key)
-            if model is None:
-                raise NotFound(f"The model {name!r} does not exist.", code="model_not_found", param="model")
-            return model
+    def _named(self, path: str) -> dict[str, Handler] | None:
+        """Returns the methods of a path that names a model or a kept response."""
+        _, _, rest = path.partition("/models/")
+        if path.startswith("/models/") and rest:
+            return {"GET": self._asked(lambda exchange, query: self._model(rest, exchange))}
+        kept = self._kept
+        if not path.startswith("/responses/") or kept is None:
+            return None
+        id, slash, what = path.removeprefix("/responses/").partition("/")
+        if id and not slash:
+            return {
+                "GET": self._asked(lambda exchange, query: kept.retrieve(id, owner_of(exchange), query)),
+                "DELETE": self._asked(lambda exchange, query: kept.delete(id, owner_of(exchange))),
+            }
+        if id and what == "input_items":
+            return {"GET": self._asked(lambda exchange, query: kept.input_items(id, owner_of(exchange), query))}
+        return None
 
-        return await self._aside(request, found)
+    def _asked(self, work: Callable[[Exchange, dict[str, list[str]]], Awaitable[Any]]) -> Handler:
+        """Returns the handler of a request that is answered by a JSON value and may have a query."""
+
+        def handler(request: web.BaseRequest) -> Awaitable[web.StreamResponse]:
+            query = {name: request.query.getall(name) for name in request.query}
+            return self._aside(request, lambda exchange: work(exchange, query))
+
+        return handler
+
+    async def _model(self, name: str, exchange: Exchange) -> Any:
+        model = await self._catalog.get(name, exchange.key)
+        if model is None:
+            raise NotFound(f"The model {name!r} does not exist.", code="model_not_found", param="model")
+        return model
 
     async def _aside(self, request: web.BaseRequest, work: Callable[[Exchange], Awaitable[Any]]) -> web.StreamResponse:
         """Answers a request that asks no model, after the stages that find out who is asking."""
@@ -194,15 +224,6 @@ class App:
         if self._draining:
             return _response(request, Reply.json({"status": "draining"}, 503))
         return _response(request, Reply.json({"status": "ready"}))
-
-    async def _unknown(self, request: web.BaseRequest, path: str) -> web.StreamResponse:
-        if path.startswith("/models/") and len(path) > len("/models/"):
-            if request.method not in ("GET", "HEAD"):
-                return self._wrong_method(request, path, {"GET": self._models})
-            return await self._model(request, path.removeprefix("/models/"))
-        return _response(
-            request, Reply.from_error(NotFound(f"Invalid URL ({request.method} {request.path}).", code="unknown_url"))
-        )
 
     def _wrong_method(self, request: web.BaseRequest, path: str, methods: dict[str, Handler]) -> web.StreamResponse:
         if request.method == "GET" and request.headers.get("upgrade", "").lower() == "websocket":

@@ -114,13 +114,12 @@ class MemoryStore:
 
     def _trim(self, newest: Entry) -> None:
         """Forgets the oldest finished entries until the rest is within bounds."""
-        if self._within_bounds:
-            return
-        for entry in list(self._entries.values()):
-            if entry.finished and entry is not newest:
-                self._forget(entry.id)
-            if self._within_bounds:
+        while not self._within_bounds:
+            others = (entry for entry in self._entries.values() if entry.finished and entry is not newest)
+            oldest = next(others, None)
+            if oldest is None:
                 return
+            self._forget(oldest.id)
 
     @property
     def _within_bounds(self) -> bool:

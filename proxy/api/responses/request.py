@@ -16,7 +16,7 @@ from .. import invalid
 from ..raw import Raw, given
 from .echo import echo
 from .fields import FIELDS, ReasoningSettings, TextSettings
-from .items import AdditionalTools, ConfigurationUpdate, Item, ToolSearchOutput, decode_item
+from .items import AdditionalTools, ConfigurationUpdate, Item, ItemReference, ToolSearchOutput, decode_item
 from .texts import TextPlace, item_texts, replaced
 from .tools import Tool, declared
 from .turns import Turn, assemble
@@ -81,6 +81,20 @@ class ResponsesRequest(ModelRequest):
             self._items = [decode_item(one, f"input[{index}]") for index, one in enumerate(self._items_raw)]
             self._items_of = raw
         return self._items
+
+    @property
+    def raw_items(self) -> list[Raw]:
+        """The items of `input` as JSON. Raises BadRequest."""
+        _ = self.items
+        return self._items_raw
+
+    def refers(self) -> bool:
+        """Tells whether the input refers to kept items."""
+        return any(isinstance(item, ItemReference) for item in self.items)
+
+    def put_items(self, items: list[Raw]) -> None:
+        """Puts other items in the place of the input."""
+        self.fields["input"] = Raw(b"[" + b",".join(items) + b"]")
 
     def turns(self) -> tuple[list[Turn], list[str]]:
         """Returns the items as turns, and what of them no turn can hold (`input[2]: web_search_call`).

@@ -27,10 +27,12 @@ def validate(request: ResponsesRequest) -> None:
     _check_refused(request)
     _check_fields_together(request)
     refuse_unserved(request)
-    if not request.items:
+    continues = request.value("previous_response_id") is not None
+    if not request.items and not continues:
         raise invalid.missing("input")
     _check_tools(request)
-    request.turns()
+    if not continues and not request.refers():
+        request.turns()  # what refers to earlier items is checked when they are in their place
 
 
 def _check_refused(request: ResponsesRequest) -> None:

@@ -1,0 +1,320 @@
+"""Chains over the whole way: what a turn refers to, what its upstream gets, what is kept of it, who may see it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, ClassVar, Literal
+
+import pytest
+
+from proxy.config.loader import load_text
+from proxy.exchange import Exchange, Key
+from proxy.providers.openai_compatible.provider import OpenAICompatible
+from proxy.stage import Stage
+from proxy.stores.memory import MemoryStore
+from proxy.stores.store import Entry, ResponseStore, StoreFailed
+from tests.support.hostile import HostileUpstream, Peer, chunked, fixed
+from tests.support.house import House, house
+from tests.support.scripted import chunk, events_of, finish
+
+SSE = "content-type: text/event-stream\r\n"
+JSON = "content-type: application/json\r\n"
+
+
+class Says(Stage):
+    """Takes the key's owner from a header, for tests of who may see what."""
+
+    name = "says"
+    sets: ClassVar[tuple[Literal["key", "plan"], ...]] = ("key",)
+
+    async def on_request(self, exchange: Exchange) -> None:
+        owner = exchange.client.headers.get("x-owner")
+        if owner:
+            exchange.key = Key(owner)
+
+
+class Talks(HostileUpstream):
+    """A chat server that answers with its turns in order, and keeps the requests it got."""
+
+    def __init__(self, *turns: dict[str, Any]) -> None:
+        super().__init__(self._talk)
+        self.turns = list(turns)
+        self.requests: list[dict[str, Any]] = []
+
+    async def _talk(self, peer: Peer) -> None:
+        while True:
+            request = json.loads((await peer.request()).partition(b"\r\n\r\n")[2])
+            self.requests.append(request)
+            message = self.turns[min(len(self.requests), len(self.turns)) - 1]
+            reason = "tool_calls" if "tool_calls" in message else "stop"
+            if request.get("stream"):
+                await peer.send(chunked(chunk(**message), finish(reason), headers=SSE))
+            else:
+                choice = {"index": 0, "message": {"role": "assistant", **message}, "finish_reason": reason}
+                await peer.send(fixed(json.dumps({"choices": [choice]}).encode(), headers=JSON))
+
+
+@asynccontextmanager
+async def talking(*turns: dict[str, Any], store: ResponseStore | None = None) -> AsyncIterator[tuple[House, Talks]]:
+    """Runs a server with a store in front of a chat server."""
+    async with Talks(*turns) as upstream:
+        text = f"upstreams: {{u: {{kind: openai-compatible, base_url: {upstream.origin}}}}}\nmodels: {{m: [u/up]}}\n"
+        config = load_text(text + "pipeline: [route, stream-translate]\n", "test").upstreams["u"]
+        provider = OpenAICompatible("u", config.config)  # type: ignore[arg-type]
+        async with house(provider, stages=[Says()], store=store or MemoryStore()) as home:
+            yield home, upstream
+
+
+async def answer(home: House, stream: bool = False, **fields: Any) -> dict[str, Any]:
+    """Returns the Response to a request, however it was sent."""
+    status, _, data = await home.ask(stream=stream, **fields)
+    assert status == 200, data
+    found: dict[str, Any] = events_of(data)[-2][1]["response"] if stream else json.loads(data)
+    return found
+
+
+async def call(home: House, method: str, path: str, owner: str = "") -> tuple[int, Any]:
+    """Sends a request without a body; returns status and JSON."""
+    headers = {"x-owner": owner} if owner else {}
+    async with home.session.request(method, home.url + path, headers=headers) as response:
+        return response.status, await response.json()
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_turn_goes_on_where_the_last_one_ended(stream: bool) -> None:
+    async with talking({"content": "one"}, {"content": "two"}, {"content": "three"}) as (home, upstream):
+        first = await answer(home, stream, input="a", instructions="Be brief.")
+        second = await answer(home, stream, input=[{"role": "user", "content": "b"}], previous_response_id=first["id"])
+        third = await answer(home, stream, input="c", previous_response_id=second["id"])
+    assert [message["content"] for message in upstream.requests[2]["messages"]] == ["a", "one", "b", "two", "c"]
+    assert upstream.requests[1]["messages"] == upstream.requests[2]["messages"][:3]
+    assert second["previous_response_id"] == first["id"]
+    assert third["output"][0]["content"][0]["text"] == "three"
+
+
+async def test_the_beginning_of_a_chain_is_the_same_bytes_in_every_turn() -> None:
+    odd = [{"role": "user", "content": [{"type": "input_text", "text": "é\u2028 \ud83d\ude00"}]}]
+    async with talking({"content": "x", "reasoning_content": "hm"}) as (home, upstream):
+        previous = (await answer(home, input=odd))["id"]
+        for _ in range(5):
+            previous = (await answer(home, input="more", previous_response_id=previous))["id"]
+    bodies = [json.dumps(request["messages"]) for request in upstream.requests]
+    assert all(later.startswith(earlier[:-1]) for earlier, later in zip(bodies, bodies[1:], strict=False))
+
+
+async def test_a_call_is_answered_in_the_next_turn() -> None:
+    tool_call = {"index": 0, "id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    async with talking({"tool_calls": [tool_call], "reasoning_content": "hm"}, {"content": "done"}) as (home, upstream):
+        tools = [{"type": "function", "name": "f"}]
+        first = await answer(home, True, tools=tools)
+        output = {"type": "function_call_output", "call_id": "call_1", "output": "42"}
+        await answer(home, True, input=[output], tools=tools, previous_response_id=first["id"])
+    roles = [message["role"] for message in upstream.requests[1]["messages"]]
+    assert roles == ["user", "assistant", "tool"]
+    assert upstream.requests[1]["messages"][1]["reasoning_content"] == "hm"
+    assert "encrypted_content" not in first["output"][0]
+
+
+async def test_an_output_without_its_call_is_refused_before_the_upstream_is_asked() -> None:
+    async with talking({"content": "x"}) as (home, upstream):
+        first = await answer(home)
+        orphan = {"type": "function_call_output", "call_id": "call_9", "output": "42"}
+        status, _, data = await home.ask(input=[orphan], previous_response_id=first["id"])
+    assert status == 400
+    assert "call_9" in json.loads(data)["error"]["message"]
+    assert len(upstream.requests) == 1
+
+
+async def test_chains_fork() -> None:
+    async with talking({"content": "x"}) as (home, upstream):
+        first = await answer(home, input="root")
+        await answer(home, input="left", previous_response_id=first["id"])
+        await answer(home, input="right", previous_response_id=first["id"])
+    assert [message["content"] for message in upstream.requests[2]["messages"]] == ["root", "x", "right"]
+
+
+@pytest.mark.parametrize("id", ["resp_unknown", "x" * 10_000, "résumé", ""])
+async def test_an_unknown_response_cannot_be_continued(id: str) -> None:
+    async with talking({"content": "x"}) as (home, upstream):
+        status, _, data = await home.ask(previous_response_id=id)
+    error = json.loads(data)["error"]
+    assert status == 400
+    assert (error["code"], error["param"]) == ("previous_response_not_found", "previous_response_id")
+    assert upstream.requests == []
+
+
+async def test_what_is_not_to_be_kept_is_not() -> None:
+    async with talking({"content": "x"}) as (home, _):
+        first = await answer(home, store=False)
+        status, _, _ = await home.ask(previous_response_id=first["id"])
+        assert (await call(home, "GET", f"/responses/{first['id']}"))[0] == 404
+    assert status == 400
+
+
+async def test_references_are_replaced_by_what_they_refer_to() -> None:
+    async with talking({"content": "x", "reasoning_content": "hm"}) as (home, upstream):
+        first = await answer(home)
+        references = [{"type": "item_reference", "id": item["id"]} for item in first["output"]]
+        await answer(home, input=[{"role": "user", "content": "a"}, *references, {"role": "user", "content": "b"}])
+        status, _, data = await home.ask(input=[{"type": "item_reference", "id": "msg_unknown"}])
+    assert [message["content"] for message in upstream.requests[1]["messages"]] == ["a", "x", "b"]
+    assert status == 404
+    assert "msg_unknown" in json.loads(data)["error"]["message"]
+
+
+async def test_a_response_is_there_before_its_end_is_told() -> None:
+    class Late(MemoryStore):
+        def __init__(self) -> None:
+            super().__init__()
+            self.asked, self.go = asyncio.Event(), asyncio.Event()
+
+        async def put(self, entry: Entry) -> None:
+            self.asked.set()
+            await self.go.wait()
+            await super().put(entry)
+
+    store = Late()
+    async with talking({"content": "x"}, store=store) as (home, _):
+        reader, writer = await home.connect()
+        async with asyncio.timeout(5):
+            told = await reader.readuntil(b'"delta":"x"')
+            await store.asked.wait()
+            store.go.set()
+            told += await reader.readuntil(b"[DONE]")
+        writer.close()
+    assert told.count(b"event: response.completed") == 1
+
+
+class Broken(MemoryStore):
+    """A store that cannot write, or cannot read."""
+
+    def __init__(self, *, reads: bool = False) -> None:
+        super().__init__()
+        self.reads = reads
+
+    async def put(self, entry: Entry) -> None:
+        raise StoreFailed("disk full at /secret/place")
+
+    async def chain(self, id: str, owner: str) -> list[Entry] | None:
+        raise StoreFailed("no file at /secret/place")
+
+    async def get(self, id: str, owner: str) -> Entry | None:
+        raise StoreFailed("no file at /secret/place")
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_store_that_cannot_keep_does_not_take_the_answer_away(
+    stream: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with talking({"content": "x"}, store=Broken()) as (home, _):
+        assert (await answer(home, stream))["status"] == "completed"
+    assert "disk full" in caplog.text
+
+
+async def test_a_store_that_cannot_find_is_an_error_that_says_nothing_of_it() -> None:
+    async with talking({"content": "x"}, store=Broken()) as (home, _):
+        status, _, data = await home.ask(previous_response_id="resp_1")
+        found, body = await call(home, "GET", "/responses/resp_1")
+    assert (status, found) == (500, 500)
+    assert b"secret" not in data
+    assert "secret" not in json.dumps(body)
+
+
+async def test_a_cut_answer_is_kept_and_can_be_continued_without_its_cut_call() -> None:
+    tool_call = {"index": 0, "id": "call_1", "type": "function", "function": {"name": "f", "arguments": '{"a"'}}
+
+    async def cut(peer: Peer) -> None:
+        body = json.loads((await peer.request()).partition(b"\r\n\r\n")[2])
+        requests.append(body)
+        await peer.send(chunked(chunk(content="so"), chunk(tool_calls=[tool_call]), finish("length"), headers=SSE))
+        body = json.loads((await peer.request()).partition(b"\r\n\r\n")[2])
+        requests.append(body)
+        await peer.send(chunked(chunk(content="x"), finish(), headers=SSE))
+
+    requests: list[dict[str, Any]] = []
+    async with talking({"content": "x"}) as (home, upstream):
+        upstream.script = cut
+        first = await answer(home, True, tools=[{"type": "function", "name": "f"}])
+        assert first["status"] == "incomplete"
+        await answer(home, True, input="go on", previous_response_id=first["id"])
+    assert [message.get("content") for message in requests[1]["messages"]] == ["hi", "so", "go on"]
+
+
+async def test_a_failed_answer_is_kept_and_cannot_be_continued() -> None:
+    async def fail(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(chunked(chunk(content="par"), headers=SSE, end=b""))
+        peer.close()
+
+    async with talking({"content": "x"}) as (home, upstream):
+        upstream.script = fail
+        _, _, data = await home.ask(stream=True)
+        failed = events_of(data)[-2][1]["response"]
+        status, kept = await call(home, "GET", f"/responses/{failed['id']}")
+        refused, _, _ = await home.ask(previous_response_id=failed["id"])
+    assert (status, kept["status"]) == (200, "failed")
+    assert kept == failed
+    assert refused == 400
+
+
+async def test_retrieve_and_delete() -> None:
+    async with talking({"content": "x", "reasoning_content": "hm"}) as (home, _):
+        first = await answer(home, True)
+        path = f"/responses/{first['id']}"
+        assert await call(home, "GET", path) == (200, first)
+        _, more = await call(home, "GET", path + "?include[]=reasoning.encrypted_content")
+        assert more["output"][0]["encrypted_content"]
+        assert (await call(home, "GET", path + "?stream=true"))[0] == 400
+        assert await call(home, "DELETE", path) == (200, {"id": first["id"], "object": "response", "deleted": True})
+        for method in ("GET", "DELETE"):
+            status, body = await call(home, method, path)
+            assert (status, set(body["error"])) == (404, {"message", "type", "param", "code"})
+        assert (await home.ask(previous_response_id=first["id"]))[0] == 400
+        assert (await call(home, "PUT", path))[0] == 405
+
+
+async def test_input_items_by_pages() -> None:
+    given = [{"role": "user", "content": f"{n}"} for n in range(5)]
+    async with talking({"content": "x"}) as (home, _):
+        path = f"/responses/{(await answer(home, input=given))['id']}/input_items"
+        _, newest = await call(home, "GET", path + "?limit=2")
+        _, rest = await call(home, "GET", f"{path}?limit=20&after={newest['last_id']}")
+        _, oldest = await call(home, "GET", path + "?order=asc&limit=1")
+        for wrong in ("limit=0", "limit=101", "limit=x", "order=up", "after=msg_none"):
+            assert (await call(home, "GET", f"{path}?{wrong}"))[0] == 400
+        assert (await call(home, "GET", "/responses/resp_none/input_items"))[0] == 404
+    texts = [item["content"][0]["text"] for item in newest["data"] + rest["data"]]
+    assert texts == ["4", "3", "2", "1", "0"]
+    assert (newest["has_more"], rest["has_more"]) == (True, False)
+    assert oldest["data"][0]["content"] == [{"type": "input_text", "text": "0"}]
+    assert all(item["id"].startswith("msg_") for item in newest["data"])
+
+
+async def test_another_owner_finds_nothing() -> None:
+    async with talking({"content": "x"}) as (home, upstream):
+        async with home.session.post(
+            home.url + "/responses", json={"model": "m", "input": "hi"}, headers={"x-owner": "ann"}
+        ) as response:
+            mine = (await response.json())["id"]
+        path = f"/responses/{mine}"
+        for owner in ("", "bob"):
+            foreign = await call(home, "GET", path, owner)
+            unknown = await call(home, "GET", "/responses/" + "0" * len(mine), owner)
+            assert foreign[0] == unknown[0] == 404
+            assert foreign[1]["error"]["message"].replace(mine, "") == unknown[1]["error"]["message"].replace("0" * len(mine), "")
+            assert (await call(home, "DELETE", path, owner))[0] == 404
+            assert (await call(home, "GET", path + "/input_items", owner))[0] == 404
+        assert (await home.ask(previous_response_id=mine))[0] == 400
+        assert (await call(home, "GET", path, "ann"))[0] == 200
+    assert len(upstream.requests) == 1
+
+
+async def test_chat_clients_are_not_kept() -> None:
+    async with talking({"content": "x"}) as (home, _):
+        assert (await home.ask("/chat/completions"))[0] == 200
+        assert not (await home.settled()).keeps
+
+
