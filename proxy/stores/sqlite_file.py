@@ -104,7 +104,7 @@ class Database:
         """A number that this file alone has."""
         self._on_corrupt = on_corrupt
         self._busy_s = busy_s
-        self._prepare = prepare
+        self.prepare = prepare
         self._connection: sqlite3.Connection | None = None
         self._identity = (0, 0)
         self._next_look = 0.0
@@ -192,8 +192,8 @@ class Database:
         connection.execute("PRAGMA wal_autocheckpoint = 0")
         connection.execute(f"PRAGMA journal_size_limit = {_CHECK_UP_TO}").fetchone()
         self.file = _number(connection, "SELECT file FROM totals")
-        if self._prepare is not None:
-            self._prepare(connection)
+        if self.prepare is not None:
+            self.prepare(connection)
 
 
 def _number(connection: sqlite3.Connection, sql: str) -> int:

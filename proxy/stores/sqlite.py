@@ -1,0 +1,108 @@
+"""Responses in one SQLite file, shared by all workers of a host."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from .batch_thread import BatchThread
+from .bounds import Bounds
+from .recent import Recent
+from .sqlite_file import Database, OnCorrupt
+from .sqlite_reader import Chain, Get, Items, Reader
+from .sqlite_writer import Delete, Put, Writer
+from .store import Entry
+
+_RECENT_BYTES = 16 * 1024 * 1024
+
+
+class SqliteStore:
+    """Keeps responses in a file. One thread writes, one reads; the event loop touches no disk.
+
+    Writes of the same moment share a transaction. `put` and `delete` return when it is committed, and any worker's
+    next read sees it. A commit survives the end of the process, though not always a power failure (WAL, synchronous
+    NORMAL): then the last ones may be missing, but the file is whole. `clock` gives Unix seconds; `busy_s` is how long
+    a write waits for that of another process.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        bounds: Bounds | None = None,
+        *,
+        on_corrupt: OnCorrupt = "refuse",
+        clock: Callable[[], float] = time.time,
+        sweep_every_s: float = 30.0,
+        busy_s: float = 5.0,
+    ) -> None:
+        self.path = path
+        self.bounds = bounds or Bounds()
+        recent = Recent(_RECENT_BYTES)
+        writing = Database(path, on_corrupt=on_corrupt, busy_s=busy_s)
+        reading = Database(path, on_corrupt=on_corrupt, busy_s=busy_s)
+        reader = Reader(reading, recent, clock)
+        reading.prepare = reader.prepare
+        writer = Writer(writing, recent, self.bounds, clock=clock, sweep_every_s=sweep_every_s)
+        self._writer: BatchThread[Put | Delete] = BatchThread("penstock-store", writer, patience_s=2 * busy_s)
+        self._reader: BatchThread[Get | Chain | Items] = BatchThread("penstock-read", reader, patience_s=2 * busy_s)
+
+    async def start(self) -> None:
+        """Opens the file, or makes it; raises StoreFailed."""
+        await self._writer.start()
+        try:
+            await self._reader.start()
+        except BaseException:
+            await self._writer.close()
+            raise
+
+    async def close(self) -> None:
+        """Writes what is still to be written, and closes the file."""
+        try:
+            await self._reader.close()
+        finally:
+            await self._writer.close()
+
+    async def put(self, entry: Entry) -> None:
+        """Keeps an entry, in the place of one with the same id."""
+        await self._writer.ask(Put(entry.copy()), entry.size)
+
+    async def get(self, id: str, owner: str) -> Entry | None:
+        """Returns an entry, or None."""
+        if not _writable(id, owner):
+            return None
+        entry: Entry | None = await self._reader.ask(Get(id, owner))
+        return entry
+
+    async def delete(self, id: str, owner: str) -> bool:
+        """Forgets an entry; tells whether there was one."""
+        if not _writable(id, owner):
+            return False
+        deleted: bool = await self._writer.ask(Delete(id, owner))
+        return deleted
+
+    async def chain(self, id: str, owner: str) -> list[Entry] | None:
+        """Returns an entry and all before it, the oldest first; None when one of them is not there."""
+        if not _writable(id, owner):
+            return None
+        line: list[Entry] | None = await self._reader.ask(Chain(id, owner))
+        return line
+
+    async def items(self, ids: Sequence[str], owner: str) -> dict[str, msgspec.Raw]:
+        """Returns those items that the owner has; of several with one id, that of the entry put last."""
+        known = [id for id in ids if _writable(id, owner)]
+        if not known:
+            return {}
+        found: dict[str, msgspec.Raw] = await self._reader.ask(Items(known, owner))
+        return found
+
+
+def _writable(id: str, owner: str) -> bool:
+    """Tells whether texts can be in the database at all: a path may hold bytes that are no UTF-8."""
+    try:
+        (id + owner).encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,153 @@
+"""Everything that is read from the database, each by one query."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from .recent import Recent
+from .sqlite_file import Database
+from .sqlite_rows import COLUMNS, entry_of, positions
+from .store import Entry, StoreFailed
+
+_WHOLE = ", ".join(
+    "CASE WHEN is_recent(entries.seq) THEN NULL ELSE body END" if column == "body" else f"entries.{column}"
+    for column in COLUMNS.split(", ")
+)
+_SEEN = "entries.owner = :owner AND entries.expires_at > :now"
+
+_GET = f"SELECT {_WHOLE} FROM entries WHERE entries.id = :id AND {_SEEN}"
+
+# The recursion gives its rows in the order in which it finds them, so the newest comes first.
+_CHAIN = f"""
+WITH RECURSIVE line (seq, parent) AS (
+  SELECT seq, parent FROM entries WHERE id = :id AND {_SEEN}
+  UNION ALL
+  SELECT entries.seq, entries.parent FROM line CROSS JOIN entries ON entries.id = line.parent WHERE {_SEEN}
+)
+SELECT {_WHOLE} FROM line CROSS JOIN entries ON entries.seq = line.seq
+"""
+
+# One id may stand in many entries: clients send the same items again. The entry put last has the word.
+_ITEMS = f"""
+SELECT {_WHOLE} FROM entries WHERE seq IN (
+  SELECT max(entries.seq)
+  FROM json_each(:ids) AS wanted
+  CROSS JOIN items ON items.id = wanted.value
+  CROSS JOIN entries ON entries.seq = items.entry
+  WHERE {_SEEN}
+  GROUP BY items.id
+)
+ORDER BY seq
+"""
+
+
+class Get(msgspec.Struct):
+    """An entry; the result is it or None."""
+
+    id: str
+    owner: str
+
+
+class Chain(msgspec.Struct):
+    """An entry and all before it; the result is a list or None."""
+
+    id: str
+    owner: str
+
+
+class Items(msgspec.Struct):
+    """Items by their ids; the result is a dict."""
+
+    ids: list[str]
+    owner: str
+
+
+class Reader:
+    """Handles reads. The body of an entry that is in `recent` is neither read nor decoded."""
+
+    def __init__(self, database: Database, recent: Recent, clock: Callable[[], float]) -> None:
+        self._database = database
+        self._recent = recent
+        self._clock = clock
+        self._at_hand: dict[int, Entry] = {}
+
+    def prepare(self, connection: sqlite3.Connection) -> None:
+        """Gives a new connection the function that the queries ask for what need not be read."""
+        connection.execute("PRAGMA query_only = ON")
+        connection.create_function("is_recent", 1, self._is_recent)
+
+    def open(self) -> None:
+        """Opens the database; raises StoreFailed."""
+        self._database.connection()
+
+    def close(self) -> None:
+        """Closes it."""
+        self._database.close()
+
+    def rest(self) -> float:
+        """Does nothing."""
+        return 3600.0
+
+    def run(self, jobs: Sequence[Get | Chain | Items]) -> list[Any]:
+        """Reads one after the other; returns results, or what to raise."""
+        return [self._result(job) for job in jobs]
+
+    def _result(self, job: Get | Chain | Items) -> Any:
+        try:
+            connection = self._database.connection()
+            if isinstance(job, Get):
+                return self._get(connection, job)
+            return self._chain(connection, job) if isinstance(job, Chain) else self._items(connection, job)
+        except StoreFailed as error:
+            return error
+        except sqlite3.Error as error:
+            return self._database.failed(error)
+        finally:
+            self._at_hand.clear()
+
+    def _get(self, connection: sqlite3.Connection, job: Get) -> Entry | None:
+        row = connection.execute(_GET, {"id": job.id, "owner": job.owner, "now": self._clock()}).fetchone()
+        return None if row is None else self._entry(row).copy()
+
+    def _chain(self, connection: sqlite3.Connection, job: Chain) -> list[Entry] | None:
+        line: dict[str, Entry] = {}
+        cursor = connection.execute(_CHAIN, {"id": job.id, "owner": job.owner, "now": self._clock()})
+        try:
+            for row in cursor:
+                entry = self._entry(row)
+                if entry.id in line:
+                    return None  # they go round in a circle
+                line[entry.id] = entry.copy()
+        finally:
+            cursor.close()
+        chain = list(reversed(line.values()))
+        return chain if chain and chain[0].parent is None else None
+
+    def _items(self, connection: sqlite3.Connection, job: Items) -> dict[str, msgspec.Raw]:
+        ids = msgspec.json.encode(job.ids).decode()
+        rows = connection.execute(_ITEMS, {"ids": ids, "owner": job.owner, "now": self._clock()}).fetchall()
+        wanted = set(job.ids)
+        found: dict[str, msgspec.Raw] = {}
+        for row in rows:
+            entry = self._entry(row)
+            items = entry.input + entry.output
+            found.update((id, items[place]) for id, place in positions(row[5]).items() if id in wanted)
+        return found
+
+    def _is_recent(self, seq: int) -> bool:
+        """Tells whether a row's entry need not be read, and keeps it at hand until its row has been fetched."""
+        entry = self._recent.get(self._database.file, seq)
+        if entry is not None:
+            self._at_hand[seq] = entry
+        return entry is not None
+
+    def _entry(self, row: tuple[Any, ...]) -> Entry:
+        if row[-1] is None:
+            return self._at_hand.pop(row[0])
+        entry = entry_of(row)
+        self._recent.add(self._database.file, row[0], entry)
+        return entry

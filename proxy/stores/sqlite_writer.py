@@ -1,0 +1,182 @@
+"""Everything that changes the database: puts and deletes in batches, and what has expired or is too much."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from .bounds import Bounds
+from .recent import Recent
+from .sqlite_file import Database, code
+from .sqlite_rows import Row, RowMaker
+from .sqlite_transaction import Transaction
+from .store import Entry, StoreFailed
+
+_log = logging.getLogger("penstock")
+
+_SWEEP_AT_ONCE = 64
+_PAGE = 4096
+_PAGES_OF_A_ROW = 8
+"""How many pages a small put changes: one of each index, of the items, the totals, the row itself."""
+_CHECKPOINT_PAGES = 2000
+_MOST_WAL_PAGES = 16_000
+_LOCKED = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+class Put(msgspec.Struct):
+    """Keeps an entry; the result is None."""
+
+    entry: Entry
+
+
+class Delete(msgspec.Struct):
+    """Forgets an entry; the result is whether there was one."""
+
+    id: str
+    owner: str
+
+
+class _Work(msgspec.Struct):
+    """A job that is ready to be written, and which of its batch it is."""
+
+    place: int
+    what: Row | Delete
+    seq: int = 0
+
+
+class Writer:
+    """Handles puts and deletes: all that wait in one transaction. When that fails, each gets one of its own."""
+
+    def __init__(
+        self,
+        database: Database,
+        recent: Recent,
+        bounds: Bounds,
+        *,
+        clock: Callable[[], float],
+        sweep_every_s: float,
+    ) -> None:
+        self._database = database
+        self._recent = recent
+        self._bounds = bounds
+        self._clock = clock
+        self._sweep_every_s = sweep_every_s
+        self._next_sweep = 0.0
+        self._pages = 0
+        self._rows = RowMaker()
+        self._resting_failed = False
+
+    def open(self) -> None:
+        """Opens the database; raises StoreFailed."""
+        self._database.connection()
+
+    def close(self) -> None:
+        """Closes it; the last one of all workers to do so leaves a single file."""
+        self._database.close()
+
+    def run(self, jobs: Sequence[Put | Delete]) -> list[Any]:
+        """Does the jobs in their order; returns results, or what to raise."""
+        results: list[Any] = [None] * len(jobs)
+        ready: list[_Work] = []
+        for place, job in enumerate(jobs):
+            try:
+                ready.append(_Work(place, self._prepared(job)))
+            except StoreFailed as error:
+                results[place] = error
+        if ready and (error := self._attempt(ready, results)) is not None:
+            self._one_by_one(ready, results, error)
+        return results
+
+    def _prepared(self, job: Put | Delete) -> Row | Delete:
+        if isinstance(job, Delete):
+            return job
+        self._bounds.check(job.entry)
+        return self._rows.row(job.entry)
+
+    def _one_by_one(self, ready: list[_Work], results: list[Any], error: StoreFailed) -> None:
+        """Does each job alone, unless waiting for a lock is in vain or there is but one."""
+        for work in ready:
+            alone = None if len(ready) > 1 and not _locked(error) else error
+            failed = self._attempt([work], results) if alone is None else alone
+            if failed is not None:
+                results[work.place] = failed
+                error = failed
+
+    def _attempt(self, ready: list[_Work], results: list[Any]) -> StoreFailed | None:
+        """Writes it all or nothing; returns what went wrong."""
+        try:
+            with Transaction(self._database.connection(), self._clock()) as transaction:
+                for work in ready:
+                    if isinstance(work.what, Row):
+                        work.seq = transaction.put(work.what)
+                    else:
+                        results[work.place] = transaction.delete(work.what.id, work.what.owner)
+                transaction.trim(self._bounds, _SWEEP_AT_ONCE + len(ready))
+        except StoreFailed as error:
+            return error
+        except (sqlite3.Error, UnicodeError, OverflowError) as error:
+            return self._database.failed(error)
+        for work in ready:
+            self._pages += _PAGES_OF_A_ROW
+            if isinstance(work.what, Row):
+                self._pages += len(work.what.values[-1]) // _PAGE
+                self._recent.add(self._database.file, work.seq, work.what.entry)
+        return None
+
+    def rest(self) -> float:
+        """Moves the log into the file when there is much of it, and removes some of what has expired."""
+        try:
+            wait_s = self._tidy()
+        except (sqlite3.Error, StoreFailed) as error:
+            failed = error if isinstance(error, StoreFailed) else self._database.failed(error)
+            if not self._resting_failed:
+                _log.error("%s; what has expired is not removed until it works again", failed)
+            self._resting_failed = True
+            self._next_sweep = time.monotonic() + self._sweep_every_s
+            return self._sweep_every_s
+        if wait_s is not None and self._resting_failed:
+            self._resting_failed = False
+            _log.warning("%s: works again", self._database.path)
+        return wait_s if wait_s is not None else max(0.0, self._next_sweep - time.monotonic())
+
+    def _tidy(self) -> float | None:
+        """Returns the seconds until there is more to remove; None when it was not yet time to look."""
+        if self._pages >= _CHECKPOINT_PAGES:
+            self._pages = 0
+            self._checkpoint(self._database.connection())
+        if time.monotonic() < self._next_sweep:
+            return None
+        connection = self._database.connection()
+        removed = self._sweep(connection)
+        self._pages += removed
+        wait_s = 0.0 if removed >= _SWEEP_AT_ONCE else self._sweep_every_s
+        self._next_sweep = time.monotonic() + wait_s
+        return wait_s
+
+    def _sweep(self, connection: sqlite3.Connection) -> int:
+        now = self._clock()
+        entries, size = connection.execute("SELECT entries, bytes FROM totals").fetchone()
+        too_much = entries > self._bounds.max_responses or size > self._bounds.max_bytes
+        if not too_much and connection.execute("SELECT 1 FROM entries WHERE expires_at <= ?", (now,)).fetchone() is None:
+            return 0  # so that the lock for writing is not taken in vain
+        with Transaction(connection, now) as transaction:
+            removed = transaction.sweep(_SWEEP_AT_ONCE)
+            return removed or transaction.trim(self._bounds, _SWEEP_AT_ONCE)
+
+    def _checkpoint(self, connection: sqlite3.Connection) -> None:
+        """Done here after answering, not by SQLite inside a commit: nobody waits for the disk.
+
+        While others write on, the log is never empty and grows; beyond a size they have to wait until it is.
+        """
+        _, pages, _ = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        if pages > _MOST_WAL_PAGES:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+
+
+def _locked(error: StoreFailed) -> bool:
+    return code(error.__cause__ or error) in _LOCKED
