@@ -17,6 +17,7 @@ from proxy.providers.provider import Deployment, Provider
 from proxy.server.app import App
 from proxy.server.connection import Server
 from proxy.stage import Head, ResponseFilter, Stage
+from proxy.stores.store import ResponseStore
 from stages.route import Route
 from stages.stream_translate import StreamTranslate
 
@@ -108,6 +109,7 @@ async def house(
     models: dict[str, list[Deployment]] | None = None,
     keepalive_s: float = 15.0,
     stalled_s: float = 120.0,
+    store: ResponseStore | None = None,
     **options: Any,
 ) -> AsyncIterator[House]:
     """Runs a server whose model `m` is served by all providers in turn, behind `stages`, route and stream-translate."""
@@ -118,6 +120,7 @@ async def house(
         ModelTable(table),
         {one.name: one for one in providers},
         keepalive_s=keepalive_s,
+        store=store,
     )
     await pipeline.start()
     app = App(pipeline, max_body=options.pop("max_body", 1 << 20), **options)
