@@ -1,0 +1,81 @@
+"""What `stores:` of the file may say, and the stores made from it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from ..config.types import Duration, Size
+from .bounds import Bounds
+from .memory import MemoryStore
+from .sqlite import SqliteStore
+from .store import ResponseStore
+
+_MONTH = Duration(30 * 86400)
+
+Keep = Annotated[Duration, Meta(description="How long a response is kept after it was made.")]
+MaxResponses = Annotated[
+    Annotated[int, Meta(ge=1)],
+    Meta(description="How many responses are kept; beyond, the oldest finished ones are forgotten."),
+]
+MaxBytes = Annotated[
+    Size, Meta(description="How much JSON is kept, before compression; beyond, the oldest finished are forgotten.")
+]
+
+
+class _Kind(msgspec.Struct, tag_field="kind", forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """Base of the kinds of store."""
+
+
+class SqliteConfig(_Kind, tag="sqlite", frozen=True):
+    """Responses in one SQLite file on a local disk, shared by all workers of the host; they outlive a restart."""
+
+    path: Annotated[
+        str, Meta(min_length=1, description="The file, from the directory of this one; made when it is not there.")
+    ] = "./penstock.db"
+    keep: Keep = _MONTH
+    max_responses: MaxResponses = 100_000
+    max_bytes: MaxBytes = Size(2 * 1024**3)
+    on_corrupt: Annotated[
+        Literal["refuse", "move-aside"],
+        Meta(description="What to do when the file is broken: not start, or rename it and begin a new one."),
+    ] = "refuse"
+
+
+class MemoryConfig(_Kind, tag="memory", frozen=True):
+    """Responses in memory: gone after a restart, and each worker knows its own only."""
+
+    keep: Keep = _MONTH
+    max_responses: MaxResponses = 10_000
+    max_bytes: MaxBytes = Size(256 * 1024**2)
+
+
+class NoneConfig(_Kind, tag="none", frozen=True):
+    """No response is kept: none can be retrieved or continued."""
+
+
+ResponsesConfig = SqliteConfig | MemoryConfig | NoneConfig
+
+
+class StoresConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """Where state is kept."""
+
+    responses: Annotated[ResponsesConfig, Meta(description="Where responses and their chains are kept.")] = (
+        SqliteConfig()
+    )
+
+
+def make_store(config: ResponsesConfig, directory: Path) -> ResponseStore | None:
+    """Returns the store for its settings, not yet started; None when responses are not kept.
+
+    Relative paths begin at `directory`.
+    """
+    if isinstance(config, NoneConfig):
+        return None
+    bounds = Bounds(keep_s=config.keep, max_responses=config.max_responses, max_bytes=config.max_bytes)
+    if isinstance(config, MemoryConfig):
+        return MemoryStore(bounds)
+    return SqliteStore(directory / Path(config.path).expanduser(), bounds, on_corrupt=config.on_corrupt)
