@@ -12,23 +12,24 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from .store import StoreFailed
 
-Job = TypeVar("Job", contravariant=True)
+Job = TypeVar("Job")
+Job_contra = TypeVar("Job_contra", contravariant=True)
 
 _log = logging.getLogger("penstock")
 _MOST_AT_ONCE = 128
 
 
-class Handler(Protocol[Job]):
+class Handler(Protocol[Job_contra]):
     """What the thread does. All of it runs in the thread."""
 
     def open(self) -> None:
         """Gets ready; raises StoreFailed."""
 
-    def run(self, jobs: Sequence[Job]) -> list[Any]:
+    def run(self, jobs: Sequence[Job_contra]) -> list[Any]:
         """Does the jobs; returns for each its result, or the StoreFailed that it is to raise."""
 
     def rest(self) -> float:
-        """Does what can wait, a little of it; returns after how many seconds there is more, whether jobs come or not."""
+        """Does a little of what can wait; returns after how many seconds there is more, whether jobs come or not."""
 
     def close(self) -> None:
         """Ends what is open."""

@@ -85,7 +85,9 @@ def explained(path: Path, error: BaseException) -> StoreFailed:
     """Returns what to tell of an error that SQLite or the system raised."""
     kind = Damaged if code(error) in _BROKEN else StoreFailed
     reason = _REASONS.get(code(error) or 0)
-    return kind(f"{path}: {reason} ({error})" if reason else f"{path}: {error}")
+    failed = kind(f"{path}: {reason} ({error})" if reason else f"{path}: {error}")
+    failed.__cause__ = error
+    return failed
 
 
 class Database:

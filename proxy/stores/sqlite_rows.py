@@ -15,14 +15,12 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-COLUMNS = (
-    "seq, id, owner, finished, size, item_ids, created_at, expires_at, status, model, parent, deployment, body"
-)
+COLUMNS = "seq, id, owner, finished, size, item_ids, created_at, expires_at, status, model, parent, deployment, body"
 """The order of columns wherever whole rows are read or written."""
 
 _COMPRESS_FROM = 1024
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
-_OPTIONS = {zstd.CompressionParameter.compression_level: 1, zstd.CompressionParameter.checksum_flag: 1}
+_OPTIONS: dict[int, int] = {zstd.CompressionParameter.compression_level: 1, zstd.CompressionParameter.checksum_flag: 1}
 
 _encode = msgspec.json.Encoder().encode
 _decode_ids = msgspec.json.Decoder(list[str | None]).decode

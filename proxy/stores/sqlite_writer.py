@@ -88,8 +88,9 @@ class Writer:
                 ready.append(_Work(place, self._prepared(job)))
             except StoreFailed as error:
                 results[place] = error
-        if ready and (error := self._attempt(ready, results)) is not None:
-            self._one_by_one(ready, results, error)
+        failed = self._attempt(ready, results) if ready else None
+        if failed is not None:
+            self._one_by_one(ready, results, failed)
         return results
 
     def _prepared(self, job: Put | Delete) -> Row | Delete:
@@ -99,13 +100,11 @@ class Writer:
         return self._rows.row(job.entry)
 
     def _one_by_one(self, ready: list[_Work], results: list[Any], error: StoreFailed) -> None:
-        """Does each job alone, unless waiting for a lock is in vain or there is but one."""
+        """Does each job alone, unless there is but one, or waiting for the lock would be in vain for each again."""
         for work in ready:
-            alone = None if len(ready) > 1 and not _locked(error) else error
-            failed = self._attempt([work], results) if alone is None else alone
+            failed = error if len(ready) == 1 or _locked(error) else self._attempt([work], results)
             if failed is not None:
-                results[work.place] = failed
-                error = failed
+                results[work.place] = error = failed
 
     def _attempt(self, ready: list[_Work], results: list[Any]) -> StoreFailed | None:
         """Writes it all or nothing; returns what went wrong."""
@@ -162,7 +161,8 @@ class Writer:
         now = self._clock()
         entries, size = connection.execute("SELECT entries, bytes FROM totals").fetchone()
         too_much = entries > self._bounds.max_responses or size > self._bounds.max_bytes
-        if not too_much and connection.execute("SELECT 1 FROM entries WHERE expires_at <= ?", (now,)).fetchone() is None:
+        expired = connection.execute("SELECT 1 FROM entries WHERE expires_at <= ? LIMIT 1", (now,)).fetchone()
+        if not too_much and expired is None:
             return 0  # so that the lock for writing is not taken in vain
         with Transaction(connection, now) as transaction:
             removed = transaction.sweep(_SWEEP_AT_ONCE)
@@ -179,4 +179,4 @@ class Writer:
 
 
 def _locked(error: StoreFailed) -> bool:
-    return code(error.__cause__ or error) in _LOCKED
+    return error.__cause__ is not None and code(error.__cause__) in _LOCKED
