@@ -9,6 +9,7 @@ from .models import ModelTable
 from .pipeline import Pipeline
 from .providers.provider import Deployment
 from .stage import Stage
+from .stores.config import NoneConfig, make_store
 
 
 def assemble(config: Config) -> Pipeline:
@@ -18,12 +19,16 @@ def assemble(config: Config) -> Pipeline:
         name: [Deployment(providers[one.upstream], one.model, one.weight) for one in entries]
         for name, entries in config.models.items()
     }
+    directory = Path(config.file).parent
+    responses = config.stores.responses
     unavailable = {one.name: one.reason for one in config.skipped if one.kind == "model"}
     return Pipeline(
-        [_stage(entry, Path(config.file).parent) for entry in config.pipeline],
+        [_stage(entry, directory) for entry in config.pipeline],
         ModelTable(models, unavailable),
         providers,
         keepalive_s=float(config.limits.keepalive_comment),
+        store=make_store(responses, directory),
+        keep_s=0.0 if isinstance(responses, NoneConfig) else float(responses.keep),
     )
 
 

@@ -15,6 +15,7 @@ models:
   "b-*": [echo/echo-*]
   "c-*": [gone/c-*]
 pipeline: [route, stream-translate]
+stores: {responses: {kind: memory}}
 """
 
 

@@ -20,6 +20,7 @@ limits: {drain: 5s}
 upstreams: {echo: {kind: echo}}
 models: {echo: [echo/echo]}
 pipeline: [route, stream-translate]
+stores: {responses: {kind: memory}}
 """
 
 

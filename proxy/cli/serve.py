@@ -19,6 +19,7 @@ from ..config.listen import Listen
 from ..config.loader import load, load_text
 from ..errors import ConfigError, ConfigMissing
 from ..server.app import App
+from ..stores.config import MemoryConfig
 from ..worker import Worker, listener
 from ..workers import Supervisor
 
@@ -27,6 +28,8 @@ upstreams:
   upstream: {{kind: openai-compatible, base_url: {url}}}
 models:
   "*": ["upstream/*"]
+stores:
+  responses: {{kind: memory}}
 pipeline: [route, stream-translate]
 """
 _COUNTERS = "PENSTOCK_COUNTERS"
@@ -66,6 +69,9 @@ def run(args: argparse.Namespace) -> int:
     for warning in config.warnings:
         print(warning, file=sys.stderr)
     shared = config.workers > 1
+    if shared and isinstance(config.stores.responses, MemoryConfig):
+        advice = "serve a file with stores: {responses: {kind: sqlite}}"
+        print(f"penstock: in memory each worker knows its own responses only   ({advice})", file=sys.stderr)
     try:
         if shared and config.listen.port:  # a port that is shared can be shared with another Penstock by mistake
             listener(config.listen.host, config.listen.port, shared=False).close()

@@ -11,6 +11,7 @@ from msgspec import Meta
 from ..errors import Problem
 from ..providers.provider import Provider, UpstreamConfig
 from ..stage import Stage, StageConfig
+from ..stores.config import StoresConfig
 from .listen import Listen
 from .problems import Place
 from .types import Duration, Size
@@ -57,6 +58,7 @@ class File(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True
         Meta(description="How many processes serve the address; auto is one for each processor."),
     ] = 1
     limits: Annotated[Limits, Meta(description="What one client may ask of the server.")] = Limits()
+    stores: Annotated[StoresConfig, Meta(description="Where responses are kept.")] = StoresConfig()
     upstreams: Annotated[
         Any, Meta(description="Where tokens come from: a name of your own, then its kind and settings.")
     ]
@@ -106,6 +108,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     listen: Listen
     workers: int
     limits: Limits
+    stores: StoresConfig
     upstreams: dict[str, UpstreamEntry]
     models: dict[str, tuple[DeploymentEntry, ...]]
     pipeline: tuple[StageEntry, ...]

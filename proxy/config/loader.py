@@ -106,6 +106,7 @@ class _Reading:
             listen=file.listen,
             workers=processors() if file.workers == "auto" else file.workers,
             limits=file.limits,
+            stores=file.stores,
             upstreams=where.used,
             models=what,
             pipeline=tuple(order.entries),

@@ -35,14 +35,13 @@ SELECT {_WHOLE} FROM line CROSS JOIN entries ON entries.seq = line.seq
 _ITEMS = f"""
 SELECT {_WHOLE} FROM entries WHERE seq IN (
   SELECT max(entries.seq)
-  FROM json_each(:ids) AS wanted
-  CROSS JOIN items ON items.id = wanted.value
-  CROSS JOIN entries ON entries.seq = items.entry
-  WHERE {_SEEN}
+  FROM items CROSS JOIN entries ON entries.seq = items.entry
+  WHERE items.id IN (%s) AND entries.owner = ? AND entries.expires_at > ?
   GROUP BY items.id
 )
 ORDER BY seq
 """
+_IDS_AT_ONCE = 500
 
 
 class Get(msgspec.Struct):
@@ -128,14 +127,16 @@ class Reader:
         return chain if chain and chain[0].parent is None else None
 
     def _items(self, connection: sqlite3.Connection, job: Items) -> dict[str, msgspec.Raw]:
-        ids = msgspec.json.encode(job.ids).decode()
-        rows = connection.execute(_ITEMS, {"ids": ids, "owner": job.owner, "now": self._clock()}).fetchall()
-        wanted = set(job.ids)
         found: dict[str, msgspec.Raw] = {}
-        for row in rows:
-            entry = self._entry(row)
-            items = entry.input + entry.output
-            found.update((id, items[place]) for id, place in positions(row[5]).items() if id in wanted)
+        ids = list(dict.fromkeys(job.ids))
+        for start in range(0, len(ids), _IDS_AT_ONCE):
+            wanted = ids[start : start + _IDS_AT_ONCE]
+            sql = _ITEMS % ",".join("?" * len(wanted))
+            for row in connection.execute(sql, (*wanted, job.owner, self._clock())).fetchall():
+                entry = self._entry(row)
+                items = entry.input + entry.output
+                places = positions(row[5])
+                found.update((id, items[places[id]]) for id in wanted if id in places)
         return found
 
     def _is_recent(self, seq: int) -> bool:

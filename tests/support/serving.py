@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,15 +30,26 @@ class Served(msgspec.Struct):
 def serving(
     *arguments: str, config: str | None = None, directory: Path | None = None, env: dict[str, str] | None = None
 ) -> Iterator[Served]:
-    """Runs the server on a free port until the block ends; `config` is the text of its file."""
-    if config is not None:
-        assert directory is not None
-        (directory / "pipeline.yaml").write_text(config)
+    """Runs the server on a free port until the block ends; `config` is the text of its file, else the shipped one.
+
+    It runs in a directory of its own unless one is given, so that what it keeps is kept there.
+    """
+    with tempfile.TemporaryDirectory(prefix="penstock-test-") as own:
+        place = directory or Path(own)
+        if config is not None or directory is None:
+            text = (ROOT / "pipeline.yaml").read_text() if config is None else config
+            (place / "pipeline.yaml").write_text(text)
+        with _running(arguments, place, env or {}) as served:
+            yield served
+
+
+@contextmanager
+def _running(arguments: tuple[str, ...], directory: Path, env: dict[str, str]) -> Iterator[Served]:
     environment = {name: value for name, value in os.environ.items() if not name.endswith("_API_KEY")}
-    environment.update({"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **(env or {})})
+    environment.update({"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **env})
     process = subprocess.Popen(
         [*PENSTOCK, "serve", "--port", "0", *arguments],
-        cwd=directory or ROOT,
+        cwd=directory,
         env=environment,
         stdout=subprocess.PIPE,
         stderr=None,

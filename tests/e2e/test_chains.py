@@ -1,0 +1,110 @@
+"""Responses that are kept, by the `openai` and Agents SDKs against `penstock serve`: over restarts and workers too."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import openai
+import pytest
+from agents import Agent, OpenAIResponsesModel, Runner, function_tool, set_tracing_disabled
+from openai import AsyncOpenAI, OpenAI
+
+from tests.support.serving import Served, serving
+
+set_tracing_disabled(True)
+FILE = """\
+upstreams: {echo: {kind: echo}}
+models: {"echo*": ["echo/echo*"], echo: [echo/echo]}
+stores: {responses: {kind: sqlite, path: kept.db}}
+pipeline: [route, stream-translate]
+"""
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with serving(config=FILE, directory=tmp_path_factory.mktemp("chains")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def client(served: Served) -> Iterator[OpenAI]:
+    with OpenAI(base_url=served.url, api_key="none", max_retries=0, timeout=20) as made:
+        yield made
+
+
+def test_retrieve_input_items_and_delete(client: OpenAI) -> None:
+    items = [{"role": "user", "content": "one"}, {"role": "user", "content": "two"}, {"role": "user", "content": "three"}]
+    made = client.responses.create(model="echo", input=items)  # type: ignore[arg-type]
+    assert client.responses.retrieve(made.id) == made
+    listed = list(client.responses.input_items.list(made.id, limit=1, order="asc"))
+    assert [item.content[0].text for item in listed] == ["one", "two", "three"]  # type: ignore[union-attr]
+    client.responses.delete(made.id)
+    for ask in (client.responses.retrieve, client.responses.delete, client.responses.input_items.list):
+        with pytest.raises(openai.NotFoundError):
+            ask(made.id)
+
+
+def test_a_chain_by_the_stream_helper(client: OpenAI) -> None:
+    previous = None
+    for turn in range(4):
+        with client.responses.stream(model="echo", input=f"turn {turn}", previous_response_id=previous or openai.omit) as stream:
+            final = stream.get_final_response()
+        assert final.output_text == f"turn {turn}"
+        previous = final.id
+    with pytest.raises(openai.BadRequestError) as caught:
+        client.responses.create(model="echo", input="x", previous_response_id="resp_none")
+    assert caught.value.code == "previous_response_not_found"
+
+
+def test_a_chain_goes_on_after_a_restart(tmp_path: Path) -> None:
+    with serving(config=FILE, directory=tmp_path) as one, OpenAI(base_url=one.url, api_key="x") as client:
+        first = client.responses.create(model="echo-tools", input="[[step call f]] [[step say found it]]", tools=[{"type": "function", "name": "f", "parameters": {}, "strict": False}])
+    call = first.output[0]
+    assert call.type == "function_call"
+    with serving(config=FILE, directory=tmp_path) as two, OpenAI(base_url=two.url, api_key="x") as client:
+        assert client.responses.retrieve(first.id).output == first.output
+        second = client.responses.create(
+            model="echo-tools",
+            input=[{"type": "function_call_output", "call_id": call.call_id, "output": "42"}],
+            previous_response_id=first.id,
+        )
+    assert second.output_text == "found it"
+
+
+async def test_a_follow_up_in_the_same_moment_finds_its_answer_on_any_worker(tmp_path: Path) -> None:
+    with serving("--workers", "2", config=FILE, directory=tmp_path) as served:
+
+        async def talk(number: int) -> int:
+            # a client of its own each turn: a connection of its own, on whichever worker takes it
+            previous = None
+            for turn in range(6):
+                async with AsyncOpenAI(base_url=served.url, api_key="x", max_retries=0) as client:
+                    stream = await client.responses.create(
+                        model="echo", input=f"{number}.{turn}", stream=True, previous_response_id=previous
+                    )
+                    async for event in stream:
+                        if event.type == "response.completed":
+                            previous = event.response.id
+            return number
+
+        assert await asyncio.gather(*map(talk, range(20))) == list(range(20))
+
+
+@function_tool
+def get_weather(city: str) -> str:
+    """The weather of a city."""
+    return f"{city}: 7 degrees, rain"
+
+
+async def test_an_agent_lets_the_server_keep_its_history(served: Served) -> None:
+    async with AsyncOpenAI(base_url=served.url, api_key="none", max_retries=0) as client:
+        model = OpenAIResponsesModel("echo", client)
+        agent = Agent(name="weather", model=model, tools=[get_weather])
+        first = await Runner.run(
+            agent, '[[step call get_weather {"city": "Oslo"}]]', auto_previous_response_id=True
+        )
+        assert "Oslo: 7 degrees, rain" in first.final_output
+        second = await Runner.run(agent, "and now?", previous_response_id=first.last_response_id)
+        assert second.final_output == "and now?"
