@@ -92,7 +92,7 @@ async def test_an_entry_may_hold_nothing_and_much(stores: Stores) -> None:
 async def test_json_stays_as_it_was_to_the_byte(stores: Stores) -> None:
     a, b = await stores.pair()
     odd = msgspec.Raw(b'{ "id":"msg_1" ,\n "n": 1.50, "text":"\\u00e9\\/" }')
-    await a.put(entry("resp_1", input=[odd], response=odd))
+    await a.put(entry("resp_1", given=[odd], response=odd))
     found = await b.get("resp_1", "me")
     assert found is not None
     assert (bytes(found.input[0]), bytes(found.response)) == (bytes(odd), bytes(odd))
@@ -239,7 +239,7 @@ async def test_an_item_that_was_sent_again_is_that_of_the_last_put(stores: Store
 async def test_items_without_a_good_id_are_kept_and_never_found(stores: Stores) -> None:
     a, b = await stores.pair()
     odd = [raw({"type": "message"}), raw({"id": 5}), raw("text"), raw(None), raw({"id": None}), raw({"id": ""})]
-    kept = entry("resp_1", input=odd, output=[raw({"id": "msg_1"}), raw({"id": "msg_1", "n": 2})])
+    kept = entry("resp_1", given=odd, output=[raw({"id": "msg_1"}), raw({"id": "msg_1", "n": 2})])
     await a.put(kept)
     assert await b.get("resp_1", "me") == kept
     assert await b.items(["5", "msg_1", "None"], "me") == {"msg_1": raw({"id": "msg_1", "n": 2})}

@@ -32,8 +32,12 @@ def message(id: str | None, text: str = "hello", role: str = "user") -> dict[str
     return {"type": "message", **({} if id is None else {"id": id}), "role": role, "content": text}
 
 
-def entry(id: str, *, given: Iterable[str] = (), output: Iterable[str] = (), text: str = "hello", **fields: Any) -> Entry:
-    """Returns an entry of "me" that holds items with these ids; unless told otherwise it is kept for an hour."""
+Items = Iterable[str | msgspec.Raw]
+"""Items, or their ids."""
+
+
+def entry(id: str, *, given: Items = (), output: Items = (), text: str = "hello", **fields: Any) -> Entry:
+    """Returns an entry of "me" that holds these items; unless told otherwise it is kept for an hour."""
     values: dict[str, Any] = {
         "owner": "me",
         "created_at": START,
@@ -41,7 +45,11 @@ def entry(id: str, *, given: Iterable[str] = (), output: Iterable[str] = (), tex
         "status": "completed",
         "model": "small",
         "response": raw({"id": id, "object": "response", "text": text}),
-        "input": [raw(message(item, text)) for item in given],
-        "output": [raw(message(item, text, "assistant")) for item in output],
+        "input": [_item(item, text, "user") for item in given],
+        "output": [_item(item, text, "assistant") for item in output],
     }
     return Entry(id=id, **{**values, **fields})
+
+
+def _item(item: str | msgspec.Raw, text: str, role: str) -> msgspec.Raw:
+    return raw(message(item, text, role)) if isinstance(item, str) else item
