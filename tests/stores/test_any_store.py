@@ -313,7 +313,7 @@ async def test_what_has_expired_goes_before_what_has_not(stores: Stores) -> None
 async def test_one_larger_than_all_may_be_is_refused(stores: Stores) -> None:
     store = await stores.one(max_bytes=1000)
     await store.put(entry("small"))
-    with pytest.raises(StoreFailed, match="large.*keeps 1000"):
+    with pytest.raises(StoreFailed, match=r"large.*keeps 1000"):
         await store.put(entry("large", text="x" * 1000))
     assert await there(store, "small", "large") == ["small"]
 

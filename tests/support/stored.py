@@ -44,7 +44,7 @@ def entry(id: str, *, given: Items = (), output: Items = (), text: str = "hello"
         "expires_at": START + 3600,
         "status": "completed",
         "model": "small",
-        "response": raw({"id": id, "object": "response", "text": text}),
+        "response": raw({"id": ascii(id)[1:-1], "object": "response", "text": text}),
         "input": [_item(item, text, "user") for item in given],
         "output": [_item(item, text, "assistant") for item in output],
     }
