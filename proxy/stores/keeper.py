@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("penstock")
 _CONTINUABLE = frozenset(("completed", "incomplete"))
-_CALLS = frozenset(("function_call", "custom_tool_call", "tool_search_call", "local_shell_call", "shell_call", "apply_patch_call"))
+_CALLS = frozenset(
+    ("function_call", "custom_tool_call", "tool_search_call", "local_shell_call", "shell_call", "apply_patch_call")
+)
 _PREFIXES = {"message": "msg", "reasoning": "rs", "function_call": "fc", "custom_tool_call": "ctc"}
 
 

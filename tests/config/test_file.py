@@ -7,12 +7,22 @@ import os
 from proxy.config.file import Config, Limits, StageEntry, processors
 from proxy.config.listen import Listen
 from proxy.config.problems import Place
+from proxy.stores.config import StoresConfig
 from tests.support.fake_registry import STAGES
 
 
 def config(*stages: str) -> Config:
     entries = tuple(StageEntry(name, STAGES[name], STAGES["log"].Config(), Place(1, 1)) for name in stages)
-    return Config(file="f", listen=Listen(), workers=1, limits=Limits(), upstreams={}, models={}, pipeline=entries)
+    return Config(
+        file="f",
+        listen=Listen(),
+        workers=1,
+        limits=Limits(),
+        stores=StoresConfig(),
+        upstreams={},
+        models={},
+        pipeline=entries,
+    )
 
 
 def test_who_asks_for_keys():

@@ -35,7 +35,11 @@ def client(served: Served) -> Iterator[OpenAI]:
 
 
 def test_retrieve_input_items_and_delete(client: OpenAI) -> None:
-    items = [{"role": "user", "content": "one"}, {"role": "user", "content": "two"}, {"role": "user", "content": "three"}]
+    items = [
+        {"role": "user", "content": "one"},
+        {"role": "user", "content": "two"},
+        {"role": "user", "content": "three"},
+    ]
     made = client.responses.create(model="echo", input=items)  # type: ignore[arg-type]
     assert client.responses.retrieve(made.id) == made
     listed = list(client.responses.input_items.list(made.id, limit=1, order="asc"))
@@ -49,7 +53,9 @@ def test_retrieve_input_items_and_delete(client: OpenAI) -> None:
 def test_a_chain_by_the_stream_helper(client: OpenAI) -> None:
     previous = None
     for turn in range(4):
-        with client.responses.stream(model="echo", input=f"turn {turn}", previous_response_id=previous or openai.omit) as stream:
+        with client.responses.stream(
+            model="echo", input=f"turn {turn}", previous_response_id=previous or openai.omit
+        ) as stream:
             final = stream.get_final_response()
         assert final.output_text == f"turn {turn}"
         previous = final.id
@@ -60,7 +66,11 @@ def test_a_chain_by_the_stream_helper(client: OpenAI) -> None:
 
 def test_a_chain_goes_on_after_a_restart(tmp_path: Path) -> None:
     with serving(config=FILE, directory=tmp_path) as one, OpenAI(base_url=one.url, api_key="x") as client:
-        first = client.responses.create(model="echo-tools", input="[[step call f]] [[step say found it]]", tools=[{"type": "function", "name": "f", "parameters": {}, "strict": False}])
+        first = client.responses.create(
+            model="echo-tools",
+            input="[[step call f]] [[step say found it]]",
+            tools=[{"type": "function", "name": "f", "parameters": {}, "strict": False}],
+        )
     call = first.output[0]
     assert call.type == "function_call"
     with serving(config=FILE, directory=tmp_path) as two, OpenAI(base_url=two.url, api_key="x") as client:
@@ -102,9 +112,7 @@ async def test_an_agent_lets_the_server_keep_its_history(served: Served) -> None
     async with AsyncOpenAI(base_url=served.url, api_key="none", max_retries=0) as client:
         model = OpenAIResponsesModel("echo", client)
         agent = Agent(name="weather", model=model, tools=[get_weather])
-        first = await Runner.run(
-            agent, '[[step call get_weather {"city": "Oslo"}]]', auto_previous_response_id=True
-        )
+        first = await Runner.run(agent, '[[step call get_weather {"city": "Oslo"}]]', auto_previous_response_id=True)
         assert "Oslo: 7 degrees, rain" in first.final_output
         second = await Runner.run(agent, "and now?", previous_response_id=first.last_response_id)
         assert second.final_output == "and now?"

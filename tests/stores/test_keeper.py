@@ -1,86 +1,18 @@
-"""Chains over the whole way: what a turn refers to, what its upstream gets, what is kept of it, who may see it."""
+"""Chains over the whole way: what a turn refers to, what its upstream gets, and what is kept of it."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any, ClassVar, Literal
+from typing import Any
 
 import pytest
 
-from proxy.config.loader import load_text
-from proxy.exchange import Exchange, Key
-from proxy.providers.openai_compatible.provider import OpenAICompatible
-from proxy.stage import Stage
 from proxy.stores.memory import MemoryStore
-from proxy.stores.store import Entry, ResponseStore, StoreFailed
-from tests.support.hostile import HostileUpstream, Peer, chunked, fixed
-from tests.support.house import House, house
+from proxy.stores.store import Entry, StoreFailed
+from tests.support.hostile import Peer, chunked
 from tests.support.scripted import chunk, events_of, finish
-
-SSE = "content-type: text/event-stream\r\n"
-JSON = "content-type: application/json\r\n"
-
-
-class Says(Stage):
-    """Takes the key's owner from a header, for tests of who may see what."""
-
-    name = "says"
-    sets: ClassVar[tuple[Literal["key", "plan"], ...]] = ("key",)
-
-    async def on_request(self, exchange: Exchange) -> None:
-        owner = exchange.client.headers.get("x-owner")
-        if owner:
-            exchange.key = Key(owner)
-
-
-class Talks(HostileUpstream):
-    """A chat server that answers with its turns in order, and keeps the requests it got."""
-
-    def __init__(self, *turns: dict[str, Any]) -> None:
-        super().__init__(self._talk)
-        self.turns = list(turns)
-        self.requests: list[dict[str, Any]] = []
-
-    async def _talk(self, peer: Peer) -> None:
-        while True:
-            request = json.loads((await peer.request()).partition(b"\r\n\r\n")[2])
-            self.requests.append(request)
-            message = self.turns[min(len(self.requests), len(self.turns)) - 1]
-            reason = "tool_calls" if "tool_calls" in message else "stop"
-            if request.get("stream"):
-                await peer.send(chunked(chunk(**message), finish(reason), headers=SSE))
-            else:
-                choice = {"index": 0, "message": {"role": "assistant", **message}, "finish_reason": reason}
-                await peer.send(fixed(json.dumps({"choices": [choice]}).encode(), headers=JSON))
-
-
-@asynccontextmanager
-async def talking(*turns: dict[str, Any], store: ResponseStore | None = None) -> AsyncIterator[tuple[House, Talks]]:
-    """Runs a server with a store in front of a chat server."""
-    async with Talks(*turns) as upstream:
-        text = f"upstreams: {{u: {{kind: openai-compatible, base_url: {upstream.origin}}}}}\nmodels: {{m: [u/up]}}\n"
-        config = load_text(text + "pipeline: [route, stream-translate]\n", "test").upstreams["u"]
-        provider = OpenAICompatible("u", config.config)  # type: ignore[arg-type]
-        async with house(provider, stages=[Says()], store=store or MemoryStore()) as home:
-            yield home, upstream
-
-
-async def answer(home: House, stream: bool = False, **fields: Any) -> dict[str, Any]:
-    """Returns the Response to a request, however it was sent."""
-    status, _, data = await home.ask(stream=stream, **fields)
-    assert status == 200, data
-    found: dict[str, Any] = events_of(data)[-2][1]["response"] if stream else json.loads(data)
-    return found
-
-
-async def call(home: House, method: str, path: str, owner: str = "") -> tuple[int, Any]:
-    """Sends a request without a body; returns status and JSON."""
-    headers = {"x-owner": owner} if owner else {}
-    async with home.session.request(method, home.url + path, headers=headers) as response:
-        return response.status, await response.json()
+from tests.support.talking import SSE, answer, call, talking
 
 
 @pytest.mark.parametrize("stream", [True, False])
@@ -260,61 +192,7 @@ async def test_a_failed_answer_is_kept_and_cannot_be_continued() -> None:
     assert refused == 400
 
 
-async def test_retrieve_and_delete() -> None:
-    async with talking({"content": "x", "reasoning_content": "hm"}) as (home, _):
-        first = await answer(home, True)
-        path = f"/responses/{first['id']}"
-        assert await call(home, "GET", path) == (200, first)
-        _, more = await call(home, "GET", path + "?include[]=reasoning.encrypted_content")
-        assert more["output"][0]["encrypted_content"]
-        assert (await call(home, "GET", path + "?stream=true"))[0] == 400
-        assert await call(home, "DELETE", path) == (200, {"id": first["id"], "object": "response", "deleted": True})
-        for method in ("GET", "DELETE"):
-            status, body = await call(home, method, path)
-            assert (status, set(body["error"])) == (404, {"message", "type", "param", "code"})
-        assert (await home.ask(previous_response_id=first["id"]))[0] == 400
-        assert (await call(home, "PUT", path))[0] == 405
-
-
-async def test_input_items_by_pages() -> None:
-    given = [{"role": "user", "content": f"{n}"} for n in range(5)]
-    async with talking({"content": "x"}) as (home, _):
-        path = f"/responses/{(await answer(home, input=given))['id']}/input_items"
-        _, newest = await call(home, "GET", path + "?limit=2")
-        _, rest = await call(home, "GET", f"{path}?limit=20&after={newest['last_id']}")
-        _, oldest = await call(home, "GET", path + "?order=asc&limit=1")
-        for wrong in ("limit=0", "limit=101", "limit=x", "order=up", "after=msg_none"):
-            assert (await call(home, "GET", f"{path}?{wrong}"))[0] == 400
-        assert (await call(home, "GET", "/responses/resp_none/input_items"))[0] == 404
-    texts = [item["content"][0]["text"] for item in newest["data"] + rest["data"]]
-    assert texts == ["4", "3", "2", "1", "0"]
-    assert (newest["has_more"], rest["has_more"]) == (True, False)
-    assert oldest["data"][0]["content"] == [{"type": "input_text", "text": "0"}]
-    assert all(item["id"].startswith("msg_") for item in newest["data"])
-
-
-async def test_another_owner_finds_nothing() -> None:
-    async with talking({"content": "x"}) as (home, upstream):
-        async with home.session.post(
-            home.url + "/responses", json={"model": "m", "input": "hi"}, headers={"x-owner": "ann"}
-        ) as response:
-            mine = (await response.json())["id"]
-        path = f"/responses/{mine}"
-        for owner in ("", "bob"):
-            foreign = await call(home, "GET", path, owner)
-            unknown = await call(home, "GET", "/responses/" + "0" * len(mine), owner)
-            assert foreign[0] == unknown[0] == 404
-            assert foreign[1]["error"]["message"].replace(mine, "") == unknown[1]["error"]["message"].replace("0" * len(mine), "")
-            assert (await call(home, "DELETE", path, owner))[0] == 404
-            assert (await call(home, "GET", path + "/input_items", owner))[0] == 404
-        assert (await home.ask(previous_response_id=mine))[0] == 400
-        assert (await call(home, "GET", path, "ann"))[0] == 200
-    assert len(upstream.requests) == 1
-
-
 async def test_chat_clients_are_not_kept() -> None:
     async with talking({"content": "x"}) as (home, _):
         assert (await home.ask("/chat/completions"))[0] == 200
         assert not (await home.settled()).keeps
-
-

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from proxy.api.responses.request import ResponsesRequest
+from proxy.api.responses.stateless import refuse_references
 from proxy.api.responses.tool_map import ToolMap
 from proxy.errors import ExchangeError
 from proxy.providers.chat.build import build_body
@@ -25,8 +26,14 @@ def request(**fields: Any) -> ResponsesRequest:
 def refusal(**fields: Any) -> ExchangeError:
     """Returns the error that a request with those fields is refused with."""
     with pytest.raises(ExchangeError) as caught:
-        request(**fields).validate()
+        check_alone(request(**fields))
     return caught.value
+
+
+def check_alone(made: ResponsesRequest) -> None:
+    """Checks a request as a server does that keeps no responses."""
+    made.validate()
+    refuse_references(made)
 
 
 class Built(NamedTuple):

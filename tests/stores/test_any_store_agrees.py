@@ -1,0 +1,121 @@
+"""Whatever is done to them in whatever order, memory and SQLite answer alike."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TypeVar
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from proxy.stores.bounds import Bounds
+from proxy.stores.memory import MemoryStore
+from proxy.stores.sqlite import SqliteStore
+from proxy.stores.store import ResponseStore, StoreFailed
+from tests.support.stored import Clock, entry
+
+T = TypeVar("T")
+
+IDS = ["a", "b", "c", "d", "e", "f"]
+ITEMS = ["m1", "m2", "m3", "m4"]
+OWNERS = ["me", "you"]
+BOUNDS = Bounds(max_responses=4, max_bytes=2500)
+
+ids = st.sampled_from(IDS)
+owners = st.sampled_from(OWNERS)
+items = st.lists(st.sampled_from(ITEMS), max_size=3)
+
+
+class Agreement(RuleBasedStateMachine):
+    """Does everything to a store in memory, and to two SQLite stores over one file in turn."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.clock = Clock()
+        self.directory = Path(tempfile.mkdtemp())
+        self.runner = asyncio.Runner()
+        self.memory = MemoryStore(BOUNDS, clock=self.clock)
+        self.files = [SqliteStore(self.directory / "kept.db", BOUNDS, clock=self.clock) for _ in range(2)]
+        for store in self.files:
+            self.runner.run(store.start())
+
+    def teardown(self) -> None:
+        for store in self.files:
+            self.runner.run(store.close())
+        self.runner.close()
+        shutil.rmtree(self.directory)
+
+    def same(self, ask: Callable[[ResponseStore], Awaitable[T]]) -> T | str:
+        """Returns what all answer."""
+
+        async def answer(store: ResponseStore) -> T | str:
+            try:
+                return await ask(store)
+            except StoreFailed as error:
+                return str(error)
+
+        expected = self.runner.run(answer(self.memory))
+        assert self.runner.run(answer(self.files[0])) == expected
+        return expected
+
+    @rule(
+        id=ids,
+        owner=owners,
+        given_ids=items,
+        output=items,
+        parent=st.none() | ids,
+        status=st.sampled_from(["queued", "in_progress", "completed", "completed", "failed"]),
+        lives_s=st.integers(0, 100),
+        length=st.sampled_from([1, 10, 100, 300, 1500]),
+    )
+    def put(self, id, owner, given_ids, output, parent, status, lives_s, length) -> None:  # type: ignore[no-untyped-def]
+        kept = entry(
+            id,
+            owner=owner,
+            given=given_ids,
+            output=output,
+            parent=parent,
+            status=status,
+            text="x" * length,
+            created_at=self.clock.now,
+            expires_at=self.clock.now + lives_s,
+        )
+        self.same(lambda store: store.put(kept))
+
+    @rule(id=ids, owner=owners)
+    def delete(self, id: str, owner: str) -> None:
+        self.same(lambda store: store.delete(id, owner))
+
+    @rule(seconds=st.integers(1, 60))
+    def wait(self, seconds: int) -> None:
+        self.clock.now += seconds
+
+    @rule()
+    def change_worker(self) -> None:
+        self.files.reverse()
+
+    @rule()
+    def restart(self) -> None:
+        self.runner.run(self.files[0].close())
+        self.files[0] = SqliteStore(self.directory / "kept.db", BOUNDS, clock=self.clock)
+        self.runner.run(self.files[0].start())
+
+    @invariant()
+    def everything_read_is_the_same(self) -> None:
+        for owner in OWNERS:
+            self.same(lambda store, owner=owner: store.items(ITEMS, owner))
+            for id in IDS:
+                found = self.same(lambda store, id=id, owner=owner: store.get(id, owner))
+                line = self.same(lambda store, id=id, owner=owner: store.chain(id, owner))
+                assert not line or line[-1] == found
+
+
+Agreement.TestCase.settings = settings(
+    max_examples=40, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
+)
+TestAgreement = Agreement.TestCase
