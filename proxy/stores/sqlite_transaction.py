@@ -86,14 +86,15 @@ class Transaction:
     def trim(self, bounds: Bounds, most: int) -> int:
         """Removes up to so many entries that are too many: what has expired, then what is finished, the oldest first.
 
-        Entries of this transaction stay. Returns how many were removed.
+        Entries of this transaction stay, and so does the one put last of all. Returns how many were removed.
         """
         if self._within(bounds):
             return 0
         removed = self.sweep(most)
         while not self._within(bounds) and removed < most:
             over = max(1, self._entries - bounds.max_responses)
-            found = self._db.execute(_OLDEST, (self._last_before, min(over, most - removed))).fetchall()
+            oldest = (min(self._last_before, self._last - 1), min(over, most - removed))
+            found = self._db.execute(_OLDEST, oldest).fetchall()
             if not found:
                 break
             self._remove(found)

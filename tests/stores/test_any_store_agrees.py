@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -29,6 +29,10 @@ BOUNDS = Bounds(max_responses=4, max_bytes=2500)
 ids = st.sampled_from(IDS)
 owners = st.sampled_from(OWNERS)
 items = st.lists(st.sampled_from(ITEMS), max_size=3)
+statuses = st.sampled_from(["queued", "in_progress", "completed", "completed", "failed"])
+fields = st.fixed_dictionaries(
+    {"id": ids, "owner": owners, "given": items, "output": items, "parent": st.none() | ids, "status": statuses}
+)
 
 
 class Agreement(RuleBasedStateMachine):
@@ -63,28 +67,10 @@ class Agreement(RuleBasedStateMachine):
         assert self.runner.run(answer(self.files[0])) == expected
         return expected
 
-    @rule(
-        id=ids,
-        owner=owners,
-        given_ids=items,
-        output=items,
-        parent=st.none() | ids,
-        status=st.sampled_from(["queued", "in_progress", "completed", "completed", "failed"]),
-        lives_s=st.integers(0, 100),
-        length=st.sampled_from([1, 10, 100, 300, 1500]),
-    )
-    def put(self, id, owner, given_ids, output, parent, status, lives_s, length) -> None:  # type: ignore[no-untyped-def]
-        kept = entry(
-            id,
-            owner=owner,
-            given=given_ids,
-            output=output,
-            parent=parent,
-            status=status,
-            text="x" * length,
-            created_at=self.clock.now,
-            expires_at=self.clock.now + lives_s,
-        )
+    @rule(fields=fields, lives_s=st.integers(0, 100), length=st.sampled_from([1, 10, 100, 300, 1500]))
+    def put(self, fields: dict[str, Any], lives_s: int, length: int) -> None:
+        now = self.clock.now
+        kept = entry(**fields, text="x" * length, created_at=now, expires_at=now + lives_s)
         self.same(lambda store: store.put(kept))
 
     @rule(id=ids, owner=owners)
