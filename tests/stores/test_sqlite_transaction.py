@@ -1,0 +1,99 @@
+"""Changes of the database, all or nothing."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+
+import pytest
+
+from proxy.stores.bounds import Bounds
+from proxy.stores.sqlite_file import Database
+from proxy.stores.sqlite_rows import Row, RowMaker
+from proxy.stores.sqlite_transaction import Transaction
+from tests.support.stored import START, entry
+
+
+@pytest.fixture
+def db(tmp_path: Path) -> Iterator[sqlite3.Connection]:
+    with closing(Database(tmp_path / "kept.db")) as database:
+        yield database.connection()
+
+
+def row(id: str, **fields: object) -> Row:
+    return RowMaker().row(entry(id, output=[f"msg_{id}"], **fields))
+
+
+def kept(db: sqlite3.Connection) -> list[str]:
+    """Returns what there is, after checking that the totals say the same."""
+    totals = db.execute("SELECT entries, bytes FROM totals").fetchone()
+    assert totals == db.execute("SELECT count(*), coalesce(sum(size), 0) FROM entries").fetchone()
+    ids = [id for (id,) in db.execute("SELECT id FROM entries ORDER BY seq")]
+    assert sorted(f"msg_{id}" for id in ids) == [id for (id,) in db.execute("SELECT id FROM items ORDER BY id")]
+    return ids
+
+
+def test_all_is_written_at_the_end(db: sqlite3.Connection) -> None:
+    with Transaction(db, START) as transaction:
+        assert [transaction.put(row(id)) for id in "abc"] == [1, 2, 3]
+        assert transaction.put(row("a")) == 4
+        assert transaction.delete("b", "me")
+        assert not transaction.delete("b", "me")
+        assert not transaction.delete("c", "you")
+    assert kept(db) == ["c", "a"]
+
+
+def test_nothing_is_written_when_something_is_raised(db: sqlite3.Connection) -> None:
+    with Transaction(db, START) as transaction:
+        transaction.put(row("a"))
+    with suppress(ZeroDivisionError), Transaction(db, START) as transaction:
+        transaction.put(row("b"))
+        transaction.delete("a", "me")
+        assert not 1 / 0
+    assert not db.in_transaction
+    assert kept(db) == ["a"]
+
+
+def test_a_number_is_never_given_twice(db: sqlite3.Connection) -> None:
+    for expected in (1, 2, 3):
+        with Transaction(db, START) as transaction:
+            assert transaction.put(row("a")) == expected
+        with Transaction(db, START) as transaction:
+            assert transaction.delete("a", "me")
+
+
+def test_a_transaction_without_changes_writes_nothing(db: sqlite3.Connection) -> None:
+    before = db.total_changes
+    with Transaction(db, START) as transaction:
+        assert not transaction.delete("a", "me")
+        assert transaction.sweep(10) == 0
+        assert transaction.trim(Bounds(), 10) == 0
+    assert db.total_changes == before
+
+
+def test_sweeping_removes_so_many(db: sqlite3.Connection) -> None:
+    with Transaction(db, START) as transaction:
+        for n in range(10):
+            transaction.put(row(str(n), expires_at=START + n))
+    with Transaction(db, START + 7) as transaction:
+        assert [transaction.sweep(5), transaction.sweep(5)] == [5, 3]
+    assert kept(db) == ["8", "9"]
+
+
+def test_trimming_removes_so_many_and_never_what_was_put_last(db: sqlite3.Connection) -> None:
+    with Transaction(db, START) as transaction:
+        for id in "abcdef":
+            transaction.put(row(id, status="queued" if id == "b" else "completed"))
+        assert transaction.trim(Bounds(max_responses=1), 10) == 0
+    with Transaction(db, START) as transaction:
+        assert transaction.trim(Bounds(max_responses=1), 2) == 2
+    assert kept(db) == ["b", "d", "e", "f"]
+    with Transaction(db, START) as transaction:
+        transaction.put(row("g"))
+        assert transaction.trim(Bounds(max_bytes=1), 10) == 3
+    assert kept(db) == ["b", "g"]
+    with Transaction(db, START) as transaction:
+        assert transaction.trim(Bounds(max_responses=1), 10) == 0
+    assert kept(db) == ["b", "g"]

@@ -1,0 +1,102 @@
+"""Batches of changes."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from proxy.stores.bounds import Bounds
+from proxy.stores.recent import Recent
+from proxy.stores.sqlite_file import Database
+from proxy.stores.sqlite_writer import Delete, Put, Writer
+from proxy.stores.store import StoreFailed
+from tests.support.stored import Clock, entry, raw
+
+
+class Fixture:
+    def __init__(self, directory: Path) -> None:
+        self.database = Database(directory / "kept.db", busy_s=0.01)
+        self.recent = Recent(1_000_000)
+        self.clock = Clock()
+        self.writer = Writer(self.database, self.recent, Bounds(max_bytes=10_000), clock=self.clock, sweep_every_s=60.0)
+        self.writer.open()
+        self.statements: list[str] = []
+        self.database.connection().set_trace_callback(self.statements.append)
+
+    def count(self, beginning: str) -> int:
+        """Returns how many statements began so."""
+        return sum(statement.startswith(beginning) for statement in self.statements)
+
+    def ids(self) -> list[str]:
+        return [id for (id,) in self.database.connection().execute("SELECT id FROM entries ORDER BY seq")]
+
+
+@pytest.fixture
+def fixture(tmp_path: Path) -> Iterator[Fixture]:
+    made = Fixture(tmp_path)
+    yield made
+    made.writer.close()
+
+
+def test_a_batch_is_one_transaction_in_its_order(fixture: Fixture) -> None:
+    jobs = [Put(entry("a")), Delete("a", "me"), Delete("a", "me"), Put(entry("a")), Put(entry("b"))]
+    assert fixture.writer.run(jobs) == [None, True, False, None, None]
+    assert fixture.count("BEGIN") == fixture.count("COMMIT") == 1
+    assert fixture.ids() == ["a", "b"]
+
+
+def test_one_that_fails_leaves_the_others_their_own(fixture: Fixture) -> None:
+    bad = entry("bad", owner="\udc00")
+    large = entry("large", text="x" * 20_000)
+    results = fixture.writer.run([Put(entry("a")), Put(bad), Delete("a", "me"), Put(large), Put(entry("b"))])
+    assert [type(result) for result in results] == [type(None), StoreFailed, bool, StoreFailed, type(None)]
+    assert results[2] is True
+    assert fixture.ids() == ["b"]
+    fixture.statements.clear()
+    assert fixture.writer.run([Put(large)])[0].args == results[3].args
+    assert fixture.count("BEGIN") == 0
+
+
+def test_a_lock_is_waited_for_once(fixture: Fixture) -> None:
+    with closing(sqlite3.connect(fixture.database.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        results = fixture.writer.run([Put(entry(id)) for id in "abc"])
+        assert all(isinstance(result, StoreFailed) for result in results)
+        assert fixture.count("BEGIN") == 1
+        other.execute("ROLLBACK")
+    assert fixture.writer.run([Put(entry("a"))]) == [None]
+
+
+def test_what_was_written_is_at_hand_and_what_was_not_is_not(fixture: Fixture) -> None:
+    kept = entry("a")
+    fixture.writer.run([Put(kept)])
+    assert fixture.recent.get(fixture.database.file, 1) is kept
+    fixture.writer.run([Put(entry("b", owner="\udc00"))])
+    assert fixture.recent.get(fixture.database.file, 2) is None
+
+
+def test_resting_sweeps_at_times_and_without_a_lock_when_there_is_nothing(fixture: Fixture) -> None:
+    assert fixture.writer.rest() == 60.0
+    assert 0 < fixture.writer.rest() <= 60.0
+    assert fixture.count("BEGIN") == 0
+
+
+def test_resting_goes_on_at_once_while_there_is_more(tmp_path: Path, fixture: Fixture) -> None:
+    fixture.writer.run([Put(entry(str(n), response=raw(n))) for n in range(100)])
+    fixture.clock.now += 10_000
+    assert fixture.writer.rest() == 0.0
+    assert len(fixture.ids()) == 36
+    assert fixture.writer.rest() == 60.0
+    assert fixture.ids() == []
+
+
+def test_the_log_is_moved_into_the_file_after_answering(fixture: Fixture) -> None:
+    fixture.writer.rest()
+    for _ in range(20):
+        fixture.writer.run([Put(entry(str(n))) for n in range(20)])
+        fixture.writer.rest()
+    assert fixture.count("PRAGMA wal_checkpoint(PASSIVE)") == 1
