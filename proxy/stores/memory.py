@@ -38,7 +38,6 @@ class MemoryStore:
     async def put(self, entry: Entry) -> None:
         """Keeps an entry, in the place of one with the same id; raises StoreFailed when it is too large."""
         self.bounds.check(entry)
-        self._sweep()
         self._forget(entry.id)
         entry = entry.copy()
         self._entries[entry.id] = entry
@@ -46,6 +45,7 @@ class MemoryStore:
         for id in named_items(entry):
             self._holders.setdefault((entry.owner, id), []).append(entry)
         self._await_expiry(entry)
+        self._sweep()
         self._trim(entry)
 
     async def get(self, id: str, owner: str) -> Entry | None:

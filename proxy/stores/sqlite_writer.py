@@ -24,7 +24,7 @@ _PAGE = 4096
 _PAGES_OF_A_ROW = 8
 """How many pages a small put changes: one of each index, of the items, the totals, the row itself."""
 _CHECKPOINT_PAGES = 2000
-_MOST_WAL_PAGES = 16_000
+_MOST_WAL_PAGES = 8000
 _LOCKED = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
@@ -109,7 +109,8 @@ class Writer:
     def _attempt(self, ready: list[_Work], results: list[Any]) -> StoreFailed | None:
         """Writes it all or nothing; returns what went wrong."""
         try:
-            with Transaction(self._database.connection(), self._clock()) as transaction:
+            connection = self._database.connection()
+            with self._database.alone(), Transaction(connection, self._clock()) as transaction:
                 for work in ready:
                     if isinstance(work.what, Row):
                         work.seq = transaction.put(work.what)
@@ -146,7 +147,6 @@ class Writer:
     def _tidy(self) -> float | None:
         """Returns the seconds until there is more to remove; None when it was not yet time to look."""
         if self._pages >= _CHECKPOINT_PAGES:
-            self._pages = 0
             self._checkpoint(self._database.connection())
         if time.monotonic() < self._next_sweep:
             return None
@@ -164,18 +164,22 @@ class Writer:
         expired = connection.execute("SELECT 1 FROM entries WHERE expires_at <= ? LIMIT 1", (now,)).fetchone()
         if not too_much and expired is None:
             return 0  # so that the lock for writing is not taken in vain
-        with Transaction(connection, now) as transaction:
+        with self._database.alone(), Transaction(connection, now) as transaction:
             removed = transaction.sweep(_SWEEP_AT_ONCE)
             return removed or transaction.trim(self._bounds, _SWEEP_AT_ONCE)
 
     def _checkpoint(self, connection: sqlite3.Connection) -> None:
         """Done here after answering, not by SQLite inside a commit: nobody waits for the disk.
 
-        While others write on, the log is never empty and grows; beyond a size they have to wait until it is.
+        The log begins anew only when all of it is in the file. So what others wrote during the first round is moved
+        by a second, in which nobody writes; if readers keep the log from beginning anew all the same, they have to wait.
         """
-        _, pages, _ = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-        if pages > _MOST_WAL_PAGES:
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        with self._database.alone():
+            busy, pages, moved = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            self._pages = 0 if not busy and moved == pages else _CHECKPOINT_PAGES // 2
+            if pages > _MOST_WAL_PAGES:
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
 
 def _locked(error: StoreFailed) -> bool:
