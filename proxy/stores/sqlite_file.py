@@ -27,6 +27,8 @@ _APPLICATION = 0x50454E53  # "PENS"
 _CHECK_UP_TO = 64 * 1024 * 1024
 """Files up to this size are checked whole when they are opened; that takes some 0.1 s."""
 _LOOK_EVERY_S = 1.0
+_LOG_BYTES = 16 * 1024 * 1024
+"""What a log that had to grow larger is cut down to."""
 
 _SCHEMA = f"""
 BEGIN IMMEDIATE;
@@ -210,7 +212,7 @@ class Database:
             raise StoreFailed(f"{self.path}: its file system cannot share it between processes: use a local disk")
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA wal_autocheckpoint = 0")
-        connection.execute(f"PRAGMA journal_size_limit = {_CHECK_UP_TO}").fetchone()
+        connection.execute(f"PRAGMA journal_size_limit = {_LOG_BYTES}").fetchone()
         self.file = _number(connection, "SELECT file FROM totals")
         if self.prepare is not None:
             self.prepare(connection)

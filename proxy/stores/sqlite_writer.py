@@ -23,8 +23,7 @@ _SWEEP_AT_ONCE = 64
 _PAGE = 4096
 _PAGES_OF_A_ROW = 8
 """How many pages a small put changes: one of each index, of the items, the totals, the row itself."""
-_CHECKPOINT_PAGES = 2000
-_MOST_WAL_PAGES = 8000
+_CHECKPOINT_PAGES = 1000
 _LOCKED = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
@@ -171,15 +170,12 @@ class Writer:
     def _checkpoint(self, connection: sqlite3.Connection) -> None:
         """Done here after answering, not by SQLite inside a commit: nobody waits for the disk.
 
-        The log begins anew only when all of it is in the file. So what others wrote during the first round is moved
-        by a second, in which nobody writes; if readers keep the log from beginning anew all the same, they have to wait.
+        The log begins anew only when all of it is in the file: so nobody may write meanwhile. When somebody who reads
+        has kept it from being moved as a whole, it is tried again soon.
         """
-        connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
         with self._database.alone():
             busy, pages, moved = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-            self._pages = 0 if not busy and moved == pages else _CHECKPOINT_PAGES // 2
-            if pages > _MOST_WAL_PAGES:
-                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        self._pages = 0 if not busy and moved == pages else _CHECKPOINT_PAGES // 2
 
 
 def _locked(error: StoreFailed) -> bool:
