@@ -118,7 +118,7 @@ class Writer:
                 transaction.trim(self._bounds, _SWEEP_AT_ONCE + len(ready))
         except StoreFailed as error:
             return error
-        except (sqlite3.Error, UnicodeError, OverflowError) as error:
+        except (sqlite3.Error, OSError, UnicodeError, OverflowError) as error:
             return self._database.failed(error)
         for work in ready:
             self._pages += _PAGES_OF_A_ROW
@@ -131,7 +131,7 @@ class Writer:
         """Moves the log into the file when there is much of it, and removes some of what has expired."""
         try:
             wait_s = self._tidy()
-        except (sqlite3.Error, StoreFailed) as error:
+        except (sqlite3.Error, OSError, StoreFailed) as error:
             failed = error if isinstance(error, StoreFailed) else self._database.failed(error)
             if not self._resting_failed:
                 _log.error("%s; what has expired is not removed until it works again", failed)

@@ -230,8 +230,8 @@ async def test_pages_that_were_overwritten(start: Start, path: Path) -> None:
         await store.put(entry(f"resp_{n}", text=os.urandom(500).hex()))
     await store.close()
     with path.open("r+b") as file:
-        file.seek(3 * 4096)
-        file.write(b"\x5a" * 8 * 4096)
+        file.seek(-8 * 4096, os.SEEK_END)  # where only entries are
+        file.write(b"\x5a" * 4 * 4096)
     with pytest.raises(StoreFailed, match=r"kept\.db: it is damaged"):
         await start()
     store = await start(on_corrupt="move-aside")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -81,6 +81,20 @@ def test_opening_waits_for_the_lock_of_the_directory_and_not_for_ever(tmp_path: 
         os.close(directory)
     with closing(Database(tmp_path / "kept.db", busy_s=0.05)) as database:
         database.connection()
+
+
+def test_who_is_alone_holds_the_lock_of_the_directory(tmp_path: Path) -> None:
+    directory = os.open(tmp_path, os.O_RDONLY)
+    try:
+        with closing(Database(tmp_path / "kept.db")) as database:
+            database.connection()
+            with database.alone(), pytest.raises(BlockingIOError):
+                fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with suppress(ZeroDivisionError), database.alone():
+                assert not 1 / 0
+            fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    finally:
+        os.close(directory)
 
 
 def test_a_file_whose_making_was_cut_short_is_made_again(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -69,6 +71,25 @@ def test_a_lock_is_waited_for_once(fixture: Fixture) -> None:
         assert fixture.count("BEGIN") == 1
         other.execute("ROLLBACK")
     assert fixture.writer.run([Put(entry("a"))]) == [None]
+
+
+def test_a_write_waits_for_the_one_of_another_worker(fixture: Fixture) -> None:
+    held: list[bool] = []
+
+    def note(statement: str) -> None:
+        directory = os.open(fixture.database.path.parent, os.O_RDONLY)
+        try:
+            fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            held.append(False)
+        except BlockingIOError:
+            held.append(True)
+        finally:
+            os.close(directory)
+
+    fixture.database.connection().set_trace_callback(note)
+    fixture.writer.run([Put(entry("a")), Delete("a", "me")])
+    assert len(held) > 5
+    assert all(held)
 
 
 def test_what_was_written_is_at_hand_and_what_was_not_is_not(fixture: Fixture) -> None:
