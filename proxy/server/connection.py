@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import secrets
 from collections.abc import Callable
 from typing import Any, cast
@@ -15,6 +14,10 @@ from aiohttp.web_protocol import RequestHandler
 
 from ..errors import BadRequest, ExchangeError, InternalError
 from ..reply import Reply
+
+
+class _BrokenBody(web.RequestPayloadError, TimeoutError):
+    """A body turned out to be no HTTP. A timeout to aiohttp, which drops what nobody reads and expects nothing else."""
 
 
 class Connection(RequestHandler):
@@ -86,10 +89,7 @@ class Connection(RequestHandler):
                 self._last_body = body
             elif self._last_body is not None and not self._last_body.is_eof():
                 self._messages.pop()
-                with contextlib.suppress(RuntimeError):  # somebody waits: then there is nothing to drop
-                    self._last_body.read_nowait()
-                self._last_body.set_exception(web.RequestPayloadError(_first_line(head.message)))
-                self._last_body.feed_eof()
+                self._last_body.set_exception(_BrokenBody(_first_line(head.message)))
                 self._leaving = True
 
     def leave(self) -> None:

@@ -248,6 +248,20 @@ async def test_a_body_that_is_no_http_in_its_middle_is_a_json_error(cut: int) ->
     error_of(answer.partition(b"\r\n\r\n")[2])
 
 
+async def test_a_body_that_nobody_reads_and_that_is_no_http_is_no_fault_of_ours(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with house(hello()) as home:
+        reader, writer = await asyncio.open_connection("127.0.0.1", home.port)
+        writer.write(b'POST /v1/nothing HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n5\r\n{"mod\r\n')
+        async with asyncio.timeout(5):
+            assert b" 404 " in await reader.readline()
+            writer.write(b"nonsense\r\n")
+            await reader.read()
+        writer.close()
+    assert caplog.records == []
+
+
 async def test_a_client_that_leaves_with_half_its_request_is_told_of() -> None:
     async with house(hello()) as home:
         _, writer = await asyncio.open_connection("127.0.0.1", home.port)
