@@ -29,6 +29,16 @@ const parts = [];
 for await (const part of streamed.fullStream) parts.push(part.type);
 out.tools = { parts, text: await streamed.text, steps: (await streamed.steps).length };
 
+// by default the SDK keeps nothing itself: its second step refers to the items of its first
+const kept = await generateText({
+  model: provider.responses("echo"),
+  prompt: '[[step reasoning Which city?]] [[call get_weather {"city": "Rom"}]] [[step say It rains there too.]]',
+  tools,
+  stopWhen: stepCountIs(4),
+  maxRetries: 0,
+});
+out.kept = { text: kept.text, steps: kept.steps.length };
+
 const thought = streamText({
   model: provider.responses("echo-reasoning"),
   prompt: "Think of a river.",

@@ -60,6 +60,10 @@ def test_ai_sdk_runs_tools_over_steps(ai_sdk: dict[str, Any]) -> None:
     assert "error" not in ai_sdk["tools"]["parts"]
 
 
+def test_ai_sdk_refers_to_items_that_are_kept(ai_sdk: dict[str, Any]) -> None:
+    assert ai_sdk["kept"] == {"text": "It rains there too.", "steps": 2}
+
+
 def test_ai_sdk_reads_reasoning(ai_sdk: dict[str, Any]) -> None:
     assert "reasoning-delta" in ai_sdk["reasoning"]["kinds"]
     assert ai_sdk["reasoning"]["text"] == "Think of a river."
