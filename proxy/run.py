@@ -411,7 +411,10 @@ class Run:
         """Keeps the response and tells its end, where the end was held back for that."""
         encoder = self._encoder
         if encoder is not None and self._client.opened and (end := encoder.end()):
-            await self._pipeline.keeper.keep(self._exchange, encoder)
+            try:
+                await self._pipeline.keeper.keep(self._exchange, encoder)
+            except Exception as error:  # a bug there must not take the end from the client
+                _log.error("response %s is not kept", self._exchange.response_id, exc_info=error)
             self._client.write(end)
 
     def _failed(self, error: ExchangeError) -> Reply | None:

@@ -11,6 +11,7 @@ from proxy.errors import UpstreamCut, UpstreamGarbled
 from proxy.exchange import Exchange
 from proxy.reply import Reply
 from proxy.stage import Head, ResponseFilter, Stage
+from proxy.stores.memory import MemoryStore
 from stages.route import Route, RouteConfig
 from stages.stream_translate import StreamTranslate, StreamTranslateConfig
 from tests.support.house import House, house
@@ -153,6 +154,19 @@ async def test_no_comment_follows_the_end_while_the_exchange_is_settled() -> Non
     async with house(ScriptedProvider("a", stream(*HELLO)), stages=[Settles()], keepalive_s=0.02) as home:
         _, _, data = await home.ask(stream=True)
     assert data.endswith(b"data: [DONE]\n\n")
+
+
+async def test_a_bug_in_what_keeps_a_response_does_not_take_its_end(caplog: pytest.LogCaptureFixture) -> None:
+    async def breaks(*_args: Any) -> None:
+        raise RuntimeError("planted")
+
+    async with house(ScriptedProvider("a", stream(*HELLO)), store=MemoryStore()) as home:
+        home.pipeline.keeper.keep = breaks  # type: ignore[method-assign]
+        _, _, data = await home.ask(stream=True)
+        exchange = await home.settled()
+    assert [kind for kind, _ in events_of(data)][-2] == "response.completed"
+    assert exchange.outcome == "completed"
+    assert "is not kept" in caplog.text
 
 
 @pytest.mark.parametrize("asked", [True, False])
