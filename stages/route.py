@@ -6,7 +6,6 @@ import asyncio
 import random
 import time
 from collections.abc import Sequence
-from fnmatch import fnmatchcase
 from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta, Struct
@@ -70,7 +69,7 @@ class Route(Stage):
             raise _unknown(exchange, model)
         groups = [deployments]
         for fallback in self.config.fallbacks:
-            if fnmatchcase(model, fallback.from_):
+            if _stands_for(fallback.from_, model):
                 groups += [found for name in fallback.to if (found := exchange.models.resolve(name))]
         exchange.plan = RoutePlan(groups, retries=self.config.retries, max_wait_s=float(self.config.max_wait))
 
@@ -131,6 +130,14 @@ def _by_weight(group: Sequence[Deployment]) -> list[Deployment]:
     if len(group) == 1:
         return list(group)
     return sorted(group, key=lambda one: random.random() ** (1.0 / one.weight), reverse=True)
+
+
+def _stands_for(pattern: str, model: str) -> bool:
+    """Tells whether a name, in which a `*` stands for any characters, is that of a model."""
+    prefix, star, suffix = pattern.partition("*")
+    if not star:
+        return model == pattern
+    return len(model) >= len(prefix) + len(suffix) and model.startswith(prefix) and model.endswith(suffix)
 
 
 def _unknown(exchange: Exchange, model: str) -> ExchangeError:
