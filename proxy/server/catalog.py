@@ -25,6 +25,7 @@ class Catalog:
         self._table = table
         self._created = created
         self._said: dict[str, tuple[float, list[str]]] = {}
+        self._asking: dict[str, asyncio.Task[list[str]]] = {}
 
     async def page(self, key: Key | None) -> dict[str, Any]:
         """Returns the list object of all models that the key may use; all of them without a key."""
@@ -53,16 +54,24 @@ class Catalog:
         return names
 
     async def _ask(self, provider: Provider) -> list[str]:
+        """Returns what an upstream lists; all who want to know at the same time wait for one answer."""
         known = self._said.get(provider.name)
-        now = time.monotonic()
-        if known is not None and now - known[0] < _FRESH_S:
+        if known is not None and time.monotonic() - known[0] < _FRESH_S:
             return known[1]
+        asking = self._asking.get(provider.name)
+        if asking is None:
+            asking = asyncio.get_running_loop().create_task(self._listed(provider))
+            self._asking[provider.name] = asking
+            asking.add_done_callback(lambda _: self._asking.pop(provider.name))
+        return await asyncio.shield(asking)
+
+    async def _listed(self, provider: Provider) -> list[str]:
         try:
             models = await asyncio.wait_for(provider.models(), _WAIT_S)
         except (ExchangeError, TimeoutError) as error:
             _log.warning("upstream %s does not list its models: %s", provider.name, error or "no answer in time")
-            models = known[1] if known is not None else []
-        self._said[provider.name] = (now, models)
+            models = self._said.get(provider.name, (0.0, []))[1]
+        self._said[provider.name] = (time.monotonic(), models)
         return models
 
     def _object(self, name: str, owner: str) -> dict[str, Any]:

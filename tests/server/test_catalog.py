@@ -56,6 +56,16 @@ async def test_an_upstream_is_asked_once_for_many_lists() -> None:
     assert upstream.asked == 1
 
 
+async def test_an_upstream_is_asked_once_by_many_at_a_time() -> None:
+    upstream = Lists("u", "a")
+    one = catalog(upstream, _="*")
+    lists = [asyncio.ensure_future(one.names()) for _ in range(3)]
+    await asyncio.sleep(0)
+    lists[0].cancel()  # who leaves takes no answer from the others
+    assert (await asyncio.gather(*lists, return_exceptions=True))[1:] == [{"a": "u"}, {"a": "u"}]
+    assert upstream.asked == 1
+
+
 async def test_a_key_sees_the_models_it_may_use() -> None:
     one = catalog(Lists("u", "a-1", "b-1"), _="*")
     page = await one.page(Key("k", models=("a-*",)))
