@@ -20,6 +20,7 @@ from ..config.loader import load, load_text
 from ..errors import ConfigError, ConfigMissing
 from ..server.app import App
 from ..stores.config import MemoryConfig
+from ..stores.store import StoreFailed
 from ..worker import Worker, listener
 from ..workers import Supervisor
 
@@ -120,6 +121,9 @@ def _serve(config: Config, sock: socket.socket, *, announce: bool, supervised: b
             runner.run(Worker(config, sock, ready, supervised=supervised).run())
     except ConfigError as error:
         return _report(error)
+    except StoreFailed as error:
+        print(f"penstock: responses cannot be kept: {error}   (stores.responses of {config.file})", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         return 130
     return 0

@@ -96,6 +96,16 @@ def test_what_cannot_be_served_is_said(
     assert "Traceback" not in said
 
 
+@pytest.mark.parametrize("path", ["none/kept.db", "taken", "pipeline.yaml"])
+def test_a_store_that_cannot_be_opened_is_one_line(tmp_path: Path, path: str) -> None:
+    (tmp_path / "taken").mkdir()
+    stores = f"stores: {{responses: {{kind: sqlite, path: {path}}}}}\n"
+    code, said = refused("--port", "0", config=stores + ECHO, directory=tmp_path)
+    assert code == 1
+    (line,) = [line for line in said.splitlines() if line]
+    assert line.startswith(f"penstock: responses cannot be kept: {path}: "), said
+
+
 def test_a_port_that_is_taken_is_said(tmp_path: Path) -> None:
     with serving(config=ECHO, directory=tmp_path) as served:
         port = served.url.rsplit(":", 1)[1].removesuffix("/v1")
