@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any
 
@@ -19,6 +20,7 @@ from .stage import Stage
 from .stores.keeper import Forgetful, Keeper, StoreKeeper
 from .stores.store import ResponseStore
 
+_log = logging.getLogger("penstock")
 _COMMIT_AFTER_S = 0.5
 _KEEP_S = 30 * 86400.0
 _MAX_ANSWER_BYTES = 64 * 1024 * 1024
@@ -66,16 +68,21 @@ class Pipeline:
                 await part.start()
                 started.append(part)
         except BaseException:
-            for part in reversed(started):
-                await part.close()
+            await self._close(started)
             raise
 
     async def close(self) -> None:
         """Closes stages and upstreams, after what is still settling has settled."""
         if self._settling:
             await asyncio.wait(self._settling, timeout=5)
-        for part in reversed(self._parts()):
-            await part.close()
+        await self._close(self._parts())
+
+    async def _close(self, parts: Sequence[Provider | Stage | ResponseStore]) -> None:
+        for part in reversed(parts):
+            try:
+                await part.close()
+            except Exception as error:  # one part's bug must not keep the others from writing what they still hold
+                _log.error("closing %s failed", type(part).__name__, exc_info=error)
 
     def _parts(self) -> list[Provider | Stage | ResponseStore]:
         kept: list[ResponseStore] = [] if self.store is None else [self.store]

@@ -61,6 +61,19 @@ async def test_what_has_started_is_closed_when_a_later_part_cannot_start() -> No
     assert notes == ["+a", "-a"]
 
 
+async def test_a_part_that_cannot_be_closed_keeps_no_other_from_closing(caplog: pytest.LogCaptureFixture) -> None:
+    class Sticks(Part):
+        async def close(self) -> None:
+            raise OSError("sticks")
+
+    notes: list[str] = []
+    built = pipeline(Part("a", notes), Sticks("b", notes))
+    await built.start()
+    await built.close()
+    assert notes == ["+a", "+b", "-a"]
+    assert "closing Sticks failed" in caplog.text
+
+
 def test_observers_are_asked_first_and_the_chooser_divides_the_rest() -> None:
     watcher, route, translate = Watcher(), Route(), StreamTranslate()
     first, last = Part("a", []), Part("b", [])
