@@ -87,15 +87,16 @@ class KeptResponses:
 def _shown(item: msgspec.Raw) -> Any:
     """Returns an input item as the API lists it: a message's content is always a list of parts."""
     fields = msgspec.json.decode(item)
-    if fields.get("type", "message") == "message" and isinstance(fields.get("content"), str):
+    if (fields.get("type") or "message") != "message":
+        return fields
+    if isinstance(fields.get("content"), str):
         assistant = fields.get("role") == "assistant"
         part: dict[str, Any] = {"type": "output_text" if assistant else "input_text", "text": fields["content"]}
         if assistant:
             part["annotations"] = []
         fields["content"] = [part]
-    if fields.get("type", "message") == "message":
-        fields.setdefault("type", "message")
-        fields.setdefault("status", "completed")
+    fields["type"] = "message"
+    fields.setdefault("status", "completed")
     return fields
 
 

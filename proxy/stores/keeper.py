@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import msgspec
 
@@ -32,11 +32,11 @@ _PREFIXES = {"message": "msg", "reasoning": "rs", "function_call": "fc", "custom
 
 
 class _Kind(msgspec.Struct):
-    """What is read of a kept item."""
+    """What is read of a kept item. Clients may write null for what they leave out, and anything as `status`."""
 
-    type: str = "message"
+    type: str | None = None
     id: str | None = None
-    status: str | None = None
+    status: Any = None
 
 
 _decode_kind = msgspec.json.Decoder(_Kind).decode
@@ -83,7 +83,7 @@ class StoreKeeper:
             _log.error("the response store failed: %s", error)
             raise InternalError("The response store failed; the log says why.") from None
         exchange.keeps = request.value("store") is not False
-        exchange.input_items = [_with_id(item) for item in own] if exchange.keeps else []
+        exchange.input_items = _named(own) if exchange.keeps else []
         if history or own != request.raw_items:
             request.put_items(history + own)
 
@@ -91,13 +91,21 @@ class StoreKeeper:
         """Keeps the response under its id, before its end is told."""
         if not exchange.keeps or exchange.response_id is None or not encoder.done:
             return
-        now = time.time()
+        try:
+            await self._store.put(self._entry(exchange, encoder))
+        except StoreFailed as error:
+            _log.error("response %s is not kept: %s", exchange.response_id, error)
+        except Exception as error:  # whatever went wrong in keeping it, the answer is the client's
+            _log.error("response %s is not kept", exchange.response_id, exc_info=error)
+
+    def _entry(self, exchange: Exchange, encoder: Encoder) -> Entry:
+        assert exchange.response_id is not None
         request = cast(ResponsesRequest, exchange.request)
-        entry = Entry(
+        return Entry(
             id=exchange.response_id,
             owner=owner_of(exchange),
             created_at=exchange.timing.wall,
-            expires_at=now + self._keep_s,
+            expires_at=time.time() + self._keep_s,
             status=encoder.outcome or "failed",
             model=exchange.asked_model or request.model,
             response=msgspec.Raw(encoder.final()),
@@ -106,10 +114,6 @@ class StoreKeeper:
             parent=request.value("previous_response_id"),
             deployment=exchange.deployment.name if exchange.deployment is not None else None,
         )
-        try:
-            await self._store.put(entry)
-        except StoreFailed as error:
-            _log.error("response %s is not kept: %s", entry.id, error)
 
     async def _history(self, request: ResponsesRequest, owner: str) -> list[msgspec.Raw]:
         """Returns the items of all earlier turns, the oldest first."""
@@ -151,12 +155,21 @@ def _whole(output: list[msgspec.Raw]) -> list[msgspec.Raw]:
     return [item for item in output if (kind := _decode_kind(item)).type not in _CALLS or kind.status != "incomplete"]
 
 
-def _with_id(item: msgspec.Raw) -> msgspec.Raw:
-    """Returns an input item that has an id, its own or a fresh one."""
-    kind = _decode_kind(item)
-    if kind.id:
-        return item
-    id = f"{_PREFIXES.get(kind.type, 'item')}_{secrets.token_hex(24)}"
+def _named(items: list[msgspec.Raw]) -> list[msgspec.Raw]:
+    """Returns input items that each have an id of their own; of several with one id the last one keeps it."""
+    taken: set[str] = set()
+    named: list[msgspec.Raw] = []
+    for item in reversed(items):
+        kind = _decode_kind(item)
+        if kind.id and kind.id not in taken:
+            taken.add(kind.id)
+            named.append(item)
+        else:
+            named.append(_with_new_id(item, kind.type or "message"))
+    return named[::-1]
+
+
+def _with_new_id(item: msgspec.Raw, type: str) -> msgspec.Raw:
+    id = f"{_PREFIXES.get(type, 'item')}_{secrets.token_hex(24)}"
     fields = msgspec.json.decode(item, type=dict[str, msgspec.Raw])
-    fields.pop("id", None)
-    return msgspec.Raw(msgspec.json.encode({"id": id, "type": kind.type, **fields}))
+    return msgspec.Raw(msgspec.json.encode({**fields, "id": id, "type": type}))

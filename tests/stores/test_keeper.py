@@ -197,3 +197,42 @@ async def test_chat_clients_are_not_kept() -> None:
     async with talking({"content": "x"}) as (home, _):
         assert (await home.ask("/chat/completions"))[0] == 200
         assert not (await home.settled()).keeps
+
+
+@pytest.mark.parametrize(
+    "odd", [{"type": None}, {"type": None, "id": "msg_own"}, {"status": 7}, {"id": None}, {"id": ""}], ids=str
+)
+async def test_what_a_client_writes_for_nothing_is_kept(odd: dict[str, Any]) -> None:
+    async with talking({"content": "x"}) as (home, upstream):
+        first = await answer(home, input=[{"role": "user", "content": "odd", **odd}])
+        await answer(home, input="b", previous_response_id=first["id"])
+        _, listed = await call(home, "GET", f"/responses/{first['id']}/input_items")
+    assert [message["content"] for message in upstream.requests[1]["messages"]] == ["odd", "x", "b"]
+    (item,) = listed["data"]
+    assert (item["type"], item["content"]) == ("message", [{"type": "input_text", "text": "odd"}])
+    assert item["id"] == odd.get("id") or item["id"].startswith("msg_")
+
+
+async def test_items_of_one_id_are_listed_once_each_and_the_last_one_keeps_it() -> None:
+    given = [{"id": id, "role": "user", "content": text} for id, text in zip("abac", "1234", strict=True)]
+    async with talking({"content": "x"}) as (home, upstream):
+        path = f"/responses/{(await answer(home, input=given))['id']}/input_items?order=asc&limit=1"
+        listed, after = [], ""
+        for _ in given:
+            _, page = await call(home, "GET", path + after)
+            listed.append(page["data"][0]["content"][0]["text"])
+            after = f"&after={page['last_id']}"
+        await answer(home, input=[{"type": "item_reference", "id": "a"}])
+    assert (listed, page["has_more"]) == (["1", "2", "3", "4"], False)
+    assert [message["content"] for message in upstream.requests[1]["messages"]] == ["3"]
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_bug_in_keeping_does_not_take_the_answer_away(stream: bool, caplog: pytest.LogCaptureFixture) -> None:
+    class Buggy(MemoryStore):
+        async def put(self, entry: Entry) -> None:
+            raise ValueError("not foreseen")
+
+    async with talking({"content": "x"}, store=Buggy()) as (home, _):
+        assert (await answer(home, stream))["status"] == "completed"
+    assert "not foreseen" in caplog.text
