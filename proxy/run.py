@@ -102,12 +102,17 @@ class Run:
             return self._failed(InternalError("Penstock failed on this request; its log says why."))
 
     def abort(self, error: ExchangeError) -> None:
-        """Ends a running exchange with an error of ours, in the stream if it has begun."""
+        """Ends a running exchange with an error of ours, in the stream if it has begun.
+
+        A stream that has ended and waits for the store is told its end now.
+        """
         if self._pump is not None:
             self._pump.abort(error)
         elif self._task is not None and self._aborted is None and self._exchange.outcome is None:
             self._aborted = error
             self._task.cancel()
+        else:
+            self._tell_end()
 
     async def refuse(self, error: ExchangeError) -> Reply:
         """Answers an exchange whose request could not be read; observers see it like any other."""
@@ -410,12 +415,18 @@ class Run:
     async def _conclude(self) -> None:
         """Keeps the response and tells its end, where the end was held back for that."""
         encoder = self._encoder
-        if encoder is not None and self._client.opened and (end := encoder.end()):
+        if encoder is not None and self._client.opened:
             try:
                 await self._pipeline.keeper.keep(self._exchange, encoder)
             except Exception as error:  # a bug there must not take the end from the client
                 _log.error("response %s is not kept", self._exchange.response_id, exc_info=error)
-            self._client.write(end)
+            finally:
+                self._tell_end()
+
+    def _tell_end(self) -> None:
+        """Sends the end that was held back, once."""
+        if self._encoder is not None and self._client.opened:
+            self._client.write(self._encoder.end())
 
     def _failed(self, error: ExchangeError) -> Reply | None:
         """Ends the exchange in an error: as HTTP while nothing was sent, else in the stream."""

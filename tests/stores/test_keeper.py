@@ -236,3 +236,30 @@ async def test_a_bug_in_keeping_does_not_take_the_answer_away(stream: bool, capl
     async with talking({"content": "x"}, store=Buggy()) as (home, _):
         assert (await answer(home, stream))["status"] == "completed"
     assert "not foreseen" in caplog.text
+
+
+async def test_the_end_of_a_drain_tells_what_waits_for_the_store() -> None:
+    class Stuck(MemoryStore):
+        def __init__(self) -> None:
+            super().__init__()
+            self.asked, self.go = asyncio.Event(), asyncio.Event()
+
+        async def put(self, entry: Entry) -> None:
+            self.asked.set()
+            await self.go.wait()
+
+    store = Stuck()
+    async with talking({"content": "x"}, store=store) as (home, _):
+        reader, writer = await home.connect()
+        async with asyncio.timeout(5):
+            await store.asked.wait()
+            home.app.cut_off()
+            home.app.cut_off()
+            told = await reader.readuntil(b"[DONE]\n\n")
+            store.go.set()
+            told += await reader.readuntil(b"\r\n0\r\n\r\n")
+        writer.close()
+        exchange = await home.settled()
+    assert told.count(b"event: response.completed") == told.count(b"[DONE]") == 1
+    assert b"response.failed" not in told
+    assert exchange.outcome == "completed"
