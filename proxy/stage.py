@@ -7,7 +7,7 @@ since they may depend on the deployment that was chosen; all others run once an 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -82,6 +82,14 @@ class Stage:
 
     def __init__(self, config: Any = None) -> None:
         self.config = config if config is not None else self.Config()
+
+    @classmethod
+    def models_of(cls, config: Any) -> Iterable[tuple[tuple[str | int, ...], str]]:
+        """Returns the models that its settings name, each with the keys and indexes that lead to it.
+
+        A name that the file does not serve is a mistake in the file; wildcards are not to be returned.
+        """
+        return ()
 
     async def start(self) -> None:
         """Runs once a worker, before traffic."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta, Struct
@@ -60,6 +60,15 @@ class Route(Stage):
     sets: ClassVar[tuple[Literal["key", "plan"], ...]] = ("plan",)
     Config = RouteConfig
     config: RouteConfig
+
+    @classmethod
+    def models_of(cls, config: RouteConfig) -> Iterable[tuple[tuple[str | int, ...], str]]:
+        """Returns the models of the fallbacks."""
+        for index, fallback in enumerate(config.fallbacks):
+            if "*" not in fallback.from_:
+                yield ("fallbacks", index, "from"), fallback.from_
+            for place, name in enumerate(fallback.to):
+                yield ("fallbacks", index, "to", place), name
 
     async def on_request(self, exchange: Exchange) -> None:
         """Makes the plan of attempts; raises BadRequest for a model that nothing serves."""

@@ -16,7 +16,7 @@ from .listen import Listen
 from .models import read_models
 from .nodes import Entry, Mapping, Node, Scalar, compose, plain, read
 from .order import who_sets
-from .pipeline import Pipeline, read_pipeline
+from .pipeline import Pipeline, check_models, read_pipeline
 from .problems import Place, Problems
 from .types import Sources, shown
 from .upstreams import Upstreams, read_upstreams
@@ -93,6 +93,8 @@ class _Reading:
         where = Upstreams() if upstreams is None else read_upstreams(upstreams, self.providers, problems, self.sources)
         what, unserved = ({}, []) if models is None else read_models(models, where, problems)
         order = Pipeline() if pipeline is None else read_pipeline(pipeline, self.stages, problems, self.sources)
+        if isinstance(models, Mapping):
+            check_models(order, models.entries, problems)
         if file is not None and not file.listen.loopback and order.lacks("key"):
             self._refuse_reach(file.listen)
         if unserved and not what:

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import importlib
 import sys
+from collections.abc import Iterable, Iterator
 from collections.abc import Mapping as Table
 
 import msgspec
 
-from ..stage import Stage
+from ..stage import Stage, StageConfig
 from .decode import decode
 from .file import StageEntry
 from .nodes import Entry, Mapping, Node, Scalar, Sequence, plain
 from .order import Placed, check_order, who_sets
 from .problems import Place, Problems, instead
+from .shapes import child
 from .types import Mistake, Sources, shown
+
+
+class NamedModel(msgspec.Struct, frozen=True):
+    """A model that a stage's settings name: where, and in the words of a message."""
+
+    model: str
+    owner: str
+    place: Place
 
 
 class Pipeline(msgspec.Struct):
@@ -22,6 +32,7 @@ class Pipeline(msgspec.Struct):
 
     stages: list[Placed] = []
     entries: list[StageEntry] = []
+    named: list[NamedModel] = []
     understood: bool = False
 
     def lacks(self, what: str) -> bool:
@@ -45,12 +56,39 @@ def read_pipeline(node: Node, known: Table[str, type[Stage]], problems: Problems
         config = decode(settings, stage.Config, name, problems, sources)
         if config is not None:
             result.entries.append(StageEntry(name, stage, config, place))
+            result.named += _named(name, stage, config, settings)
     result.understood = len(result.stages) == len(node.items)
     check_order(result.stages, problems, complete=result.understood)
     required = [known[name] for placed in result.stages for name in placed.stage.requires if name in known]
     if result.lacks("plan") and not any("plan" in stage.sets for stage in required):
         problems.error(node.place, "no stage chooses an upstream", f"add {who_sets('plan', known)} to the pipeline")
     return result
+
+
+def _named(name: str, stage: type[Stage], config: StageConfig, settings: Node) -> Iterator[NamedModel]:
+    """Yields the models that a stage's settings name."""
+    for steps, model in stage.models_of(config):
+        node, owner = settings, name
+        for step in steps:
+            node = child(node, step)
+            owner += f"[{step}]" if isinstance(step, int) else f".{step}"
+        yield NamedModel(model, owner, node.place)
+
+
+def check_models(pipeline: Pipeline, served: Iterable[str], problems: Problems) -> None:
+    """Reports models that stages name and the file does not serve; `served` are its names, wildcards too."""
+    names = list(served)
+    for named in pipeline.named:
+        if not any(fits(pattern, named.model) for pattern in names):
+            problems.error(named.place, f'{named.owner}: unknown model "{named.model}"', instead(named.model, names))
+
+
+def fits(pattern: str, name: str) -> bool:
+    """Tells whether a model's name of the file, which may hold a `*`, stands for a name."""
+    prefix, star, suffix = pattern.partition("*")
+    if not star:
+        return name == pattern
+    return len(name) > len(prefix) + len(suffix) and name.startswith(prefix) and name.endswith(suffix)
 
 
 def _entry(item: Node, known: Table[str, type[Stage]], problems: Problems) -> tuple[str, Place, Node]:

@@ -106,7 +106,7 @@ def test_the_example_of_every_stage_is_right(stage: type[Stage]):
     others = "".join(f"\n- {name}" for name in needed)
     below = any(name in (*stage.after, *stage.requires) for name in needed)
     text = f"{others}\n{described.example}" if below else f"\n{described.example}{others}"
-    file = "upstreams: {echo: {kind: echo}}\nmodels: {echo: echo/echo}\npipeline:" + text.replace("\n", "\n  ") + "\n"
+    file = "upstreams: {echo: {kind: echo}}\nmodels: {'*': echo/*}\npipeline:" + text.replace("\n", "\n  ") + "\n"
     config = load_text(file, stage.name)
     assert stage.name in [entry.name for entry in config.pipeline]
     assert config.warnings == ()

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
+from proxy.config.loader import load_text
 from proxy.config.pipeline import read_pipeline
 from proxy.config.problems import Problems
+from proxy.errors import ConfigError
 from tests.support.config_nodes import NOTHING, found, node_of
 from tests.support.fake_registry import STAGES, Route, Transform
 
@@ -41,3 +45,21 @@ def test_what_is_not_understood_may_be_what_is_lacking():
     pipeline = read_pipeline(node_of("- rout\n"), STAGES, problems, NOTHING)
     assert (pipeline.understood, pipeline.lacks("plan")) == (False, False)
     assert found(problems) == ['f:1:3: unknown stage "rout"   (did you mean "route"?)']
+
+
+def test_models_that_stages_name_must_be_served():
+    text = """\
+upstreams: {local: {kind: openai-compatible, base_url: http://127.0.0.1:11434/v1}}
+models: {smart: [local/llama3.2], "spare-*": ["local/*"]}
+pipeline:
+  - route:
+      fallbacks:
+        - {from: smrt, to: [spare-1, spair]}
+        - {from: "s*", to: [smart]}
+"""
+    with pytest.raises(ConfigError) as caught:
+        load_text(text, "f")
+    assert str(caught.value).splitlines() == [
+        'f:6:18: route.fallbacks[0].from: unknown model "smrt"   (did you mean "smart"?)',
+        'f:6:38: route.fallbacks[0].to[1]: unknown model "spair"   (did you mean "spare-*"?)',
+    ]
