@@ -145,9 +145,14 @@ class StoreKeeper:
 
 
 def owner_of(exchange: Exchange) -> str:
-    """Returns who may see the exchange's response: the key's owner, else the key itself; "" without keys."""
+    """Returns who may see the exchange's response: the key's owner, else the key itself; "" without keys.
+
+    The two are told apart, for a key may have the name of somebody else's owner.
+    """
     key = exchange.key
-    return "" if key is None else key.owner or key.id
+    if key is None:
+        return ""
+    return f"owner:{key.owner}" if key.owner else f"key:{key.id}"
 
 
 def _whole(output: list[msgspec.Raw]) -> list[msgspec.Raw]:

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from proxy.exchange import Client, Exchange, Key
+from proxy.stores.keeper import owner_of
 from proxy.stores.memory import MemoryStore
 from proxy.stores.store import Entry, StoreFailed
 from tests.support.hostile import Peer, chunked
@@ -263,3 +265,13 @@ async def test_the_end_of_a_drain_tells_what_waits_for_the_store() -> None:
     assert told.count(b"event: response.completed") == told.count(b"[DONE]") == 1
     assert b"response.failed" not in told
     assert exchange.outcome == "completed"
+
+
+def test_a_key_is_not_the_owner_whose_name_it_has() -> None:
+    def owner(key: Key | None) -> str:
+        exchange = Exchange("req_1", Client("127.0.0.1", {}), None)
+        exchange.key = key
+        return owner_of(exchange)
+
+    assert owner(Key("a", "ann")) == owner(Key("b", "ann"))
+    assert len({owner(None), owner(Key("ann")), owner(Key("a", "ann")), owner(Key("bob"))}) == 4
