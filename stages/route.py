@@ -13,6 +13,7 @@ from msgspec import Meta, Struct
 from proxy.config.types import Duration
 from proxy.errors import BadRequest, ExchangeError, UpstreamError, UpstreamRefused
 from proxy.exchange import Exchange
+from proxy.patterns import stands_for
 from proxy.providers.provider import Deployment
 from proxy.stage import Stage, StageConfig
 
@@ -78,7 +79,7 @@ class Route(Stage):
             raise _unknown(exchange, model)
         groups = [deployments]
         for fallback in self.config.fallbacks:
-            if _stands_for(fallback.from_, model):
+            if stands_for(fallback.from_, model):
                 groups += [found for name in fallback.to if (found := exchange.models.resolve(name))]
         exchange.plan = RoutePlan(groups, retries=self.config.retries, max_wait_s=float(self.config.max_wait))
 
@@ -139,14 +140,6 @@ def _by_weight(group: Sequence[Deployment]) -> list[Deployment]:
     if len(group) == 1:
         return list(group)
     return sorted(group, key=lambda one: random.random() ** (1.0 / one.weight), reverse=True)
-
-
-def _stands_for(pattern: str, model: str) -> bool:
-    """Tells whether a name, in which a `*` stands for any characters, is that of a model."""
-    prefix, star, suffix = pattern.partition("*")
-    if not star:
-        return model == pattern
-    return len(model) >= len(prefix) + len(suffix) and model.startswith(prefix) and model.endswith(suffix)
 
 
 def _unknown(exchange: Exchange, model: str) -> ExchangeError:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from fnmatch import fnmatchcase
 from typing import Annotated, Any, ClassVar
 
 import msgspec
@@ -14,6 +13,7 @@ from proxy import parameters
 from proxy.api.chat.request import ChatRequest
 from proxy.config.types import Mistake
 from proxy.exchange import Exchange
+from proxy.patterns import stands_for
 from proxy.request import ModelRequest
 from proxy.stage import Head, ResponseFilter, Stage, StageConfig
 
@@ -191,7 +191,7 @@ def _among(patterns: Patterns | None, name: str | None) -> bool:
     if patterns is None:
         return True
     listed = (patterns,) if isinstance(patterns, str) else patterns
-    return name is not None and any(fnmatchcase(name, pattern) for pattern in listed)
+    return name is not None and any(stands_for(pattern, name) for pattern in listed)
 
 
 def _apply(changed: Mapping[str, str | None], headers: dict[str, str]) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping as Table
 
 import msgspec
 
+from ..patterns import stands_for
 from ..stage import Stage, StageConfig
 from .decode import decode
 from .file import StageEntry
@@ -79,16 +80,8 @@ def check_models(pipeline: Pipeline, served: Iterable[str], problems: Problems) 
     """Reports models that stages name and the file does not serve; `served` are its names, wildcards too."""
     names = list(served)
     for named in pipeline.named:
-        if not any(fits(pattern, named.model) for pattern in names):
+        if not any(stands_for(pattern, named.model) for pattern in names):
             problems.error(named.place, f'{named.owner}: unknown model "{named.model}"', instead(named.model, names))
-
-
-def fits(pattern: str, name: str) -> bool:
-    """Tells whether a model's name of the file, which may hold a `*`, stands for a name."""
-    prefix, star, suffix = pattern.partition("*")
-    if not star:
-        return name == pattern
-    return len(name) > len(prefix) + len(suffix) and name.startswith(prefix) and name.endswith(suffix)
 
 
 def _entry(item: Node, known: Table[str, type[Stage]], problems: Problems) -> tuple[str, Place, Node]:

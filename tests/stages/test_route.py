@@ -11,7 +11,7 @@ from proxy.exchange import Client, Exchange
 from proxy.models import ModelTable
 from proxy.providers.provider import Deployment
 from proxy.request import ModelRequest
-from stages.route import Fallback, Route, RouteConfig, RoutePlan, _stands_for
+from stages.route import Fallback, Route, RouteConfig, RoutePlan
 from tests.support.house import house
 from tests.support.scripted import ScriptedProvider, body, chunk, finish, stream
 
@@ -104,23 +104,6 @@ async def test_an_error_of_ours_is_not_retried() -> None:
 async def test_fallbacks_come_after_all_deployments_of_the_model() -> None:
     asked = await names(plan([deployment("a")], [deployment("z")]), refused(same=False, elsewhere=True))
     assert asked == ["a", "z"]
-
-
-@pytest.mark.parametrize(
-    ("pattern", "model", "stands"),
-    [
-        ("m", "m", True),
-        ("m", "m2", False),
-        ("m*", "m", True),
-        ("*b", "ab", True),
-        ("a*a", "a", False),
-        ("claude[1m]", "claude[1m]", True),
-        ("claude[1m]", "claude1", False),
-        ("gpt-?", "gpt-5", False),
-    ],
-)
-def test_only_a_star_stands_for_other_characters(pattern: str, model: str, stands: bool) -> None:
-    assert _stands_for(pattern, model) is stands
 
 
 async def test_a_fallback_model_answers_under_the_name_that_was_asked_for() -> None:
