@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable
 
 _log = logging.getLogger("penstock")
+_STARTS = 3
 _SHORT_LIFE_S = 5.0
 _MAX_PAUSE_S = 30.0
 
@@ -24,7 +25,8 @@ _MAX_PAUSE_S = 30.0
 class Supervisor:
     """Runs `count` worker processes; each runs `work(index)` and exits with what it returns.
 
-    A worker that dies is started again, after a pause that grows while it keeps dying young.
+    A worker that dies is started again, after a pause that grows while it keeps dying young. When none of them can even
+    start, three times in a row, that is given up: whoever started the supervisor is told by the exit code.
     """
 
     def __init__(self, count: int, work: Callable[[int], int]) -> None:
@@ -32,6 +34,7 @@ class Supervisor:
         self._work = work
         self._pids: dict[int, tuple[int, float]] = {}  # index and moment of start, by process id
         self._deaths = [0] * count
+        self._failed_starts = [0] * count
         self._stopping = False
         self._alive = os.pipe()  # workers read the one end, which ends when the supervisor, who holds the other, does
 
@@ -55,6 +58,11 @@ class Supervisor:
             for index, status in self._reap():
                 if self._stopping:
                     code = code or _exit_code(status)
+                elif min(self._failed_starts) >= _STARTS:
+                    _log.error("no worker can start: giving up")
+                    self._stopping, code = True, status
+                    due.clear()
+                    self._tell(signal.SIGTERM)
                 else:
                     due[index] = time.monotonic() + self._pause(index)
         return code
@@ -90,7 +98,9 @@ class Supervisor:
                 continue
             index, started = self._pids.pop(pid)
             code = os.waitstatus_to_exitcode(status)
-            self._deaths[index] = self._deaths[index] + 1 if time.monotonic() - started < _SHORT_LIFE_S else 0
+            died_young = time.monotonic() - started < _SHORT_LIFE_S
+            self._deaths[index] = self._deaths[index] + 1 if died_young else 0
+            self._failed_starts[index] = self._failed_starts[index] + 1 if died_young and code > 0 else 0
             if not self._stopping:
                 _log.error("worker %d (process %d) ended with %d", index, pid, code)
             ended.append((index, code))

@@ -17,7 +17,7 @@ def work(index):
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     with open(sys.argv[2], "a") as notes:
         notes.write(f"{index} {os.getpid()}\\n")
-    if sys.argv[3] == "dies" and index == 0:
+    if sys.argv[3] == "all die" or (sys.argv[3] == "dies" and index == 0):
         return 3
     signal.sigwait({signal.SIGTERM})
     return 0
@@ -86,10 +86,16 @@ def runs(pid: int) -> bool:
 
 
 def test_a_worker_that_keeps_dying_does_not_spin(tmp_path: Path) -> None:
-    process, notes = start(tmp_path, 1, "dies")
-    rows(notes, 3)
+    process, notes = start(tmp_path, 2, "dies")
+    rows(notes, 4)
     began, count = time.monotonic(), len(notes.read_text().splitlines())
     rows(notes, count + 1)
     assert time.monotonic() - began > 0.05  # the pause has grown: 0.1 s, doubled with each early death
     process.send_signal(signal.SIGTERM)
     process.wait(10)
+
+
+def test_workers_that_cannot_even_start_are_given_up(tmp_path: Path) -> None:
+    process, notes = start(tmp_path, 2, "all die")
+    assert process.wait(15) == 3
+    assert len(rows(notes, 6)) <= 8
