@@ -43,7 +43,10 @@ class KeyEntry(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=
         str | None,
         Meta(description='Its hash instead: sha256: and what `printf %s "$KEY" | sha256sum` prints.'),
     ] = None
-    owner: Annotated[str | None, Meta(description="Whose key it is: a person or a team, for the log.")] = None
+    owner: Annotated[
+        str | None,
+        Meta(description="Whose key it is: a person or a team. Keys of one owner share responses; it is logged."),
+    ] = None
     models: Annotated[
         tuple[str, ...], Meta(description="The models it may use; names may hold a *. Without this, all of them.")
     ] = ()
