@@ -9,6 +9,8 @@ import sys
 import time
 from pathlib import Path
 
+from tests.support.programs import runs
+
 PROGRAM = """
 import os, signal, sys, time
 from proxy.workers import Supervisor
@@ -75,14 +77,6 @@ def test_workers_do_not_outlive_their_supervisor(tmp_path: Path) -> None:
     while left := [pid for _, pid in found if runs(pid)]:
         assert time.monotonic() < deadline, left
         time.sleep(0.005)
-
-
-def runs(pid: int) -> bool:
-    """Tells whether a process runs; one that has ended and that nobody asks for does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 def test_a_worker_that_keeps_dying_does_not_spin(tmp_path: Path) -> None:

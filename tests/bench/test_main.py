@@ -7,12 +7,12 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
 from bench.__main__ import main
 from bench.processes import ROOT, tree
+from tests.support.programs import runs
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the bench needs Linux")
 
@@ -57,7 +57,7 @@ def test_ctrl_c_ends_the_run_and_every_process_of_it():
     assert run.returncode == 130
     assert b"interrupted" in errors
     assert b"Traceback" not in errors
-    assert not [pid for pid in below if Path(f"/proc/{pid}").exists()]
+    assert not [pid for pid in below if runs(pid)]
 
 
 def _wait_for_processes(pid, count):
