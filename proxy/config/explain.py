@@ -123,6 +123,8 @@ def _conversion(wanted: Sequence[str], node: Node) -> str:
     if isinstance(node, Scalar):
         if node.value is None:
             return "give it a value, or remove the key"
+        if "\n" in node.text.strip("\n"):
+            return "remove the | or > in front of it, which makes it a text"
         if "str" in wanted:
             return f'put it in quotes: "{node.text}"'
         if node.quoted and re.fullmatch(r"-?\d+(\.\d+)?|true|false", node.text):

@@ -24,6 +24,12 @@ class Whole(msgspec.Struct):
         ("Expected `bool`, got `int`", "1", "expected true or false, found 1", "write true or false"),
         ("Expected `str`, got `bool`", "true", "expected text, found true", 'put it in quotes: "true"'),
         ("Expected `array`, got `int`", "5", "expected a list, found 5", "write [5]"),
+        (
+            "Expected `array`, got `str`",
+            "|\n  - {key: SECRET}\n  - b\n",
+            "expected a list, found a text of several lines",
+            "remove the | or > in front of it, which makes it a text",
+        ),
         ("Expected `array`, got `object`", "{}", "expected a list, found a mapping", "write a list, such as [a, b]"),
         (
             "Expected `float | null`, got `array`",
