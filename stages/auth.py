@@ -34,6 +34,8 @@ class AuthConfig(StageConfig, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if not self.keys:
             raise Mistake("keys is empty: nobody could come in", "add {id: mine, key: env:MY_KEY}")
+        if isinstance(self.keys, str) and "\n" in self.keys:
+            raise Mistake("keys is a text of several lines, not a path", "remove the | or > in front of it")
         if not isinstance(self.keys, str):
             Keyring(self.keys)
 

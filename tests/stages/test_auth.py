@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from proxy.config.types import Secret
+from proxy.config.types import Mistake, Secret
 from proxy.exchange import Key
 from proxy.keyring import KeyEntry
 from stages.auth import Auth, AuthConfig
@@ -131,3 +131,10 @@ def test_secrets_are_not_shown() -> None:
 def test_an_empty_list_is_refused() -> None:
     with pytest.raises(msgspec.ValidationError, match="nobody could come in"):
         msgspec.convert({"keys": []}, AuthConfig)
+
+
+def test_a_text_of_several_lines_is_no_path() -> None:
+    with pytest.raises(Mistake) as caught:
+        AuthConfig(keys="- {id: x, key: planted-secret}\n- {id: y, key: b}\n")
+    assert caught.value.what == "keys is a text of several lines, not a path"
+    assert "planted" not in str(caught.value)
