@@ -68,10 +68,6 @@ class ModelTable:
         """Returns the wildcard names as prefix, suffix and deployments."""
         return list(self._wildcards)
 
-    def all_names(self) -> list[str]:
-        """Returns every name as written in the file, wildcards as such."""
-        return [*self._exact, *(f"{prefix}*{suffix}" for prefix, suffix, _ in self._wildcards)]
-
 
 def _middle(name: str, prefix: str, suffix: str) -> str | None:
     """Returns what the `*` between prefix and suffix stands for in a name, at least one character; None without it."""

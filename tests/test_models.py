@@ -77,5 +77,4 @@ def test_why_a_model_is_not_served(name: str, reason: str | None) -> None:
 def test_names_are_listed_as_in_the_file() -> None:
     models = ModelTable({name: [Deployment(LOCAL, "*")] for name in ("b", "x/*", "a")})
     assert models.names() == ["b", "a"]
-    assert models.all_names() == ["b", "a", "x/*"]
     assert [(prefix, suffix, names(found)) for prefix, suffix, found in models.wildcards()] == [("x/", "", ["local/*"])]
