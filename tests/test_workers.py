@@ -76,7 +76,7 @@ def test_workers_do_not_outlive_their_supervisor(tmp_path: Path) -> None:
     deadline = time.monotonic() + 10
     while left := [pid for _, pid in found if runs(pid)]:
         assert time.monotonic() < deadline, left
-        time.sleep(0.005)
+        time.sleep(0.005)  # they are no children of this process any more: nothing tells of their end
 
 
 def test_a_worker_that_keeps_dying_does_not_spin(tmp_path: Path) -> None:

@@ -262,7 +262,7 @@ def _directory_locked(directory: Path, patience_s: float) -> Iterator[None]:
             except BlockingIOError:
                 if time.monotonic() > deadline:
                     raise
-                time.sleep(0.01)
+                time.sleep(0.01)  # flock knows no time limit; this is a thread of the store's, never the event loop
         yield
     finally:
         os.close(descriptor)

@@ -53,6 +53,7 @@ def parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
     if request.param == "python":
         monkeypatch.setattr(nodes, "_FastComposer", None)
     elif not yaml.__with_libyaml__:
+        # a machine's own build of PyYAML; the other parser, which it falls back to, is tested there all the same
         pytest.skip("PyYAML was built without libyaml")
     return str(request.param)
 

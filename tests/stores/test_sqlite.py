@@ -321,6 +321,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     place.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)]
     if os.geteuid() or subprocess.run(mount, capture_output=True, check=False).returncode:
+        # mounting is for root alone; the test with RLIMIT_FSIZE shows a full disk to everybody else
         pytest.skip("may not mount")
     yield place
     subprocess.run(["umount", "-l", str(place)], check=True)
