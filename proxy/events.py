@@ -55,6 +55,14 @@ class Annotation(Event):
     annotation: dict[str, Any]
 
 
+class OutputItem(Event):
+    """A whole output item in the form of the Responses API that no other event can tell of: the call of a tool that the
+    upstream itself ran, or a compaction. Its `id` is kept; without one it gets one.
+    """
+
+    item: dict[str, Any]
+
+
 class ToolCallStart(Event):
     """A tool call begins. `freeform` when its deltas are the tool's raw input and not JSON arguments."""
 
@@ -99,5 +107,5 @@ class UpstreamFailed(Event, gc=True):
     error: ExchangeError
 
 
-OUTPUT_EVENTS = (TextDelta, ReasoningDelta, Refusal, ToolCallStart, Annotation)
+OUTPUT_EVENTS = (TextDelta, ReasoningDelta, Refusal, ToolCallStart, Annotation, OutputItem)
 """Events that show the client a part of the answer: after the first of them nothing is retried."""

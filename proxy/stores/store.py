@@ -21,6 +21,9 @@ class Entry(msgspec.Struct, kw_only=True):
     state. `input` are the request's own items, each with an id, as received; `output` the response's items, reasoning
     items with their `encrypted_content` whether or not the client asked for it: the next turn may need it. `parent`
     is the response it continues. `deployment` is `upstream/model` of what made it. Times are Unix seconds.
+
+    `log` is the stream of its events as `EventLog.to_bytes` gives it, b"" when it was not streamed; it is kept until
+    `log_until` and read by `ResponseStore.log` alone: entries that were read from a store come without it.
     """
 
     id: str
@@ -34,6 +37,8 @@ class Entry(msgspec.Struct, kw_only=True):
     output: list[msgspec.Raw]
     parent: str | None = None
     deployment: str | None = None
+    log: bytes = b""
+    log_until: float = 0.0
 
     @property
     def finished(self) -> bool:
@@ -69,7 +74,10 @@ class ResponseStore(Protocol):
         """Writes what is still to be written, and closes it."""
 
     async def put(self, entry: Entry) -> None:
-        """Keeps an entry, in the place of one with the same id."""
+        """Keeps an entry, in the place of one with the same id.
+
+        An entry that is not finished belongs to this process until it is put again.
+        """
 
     async def get(self, id: str, owner: str) -> Entry | None:
         """Returns an entry, or None when the owner has none of that id, or it has expired."""
@@ -82,3 +90,9 @@ class ResponseStore(Protocol):
 
     async def items(self, ids: Sequence[str], owner: str) -> dict[str, msgspec.Raw]:
         """Returns those items, of any response's input or output, that the owner has."""
+
+    async def log(self, id: str, owner: str) -> bytes:
+        """Returns the event log of an entry; b"" when there is none, or its time is over."""
+
+    async def abandoned(self) -> list[Entry]:
+        """Returns entries, of any owner, that are not finished and whose process is gone: nobody will finish them."""
