@@ -15,6 +15,7 @@ from .request import ModelRequest
 
 if TYPE_CHECKING:
     from .providers.provider import Deployment, Plan, TranslateOptions
+    from .stores.turn_memory import TurnMemory
     from .upstream.client import UpstreamRequest
 
 Outcome = Literal["completed", "incomplete", "failed", "cancelled", "rejected"]
@@ -63,24 +64,32 @@ class Exchange:
     """One client request and everything that came of it; stages read it and leave their marks on it.
 
     `asked_model` is the model's name as it came, whatever stages make of it; answers show it. `request` is None only
-    in exchanges that were refused before their body could be read. `keeps` says that the response will be kept, and
-    `input_items` are the request's own items as they will be, each with an id.
+    in exchanges that were refused before their body could be read.
+
+    `keeps` says that the response will be kept, `keeps_log` that the events of its stream will be, and `input_items`
+    are the request's own items as they will be kept, each with an id. `memory` is what the client's connection
+    remembers of earlier responses, where it remembers any. A `background` response goes on when its client leaves. One
+    that is not to `generate` only prepares the context: it ends without output, and no upstream is asked.
     """
 
     __slots__ = (
         "asked_model",
         "attempts",
+        "background",
         "client",
         "committed",
         "deployment",
         "error",
+        "generate",
         "head_status",
         "id",
         "ignored",
         "input_items",
         "keeps",
+        "keeps_log",
         "key",
         "marks",
+        "memory",
         "models",
         "outcome",
         "plan",
@@ -100,7 +109,11 @@ class Exchange:
         self.response_id: str | None = None
         self.asked_model: str | None = None
         self.key: Key | None = None
+        self.background = False
+        self.generate = True
         self.keeps = False
+        self.keeps_log = False
+        self.memory: TurnMemory | None = None
         self.input_items: list[msgspec.Raw] = []
         self.models: ModelTable = NO_MODELS
         self.plan: Plan | None = None
