@@ -22,6 +22,7 @@ from ...events import (
     Annotation,
     Event,
     Finish,
+    OutputItem,
     ReasoningDelta,
     ReasoningState,
     Refusal,
@@ -32,11 +33,12 @@ from ...events import (
     Usage,
 )
 from ...exchange import Outcome
+from .event_log import DONE, EventLog
 from .event_writer import EventWriter
 from .grammar import PartKind
 from .open_calls import OpenCalls, padding
 from .output import Output
-from .output_items import CallItem, Item, ItemStatus, MessageItem, Part, ReasoningItem, ToolForms
+from .output_items import CallItem, Item, ItemStatus, MessageItem, OpaqueItem, Part, ReasoningItem, ToolForms
 from .snapshot import Snapshot
 
 _encode = msgspec.json.encode
@@ -54,7 +56,8 @@ class EncoderOptions(msgspec.Struct, frozen=True, kw_only=True):
     `reasoning`: raw thinking as `content` parts, as `summary` parts, or not at all. `logprobs`: the client asked for
     them. `obfuscation`: pad deltas, so that their length does not tell the text's. `done_marker`: `[DONE]` at the end.
     `show_sealed`: the client asked for what is sealed. `hold_end`: the terminal event is not among the bytes of
-    `encode` but given by `end`, for whoever has to do something before it leaves.
+    `encode` but given by `end`, for whoever has to do something before it leaves. `keep_log`: keep what the stream
+    said, so that it can be read again.
     """
 
     reasoning: str = "content"
@@ -63,6 +66,7 @@ class EncoderOptions(msgspec.Struct, frozen=True, kw_only=True):
     done_marker: bool = True
     show_sealed: bool = True
     hold_end: bool = False
+    keep_log: bool = False
 
 
 def new_item_id(prefix: str, index: int) -> str:
@@ -87,6 +91,7 @@ class ResponsesEncoder:
         "_final",
         "_flow",
         "_item",
+        "_log_entries",
         "_now",
         "_options",
         "_output",
@@ -95,9 +100,11 @@ class ResponsesEncoder:
         "_seal",
         "_sealed",
         "_snapshot",
+        "_status",
         "_text_length",
         "_writer",
         "error",
+        "log",
         "outcome",
         "usage",
     )
@@ -116,7 +123,9 @@ class ResponsesEncoder:
         self._options = options or EncoderOptions()
         self._seal = seal
         self._now = now
-        self._writer = EventWriter()
+        self.log = EventLog(done_marker=self._options.done_marker) if self._options.keep_log else None
+        self._log_entries = self.log.entries if self.log is not None else None
+        self._writer = EventWriter(self.log)
         self._output = Output(self._writer, item_id)
         self._calls = OpenCalls(self._writer, self._output, tools, obfuscation=self._options.obfuscation)
         self._item: MessageItem | ReasoningItem | None = None  # the open one
@@ -126,6 +135,7 @@ class ResponsesEncoder:
         self._text_length = 0  # of the text parts that are closed, in characters
         self._sealed: dict[int, str] = {}  # what is sealed but not shown, by output index
         self._end = b""
+        self._status = "new"  # then `queued`, `in_progress`; what came of it is in `outcome`
         self._final: bytes | None = None
         self.outcome: Outcome | None = None
         self.usage: Usage | None = None
@@ -141,21 +151,32 @@ class ResponsesEncoder:
         self._calls.tools = tools
         self._seal = seal
 
-    def begin(self) -> bytes:
-        """Returns the events that open the stream."""
-        snapshot = self._snapshot.render("in_progress")
+    def queue(self) -> bytes:
+        """Returns the events that open the stream of a response that has to wait; then `begin` gives the rest."""
+        snapshot = self._snapshot.render("queued")
+        self._status = "queued"
         created = self._writer.snapshot("response.created", snapshot)
+        return created + self._writer.snapshot("response.queued", snapshot)
+
+    def begin(self) -> bytes:
+        """Returns the events that open the stream, or what is missing of them behind `queue`."""
+        snapshot = self._snapshot.render("in_progress")
+        created = b"" if self._status == "queued" else self._writer.snapshot("response.created", snapshot)
+        self._status = "in_progress"
         return created + self._writer.snapshot("response.in_progress", snapshot)
 
     def encode(self, events: Sequence[Event]) -> bytes:
         """Returns the bytes for events, often one text delta. Hot: once a read."""
         out: list[bytes] = []
+        log = self._log_entries
         for event in events:
             part = self._flow
             if part is not None and type(event) is TextDelta and event.logprobs is None:
                 text = event.text
                 if text:
                     part.texts.append(text)
+                    if log is not None:
+                        log.append(text)  # the part's template is in force
                     number = self._writer.next
                     self._writer.next = number + 1
                     out.append(part.template % (number, _encode(text)))
@@ -165,8 +186,32 @@ class ResponsesEncoder:
 
     def fail(self, error: ExchangeError) -> bytes:
         """Ends the response with an error, in whatever state it is; returns the events that say so."""
-        opening = self.begin() if self._writer.next == 0 else b""
+        opening = self.begin() if self._status == "new" else b""
         return opening + self.encode([UpstreamFailed(error)])
+
+    def cancel(self, usage: Usage | None = None) -> bytes:
+        """Ends the response because nobody wants the rest, in whatever state it is; returns the events that say so.
+
+        What is open gets no done events and stands in the output as it is. The API has no event for it: the terminal
+        one is `response.incomplete`, and its Response says `cancelled`. `usage` replaces what is known of it.
+        """
+        if self._final is not None:
+            return b""
+        out = [self.begin()] if self._status == "new" else []
+        self.usage = usage or self.usage
+        self._keep_open("in_progress")
+        self.outcome = "cancelled"
+        self._final = self._render("cancelled")
+        self._terminal("response.incomplete", out)
+        return b"".join(out)
+
+    def now(self) -> bytes:
+        """Returns the Response in its present state, as JSON."""
+        if self._final is not None:
+            return self._final
+        if self._status != "in_progress":
+            return self._snapshot.render("queued")
+        return self._snapshot.render("in_progress", output=self._output.to_json(self._open_items()))
 
     def final(self) -> bytes:
         """Returns the Response as it ended, as JSON; only once `done`."""
@@ -176,6 +221,8 @@ class ResponsesEncoder:
     def end(self) -> bytes:
         """Returns the terminal event, once; empty unless it is held and the response has ended."""
         end, self._end = self._end, b""
+        if self.log is not None:
+            self.log.release()
         return end
 
     def kept_output(self) -> list[msgspec.Raw]:
@@ -198,7 +245,10 @@ class ResponsesEncoder:
         if not event.text:
             return
         part = self._open_part("output_text", out)
-        self._flow = None if self._options.obfuscation else part
+        if not self._options.obfuscation:
+            self._flow = part
+            if self.log is not None:
+                self.log.use(part.template)
         logprobs = event.logprobs if self._options.logprobs else None
         if logprobs:
             part.logprobs.extend(logprobs)
@@ -250,6 +300,15 @@ class ResponsesEncoder:
             self._close_item(out)
             self._calls.start(event, out)
 
+    def _on_item(self, event: OutputItem, out: list[bytes]) -> None:
+        self._close_item(out)
+        self._flush_state(out)
+        self._close_item(out)
+        self._calls.close_whole(out)
+        item = OpaqueItem(event.item)
+        self._output.add(item, out)
+        self._output.finish(item, "completed", out)
+
     def _on_call_delta(self, event: ToolCallDelta, out: list[bytes]) -> None:
         self._flow = None
         self._calls.delta(event, out)
@@ -284,11 +343,7 @@ class ResponsesEncoder:
         code = "server_error" if not error.code or error.code in _OWN_CODES else error.code
         flat = {"code": code, "message": error.message, "param": None}
         out.append(self._writer.event("error", {"error": {"type": code, **flat}, **flat}))
-        open_items: list[Item] = [call for call in self._calls.take_all() if call.index >= 0]
-        if self._item is not None:
-            open_items.append(self._item)
-        for item in open_items:
-            self._output.keep(item, "incomplete")
+        self._keep_open("incomplete")
         self.outcome = "failed"
         self._final = self._render("failed", error={"code": code, "message": error.message})
         self._terminal("response.failed", out)
@@ -350,9 +405,7 @@ class ResponsesEncoder:
                 fields["obfuscation"] = padding(text)
             out.append(self._writer.event(part.grammar.delta, fields))
         else:
-            number = self._writer.next
-            self._writer.next = number + 1
-            out.append(part.template % (number, _encode(text)))
+            out.append(self._writer.delta(part.template, text))
 
     def _close_part(self, out: list[bytes]) -> None:
         part = self._part
@@ -385,19 +438,26 @@ class ResponsesEncoder:
 
     # --- the end
 
+    def _open_items(self) -> list[Item]:
+        """Returns the items that the client was told of and that are not done."""
+        calls: list[Item] = [call for call in self._calls.by_key.values() if call.index >= 0]
+        return calls if self._item is None else [*calls, self._item]
+
+    def _keep_open(self, status: ItemStatus) -> None:
+        """Keeps what is open as it is, and closes nothing."""
+        for item in self._open_items():
+            self._output.keep(item, status)
+        self._calls.by_key.clear()
+
     def _render(self, status: str, **changes: Any) -> bytes:
         return self._snapshot.render(status, output=self._output.to_json(), usage=self.usage, **changes)
 
     def _terminal(self, type: str, out: list[bytes]) -> None:
         assert self._final is not None
         self._item = self._part = self._flow = None
-        end = self._writer.snapshot(type, self._final)
-        if self._options.done_marker:
-            end += b"data: [DONE]\n\n"
-        if self._options.hold_end:
-            self._end = end
-        else:
-            out.append(end)
+        self._end = self._writer.terminal(type, self._final) + (DONE if self._options.done_marker else b"")
+        if not self._options.hold_end:
+            out.append(self.end())
 
 
 _HANDLERS: dict[type[Event], Callable[[ResponsesEncoder, Any, list[bytes]], None]] = {
@@ -406,6 +466,7 @@ _HANDLERS: dict[type[Event], Callable[[ResponsesEncoder, Any, list[bytes]], None
     ReasoningState: ResponsesEncoder._on_state,
     Refusal: ResponsesEncoder._on_refusal,
     Annotation: ResponsesEncoder._on_annotation,
+    OutputItem: ResponsesEncoder._on_item,
     ToolCallStart: ResponsesEncoder._on_call_start,
     ToolCallDelta: ResponsesEncoder._on_call_delta,
     Usage: ResponsesEncoder._on_usage,

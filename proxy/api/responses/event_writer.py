@@ -1,4 +1,4 @@
-"""Numbers the events of one response and writes each as one server-sent event."""
+"""Numbers the events of one response, writes each as one server-sent event, and tells the log of it."""
 
 from __future__ import annotations
 
@@ -6,31 +6,49 @@ from typing import Any
 
 import msgspec
 
+from .event_log import EventLog, life_event
+
 _encode = msgspec.json.encode
+_DATA = b"\ndata: "
 
 
 class EventWriter:
-    """Owns the sequence number: `next` is the number of the next event."""
+    """Owns the sequence number: `next` is the number of the next event. `log` keeps what was written, if anything."""
 
-    __slots__ = ("next",)
+    __slots__ = ("log", "next")
 
-    def __init__(self) -> None:
+    def __init__(self, log: EventLog | None = None) -> None:
         self.next = 0
+        self.log = log
 
     def event(self, type: str, fields: dict[str, Any]) -> bytes:
         """Returns an event with the fields of its type."""
         data = _encode({"type": type, "sequence_number": self._take(), **fields})
-        return b"event: %b\ndata: %b\n\n" % (type.encode(), data)
+        out = b"event: %b\ndata: %b\n\n" % (type.encode(), data)
+        if self.log is not None:
+            self.log.entries.append(out)
+        return out
+
+    def delta(self, template: bytes, text: str) -> bytes:
+        """Returns a delta event by its template."""
+        number = self.next
+        self.next = number + 1
+        if self.log is not None:
+            self.log.use(template)
+            self.log.entries.append(text)
+        return template % (number, _encode(text))
 
     def snapshot(self, type: str, response: bytes) -> bytes:
         """Returns an event of the life cycle, with the Response as JSON."""
-        kind = type.encode()
-        return b'event: %b\ndata: {"type":"%b","sequence_number":%d,"response":%b}\n\n' % (
-            kind,
-            kind,
-            self._take(),
-            response,
-        )
+        if self.log is not None:
+            self.log.entries.append((type, response))
+        return life_event(type, self._take(), response)
+
+    def terminal(self, type: str, response: bytes) -> bytes:
+        """Returns the last event. The log holds it back until it is told to release it."""
+        if self.log is not None:
+            self.log.hold(type, response)
+        return life_event(type, self._take(), response)
 
     def _take(self) -> int:
         number = self.next
@@ -48,3 +66,8 @@ def delta_template(type: str, place: dict[str, Any], *, logprobs: bool = False) 
     fields = b"," + _encode(place)[1:-1] + b',"delta":'
     tail = b',"logprobs":[]}\n\n' if logprobs else b"}\n\n"
     return head.replace(b"%", b"%%") + b"%d" + fields.replace(b"%", b"%%") + b"%b" + tail
+
+
+def payloads(out: bytes) -> list[bytes]:
+    """Returns the JSON of each event of a stream's bytes, which hold whole events; markers and comments have none."""
+    return [event[event.index(_DATA) + 7 :] for event in out.split(b"\n\n") if event.startswith(b"event: ")]

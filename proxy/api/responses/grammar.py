@@ -5,6 +5,7 @@
     part      := <part>.added <delta>* <done> <part>.done
     reasoning := output_item.added part* output_item.done
     call      := output_item.added <delta>* <done> output_item.done
+    opaque    := output_item.added output_item.done
 
 The encoder walks these tables and knows no event name of its own but the life cycle's. Source of every row: sections
 4.2 and 4.3 of the wire reference (OpenAI's published event types and recorded streams).
@@ -90,3 +91,20 @@ CALLS: dict[CallKind, CallGrammar] = {
     "shell_call": CallGrammar("sh", "action"),
     "apply_patch_call": CallGrammar("apc", "operation"),
 }
+
+OPAQUE_PREFIXES: dict[str, str] = {
+    "code_interpreter_call": "ci",
+    "compaction": "cmp",
+    "computer_call": "cu",
+    "file_search_call": "fs",
+    "image_generation_call": "ig",
+    "mcp_approval_request": "mcpr",
+    "mcp_call": "mcp",
+    "mcp_list_tools": "mcpl",
+    "program": "cm",
+    "program_output": "cmo",
+    "shell_call_output": "sho",
+    "tool_search_output": "tso",
+    "web_search_call": "ws",
+}
+"""What the ids of items begin with that come whole (section 3.5)."""

@@ -66,9 +66,7 @@ class OpenCalls:
             self._show(call, text, out)
         else:
             call.shown.append(text)
-            number = self._writer.next
-            self._writer.next = number + 1
-            out.append(call.template % (number, _encode(text)))
+            out.append(self._writer.delta(call.template, text))
 
     def close_whole(self, out: list[bytes]) -> None:
         """Closes the call that grew last, if its arguments are complete: something else follows."""
@@ -111,10 +109,11 @@ class OpenCalls:
     def _show(self, call: CallItem, text: str, out: list[bytes]) -> None:
         assert call.grammar.delta is not None
         call.shown.append(text)
-        fields: dict[str, Any] = {**call.place, "delta": text}
         if self._obfuscation:
-            fields["obfuscation"] = padding(text)
-        out.append(self._writer.event(call.grammar.delta, fields))
+            fields: dict[str, Any] = {**call.place, "delta": text, "obfuscation": padding(text)}
+            out.append(self._writer.event(call.grammar.delta, fields))
+        else:
+            out.append(self._writer.delta(call.template, text))
 
 
 def _rest(call: CallItem, status: ItemStatus) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -24,9 +24,9 @@ class Output:
         self._chars = 0
 
     def add(self, item: Item, out: list[bytes]) -> None:
-        """Opens an item at the next place."""
+        """Opens an item at the next place. An item that came with an id keeps it."""
         item.index = len(self._finished)
-        item.id = self._item_id(item.id_prefix, item.index)
+        item.id = item.id or self._item_id(item.id_prefix, item.index)
         self._finished.append(None)
         shown = item.to_dict("in_progress")
         out.append(self._writer.event("response.output_item.added", {"output_index": item.index, "item": shown}))
@@ -51,6 +51,9 @@ class Output:
         """Returns the items by their index; None for those that are not finished."""
         return self._finished
 
-    def to_json(self) -> bytes:
-        """Returns the list of the finished items."""
-        return b"[" + b",".join(filter(None, self._finished)) + b"]"
+    def to_json(self, open_items: Iterable[Item] = ()) -> bytes:
+        """Returns the list of the finished items, and of those that are open as they are so far."""
+        shown = list(self._finished)
+        for item in open_items:
+            shown[item.index] = _encode(item.to_dict("in_progress"))
+        return b"[" + b",".join(filter(None, shown)) + b"]"

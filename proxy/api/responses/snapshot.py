@@ -41,10 +41,13 @@ class Snapshot:
     ) -> bytes:
         """Returns the Response as JSON. `output` is the JSON list of its items, `service_tier` the one really used.
 
-        Until that is known the tier that was asked for is shown, and `auto` has become `default` in the end.
+        Until that is known the tier that was asked for is shown. As long as a response waits, it is not known which
+        one `default` will be: recorded ones show `auto`, which has become `default` in the end.
         """
         tier = service_tier or self._tier
-        if tier == "auto" and status != "in_progress":
+        if status == "queued":
+            tier = "auto" if tier == "default" else tier
+        elif tier == "auto" and status != "in_progress":
             tier = "default"
         return (
             b'%b,"status":"%b","completed_at":%b,"error":%b,"incomplete_details":%b,"output":%b,"usage":%b,"service_tier":%b,%b'

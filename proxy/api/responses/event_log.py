@@ -1,0 +1,226 @@
+"""What a response's stream said, event by event, so that it can be read again with the very same bytes.
+
+Deltas are kept as the text that was said and rendered anew when they are read: most of a stream's bytes are the places
+that each of its deltas repeats. Everything else is kept as it was rendered, snapshots of the Response shared.
+"""
+
+from __future__ import annotations
+
+import sys
+from bisect import bisect_right
+from typing import Any
+
+import msgspec
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+LARGEST = 256 * 1024 * 1024
+"""How many bytes a log may have before it is compressed: one that is larger is neither kept nor read."""
+
+DONE = b"data: [DONE]\n\n"
+"""What stands at the end of a stream, behind its terminal event; it has no number."""
+
+Entry = str | bytes | tuple[str, bytes]
+"""The text of a delta, a rendered event, or the type of an event of the life cycle with its Response as JSON."""
+
+_VERSION = 1
+_OPTIONS: dict[int, int] = {zstd.CompressionParameter.compression_level: 1, zstd.CompressionParameter.checksum_flag: 1}
+_encode_json = msgspec.json.encode
+
+
+class _Stored(msgspec.Struct, array_like=True):
+    """A log as it is stored. Of an entry None stands for the next of `rendered`, a pair for type and snapshot."""
+
+    version: int
+    done_marker: bool
+    ended: bool
+    templates: list[bytes]
+    spells: list[tuple[int, int]]  # (number of the first event, place in `templates`)
+    snapshots: list[bytes]
+    rendered: list[bytes]
+    entries: list[str | tuple[str, int] | None]
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(_Stored).decode
+
+
+def life_event(type: str, number: int, response: bytes) -> bytes:
+    """Returns an event of the life cycle, with the Response as JSON."""
+    kind = type.encode()
+    return b'event: %b\ndata: {"type":"%b","sequence_number":%d,"response":%b}\n\n' % (kind, kind, number, response)
+
+
+class EventLog:
+    """The events of one stream. A position is the number of the event that is read next, hence its place in `entries`.
+
+    `entries` ends in DONE when `ended` and the stream has it. Deltas are written by the template in force: `use` it,
+    then append texts to `entries`, once each. `done_marker` says whether DONE belongs to the stream.
+    """
+
+    __slots__ = ("_held", "_starts", "_templates", "done_marker", "ended", "entries")
+
+    def __init__(self, *, done_marker: bool = True) -> None:
+        self.done_marker = done_marker
+        self.ended = False
+        self.entries: list[Entry] = []
+        self._starts: list[int] = []  # numbers from which on the templates are in force
+        self._templates: list[bytes] = []
+        self._held: tuple[str, bytes] | None = None
+
+    # --- writing
+
+    def use(self, template: bytes) -> None:
+        """Says of which template the texts that follow are."""
+        if not self._templates or self._templates[-1] is not template:
+            self._starts.append(len(self.entries))
+            self._templates.append(template)
+
+    def hold(self, type: str, response: bytes) -> None:
+        """Takes the terminal event. It is stored with the log, but not read before its `release`."""
+        self._held = (type, response)
+
+    def release(self) -> None:
+        """Lets the terminal event be read: the stream has ended."""
+        if self._held is not None:
+            self.entries.append(self._held)
+            self._held = None
+            self.ended = True
+            if self.done_marker:
+                self.entries.append(DONE)
+
+    # --- reading
+
+    @property
+    def last(self) -> int:
+        """The number of the last event; -1 before the first."""
+        return len(self.entries) - 1 - (self.ended and self.done_marker)
+
+    @property
+    def size(self) -> int:
+        """About how many bytes it holds: texts, rendered events, and each snapshot once. Looks at all entries."""
+        snapshots: dict[int, int] = {}
+        size = 0
+        for entry in self.entries:
+            if isinstance(entry, tuple):
+                snapshots[id(entry[1])] = len(entry[1])
+            else:
+                size += len(entry)
+        return size + sum(snapshots.values()) + sum(map(len, set(self._templates)))
+
+    def position_after(self, number: int) -> int:
+        """Returns where to read on for whoever has the events up to that number, whether they have come or not."""
+        after = max(number, -1) + 1
+        return min(after, self.last + 1) if self.ended else after
+
+    def render(self, position: int, most: int) -> tuple[bytes, int]:
+        """Returns the bytes of at most `most` events from a position on, and the position behind them."""
+        entries = self.entries
+        stop = min(position + most, len(entries))
+        if position >= stop:
+            return b"", position
+        spell = bisect_right(self._starts, position)
+        template, until = self._spell(spell)
+        out: list[bytes] = []
+        for number in range(position, stop):
+            while number == until:
+                spell += 1
+                template, until = self._spell(spell)
+            entry = entries[number]
+            if isinstance(entry, str):
+                out.append(template % (number, _encode_json(entry)))
+            elif isinstance(entry, bytes):
+                out.append(entry)
+            else:
+                out.append(life_event(entry[0], number, entry[1]))
+        return b"".join(out), stop
+
+    def _spell(self, spell: int) -> tuple[bytes, int]:
+        """Returns the template that is in force after that many changes, and the number up to which it is."""
+        starts = self._starts
+        return self._templates[spell - 1] if spell else b"", starts[spell] if spell < len(starts) else -1
+
+    # --- storing
+
+    def to_bytes(self) -> bytes:
+        """Returns the log for a store, with the terminal event also when it is still held.
+
+        A log beyond LARGEST is b"": nobody can read it again.
+        """
+        places: dict[bytes, int] = {}
+        spells = [
+            (start, places.setdefault(template, len(places)))
+            for start, template in zip(self._starts, self._templates, strict=True)
+        ]
+        snapshots: dict[bytes, int] = {}
+        rendered: list[bytes] = []
+        entries: list[str | tuple[str, int] | None] = []
+        ending = [] if self._held is None else [self._held]
+        for entry in [*self.entries[: self.last + 1], *ending]:
+            if isinstance(entry, str):
+                entries.append(entry)
+            elif isinstance(entry, bytes):
+                rendered.append(entry)
+                entries.append(None)
+            else:
+                entries.append((entry[0], snapshots.setdefault(entry[1], len(snapshots))))
+        ended = self.ended or self._held is not None
+        stored = _Stored(_VERSION, self.done_marker, ended, list(places), spells, list(snapshots), rendered, entries)
+        data = _encode(stored)
+        return zstd.compress(data, options=_OPTIONS) if len(data) <= LARGEST else b""
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> EventLog:
+        """Returns the log of which `to_bytes` made those bytes; raises ValueError when they are none."""
+        try:
+            unpacker = zstd.ZstdDecompressor()
+            raw = unpacker.decompress(data, LARGEST)
+            if not unpacker.eof or unpacker.unused_data:
+                raise ValueError("it is cut short, too large, or has something behind it")
+            return _restored(_decode(raw))
+        except (zstd.ZstdError, msgspec.MsgspecError, ValueError, TypeError, IndexError) as error:
+            raise ValueError(f"no event log: {error}") from None
+
+
+def _restored(stored: _Stored) -> EventLog:
+    """Returns a log that can be read without surprises; raises ValueError, TypeError or IndexError for any other."""
+    if stored.version != _VERSION:
+        raise ValueError(f"it is of version {stored.version}")
+    log = EventLog(done_marker=stored.done_marker)
+    for template in stored.templates:
+        template % (0, b"")
+    for start, place in stored.spells:
+        if start < (log._starts[-1] if log._starts else 0) or place < 0:
+            raise ValueError("its templates are in no order")
+        log._starts.append(start)
+        log._templates.append(stored.templates[place])
+    rendered = iter(stored.rendered)
+    for entry in stored.entries:
+        log.entries.append(_entry(entry, stored.snapshots, rendered))
+    first = next((number for number, entry in enumerate(stored.entries) if isinstance(entry, str)), None)
+    if first is not None and (not log._starts or log._starts[0] > first):
+        raise ValueError("a text of no template")
+    if next(rendered, None) is not None:
+        raise ValueError("more events than entries")
+    if stored.ended:
+        log.ended = True
+        if log.done_marker:
+            log.entries.append(DONE)
+    return log
+
+
+def _entry(entry: str | tuple[str, int] | None, snapshots: list[bytes], rendered: Any) -> Entry:
+    if entry is None:
+        event: bytes | None = next(rendered, None)
+        if event is None:
+            raise ValueError("fewer events than entries")
+        return event
+    if isinstance(entry, str):
+        return entry
+    type, place = entry
+    if place < 0:
+        raise ValueError("a snapshot of no place")
+    return type, snapshots[place]
