@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.sealing import Sealing, SealBroken, key_in, new_key
+from proxy.sealing import SealBroken, Sealing, key_in, new_key
 
 ONE, TWO = "one key of sixteen and more", "another key, as long as that"
 OURS = Sealing([ONE])

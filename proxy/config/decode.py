@@ -41,7 +41,7 @@ def decode(node: Node, config: type[T], owner: str, problems: Problems, sources:
 
     def hook(kind: type, value: Any) -> Any:
         if issubclass(kind, ConfigValue):
-            looked_up.add(str(value))
+            looked_up.update(map(str, value if isinstance(value, list) else [value]))
             return kind.parse(value, sources)
         raise TypeError(f"{kind.__name__} has no written form")
 

@@ -14,6 +14,7 @@ from ..stage import Stage, StageConfig
 from ..stores.config import StoresConfig
 from .listen import Listen
 from .problems import Place
+from .secret_list import SecretList
 from .types import Duration, Size
 
 
@@ -66,6 +67,13 @@ class File(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True
     pipeline: Annotated[
         Any, Meta(description="The order of processing: a request falls down this list, its response climbs back up.")
     ]
+    secret: Annotated[
+        SecretList | None,
+        Meta(
+            description="What seals what clients carry for Penstock: thinking, compactions. Of several the first one "
+            "seals and all open. Without it a key is made beside the store's file."
+        ),
+    ] = None
 
 
 class UpstreamEntry(msgspec.Struct, frozen=True):
@@ -116,6 +124,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[Problem, ...] = ()
 
     @property
+    secret: SecretList | None = None
     def asks_for_keys(self) -> bool:
         """Whether some stage finds out who is asking, so that the server may listen beyond the loopback."""
         return any("key" in entry.stage.sets for entry in self.pipeline)

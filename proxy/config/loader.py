@@ -109,6 +109,7 @@ class _Reading:
             workers=processors() if file.workers == "auto" else file.workers,
             limits=file.limits,
             stores=file.stores,
+            secret=file.secret,
             upstreams=where.used,
             models=what,
             pipeline=tuple(order.entries),
