@@ -6,7 +6,7 @@ from pathlib import Path
 
 from .config.file import Config, StageEntry
 from .models import ModelTable
-from .pipeline import Pipeline
+from .pipeline import Pipeline, Settings
 from .providers.provider import Deployment
 from .stage import Stage
 from .stores.config import NoneConfig, make_store
@@ -26,9 +26,14 @@ def assemble(config: Config) -> Pipeline:
         [_stage(entry, directory) for entry in config.pipeline],
         ModelTable(models, unavailable),
         providers,
-        keepalive_s=float(config.limits.keepalive_comment),
         store=make_store(responses, directory),
-        keep_s=0.0 if isinstance(responses, NoneConfig) else float(responses.keep),
+        settings=Settings(
+            keepalive_s=float(config.limits.keepalive_comment),
+            keep_s=0.0 if isinstance(responses, NoneConfig) else float(responses.keep),
+            resume_s=0.0 if isinstance(responses, NoneConfig) else float(responses.resume),
+            background=config.limits.background,
+            background_waiting=config.limits.background_waiting,
+        ),
     )
 
 

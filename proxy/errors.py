@@ -15,6 +15,7 @@
         RateLimited                429  refused by a limit of ours
         Overloaded                 503  nothing can take the request now
         InternalError              500  a bug of ours
+        ResponseCancelled               somebody asked for the response to be cancelled
         UpstreamError                   something below us failed
           UpstreamRefused               answered with an error status (mapped by the provider's table)
           UpstreamUnreachable      502  no connection: name, route, refusal, TLS
@@ -185,6 +186,12 @@ class InternalError(ExchangeError):
 
     status = 500
     code = "server_error"
+
+
+class ResponseCancelled(ExchangeError):
+    """Somebody with the right to it has cancelled the response: no failure, and no error for its client."""
+
+    code = "cancelled"
 
 
 class UpstreamError(ExchangeError):

@@ -7,9 +7,12 @@ import logging
 from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from .api.dialects import DIALECTS, ClientDialect
 from .errors import ExchangeError
 from .exchange import Exchange
+from .in_flight import Background, InFlight
 from .models import ModelTable
 from .providers.provider import Provider
 from .pump import ClientStream
@@ -22,16 +25,27 @@ from .stores.store import ResponseStore
 
 _log = logging.getLogger("penstock")
 _COMMIT_AFTER_S = 0.5
-_KEEP_S = 30 * 86400.0
-_MAX_ANSWER_BYTES = 64 * 1024 * 1024
+_REAP_EVERY_S = 10.0
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What a file says about its pipeline beside stages, models and upstreams.
+
+    `keepalive_s` is how long a stream may be silent before a comment is sent, and the longest wait for an upstream's
+    head before the client's stream is opened without it; 0 turns both off. Responses are kept for `keep_s`, the events
+    of their streams for `resume_s`. So many `background` responses run at a time, and `background_waiting` more wait.
+    """
+
+    keepalive_s: float = 15.0
+    max_answer_bytes: int = 64 * 1024 * 1024
+    keep_s: float = 30 * 86400.0
+    resume_s: float = 600.0
+    background: int = 64
+    background_waiting: int = 1000
 
 
 class Pipeline:
-    """Stages in the order of the file, and the models and upstreams they lead to.
-
-    `keepalive_s` is how long a stream may be silent before a comment is sent, and the longest wait for an upstream's
-    head before the client's stream is opened without it; 0 turns both off.
-    """
+    """Stages in the order of the file, and the models and upstreams they lead to."""
 
     def __init__(
         self,
@@ -39,26 +53,30 @@ class Pipeline:
         models: ModelTable,
         providers: Mapping[str, Provider],
         *,
-        keepalive_s: float = 15.0,
-        max_answer_bytes: int = _MAX_ANSWER_BYTES,
         store: ResponseStore | None = None,
-        keep_s: float = _KEEP_S,
+        settings: Settings | None = None,
     ) -> None:
+        settings = settings or Settings()
         self.store = store
-        self.keeper: Keeper = Forgetful() if store is None else StoreKeeper(store, keep_s)
+        self.keeper: Keeper = Forgetful() if store is None else StoreKeeper(store, settings.keep_s, settings.resume_s)
+        self.in_flight = InFlight()
+        self.background = Background(settings.background, settings.background_waiting)
         self.stages = tuple(stages)
         self.models = models
         self.providers = dict(providers)
-        self.keepalive_s = keepalive_s
-        self.max_answer_bytes = max_answer_bytes
+        self.keepalive_s = settings.keepalive_s
+        self.max_answer_bytes = settings.max_answer_bytes
         self.dialects: Mapping[Dialect, ClientDialect] = DIALECTS
         self.observers = tuple(stage for stage in stages if stage.observer)
         acting = [stage for stage in stages if not stage.observer]
         chooser = next((at for at, stage in enumerate(acting) if "plan" in stage.sets), len(acting) - 1)
         self.above = (*self.observers, *acting[: chooser + 1])
         self.below = tuple(acting[chooser + 1 :])
+        self.translate = next((stage.translate for stage in stages if stage.translate is not None), None)
         self.running: set[Run] = set()
         self._settling: set[asyncio.Task[None]] = set()
+        self._going_on: set[asyncio.Task[Any]] = set()
+        self._reaper: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Starts upstreams and stages; when one cannot start, those that have are closed again."""
@@ -70,11 +88,23 @@ class Pipeline:
         except BaseException:
             await self._close(started)
             raise
+        if self.store is not None:
+            self._reaper = asyncio.get_running_loop().create_task(self._reap())
+
+    async def _reap(self) -> None:
+        """Looks again and again for responses whose worker has died."""
+        while True:
+            await self.keeper.reap()
+            await asyncio.sleep(_REAP_EVERY_S)
 
     async def close(self) -> None:
         """Closes stages and upstreams, after what is still settling has settled."""
-        if self._settling:
-            await asyncio.wait(self._settling, timeout=5)
+        if self._reaper is not None:
+            self._reaper.cancel()
+            await asyncio.wait((self._reaper,))
+        for going_on in (self._going_on, self._settling):
+            if going_on:
+                await asyncio.wait(going_on, timeout=5)
         await self._close(self._parts())
 
     async def _close(self, parts: Sequence[Provider | Stage | ResponseStore]) -> None:
@@ -89,14 +119,37 @@ class Pipeline:
         return [*kept, *self.providers.values(), *self.stages]
 
     async def serve(self, exchange: Exchange, client: ClientStream) -> Reply | None:
-        """Runs one exchange; returns the answer, or None when it went to the client as a stream."""
+        """Runs one exchange; returns the answer, or None when it went to the client as a stream.
+
+        A background response may go on afterwards.
+        """
         exchange.models = self.models
+        exchange.translate = self.translate
         run = Run(self, exchange, client)
         self.running.add(run)
-        try:
-            return await run.run()
-        finally:
-            self.running.discard(run)
+        return await run.run()
+
+    def ended(self, run: Run) -> None:
+        """Forgets an exchange that was settled."""
+        self.in_flight.discard(run)
+        self.running.discard(run)
+
+    def spawn(self, work: Coroutine[Any, Any, Reply | None]) -> asyncio.Task[Reply | None]:
+        """Lets work go on by itself; it is waited for when the pipeline is closed."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._going_on.add(task)
+        task.add_done_callback(self._gone_on)
+        return task
+
+    def _gone_on(self, task: asyncio.Task[Any]) -> None:
+        self._going_on.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("an exchange failed", exc_info=error)
+
+    async def idle(self) -> None:
+        """Returns when nothing goes on by itself any more."""
+        while self._going_on:
+            await asyncio.wait(self._going_on)
 
     async def refuse(self, exchange: Exchange, error: ExchangeError, client: ClientStream) -> Reply:
         """Answers an exchange whose request could not even be read."""
@@ -116,9 +169,10 @@ class Pipeline:
         """Whether some stage finds out who is asking."""
         return any("key" in stage.sets for stage in self.stages)
 
-    def commit_after_s(self, exchange: Exchange) -> float:
-        """Returns how long a stream waits for its first output before it is opened without it."""
-        return exchange.translate.commit_after_s if exchange.translate is not None else _COMMIT_AFTER_S
+    @property
+    def commit_after_s(self) -> float:
+        """How long a stream waits for its first output before it is opened without it."""
+        return self.translate.commit_after_s if self.translate is not None else _COMMIT_AFTER_S
 
     async def shielded(self, work: Coroutine[Any, Any, None]) -> None:
         """Runs work to its end even when the caller is cancelled meanwhile."""

@@ -85,6 +85,13 @@ class Pump:
             self._response.close()
             self._done.set_exception(error)
 
+    def detach(self, client: ClientStream) -> None:
+        """Goes on with another client; the one that has left may have paused the upstream."""
+        self._client.on_flow(None, None)
+        self._client = client
+        if not self._done.done():
+            self._response.resume()
+
     def _on_data(self, data: bytes) -> None:
         """Takes one read. Hot: once a read."""
         if self._done.done():

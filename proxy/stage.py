@@ -18,6 +18,7 @@ from .reply import Reply
 
 if TYPE_CHECKING:
     from .exchange import Exchange
+    from .providers.provider import TranslateOptions
 
 Side = Literal["above", "below", "any"]
 
@@ -79,6 +80,8 @@ class Stage:
     config: Any
     directory: Path = Path()
     """Where relative paths in the config begin: the directory of the file."""
+    translate: TranslateOptions | None = None
+    """How answers are to be translated, for the one stage that says so: the engine knows it before any request."""
 
     def __init__(self, config: Any = None) -> None:
         self.config = config if config is not None else self.Config()

@@ -7,12 +7,15 @@ import gc
 import logging
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
 
 from .assembly import assemble
 from .config.file import Config
 from .server.app import App
 from .server.connection import Server
+from .server.peers import Peers
 
 _log = logging.getLogger("penstock")
 _LAST_WORDS_S = 5.0
@@ -48,20 +51,22 @@ class Worker:
         limits = self._config.limits
         pipeline = assemble(self._config)
         await pipeline.start()
-        app = App(pipeline, max_body=int(limits.body), max_head=int(limits.header), max_streams=limits.max_streams)
+        peers = Peers.of_process()
+        app = App(
+            pipeline,
+            max_body=int(limits.body),
+            max_head=int(limits.header),
+            max_streams=limits.max_streams,
+            peers=peers,
+        )
         try:
-            server = Server(
-                app.handle,
-                access_log=None,
-                auto_decompress=False,
-                keepalive_timeout=75.0,
-                max_line_size=int(limits.header),
-                max_field_size=int(limits.header),
-                lingering_time=2.0,
-            )
+            server, for_peers = self._server(app.handle), self._server(app.handle_from_peer)
             loop = asyncio.get_running_loop()
             self._catch_signals(loop)
             listening = await loop.create_server(server, sock=self._listener, backlog=_BACKLOG)
+            if peers.own_socket is not None:
+                peers.own_socket.unlink(missing_ok=True)
+                await loop.create_unix_server(for_peers, peers.own_socket, backlog=_BACKLOG)
             # what was made until now lives as long as the process: the collector need not look at it again
             gc.collect()
             gc.freeze()
@@ -69,9 +74,22 @@ class Worker:
                 self._ready(app)
             await self._stop.wait()
             await self._drain(app, server, listening)
+            await for_peers.shutdown(1.0)
         finally:
-            app.close()
+            await app.close()
             await pipeline.close()
+
+    def _server(self, handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]) -> Server:
+        limits = self._config.limits
+        return Server(
+            handler,
+            access_log=None,
+            auto_decompress=False,
+            keepalive_timeout=75.0,
+            max_line_size=int(limits.header),
+            max_field_size=int(limits.header),
+            lingering_time=2.0,
+        )
 
     def stop(self) -> None:
         """Begins to drain; a second call ends it at once."""

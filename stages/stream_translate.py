@@ -40,6 +40,13 @@ class StreamTranslateConfig(StageConfig, frozen=True, kw_only=True):
             "failure is an HTTP status; after it, an event."
         ),
     ] = Duration(0.5)
+    on_disconnect: Annotated[
+        Literal["cancel", "continue"],
+        Meta(
+            description="What becomes of a stream whose client leaves: cancelled at once, or, where it is kept, run to "
+            "its end, to be read again later. Background responses always go on."
+        ),
+    ] = "cancel"
     done_marker: Annotated[bool, Meta(description="Whether a stream of the Responses API ends with data: [DONE].")] = (
         True
     )
@@ -67,19 +74,19 @@ class StreamTranslate(Stage):
 
     def __init__(self, config: StreamTranslateConfig | None = None) -> None:
         super().__init__(config)
-        self._options = TranslateOptions(
+        self.translate = TranslateOptions(
             reasoning=self.config.reasoning,
             unsupported_tools=self.config.unsupported_tools,
             params=self.config.params,
             commit_after_s=float(self.config.commit_after),
             done_marker=self.config.done_marker,
+            on_disconnect=self.config.on_disconnect,
         )
 
     async def on_request(self, exchange: Exchange) -> None:
         """Makes the upstream's request; raises BadRequest for what the upstream cannot do."""
         deployment = exchange.deployment
         assert deployment is not None
-        exchange.translate = self._options
         provider = deployment.provider
         if exchange.request.dialect in provider.dialects:
             exchange.upstream_request = provider.passthrough(exchange, deployment.model)

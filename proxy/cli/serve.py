@@ -34,6 +34,7 @@ stores:
 pipeline: [route, stream-translate]
 """
 _COUNTERS = "PENSTOCK_COUNTERS"
+_PEERS = "PENSTOCK_PEERS"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -84,6 +85,7 @@ def run(args: argparse.Namespace) -> int:
         return _serve(config, sock, announce=True, supervised=False)
     with contextlib.closing(sock), tempfile.TemporaryDirectory(prefix="penstock-") as directory:
         os.environ.setdefault(_COUNTERS, os.path.join(directory, "counters"))
+        os.environ[_PEERS] = directory  # only this user may enter it
         host, port = sock.getsockname()[:2]  # bound, never listened on: keeps the port while workers come and go
         return Supervisor(config.workers, lambda index: _work(config, host, port, index)).run()
 

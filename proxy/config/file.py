@@ -36,6 +36,13 @@ class Limits(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=Tr
     max_streams: Annotated[
         Annotated[int, Meta(ge=1)] | None, Meta(description="How many requests one worker serves at a time.")
     ] = None
+    background: Annotated[
+        Annotated[int, Meta(ge=1)], Meta(description="How many background responses one worker makes at a time.")
+    ] = 64
+    background_waiting: Annotated[
+        Annotated[int, Meta(ge=0)],
+        Meta(description="How many background responses may wait for their turn in one worker; more are refused (429)"),
+    ] = 1000
 
 
 class ModelTarget(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -60,13 +67,6 @@ class File(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True
     ] = 1
     limits: Annotated[Limits, Meta(description="What one client may ask of the server.")] = Limits()
     stores: Annotated[StoresConfig, Meta(description="Where responses are kept.")] = StoresConfig()
-    upstreams: Annotated[
-        Any, Meta(description="Where tokens come from: a name of your own, then its kind and settings.")
-    ]
-    models: Annotated[Any, Meta(description="The names clients ask for, and the deployments that serve each.")]
-    pipeline: Annotated[
-        Any, Meta(description="The order of processing: a request falls down this list, its response climbs back up.")
-    ]
     secret: Annotated[
         SecretList | None,
         Meta(
@@ -74,6 +74,13 @@ class File(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True
             "seals and all open. Without it a key is made beside the store's file."
         ),
     ] = None
+    upstreams: Annotated[
+        Any, Meta(description="Where tokens come from: a name of your own, then its kind and settings.")
+    ]
+    models: Annotated[Any, Meta(description="The names clients ask for, and the deployments that serve each.")]
+    pipeline: Annotated[
+        Any, Meta(description="The order of processing: a request falls down this list, its response climbs back up.")
+    ]
 
 
 class UpstreamEntry(msgspec.Struct, frozen=True):
@@ -117,6 +124,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     workers: int
     limits: Limits
     stores: StoresConfig
+    secret: SecretList | None = None
     upstreams: dict[str, UpstreamEntry]
     models: dict[str, tuple[DeploymentEntry, ...]]
     pipeline: tuple[StageEntry, ...]
@@ -124,7 +132,6 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[Problem, ...] = ()
 
     @property
-    secret: SecretList | None = None
     def asks_for_keys(self) -> bool:
         """Whether some stage finds out who is asking, so that the server may listen beyond the loopback."""
         return any("key" in entry.stage.sets for entry in self.pipeline)

@@ -30,6 +30,7 @@ class TranslateOptions(msgspec.Struct, frozen=True, kw_only=True):
     params: Literal["lenient", "strict"] = "lenient"
     commit_after_s: float = 0.5
     done_marker: bool = True
+    on_disconnect: Literal["cancel", "continue"] = "cancel"
 
 
 class UpstreamConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):

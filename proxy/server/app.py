@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
-import secrets
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -13,19 +11,20 @@ from typing import Any
 from aiohttp import web
 
 from ..errors import BadRequest, ExchangeError, MethodNotAllowed, NotFound, Overloaded, UpgradeRequired
-from ..exchange import Client, Exchange
+from ..exchange import Exchange
 from ..pipeline import Pipeline
 from ..reply import Reply
 from ..request import Dialect
-from ..stores.keeper import owner_of
 from .body import IDLE_S, read_body
 from .catalog import Catalog
+from .http import client_of, request_id, to_response
 from .keepalive import KeepAlive
 from .kept import KeptResponses
-from .stream import EventStream, header_value
+from .peers import Peers
+from .response_routes import FROM_PEER, ResponseRoutes
+from .stream import EventStream
 
 _log = logging.getLogger("penstock")
-_REQUEST_ID = re.compile(r"[\w.:/=+-]{1,128}", re.ASCII)
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
@@ -46,6 +45,7 @@ class App:
         max_head: int = 64 * 1024,
         max_streams: int | None = None,
         body_idle_s: float = IDLE_S,
+        peers: Peers | None = None,
     ) -> None:
         self._pipeline = pipeline
         self._max_body = max_body
@@ -54,7 +54,11 @@ class App:
         self._body_idle_s = body_idle_s
         self._keepalive = KeepAlive(pipeline.keepalive_s)
         self._catalog = Catalog(pipeline.models, int(time.time()))
-        self._kept = KeptResponses(pipeline.store) if pipeline.store is not None else None
+        self._peers = peers or Peers(None, 0)
+        self._responses: ResponseRoutes | None = None
+        if pipeline.store is not None:
+            kept = KeptResponses(pipeline.store, pipeline.keeper, pipeline.in_flight)
+            self._responses = ResponseRoutes(kept, self._authenticate, self._keepalive, self._peers)
         self._draining = False
         self._cut: Overloaded | None = None
         self._reading: set[asyncio.Task[Any]] = set()
@@ -73,7 +77,7 @@ class App:
         """Answers one request."""
         if _head_size(request) > self._max_head:
             error = BadRequest(f"The request's head is larger than {self._max_head} bytes (limits.header).", status=431)
-            return _response(request, Reply.from_error(error))
+            return to_response(request, Reply.from_error(error))
         path = request.path
         if path.startswith("/v1/"):
             path = path[3:]
@@ -81,7 +85,7 @@ class App:
             path = path.rstrip("/")
         methods = self._routes.get(path) or self._named(path)
         if methods is None:
-            return _response(
+            return to_response(
                 request,
                 Reply.from_error(NotFound(f"Invalid URL ({request.method} {request.path}).", code="unknown_url")),
             )
@@ -96,10 +100,10 @@ class App:
 
     async def drained(self, timeout_s: float) -> bool:
         """Waits until nothing runs any more; tells whether that came about in time."""
-        if self._idle.is_set():
-            return True
         try:
-            await asyncio.wait_for(self._idle.wait(), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                await self._idle.wait()
+                await self._pipeline.idle()
         except TimeoutError:
             return False
         return True
@@ -111,9 +115,10 @@ class App:
         for reading in self._reading:
             reading.cancel()
 
-    def close(self) -> None:
-        """Stops the timers."""
+    async def close(self) -> None:
+        """Stops the timers, and closes the ways to the other workers."""
         self._keepalive.close()
+        await self._peers.close()
 
     @property
     def catalog(self) -> Catalog:
@@ -136,7 +141,7 @@ class App:
         return answer
 
     async def _answer(self, request: web.BaseRequest, dialect: Dialect) -> web.StreamResponse:
-        exchange = Exchange(_request_id(request), _client(request), None)
+        exchange = Exchange(request_id(request), client_of(request), None)
         stream = EventStream(request, self._keepalive)
         try:
             if self._max_streams is not None and self._open > self._max_streams:
@@ -144,7 +149,7 @@ class App:
             body = await self._read(request)
             exchange.request = self._pipeline.dialects[dialect].request.parse(body)
         except ExchangeError as error:
-            return _response(request, await self._pipeline.refuse(exchange, error, stream))
+            return to_response(request, await self._pipeline.refuse(exchange, error, stream))
         except asyncio.CancelledError:
             await self._pipeline.left(exchange, stream)
             raise
@@ -152,7 +157,7 @@ class App:
             reply = await self._pipeline.serve(exchange, stream)
         finally:
             stream.drop()
-        return stream if reply is None else _response(request, reply)
+        return stream if reply is None else to_response(request, reply)
 
     async def _read(self, request: web.BaseRequest) -> bytes:
         """Returns the body; raises what `read_body` does, or Overloaded when the server was cut off meanwhile."""
@@ -174,31 +179,18 @@ class App:
         return await self._aside(request, lambda exchange: self._catalog.page(exchange.key))
 
     def _named(self, path: str) -> dict[str, Handler] | None:
-        """Returns the methods of a path that names a model or a kept response."""
-        _, _, rest = path.partition("/models/")
-        if path.startswith("/models/") and rest:
-            return {"GET": self._asked(lambda exchange, query: self._model(rest, exchange))}
-        kept = self._kept
-        if not path.startswith("/responses/") or kept is None:
-            return None
-        id, slash, what = path.removeprefix("/responses/").partition("/")
-        if id and not slash:
-            return {
-                "GET": self._asked(lambda exchange, query: kept.retrieve(id, owner_of(exchange), query)),
-                "DELETE": self._asked(lambda exchange, query: kept.delete(id, owner_of(exchange))),
-            }
-        if id and what == "input_items":
-            return {"GET": self._asked(lambda exchange, query: kept.input_items(id, owner_of(exchange), query))}
+        """Returns the methods of a path that names a model or a response."""
+        _, _, model = path.partition("/models/")
+        if path.startswith("/models/") and model:
+            return {"GET": lambda request: self._aside(request, lambda exchange: self._model(model, exchange))}
+        if path.startswith("/responses/") and self._responses is not None:
+            return self._responses.find(path.removeprefix("/responses/"))
         return None
 
-    def _asked(self, work: Callable[[Exchange, dict[str, list[str]]], Awaitable[Any]]) -> Handler:
-        """Returns the handler of a request that is answered by a JSON value and may have a query."""
-
-        def handler(request: web.BaseRequest) -> Awaitable[web.StreamResponse]:
-            query = {name: request.query.getall(name) for name in request.query}
-            return self._aside(request, lambda exchange: work(exchange, query))
-
-        return handler
+    async def handle_from_peer(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answers a request that another worker has passed on."""
+        request[FROM_PEER] = True
+        return await self.handle(request)
 
     async def _model(self, name: str, exchange: Exchange) -> Any:
         model = await self._catalog.get(name, exchange.key)
@@ -208,22 +200,27 @@ class App:
 
     async def _aside(self, request: web.BaseRequest, work: Callable[[Exchange], Awaitable[Any]]) -> web.StreamResponse:
         """Answers a request that asks no model, after the stages that find out who is asking."""
-        exchange = Exchange(_request_id(request), _client(request), None)
+        exchange = Exchange(request_id(request), client_of(request), None)
         try:
-            for stage in self._pipeline.stages:
-                if "key" in stage.sets and isinstance(result := await stage.on_request(exchange), Reply):
-                    return _response(request, result)
-            return _response(request, Reply.json(await work(exchange)))
+            refused = await self._authenticate(exchange)
+            return to_response(request, refused or Reply.json(await work(exchange)))
         except ExchangeError as error:
-            return _response(request, Reply.from_error(error))
+            return to_response(request, Reply.from_error(error))
+
+    async def _authenticate(self, exchange: Exchange) -> Reply | None:
+        """Takes an exchange through the stages that find out who is asking; returns their refusal."""
+        for stage in self._pipeline.stages:
+            if "key" in stage.sets and isinstance(result := await stage.on_request(exchange), Reply):
+                return result
+        return None
 
     async def _healthz(self, request: web.BaseRequest) -> web.StreamResponse:
-        return _response(request, Reply.json({"status": "ok"}))
+        return to_response(request, Reply.json({"status": "ok"}))
 
     async def _readyz(self, request: web.BaseRequest) -> web.StreamResponse:
         if self._draining:
-            return _response(request, Reply.json({"status": "draining"}, 503))
-        return _response(request, Reply.json({"status": "ready"}))
+            return to_response(request, Reply.json({"status": "draining"}, 503))
+        return to_response(request, Reply.json({"status": "ready"}))
 
     def _wrong_method(self, request: web.BaseRequest, path: str, methods: dict[str, Handler]) -> web.StreamResponse:
         if request.method == "GET" and request.headers.get("upgrade", "").lower() == "websocket":
@@ -235,37 +232,9 @@ class App:
                 MethodNotAllowed(f"Not allowed: {request.method} on {request.path}. Use {allowed}.")
             )
             reply.headers["allow"] = allowed
-        return _response(request, reply)
-
-
-def _response(request: web.BaseRequest, reply: Reply) -> web.Response:
-    response = web.Response(status=reply.status, body=reply.body)
-    headers = response.headers
-    for name, value in reply.headers.items():
-        headers[name] = header_value(value)
-    headers.setdefault("server", "penstock")
-    headers.setdefault("x-request-id", _request_id(request))
-    return response
+        return to_response(request, reply)
 
 
 def _head_size(request: web.BaseRequest) -> int:
     """Returns the bytes of request line and headers; aiohttp limits each by itself, and their number."""
     return len(request.raw_path) + sum(len(name) + len(value) + 4 for name, value in request.raw_headers)
-
-
-def _client(request: web.BaseRequest) -> Client:
-    return Client(request.remote or "", _lower_headers(request), request.method, request.path)
-
-
-def _lower_headers(request: web.BaseRequest) -> dict[str, str]:
-    headers: dict[str, str] = {}
-    for name, value in request.headers.items():
-        name = name.lower()
-        headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    return headers
-
-
-def _request_id(request: web.BaseRequest) -> str:
-    """Returns the client's own id of the request if it is one, else a fresh one."""
-    given = request.headers.get("x-request-id", "")
-    return given if _REQUEST_ID.fullmatch(given) else "req_" + secrets.token_hex(16)

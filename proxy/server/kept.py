@@ -1,4 +1,7 @@
-"""The endpoints of kept responses: retrieve, delete, list the input items (wire reference, sections 1.2 to 1.4)."""
+"""What is asked of responses: retrieve, read the stream again, delete, cancel, list the input items.
+
+Wire reference, sections 1.2 to 1.4. An id of somebody else answers exactly like an unknown one.
+"""
 
 from __future__ import annotations
 
@@ -8,120 +11,162 @@ from typing import Any
 
 import msgspec
 
+from ..api.responses.event_log import EventLog
+from ..api.responses.fields import FIELDS
 from ..errors import BadRequest, InternalError, NotFound
+from ..following import Follower
+from ..in_flight import InFlight
+from ..pump import ClientStream
+from ..run import Run
+from ..stores.keeper import Keeper
 from ..stores.store import Entry, ResponseStore, StoreFailed
+from .paging import Page, item_shown, page_of
 
 _log = logging.getLogger("penstock")
-_MAX_PAGE = 100
-_PAGE = 20
 _SEALED = "reasoning.encrypted_content"
 
-
-class _Id(msgspec.Struct):
-    id: str
-
-
-_decode_id = msgspec.json.Decoder(_Id).decode
+Query = Mapping[str, list[str]]
 
 
 class KeptResponses:
-    """Answers what is asked of kept responses; an id of somebody else answers exactly like an unknown one."""
+    """Answers what is asked of responses: those in flight in this worker, and those that are kept."""
 
-    def __init__(self, store: ResponseStore) -> None:
+    def __init__(self, store: ResponseStore, keeper: Keeper, in_flight: InFlight) -> None:
         self._store = store
+        self._keeper = keeper
+        self._in_flight = in_flight
 
-    async def retrieve(self, id: str, owner: str, query: Mapping[str, list[str]]) -> Any:
-        """Returns the Response as its client got it, with what `include` asks for besides."""
-        if (query.get("stream") or ["false"])[-1].lower() == "true":
-            raise BadRequest("A kept response cannot be streamed again.", param="stream", code="unsupported_value")
+    def is_here(self, id: str, owner: str) -> bool:
+        """Tells whether this worker is making a response now."""
+        return self._in_flight.get(id, owner) is not None
+
+    async def is_finished(self, id: str, owner: str) -> bool:
+        """Tells whether a response is kept as it ended."""
+        entry = await self._get(id, owner)
+        return entry is not None and entry.finished
+
+    async def retrieve(self, id: str, owner: str, query: Query) -> Any:
+        """Returns the Response in its present state, with what `include` asks for besides."""
+        included = _included(query)
+        run = self._kept_run(id, owner)
+        if run is not None:
+            return msgspec.Raw(run.encoder.now())
         entry = await self._entry(id, owner)
-        if _SEALED not in _included(query):
+        if _SEALED not in included:
             return entry.response
         fields = msgspec.json.decode(entry.response, type=dict[str, msgspec.Raw])
         return {**fields, "output": entry.output}
 
     async def delete(self, id: str, owner: str) -> Any:
-        """Forgets a response; returns OpenAI's note that it did."""
+        """Forgets a response, after cancelling it if need be; returns OpenAI's note that it did."""
+        run = self._in_flight.get(id, owner)
+        if run is not None:
+            await run.cancel()
         try:
             found = await self._store.delete(id, owner)
         except StoreFailed as error:
             raise _broken(error) from None
-        if not found:
-            raise _unknown(id)
+        if not found and run is None:
+            raise unknown_response(id)
         return {"id": id, "object": "response", "deleted": True}
 
-    async def input_items(self, id: str, owner: str, query: Mapping[str, list[str]]) -> Any:
-        """Returns a page of the request's own items; the newest first unless `order` says otherwise."""
-        limit, order = _limit(query), _order(query)
-        after = query["after"][-1] if query.get("after") else None
-        entry = await self._entry(id, owner)
-        items = list(entry.input)
-        if order == "desc":
-            items.reverse()
-        ids = [_decode_id(item).id for item in items]
-        start = 0
-        if after is not None:
-            if after not in ids:
-                raise BadRequest(f"No input item with id '{after[:100]}'.", param="after", code="invalid_value")
-            start = ids.index(after) + 1
-        page = items[start : start + limit]
-        named = ids[start : start + limit]
-        return {
-            "object": "list",
-            "data": [_shown(item) for item in page],
-            "first_id": named[0] if named else None,
-            "last_id": named[-1] if named else None,
-            "has_more": start + limit < len(items),
-        }
+    async def cancel(self, id: str, owner: str) -> Any:
+        """Ends a response that is in flight; returns it as it is then. One that has ended stays as it was."""
+        run = self._in_flight.get(id, owner)
+        if run is None:
+            return (await self._entry(id, owner)).response
+        await run.cancel()
+        return msgspec.Raw(run.encoder.now())
 
-    async def _entry(self, id: str, owner: str) -> Entry:
+    async def input_items(self, id: str, owner: str, query: Query) -> Any:
+        """Returns a page of the request's own items; the newest first unless `order` says otherwise."""
+        page = Page.of(query)
+        run = self._kept_run(id, owner)
+        items = run.exchange.input_items if run is not None else (await self._entry(id, owner)).input
+        return page_of(items, page, item_shown)
+
+    async def stream(self, id: str, owner: str, query: Query) -> Follow:
+        """Returns a way to read the stream of a response, from behind `starting_after` on."""
+        after = _starting_after(query)
+        run = self._kept_run(id, owner)
+        if run is not None and run.exchange.keeps_log:
+            return Follow(run, None, after)
         try:
-            entry = await self._store.get(id, owner)
+            kept = await self._store.log(id, owner)
         except StoreFailed as error:
             raise _broken(error) from None
+        if kept:
+            try:
+                return Follow(None, EventLog.from_bytes(kept), after)
+            except ValueError as error:
+                _log.error("the event log of response %s is damaged: %s", id, error)
+        elif run is None:
+            await self._entry(id, owner)
+        raise BadRequest(
+            "The events of this response cannot be read again: it was not created with stream=true, or too long ago.",
+            param="stream",
+            code="unsupported_value",
+        )
+
+    def _kept_run(self, id: str, owner: str) -> Run | None:
+        """Returns the run of a response in flight that may be read; with `store: false` there is nothing to read."""
+        run = self._in_flight.get(id, owner)
+        return run if run is not None and run.exchange.keeps else None
+
+    async def _entry(self, id: str, owner: str) -> Entry:
+        entry = await self._get(id, owner)
+        if entry is not None and not entry.finished:  # not in flight here or, as has been asked, elsewhere
+            await self._keeper.reap()
+            entry = await self._get(id, owner)
         if entry is None:
-            raise _unknown(id)
+            raise unknown_response(id)
         return entry
 
-
-def _shown(item: msgspec.Raw) -> Any:
-    """Returns an input item as the API lists it: a message's content is always a list of parts."""
-    fields = msgspec.json.decode(item)
-    if (fields.get("type") or "message") != "message":
-        return fields
-    if isinstance(fields.get("content"), str):
-        assistant = fields.get("role") == "assistant"
-        part: dict[str, Any] = {"type": "output_text" if assistant else "input_text", "text": fields["content"]}
-        if assistant:
-            part["annotations"] = []
-        fields["content"] = [part]
-    fields["type"] = "message"
-    fields.setdefault("status", "completed")
-    return fields
+    async def _get(self, id: str, owner: str) -> Entry | None:
+        try:
+            return await self._store.get(id, owner)
+        except StoreFailed as error:
+            raise _broken(error) from None
 
 
-def _included(query: Mapping[str, list[str]]) -> set[str]:
+class Follow:
+    """A stream that is read again: of a run in flight, or of a log that is complete."""
+
+    def __init__(self, run: Run | None, log: EventLog | None, starting_after: int) -> None:
+        self._run = run
+        self._log = log
+        self._after = starting_after
+
+    async def to(self, client: ClientStream) -> None:
+        """Writes it to a client, which must be open; returns at its end."""
+        if self._run is not None:
+            await self._run.follow(client, self._after)
+        elif self._log is not None:
+            follower = Follower(self._log, client, self._log.position_after(self._after))
+            follower.stop()
+            await follower.run()
+
+
+def _included(query: Query) -> set[str]:
     values = [*query.get("include", ()), *query.get("include[]", ())]
-    return {one for value in values for one in value.split(",")}
+    names = [one for value in values for one in value.split(",") if one]
+    FIELDS["include"].read(msgspec.Raw(msgspec.json.encode(names)), "include")
+    return set(names)
 
 
-def _limit(query: Mapping[str, list[str]]) -> int:
-    said = (query.get("limit") or [str(_PAGE)])[-1]
-    if not (said.isascii() and said.isdecimal() and len(said) < 6 and 1 <= int(said) <= _MAX_PAGE):
+def _starting_after(query: Query) -> int:
+    said = (query.get("starting_after") or ["-1"])[-1]
+    if said != "-1" and not (said.isascii() and said.isdecimal() and len(said) < 16):
         raise BadRequest(
-            f"Invalid 'limit': expected an integer from 1 to {_MAX_PAGE}.", param="limit", code="invalid_value"
+            "Invalid 'starting_after': expected the sequence number of an event.",
+            param="starting_after",
+            code="invalid_value",
         )
     return int(said)
 
 
-def _order(query: Mapping[str, list[str]]) -> str:
-    said = (query.get("order") or ["desc"])[-1]
-    if said not in ("asc", "desc"):
-        raise BadRequest("Invalid 'order': expected asc or desc.", param="order", code="invalid_value")
-    return said
-
-
-def _unknown(id: str) -> NotFound:
+def unknown_response(id: str) -> NotFound:
+    """A response is not there, or not the caller's."""
     return NotFound(f"Response with id '{id[:100]}' not found.")
 
 

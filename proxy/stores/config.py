@@ -17,6 +17,9 @@ from .store import ResponseStore
 _MONTH = Duration(30 * 86400)
 
 Keep = Annotated[Duration, Meta(description="How long a response is kept after it was made.")]
+Resume = Annotated[
+    Duration, Meta(description="How long the events of a stream can be read again after its end; 0 keeps none.")
+]
 MaxResponses = Annotated[
     Annotated[int, Meta(ge=1)],
     Meta(description="How many responses are kept; beyond, the oldest finished ones are forgotten."),
@@ -37,6 +40,7 @@ class SqliteConfig(_Kind, tag="sqlite", frozen=True):
         str, Meta(min_length=1, description="The file, from the directory of this one; made when it is not there.")
     ] = "./penstock.db"
     keep: Keep = _MONTH
+    resume: Resume = Duration(600)
     max_responses: MaxResponses = 100_000
     max_bytes: MaxBytes = Size(2 * 1024**3)
     on_corrupt: Annotated[
@@ -49,6 +53,7 @@ class MemoryConfig(_Kind, tag="memory", frozen=True):
     """Responses in memory: gone after a restart, and each worker knows its own only."""
 
     keep: Keep = _MONTH
+    resume: Resume = Duration(600)
     max_responses: MaxResponses = 10_000
     max_bytes: MaxBytes = Size(256 * 1024**2)
 

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import msgspec
 
+from ..api import invalid
+from ..api.responses.encoder import ResponsesEncoder
 from ..api.responses.items import ItemReference
 from ..api.responses.request import ResponsesRequest
 from ..api.responses.stateless import item_not_found, previous_not_found, refuse_references
@@ -22,8 +24,11 @@ from .store import Entry, ResponseStore, StoreFailed
 if TYPE_CHECKING:
     from ..exchange import Exchange
     from ..translation import Encoder
+    from .turn_memory import TurnMemory
 
 _log = logging.getLogger("penstock")
+_UNSTORED_S = 600.0
+"""How long a background response with `store: false` is kept, as OpenAI does."""
 _CONTINUABLE = frozenset(("completed", "incomplete"))
 _CALLS = frozenset(
     ("function_call", "custom_tool_call", "tool_search_call", "local_shell_call", "shell_call", "apply_patch_call")
@@ -48,8 +53,14 @@ class Keeper(Protocol):
     async def resolve(self, exchange: Exchange) -> None:
         """Puts what the request refers to in its place; raises BadRequest or NotFound for what is not there."""
 
+    async def accept(self, exchange: Exchange, encoder: ResponsesEncoder) -> None:
+        """Keeps a background response before it is acknowledged; raises InternalError when that fails."""
+
     async def keep(self, exchange: Exchange, encoder: Encoder) -> None:
         """Keeps what came of an exchange. A store that fails is logged; the client gets its answer all the same."""
+
+    async def reap(self) -> None:
+        """Ends the responses that died with their process: they have failed. A store that fails is logged."""
 
 
 class Forgetful:
@@ -59,17 +70,26 @@ class Forgetful:
         """Refuses references; there is nothing they could find."""
         if isinstance(exchange.request, ResponsesRequest):
             refuse_references(exchange.request)
+            if exchange.request.value("background"):
+                raise invalid.unsupported("background", "No responses are kept here (stores.responses of the file).")
+
+    async def accept(self, exchange: Exchange, encoder: ResponsesEncoder) -> None:
+        """Is never asked."""
 
     async def keep(self, exchange: Exchange, encoder: Encoder) -> None:
         """Keeps nothing."""
 
+    async def reap(self) -> None:
+        """Finds none."""
+
 
 class StoreKeeper:
-    """The keeper over a response store; entries live for `keep_s` seconds."""
+    """The keeper over a response store; entries live for `keep_s` seconds, the events of streams for `resume_s`."""
 
-    def __init__(self, store: ResponseStore, keep_s: float) -> None:
+    def __init__(self, store: ResponseStore, keep_s: float, resume_s: float = 0.0) -> None:
         self._store = store
         self._keep_s = keep_s
+        self._resume_s = resume_s
 
     async def resolve(self, exchange: Exchange) -> None:
         """Puts the chain in front of the input, and kept items in the place of references to them."""
@@ -77,50 +97,88 @@ class StoreKeeper:
         if not isinstance(request, ResponsesRequest):
             return
         try:
-            history = await self._history(request, owner_of(exchange))
-            own = await self._own(request, owner_of(exchange))
+            history = await self._history(exchange, request)
+            own = await self._own(exchange, request)
         except StoreFailed as error:
             _log.error("the response store failed: %s", error)
             raise InternalError("The response store failed; the log says why.") from None
-        exchange.keeps = request.value("store") is not False
-        exchange.input_items = _named(own) if exchange.keeps else []
+        exchange.background = bool(request.value("background"))
+        exchange.keeps = exchange.background or request.value("store") is not False
+        exchange.keeps_log = exchange.keeps and request.stream and self._resume_s > 0
+        exchange.input_items = _named(own) if exchange.keeps or exchange.memory is not None else []
         if history or own != request.raw_items:
             request.put_items(history + own)
 
+    async def accept(self, exchange: Exchange, encoder: ResponsesEncoder) -> None:
+        """Keeps a background response as it is now: queued."""
+        try:
+            await self._store.put(self._entry(exchange, "queued", encoder.now(), []))
+        except StoreFailed as error:
+            _log.error("response %s is not kept: %s", exchange.response_id, error)
+            raise InternalError("The response store failed; the log says why.") from None
+
     async def keep(self, exchange: Exchange, encoder: Encoder) -> None:
         """Keeps the response under its id, before its end is told."""
-        if not exchange.keeps or exchange.response_id is None or not encoder.done:
+        if exchange.response_id is None or not encoder.done or not (exchange.keeps or exchange.memory is not None):
             return
+        entry = self._entry(exchange, encoder.outcome or "failed", encoder.final(), encoder.kept_output())
+        if exchange.memory is not None:
+            exchange.memory.put(entry)
+        if not exchange.keeps:
+            return
+        log = encoder.log if isinstance(encoder, ResponsesEncoder) else None
+        if log is not None:
+            entry.log, entry.log_until = log.to_bytes(), time.time() + self._resume_s
         try:
-            await self._store.put(self._entry(exchange, encoder))
+            await self._store.put(entry)
         except StoreFailed as error:
             _log.error("response %s is not kept: %s", exchange.response_id, error)
         except Exception as error:  # whatever went wrong in keeping it, the answer is the client's
             _log.error("response %s is not kept", exchange.response_id, exc_info=error)
 
-    def _entry(self, exchange: Exchange, encoder: Encoder) -> Entry:
+    async def reap(self) -> None:
+        """Ends the responses that died with their process: they have failed."""
+        try:
+            for entry in await self._store.abandoned():
+                await self._store.put(failed_entry(entry))
+                _log.error("response %s has failed: the process that made it is gone", entry.id)
+        except StoreFailed as error:
+            _log.error("the response store failed: %s", error)
+
+    def _entry(self, exchange: Exchange, status: str, response: bytes, output: list[msgspec.Raw]) -> Entry:
         assert exchange.response_id is not None
         request = cast(ResponsesRequest, exchange.request)
+        keep_s = self._keep_s if request.value("store") is not False else min(self._keep_s, _UNSTORED_S)
         return Entry(
             id=exchange.response_id,
             owner=owner_of(exchange),
             created_at=exchange.timing.wall,
-            expires_at=time.time() + self._keep_s,
-            status=encoder.outcome or "failed",
+            expires_at=time.time() + keep_s,
+            status=status,
             model=exchange.asked_model or request.model,
-            response=msgspec.Raw(encoder.final()),
+            response=msgspec.Raw(response),
             input=exchange.input_items,
-            output=encoder.kept_output(),
+            output=output,
             parent=request.value("previous_response_id"),
             deployment=exchange.deployment.name if exchange.deployment is not None else None,
         )
 
-    async def _history(self, request: ResponsesRequest, owner: str) -> list[msgspec.Raw]:
+    async def _chain(self, id: str, owner: str, memory: TurnMemory | None) -> list[Entry] | None:
+        """Returns a response and all before it, from the connection's memory as far as that goes, else kept ones."""
+        recent = memory.chain(id) if memory is not None else None
+        if not recent:
+            return await self._store.chain(id, owner)
+        if recent[0].parent is None:
+            return recent
+        older = await self._store.chain(recent[0].parent, owner)
+        return None if older is None else older + recent
+
+    async def _history(self, exchange: Exchange, request: ResponsesRequest) -> list[msgspec.Raw]:
         """Returns the items of all earlier turns, the oldest first."""
-        previous = request.value("previous_response_id")
+        previous, owner = request.value("previous_response_id"), owner_of(exchange)
         if previous is None:
             return []
-        chain = await self._store.chain(previous, owner)
+        chain = await self._chain(previous, owner, exchange.memory)
         if not chain:
             raise previous_not_found(previous)
         if chain[-1].status not in _CONTINUABLE:
@@ -131,17 +189,28 @@ class StoreKeeper:
             )
         return [item for entry in chain for item in (*entry.input, *_whole(entry.output))]
 
-    async def _own(self, request: ResponsesRequest, owner: str) -> list[msgspec.Raw]:
+    async def _own(self, exchange: Exchange, request: ResponsesRequest) -> list[msgspec.Raw]:
         """Returns the request's own items, references replaced by what they refer to."""
         own = list(request.raw_items)
         places = {at: item.id for at, item in enumerate(request.items) if isinstance(item, ItemReference)}
         if places:
-            found = await self._store.items(list(places.values()), owner)
+            ids = list(places.values())
+            found = exchange.memory.items(ids) if exchange.memory is not None else {}
+            if missing := [id for id in ids if id not in found]:
+                found |= await self._store.items(missing, owner_of(exchange))
             for at, id in places.items():
                 if id not in found:
                     raise item_not_found(id, f"input[{at}]", "It was not kept, or its time is over.")
                 own[at] = found[id]
         return own
+
+
+def failed_entry(entry: Entry) -> Entry:
+    """Returns an entry that nobody will finish as what it is: failed, by a fault of the server."""
+    response = msgspec.json.decode(entry.response, type=dict[str, msgspec.Raw])
+    error = {"code": "server_error", "message": "The process that made this response ended before it was finished."}
+    response |= {"status": msgspec.Raw(b'"failed"'), "error": msgspec.Raw(msgspec.json.encode(error))}
+    return msgspec.structs.replace(entry, status="failed", response=msgspec.Raw(msgspec.json.encode(response)))
 
 
 def owner_of(exchange: Exchange) -> str:

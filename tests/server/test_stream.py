@@ -75,9 +75,10 @@ async def test_a_delta_leaves_in_the_turn_in_which_it_came() -> None:
                 await provider.client.answered.wait()
                 response = provider.client.responses[0]
                 steps, response.steps = response.steps, []
-                while home.pipeline.running and not (run := next(iter(home.pipeline.running)))._pump:
+                run = next(iter(home.pipeline.running))
+                while run._answering is None or run._answering.pump is None:
                     await asyncio.sleep(0)
-                pump = run._pump
+                pump = run._answering.pump
                 assert pump is not None
                 for step in steps:
                     before = len(written)

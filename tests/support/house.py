@@ -12,7 +12,7 @@ import msgspec
 
 from proxy.exchange import Exchange
 from proxy.models import ModelTable
-from proxy.pipeline import Pipeline
+from proxy.pipeline import Pipeline, Settings
 from proxy.providers.provider import Deployment, Provider
 from proxy.server.app import App
 from proxy.server.connection import Server
@@ -110,6 +110,7 @@ async def house(
     keepalive_s: float = 15.0,
     stalled_s: float = 120.0,
     store: ResponseStore | None = None,
+    settings: Settings | None = None,
     **options: Any,
 ) -> AsyncIterator[House]:
     """Runs a server whose model `m` is served by all providers in turn, behind `stages`, route and stream-translate."""
@@ -119,8 +120,8 @@ async def house(
         [watcher, *stages, route or Route(), translate or StreamTranslate(), *below],
         ModelTable(table),
         {one.name: one for one in providers},
-        keepalive_s=keepalive_s,
         store=store,
+        settings=msgspec.structs.replace(settings or Settings(), keepalive_s=keepalive_s),
     )
     await pipeline.start()
     app = App(pipeline, max_body=options.pop("max_body", 1 << 20), **options)
@@ -135,5 +136,5 @@ async def house(
     finally:
         listening.close()
         await server.shutdown(1.0)
-        app.close()
+        await app.close()
         await pipeline.close()

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import secrets
 from typing import TYPE_CHECKING, cast
 
 from .encoder import EncoderOptions, ResponsesEncoder
+from .ids import new_response_id
 from .request import ResponsesRequest
 from .snapshot import Snapshot
 
 if TYPE_CHECKING:
     from ...exchange import Exchange
-
-
-def new_response_id() -> str:
-    """Returns a fresh response id, in OpenAI's form."""
-    return "resp_" + secrets.token_hex(24)
 
 
 def responses_encoder(exchange: Exchange) -> ResponsesEncoder:
@@ -43,6 +38,7 @@ def responses_encoder(exchange: Exchange) -> ResponsesEncoder:
             obfuscation=isinstance(stream_options, dict) and stream_options.get("include_obfuscation") is True,
             done_marker=translate is None or translate.done_marker,
             show_sealed=request.wants("reasoning.encrypted_content"),
-            hold_end=exchange.keeps,
+            hold_end=exchange.keeps or exchange.memory is not None,
+            keep_log=exchange.keeps_log,
         ),
     )

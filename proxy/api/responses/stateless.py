@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def refuse_unserved(request: ResponsesRequest) -> None:
-    """Raises for conversations, background responses and compaction."""
+    """Raises for conversations and compaction."""
     previous = request.value("previous_response_id")
     conversation = request.value("conversation")
     if previous is not None and conversation is not None:
@@ -27,8 +27,6 @@ def refuse_unserved(request: ResponsesRequest) -> None:
     if conversation is not None:
         name = conversation.id if isinstance(conversation, ConversationParam) else conversation
         raise NotFound(f"Conversation with id '{name}' not found.", param="conversation")
-    if request.value("background"):
-        raise invalid.unsupported("background", "Background responses are not served yet: send 'background': false.")
     for index, item in enumerate(request.items):
         path = f"input[{index}]"
         if isinstance(item, CompactionTrigger):

@@ -1,0 +1,30 @@
+"""Ids of responses. Each holds the number of the worker that makes the response, for whoever has to find it there.
+
+Nothing else can be read from an id, and nothing is trusted in one: an invented id names a worker that knows no such
+response.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+
+_FORM = re.compile(r"resp_([0-9a-f]{48})")
+
+
+def new_response_id() -> str:
+    """Returns a fresh response id, in OpenAI's form. The number of this worker is masked by the bytes behind it."""
+    token = secrets.token_bytes(24)
+    number = int(os.environ.get("PENSTOCK_WORKER", "0"))
+    masked = number ^ int.from_bytes(token[2:4], "big")
+    return "resp_" + (masked.to_bytes(2, "big") + token[2:]).hex()
+
+
+def worker_of(id: str) -> int | None:
+    """Returns the number of the worker that made an id; None when it is none of ours."""
+    match = _FORM.fullmatch(id)
+    if match is None:
+        return None
+    token = bytes.fromhex(match[1])
+    return int.from_bytes(token[:2], "big") ^ int.from_bytes(token[2:4], "big")

@@ -1,0 +1,194 @@
+"""One attempt at an answer: a deployment, the stages below `route`, the upstream's answer on its way to the client."""
+
+from __future__ import annotations
+
+import inspect
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from .api.chat.relay import ChatRelay
+from .client_side import ClientSide
+from .errors import BadRequest, ExchangeError, InternalError
+from .exchange import Exchange
+from .providers.provider import Deployment
+from .pump import AsyncPump, Pump
+from .refusal import raise_for_status
+from .reply import Reply
+from .stage import ResponseFilter
+from .translation import AsyncTranslation, Relay, Translation
+from .upstream.client import UpstreamResponse
+
+if TYPE_CHECKING:
+    from .pipeline import Pipeline
+
+_JSON = {"content-type": "application/json"}
+
+
+class Answering:
+    """Gets the answer of one deployment to the client. `filters` are those of the stages, in their order."""
+
+    __slots__ = ("_deployment", "_exchange", "_filters", "_pipeline", "_side", "_streaming", "pump")
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        exchange: Exchange,
+        side: ClientSide,
+        deployment: Deployment,
+        filters: Sequence[ResponseFilter],
+    ) -> None:
+        self._pipeline = pipeline
+        self._exchange = exchange
+        self._side = side
+        self._deployment = deployment
+        self._filters = filters
+        self._streaming = exchange.request.stream
+        self.pump: Pump | None = None
+
+    async def run(self) -> Reply | None:
+        """Asks the upstream; returns its answer, or None when it went to the client as a stream. Raises ExchangeError.
+
+        However it ends, the upstream's connection is free or closed behind it.
+        """
+        exchange = self._exchange
+        provider = self._deployment.provider
+        self._make_request()
+        assert exchange.upstream_request is not None
+        exchange.timing.upstream_sent = time.monotonic()
+        response = await provider.client.send(exchange.upstream_request, provider.timeouts)
+        try:
+            exchange.timing.upstream_head = time.monotonic()
+            exchange.attempts[-1].status = response.status
+            await raise_for_status(provider, response)
+            if self._streaming:
+                await self._stream(response)
+                return None
+            return await self._whole(response)
+        except BaseException:
+            response.close()
+            raise
+
+    def _make_request(self) -> None:
+        """Passes the request on as it is where no stage has translated it; then puts in the stages' headers."""
+        exchange = self._exchange
+        provider = self._deployment.provider
+        if exchange.upstream_request is None:
+            if exchange.request.dialect not in provider.dialects:
+                raise BadRequest(
+                    f'upstream "{provider.name}" does not speak {exchange.request.dialect}, and the pipeline has no '
+                    '"stream-translate" stage to translate'
+                )
+            exchange.upstream_request = provider.passthrough(exchange, self._deployment.model)
+        for name, value in exchange.marks.get("upstream_headers", {}).items():
+            if value is None:
+                exchange.upstream_request.headers.pop(name, None)
+            else:
+                exchange.upstream_request.headers[name] = value
+
+    # --- which way the answer goes
+
+    def _events_filters(self) -> list[ResponseFilter]:
+        """Returns the filters that look at events, in the order in which a response climbs."""
+        return [one for one in reversed(self._filters) if type(one).on_events is not ResponseFilter.on_events]
+
+    @property
+    def _relay(self) -> Callable[[Exchange], ChatRelay] | None:
+        return self._pipeline.dialects[self._exchange.request.dialect].relay
+
+    def _passes_through(self, filters: list[ResponseFilter]) -> bool:
+        """Tells whether bytes can be passed on: same dialect, nobody looks at events, no encoder has spoken yet."""
+        return (
+            not filters
+            and self._relay is not None
+            and self._exchange.request.dialect in self._deployment.provider.dialects
+            and (self._side.encoder is None or not self._side.stream.opened)
+        )
+
+    def _translation(self, filters: list[ResponseFilter]) -> Translation:
+        exchange = self._exchange
+        provider = self._deployment.provider
+        encoder = self._side.get_encoder()
+        encoder.use(exchange.marks.get("tools"), provider.sealer(exchange, self._deployment.model))
+        awaited = any(inspect.iscoroutinefunction(type(one).on_events) for one in filters)
+        kind = AsyncTranslation if awaited else Translation
+        open_client = self._side.open if self._streaming else None
+        return kind(exchange, provider.decoder(exchange), filters, encoder, open_client)
+
+    # --- streamed
+
+    async def _stream(self, response: UpstreamResponse) -> None:
+        exchange, side = self._exchange, self._side
+        filters = self._events_filters()
+        await side.head()
+        came_whole = response.headers.get("content-type", "").startswith("application/json")
+        if not came_whole and self._passes_through(filters):
+            assert self._relay is not None
+            side.bridge = bridge = Relay(exchange, self._relay(exchange))
+            pump = Pump(bridge, side.stream, response, side.write)
+        else:
+            side.bridge = translation = self._translation(filters)
+            if came_whole:
+                body = await response.read(self._pipeline.max_answer_bytes)
+                await self._encode_whole(translation, body, side.write)
+                side.take_outcome()
+                return
+            if isinstance(translation, AsyncTranslation):
+                pump = AsyncPump(translation, side.stream, response, side.write)
+            else:
+                pump = Pump(translation, side.stream, response, side.write)
+            side.open_at(self._pipeline.commit_after_s)
+        self.pump = pump
+        try:
+            timeouts = self._deployment.provider.timeouts
+            await pump.run(first_token_s=timeouts.first_token, is_committed=lambda: exchange.committed)
+        finally:
+            self.pump = None
+        side.take_outcome()
+
+    async def _encode_whole(
+        self, translation: Translation, body: bytes, write: Callable[[bytes], None] | None = None
+    ) -> None:
+        """Takes a whole answer through the filters; raises when they have kept its end."""
+        if isinstance(translation, AsyncTranslation):
+            out = await translation.pass_async(translation.decode_whole(body))
+        else:
+            out = translation.whole(body)
+        if write is not None:
+            write(out)
+        if not translation.done:
+            raise InternalError("A stage of the pipeline has withheld the end of the answer.")
+
+    # --- not streamed
+
+    async def _whole(self, response: UpstreamResponse) -> Reply:
+        exchange, side = self._exchange, self._side
+        filters = self._events_filters()
+        body = await response.read(self._pipeline.max_answer_bytes)
+        if self._passes_through(filters):
+            assert self._relay is not None
+            body, exchange.usage, exchange.outcome = self._relay(exchange).whole(body)
+        else:
+            await self._encode_whole(self._translation(filters), body)
+            encoder = side.get_encoder()
+            exchange.usage, exchange.outcome = encoder.usage, encoder.outcome
+            if encoder.error is not None:
+                raise encoder.error
+            body = encoder.final()
+        exchange.committed = True
+        exchange.timing.first_event = time.monotonic()
+        await side.head()
+        exchange.head_status = 200
+        return Reply(200, body, {**side.headers(), **_JSON})
+
+    def abort(self, error: ExchangeError) -> bool:
+        """Ends an answer that is on its way with an error; False when none is."""
+        if self.pump is None:
+            return False
+        self.pump.abort(error)
+        return True
+
+    def detach(self) -> None:
+        """Goes on although the client, who may have stopped reading, has left."""
+        if self.pump is not None:
+            self.pump.detach(self._side.stream)

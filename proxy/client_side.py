@@ -1,0 +1,240 @@
+"""What the client of one exchange gets: the head, the events that open the stream, bytes, and an end held back.
+
+The client may be one connection, nobody at all (a background response, or one whose client has left), and besides it
+any number of followers that read the event log of the same response.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from .api.responses.encoder import ResponsesEncoder
+from .errors import ExchangeError, InternalError
+from .events import Usage
+from .exchange import Exchange
+from .following import Follower, Nobody, Tee
+from .stage import Head, ResponseFilter
+from .translation import Bridge, Encoder, Relay
+
+if TYPE_CHECKING:
+    from .pump import ClientStream
+
+_log = logging.getLogger("penstock")
+_MAX_HEADER = 1024
+
+
+class ClientSide:
+    """The client's side of one exchange. `on_bug` is told when opening the stream ahead of time has failed.
+
+    The encoder outlives attempts, so that the response keeps its id; `bridge` is that of the last attempt.
+    """
+
+    __slots__ = (
+        "_begun",
+        "_early",
+        "_exchange",
+        "_head_lock",
+        "_headed",
+        "_make_encoder",
+        "_on_bug",
+        "_timers",
+        "bridge",
+        "encoder",
+        "filters",
+        "stream",
+    )
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        stream: ClientStream,
+        make_encoder: Callable[[Exchange], Encoder],
+        on_bug: Callable[[ExchangeError], None],
+    ) -> None:
+        self._exchange = exchange
+        self._make_encoder = make_encoder
+        self._on_bug = on_bug
+        self._begun = False
+        self._headed = False
+        self._head_lock = asyncio.Lock()
+        self._early: asyncio.Task[None] | None = None
+        self._timers: list[asyncio.TimerHandle] = []
+        self.stream = stream
+        self.encoder: Encoder | None = None
+        self.bridge: Bridge | None = None
+        self.filters: list[ResponseFilter] = []  # those that see the head
+
+    def get_encoder(self) -> Encoder:
+        """Returns the exchange's encoder, made at the first call."""
+        if self.encoder is None:
+            self.encoder = self._make_encoder(self._exchange)
+        return self.encoder
+
+    # --- the head
+
+    async def head(self) -> None:
+        """Lets the filters see status and headers of the answer, once an exchange; returns when all have."""
+        async with self._head_lock:
+            if self._headed:
+                return
+            self._headed = True
+            head = Head(200, self._exchange.response_headers)
+            for one in reversed(self.filters):
+                await one.on_head(self._exchange, head)
+
+    def headers(self) -> dict[str, str]:
+        """Returns the headers of the answer as they are now."""
+        exchange = self._exchange
+        headers = {"x-request-id": exchange.id, **exchange.response_headers}
+        if exchange.deployment is not None:
+            headers["x-penstock-upstream"] = exchange.deployment.provider.name
+            headers["x-penstock-upstream-model"] = exchange.deployment.model[:_MAX_HEADER]
+        if exchange.ignored:
+            headers["x-penstock-ignored-params"] = _joined(exchange.ignored)
+        if len(exchange.attempts) > 1:
+            headers["x-penstock-attempts"] = str(len(exchange.attempts))
+        return headers
+
+    def open(self) -> None:
+        """Sends the head and the events that open the stream; another attempt may still be made."""
+        if not self.stream.opened:
+            self.stream.open(self.headers())
+            self._exchange.head_status = 200
+        self.begin()
+
+    def begin(self) -> None:
+        """Sends the events that open the stream, once."""
+        if not self._begun:
+            self._begun = True
+            if not isinstance(self.bridge, Relay):
+                self.stream.write(self.get_encoder().begin())
+
+    def open_at(self, delay_s: float) -> None:
+        """Opens the stream after a while, so that a failure before that can still be an HTTP status."""
+        self._at(delay_s, self._open_waiting)
+
+    def open_early_at(self, delay_s: float) -> None:
+        """Opens the stream after a while even when no upstream has answered by then.
+
+        Else some hop in between might take the silence for death.
+        """
+        self._at(delay_s, self._open_early)
+
+    def _open_early(self) -> None:
+        if not self.stream.opened:
+            self._early = asyncio.get_running_loop().create_task(self._head_and_open())
+
+    async def _head_and_open(self) -> None:
+        try:
+            await self.head()
+        except Exception as error:  # the top of a task
+            _log.error("exchange %s failed", self._exchange.id, exc_info=error)
+            self._on_bug(InternalError("Penstock failed on this request; its log says why."))
+        else:
+            self._open_waiting()
+
+    def _open_waiting(self) -> None:
+        """Opens the stream of an exchange that still waits for its answer."""
+        if self._exchange.outcome is None:
+            self.open()
+
+    def _at(self, delay_s: float, call: Callable[[], None]) -> None:
+        self._timers.append(asyncio.get_running_loop().call_later(delay_s, call))
+
+    # --- bytes and the end
+
+    def write(self, out: bytes) -> None:
+        """Sends bytes to the client. Hot: once a read."""
+        if self._exchange.timing.first_event is None and self._exchange.committed:
+            self._exchange.timing.first_event = time.monotonic()
+        if not self._begun:
+            self.open()
+        self.stream.write(out)
+
+    def queue(self) -> ResponsesEncoder:
+        """Begins a response that waits for its turn; who wants its events follows its log."""
+        encoder = self._responses_encoder()
+        encoder.queue()
+        return encoder
+
+    def follow(self, follower: Follower) -> Callable[[], None]:
+        """Lets one more reader see every write; returns what ends that."""
+        if not isinstance(self.stream, Tee):
+            self.stream = Tee(self.stream)
+        followers = self.stream.followers
+        followers.add(follower)
+        return lambda: followers.discard(follower)
+
+    def detach(self) -> None:
+        """Goes on without the client; those who follow the log stay."""
+        if isinstance(self.stream, Tee):
+            self.stream.client = Nobody()
+        else:
+            self.stream = Nobody()
+
+    def open_response(self) -> bool:
+        """Tells whether a response that is to be kept was begun and has not ended."""
+        return self._exchange.keeps and isinstance(self.encoder, ResponsesEncoder) and not self.encoder.done
+
+    def cancel(self) -> None:
+        """Ends a response as cancelled."""
+        encoder = self._responses_encoder()
+        if self._exchange.request.stream and not self.stream.opened:
+            self.open()
+        out = encoder.cancel(self._exchange.usage)
+        if self.stream.opened:
+            self.begin()
+            self.stream.write(out)
+
+    def _responses_encoder(self) -> ResponsesEncoder:
+        encoder = self.get_encoder()
+        assert isinstance(encoder, ResponsesEncoder)
+        return encoder
+
+    def fail(self, error: ExchangeError) -> None:
+        """Ends an opened stream with an error."""
+        if self.bridge is not None and self._exchange.committed:
+            self.stream.write(self.bridge.fail(error))
+        else:
+            self._begun = True  # the encoder opens it itself
+            self.stream.write(self.get_encoder().fail(error))
+
+    def tell_end(self) -> None:
+        """Sends the end that was held back, once."""
+        if self.encoder is not None and self.stream.opened:
+            self.stream.write(self.encoder.end())
+
+    def take_outcome(self) -> None:
+        """Takes over how the answer has ended."""
+        exchange = self._exchange
+        source = self.bridge.machine if isinstance(self.bridge, Relay) else self.get_encoder()
+        exchange.outcome, exchange.usage, exchange.error = source.outcome, source.usage, source.error
+
+    def estimated_usage(self) -> Usage | None:
+        """Returns what was used, or a guess where the upstream did not get to say it: four characters a token."""
+        source = self.bridge.machine if isinstance(self.bridge, Relay) else self.encoder
+        if source is None or self._exchange.upstream_request is None:
+            return None
+        if source.usage is not None:
+            return source.usage
+        asked = len(self._exchange.upstream_request.body) // 4
+        said = -(-source.output_chars() // 4)
+        return Usage(input_tokens=asked, output_tokens=said, total_tokens=asked + said, estimated=True)
+
+    def finish(self) -> None:
+        """Says that nothing follows."""
+        self.stream.finish()
+        for timer in self._timers:
+            timer.cancel()
+        if self._early is not None:
+            self._early.cancel()
+
+
+def _joined(names: Sequence[str]) -> str:
+    """Returns names as a list that fits in a header; what does not fit is an ellipsis."""
+    text = ", ".join(names)
+    return text if len(text) <= _MAX_HEADER else text[:_MAX_HEADER].rpartition(", ")[0] + ", ..."

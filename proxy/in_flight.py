@@ -1,0 +1,88 @@
+"""The responses that this worker is making now: found by id, and how many of them may be in the background."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from .errors import RateLimited
+from .stores.keeper import owner_of
+
+if TYPE_CHECKING:
+    from .run import Run
+
+
+class InFlight:
+    """Runs by the id of their response. An owner sees its own; any other id is unknown to it."""
+
+    def __init__(self) -> None:
+        self._runs: dict[str, Run] = {}
+
+    def add(self, run: Run) -> None:
+        """Makes a run known under the id of its response."""
+        id = run.exchange.response_id
+        assert id is not None
+        self._runs[id] = run
+
+    def discard(self, run: Run) -> None:
+        """Forgets a run."""
+        id = run.exchange.response_id
+        if id is not None and self._runs.get(id) is run:
+            del self._runs[id]
+
+    def get(self, id: str, owner: str) -> Run | None:
+        """Returns the run that makes a response, or None when the owner has none of that id in flight."""
+        run = self._runs.get(id)
+        return run if run is not None and owner_of(run.exchange) == owner else None
+
+    def __len__(self) -> int:
+        return len(self._runs)
+
+
+class Background:
+    """Room for background responses in one worker: so many run at a time, and so many more wait for their turn."""
+
+    def __init__(self, running: int, waiting: int) -> None:
+        self._most = running + waiting
+        self._slots = asyncio.Semaphore(running)
+        self._inside = 0
+
+    def enter(self) -> Ticket:
+        """Takes a place; raises RateLimited when all are taken."""
+        if self._inside >= self._most:
+            raise RateLimited(
+                f"{self._inside} background responses are running or waiting here, and there may be no more.",
+                retry_after_s=5,
+            )
+        self._inside += 1
+        return Ticket(self)
+
+    async def acquire(self) -> None:
+        """Waits until one more may run."""
+        await self._slots.acquire()
+
+    def release(self, *, ran: bool) -> None:
+        """Gives a place back."""
+        self._inside -= 1
+        if ran:
+            self._slots.release()
+
+
+class Ticket:
+    """One place among the background responses."""
+
+    def __init__(self, background: Background) -> None:
+        self._background = background
+        self._runs = False
+        self._left = False
+
+    async def turn(self) -> None:
+        """Waits for its turn to run."""
+        await self._background.acquire()
+        self._runs = True
+
+    def leave(self) -> None:
+        """Gives the place back; safe to call again."""
+        if not self._left:
+            self._left = True
+            self._background.release(ran=self._runs)

@@ -1,0 +1,52 @@
+"""Between aiohttp's requests and responses and the engine's."""
+
+from __future__ import annotations
+
+import re
+import secrets
+
+from aiohttp import web
+
+from ..exchange import Client
+from ..reply import Reply
+from .stream import header_value
+
+_REQUEST_ID = re.compile(r"[\w.:/=+-]{1,128}", re.ASCII)
+
+Query = dict[str, list[str]]
+"""The values of each name in a query, in their order."""
+
+
+def to_response(request: web.BaseRequest, reply: Reply) -> web.Response:
+    """Returns a reply as aiohttp's response, with the headers that every answer has."""
+    response = web.Response(status=reply.status, body=reply.body)
+    headers = response.headers
+    for name, value in reply.headers.items():
+        headers[name] = header_value(value)
+    headers.setdefault("server", "penstock")
+    headers.setdefault("x-request-id", request_id(request))
+    return response
+
+
+def client_of(request: web.BaseRequest) -> Client:
+    """Returns where a request came from."""
+    return Client(request.remote or "", _lower_headers(request), request.method, request.path)
+
+
+def query_of(request: web.BaseRequest) -> Query:
+    """Returns the query of a request."""
+    return {name: request.query.getall(name) for name in request.query}
+
+
+def request_id(request: web.BaseRequest) -> str:
+    """Returns the client's own id of the request if it is one, else a fresh one."""
+    given = request.headers.get("x-request-id", "")
+    return given if _REQUEST_ID.fullmatch(given) else "req_" + secrets.token_hex(16)
+
+
+def _lower_headers(request: web.BaseRequest) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for name, value in request.headers.items():
+        name = name.lower()
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return headers
