@@ -1,0 +1,322 @@
+"""Conversations in the SQLite file of the responses, shared by all workers of a host."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from .batch_thread import BatchThread
+from .conversation_tables import LEASE_S, Tables, prepare
+from .conversations import (
+    Conversation,
+    ConversationBounds,
+    ConversationFull,
+    ConversationLocked,
+    ItemPage,
+    NoSuchItem,
+)
+from .sqlite_file import Database, OnCorrupt, code
+from .store import StoreFailed
+
+Result = TypeVar("Result")
+
+_log = logging.getLogger("penstock")
+_AT_ONCE = 64
+_RENEW_EVERY_S = LEASE_S / 3
+_AGAIN_S = 1.0
+"""How soon the background tries again when it has failed."""
+_REFUSED = (ConversationLocked, ConversationFull, NoSuchItem)
+_FAILED = (sqlite3.Error, OSError, UnicodeError, OverflowError)
+_LOCKED = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+class _Ask(msgspec.Struct):
+    """Something to be done with the tables; the result is what `work` returns."""
+
+    work: Callable[[Tables], Any]
+    changes: bool
+
+
+class _Leases:
+    """The claims of this process, and when each is to be renewed. The event loop adds and drops, the thread renews."""
+
+    def __init__(self) -> None:
+        self._renew_at: dict[str, list[float]] = {}
+
+    def add(self, token: str) -> None:
+        self._renew_at[token] = [time.monotonic() + _RENEW_EVERY_S]
+
+    def drop(self, token: str) -> None:
+        self._renew_at.pop(token, None)
+
+    def held(self) -> list[tuple[str, list[float]]]:
+        return list(self._renew_at.items())
+
+    def due_s(self) -> float:
+        """Returns in how many seconds the next one is to be renewed."""
+        return min((at for _, (at,) in self.held()), default=float("inf")) - time.monotonic()
+
+    def renew(self, tables: Tables) -> None:
+        now = time.monotonic()
+        due = [(token, moment) for token, moment in self.held() if moment[0] <= now]
+        tables.renew([token for token, _ in due])
+        for _, moment in due:
+            moment[0] = now + _RENEW_EVERY_S
+
+
+class _Handler:
+    """Does what comes together in one transaction, in its order. When that fails, each gets one of its own."""
+
+    def __init__(
+        self,
+        database: Database,
+        bounds: ConversationBounds,
+        leases: _Leases,
+        *,
+        clock: Callable[[], float],
+        sweep_every_s: float,
+    ) -> None:
+        self._database = database
+        self._bounds = bounds
+        self._leases = leases
+        self._clock = clock
+        self._sweep_every_s = sweep_every_s
+        self._next_sweep = 0.0
+        self._resting_failed = False
+
+    def open(self) -> None:
+        self._database.connection()
+
+    def close(self) -> None:
+        self._database.close()
+
+    def run(self, jobs: Sequence[_Ask]) -> list[Any]:
+        done = self._attempt(jobs)
+        if not isinstance(done, StoreFailed):
+            return done
+        if len(jobs) == 1 or _locked(done):
+            return [done] * len(jobs)
+        results = []
+        for job in jobs:
+            alone = self._attempt([job])
+            results.append(alone if isinstance(alone, StoreFailed) else alone[0])
+        return results
+
+    def _attempt(self, jobs: Sequence[_Ask]) -> list[Any] | StoreFailed:
+        """Does all or nothing; returns what came of each, or what went wrong."""
+        changes = any(job.changes for job in jobs)
+        try:
+            with self._tables(changes=changes) as tables:
+                results = [_result(job, tables) for job in jobs]
+                if changes:
+                    self._trim(tables)
+        except StoreFailed as error:
+            return error
+        except _FAILED as error:
+            return self._database.failed(error)
+        return results
+
+    @contextmanager
+    def _tables(self, *, changes: bool) -> Iterator[Tables]:
+        connection = self._database.connection()
+        with self._database.alone() if changes else nullcontext():
+            connection.execute("BEGIN IMMEDIATE" if changes else "BEGIN")
+            try:
+                yield Tables(connection, self._bounds, self._clock())
+                connection.execute("COMMIT")
+            finally:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+
+    def _trim(self, tables: Tables) -> None:
+        removed = tables.trim(_AT_ONCE)
+        if removed:
+            _log.warning("too many conversations: %d that were not changed for the longest time are gone", removed)
+
+    def rest(self) -> float:
+        """Renews the claims of this process, and removes some of what has expired."""
+        try:
+            wait_s = self._tidy()
+        except (*_FAILED, StoreFailed) as error:
+            failed = error if isinstance(error, StoreFailed) else self._database.failed(error)
+            if not self._resting_failed:
+                _log.error("%s; conversations are not tidied until it works again", failed)
+            self._resting_failed = True
+            return _AGAIN_S
+        self._resting_failed = False
+        return wait_s
+
+    def _tidy(self) -> float:
+        """Returns the seconds until there is more to do."""
+        if self._leases.due_s() <= 0:
+            with self._tables(changes=True) as tables:
+                self._leases.renew(tables)
+        if time.monotonic() >= self._next_sweep:
+            removed = self._sweep()
+            self._next_sweep = time.monotonic() + (0.0 if removed == _AT_ONCE else self._sweep_every_s)
+        return max(0.0, min(self._leases.due_s(), self._next_sweep - time.monotonic()))
+
+    def _sweep(self) -> int:
+        with self._tables(changes=False) as tables:
+            if not tables.untidy():
+                return 0  # so that the lock for writing is not taken in vain
+        with self._tables(changes=True) as tables:
+            removed = tables.sweep(_AT_ONCE)
+            self._trim(tables)
+        return removed
+
+
+class SqliteConversations:
+    """Keeps conversations in a file. One thread reads and writes; the event loop touches no disk.
+
+    A claim is a lease that the thread renews, so that those of a killed process end within LEASE_S. `clock` gives Unix
+    seconds; `busy_s` is how long a write waits for that of another process.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        bounds: ConversationBounds | None = None,
+        *,
+        on_corrupt: OnCorrupt = "refuse",
+        clock: Callable[[], float] = time.time,
+        sweep_every_s: float = 30.0,
+        busy_s: float = 5.0,
+    ) -> None:
+        self.path = path
+        self.bounds = bounds or ConversationBounds()
+        self._leases = _Leases()
+        database = Database(path, on_corrupt=on_corrupt, busy_s=busy_s, prepare=prepare)
+        handler = _Handler(database, self.bounds, self._leases, clock=clock, sweep_every_s=sweep_every_s)
+        self._thread: BatchThread[_Ask] = BatchThread("penstock-conversations", handler, patience_s=2 * busy_s)
+
+    async def start(self) -> None:
+        """Opens the file, or makes it; raises StoreFailed."""
+        await self._thread.start()
+
+    async def close(self) -> None:
+        """Writes what is still to be written, lets go of what this process has claimed, and closes the file."""
+        try:
+            for token, _ in self._leases.held():
+                await self.release("", "", token)
+        except StoreFailed as error:
+            _log.error("claims of conversations end by themselves: %s", error)
+        finally:
+            await self._thread.close()
+
+    async def create(self, conversation: Conversation, items: Sequence[msgspec.Raw] = ()) -> None:
+        """Begins a conversation."""
+        kept = [item.copy() for item in items]
+        await self._change(lambda tables: tables.create(conversation, kept), sum(map(len, kept)))
+
+    async def get(self, id: str, owner: str) -> Conversation | None:
+        """Returns a conversation, or None."""
+        if not _writable(id, owner):
+            return None
+        return await self._read(lambda tables: tables.get(id, owner))
+
+    async def set_metadata(self, id: str, owner: str, metadata: msgspec.Raw) -> Conversation | None:
+        """Puts other metadata in the place of what was there; returns the conversation, or None."""
+        if not _writable(id, owner):
+            return None
+        return await self._change(lambda tables: tables.set_metadata(id, owner, metadata), len(metadata))
+
+    async def delete(self, id: str, owner: str) -> bool:
+        """Forgets a conversation and its items; tells whether there was one."""
+        return _writable(id, owner) and await self._change(lambda tables: tables.delete(id, owner))
+
+    async def append(self, id: str, owner: str, items: Sequence[msgspec.Raw]) -> list[msgspec.Raw] | None:
+        """Adds items at the end; returns them as they are kept, or None."""
+        if not _writable(id, owner):
+            return None
+        kept = [item.copy() for item in items]
+        return await self._change(lambda tables: tables.append(id, owner, kept), sum(map(len, kept)))
+
+    async def page(
+        self, id: str, owner: str, *, limit: int, newest_first: bool, after: str | None = None
+    ) -> ItemPage | None:
+        """Returns some items, from behind the item `after` on, or None; raises NoSuchItem."""
+        if not _writable(id, owner):
+            return None
+        if after is not None and not _writable(after):
+            after = ""
+        return await self._read(
+            lambda tables: tables.page(id, owner, limit=limit, newest_first=newest_first, after=after)
+        )
+
+    async def item(self, id: str, owner: str, item_id: str) -> msgspec.Raw | None:
+        """Returns an item, or None."""
+        if not _writable(id, owner, item_id):
+            return None
+        return await self._read(lambda tables: tables.item(id, owner, item_id))
+
+    async def delete_item(self, id: str, owner: str, item_id: str) -> Conversation | None:
+        """Removes an item; returns the conversation, or None when there is none, or no such item."""
+        if not _writable(id, owner, item_id):
+            return None
+        return await self._change(lambda tables: tables.delete_item(id, owner, item_id))
+
+    async def items(self, id: str, owner: str, *, before: Sequence[str] = ()) -> list[msgspec.Raw] | None:
+        """Returns all items, or those in front of the first one that has an id of `before`; or None."""
+        if not _writable(id, owner):
+            return None
+        ids = [one for one in before if _writable(one)]
+        return await self._read(lambda tables: tables.items(id, owner, ids))
+
+    async def claim(self, id: str, owner: str, token: str) -> list[msgspec.Raw] | None:
+        """Becomes its only writer; returns all items, the oldest first, or None."""
+        if not _writable(id, owner):
+            return None
+        self._leases.add(token)
+        try:
+            items = await self._change(lambda tables: tables.claim(id, owner, token))
+        except (ConversationLocked, ConversationFull):
+            self._leases.drop(token)
+            raise
+        if items is None:
+            self._leases.drop(token)
+        return items
+
+    async def release(self, id: str, owner: str, token: str, items: Sequence[msgspec.Raw] = ()) -> bool:
+        """Adds items and lets go of it, in one step; tells whether it is still there.
+
+        When it fails the claim is not renewed any more.
+        """
+        self._leases.drop(token)
+        kept = [item.copy() for item in items]
+        return await self._change(lambda tables: tables.release(id, owner, token, kept), sum(map(len, kept)))
+
+    async def _read(self, work: Callable[[Tables], Result]) -> Result:
+        result: Result = await self._thread.ask(_Ask(work, changes=False))
+        return result
+
+    async def _change(self, work: Callable[[Tables], Result], size: int = 0) -> Result:
+        result: Result = await self._thread.ask(_Ask(work, changes=True), size)
+        return result
+
+
+def _result(job: _Ask, tables: Tables) -> Any:
+    try:
+        return job.work(tables)
+    except _REFUSED as error:
+        return error
+
+
+def _writable(*texts: str) -> bool:
+    """Tells whether texts can be in the database at all: a path may hold bytes that are no UTF-8."""
+    try:
+        "".join(texts).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _locked(error: StoreFailed) -> bool:
+    return error.__cause__ is not None and code(error.__cause__) in _LOCKED
