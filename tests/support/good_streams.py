@@ -39,7 +39,7 @@ def blank_response(**changes: Any) -> dict[str, Any]:
 class Script:
     """Writes one stream. Numbers, indexes and final items are filled in as the script goes."""
 
-    def __init__(self, *, queued: bool = False) -> None:
+    def __init__(self, *, queued: bool = False, begun: bool = True) -> None:
         self.events: list[Event] = []
         self.output: list[dict[str, Any]] = []
         self.response = blank_response(background=queued)
@@ -49,8 +49,9 @@ class Script:
             self._snapshot("queued")
         else:
             self._snapshot("created")
-        self.response["status"] = "in_progress"
-        self._snapshot("in_progress")
+        if begun:
+            self.response["status"] = "in_progress"
+            self._snapshot("in_progress")
 
     def say(self, kind: str, **fields: Any) -> None:
         """Adds one event; `kind` without `response.` but for `error`."""
@@ -156,9 +157,13 @@ class Script:
                 item["status"] = "incomplete"
         return self._end("failed", error={"code": "server_error", "message": "it broke"})
 
-    def _end(self, status: str, **changes: Any) -> list[Event]:
-        self.response.update(changes, status=status, output=self.output)
-        self._snapshot(status)
+    def cancel(self) -> list[Event]:
+        """Ends because nobody wants the rest; items still in progress stay so."""
+        return self._end("incomplete", status="cancelled")
+
+    def _end(self, kind: str, **changes: Any) -> list[Event]:
+        self.response.update({"status": kind, **changes}, output=self.output)
+        self._snapshot(kind)
         return self.events
 
 
@@ -262,5 +267,21 @@ def _broken() -> dict[str, list[Event]]:
     return found
 
 
-GOOD: dict[str, list[Event]] = {**_finished(), **_calls(), **_broken()}
+def _cancelled() -> dict[str, list[Event]]:
+    script = Script(queued=True, begun=False)
+    found = {"cancelled while it waited": script.cancel()}
+    script = Script()
+    script.part(_message(script), TEXT, ["so", " far"], closed=False)
+    found["cancelled in a text"] = script.cancel()
+    script = Script()
+    index = _message(script)
+    script.part(index, TEXT, ["all"])
+    script.done(index)
+    _filled(script, "get", '{"a')
+    _filled(script, "put")
+    found["cancelled in two calls"] = script.cancel()
+    return found
+
+
+GOOD: dict[str, list[Event]] = {**_finished(), **_calls(), **_broken(), **_cancelled()}
 """The streams by name, as lists of payloads."""

@@ -35,6 +35,8 @@ __all__ = [
 OPENINGS = ("response.created", "response.queued", "response.in_progress")
 CHANGES = {"status", "completed_at", "output", "usage", "error", "incomplete_details", "service_tier", "moderation"}
 CLOSING = (".done",)
+OPEN_AT_THE_END = {"failed": "incomplete", "cancelled": "in_progress"}
+"""What items are said to be that were open when the response ended so."""
 
 
 @dataclass
@@ -210,17 +212,19 @@ class _Judge:
         kind, final = event["type"], event["response"]
         if self.seen[-1] != "error" and kind == "response.failed":
             raise GrammarViolation(f"{where}: without an error event directly before it")
-        if "response.in_progress" not in self.seen and kind != "response.failed":
+        cancelled = kind == "response.incomplete" and final.get("status") == "cancelled"
+        waited = cancelled and "response.queued" in self.seen
+        if "response.in_progress" not in self.seen and kind != "response.failed" and not waited:
             raise GrammarViolation(f"{where}: without response.in_progress")
         if "response.queued" not in self.seen and self.first and self.first["status"] == "queued":
             raise GrammarViolation(f"{where}: a queued response, but no response.queued")
         self._snapshot(where, final)
-        if final["status"] != kind.removeprefix("response."):
+        if final["status"] != kind.removeprefix("response.") and not cancelled:
             raise GrammarViolation(f"{where}: status {final['status']!r}")
         if len(final["output"]) != len(self.items):
             raise GrammarViolation(f"{where}: {len(final['output'])} items, but the stream had {len(self.items)}")
         for item, last in zip(self.items, final["output"], strict=True):
-            item.check_final(f"{where}.output[{item.index}]", last, kind)
+            item.check_final(f"{where}.output[{item.index}]", last, OPEN_AT_THE_END.get(final["status"]))
         check_truth(where, final, self.profile)
         if self.closing != sorted(self.closing) and kind != "response.failed":
             raise GrammarViolation(f"{where}: items closed in the order {self.closing}")
@@ -263,8 +267,12 @@ def check_truth(where: str, final: dict[str, Any], profile: Profile = STRICT) ->
     statuses = [item.get("status", "completed") for item in final["output"] if item.get("type") in shapes.ITEMS]
     if "in_progress" in statuses and status in ("completed", "incomplete", "failed"):
         raise GrammarViolation(f"{where}: an item in progress in a response that is {status}")
-    if "incomplete" in statuses and status == "completed":
-        raise GrammarViolation(f"{where}: an incomplete item in a completed response")
+    if "incomplete" in statuses and status not in ("incomplete", "failed"):
+        raise GrammarViolation(f"{where}: an incomplete item in a response that is {status}")
+    if status == "queued" and final["output"]:
+        raise GrammarViolation(f"{where}: items in a response that waits")
+    if status in ("queued", "in_progress") and final.get("usage") is not None:
+        raise GrammarViolation(f"{where}: usage in a response that is {status}")
     if status == "incomplete" and final["incomplete_details"]["reason"] == "max_output_tokens" and final["output"]:
         last = final["output"][-1]
         if last["type"] in ("message", "reasoning") and last.get("status", "incomplete") != "incomplete":
@@ -292,7 +300,7 @@ def _check_nothing_empty(where: str, item: dict[str, Any]) -> None:
     parts = (item.get("content") or []) + (item.get("summary") or [])
     if any(not (part.get("text") or part.get("refusal")) for part in parts):
         raise GrammarViolation(f"{where}: an empty part")
-    hollow = not parts and "encrypted_content" not in item and item.get("status") != "incomplete"
+    hollow = not parts and "encrypted_content" not in item and item.get("status", "completed") == "completed"
     if (item["type"] == "message" and not parts) or (item["type"] == "reasoning" and hollow):
         raise GrammarViolation(f"{where}: nothing in it")
     if item["type"] == "function_call" and item.get("status") == "completed" and not item["arguments"]:

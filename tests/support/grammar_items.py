@@ -242,18 +242,18 @@ class Item:
             name = "arguments" if self.kind == "function_call" else "input"
             self._same(where, f"the {name}", item[name], self.text)
 
-    def check_final(self, where: str, item: Any, terminal: str) -> None:
-        """Checks the item of the terminal snapshot against what the stream said of it."""
+    def check_final(self, where: str, item: Any, if_open: str | None) -> None:
+        """Checks the item of the terminal snapshot against what the stream said of it; `if_open` is its status then."""
         shapes.item(where, item, self.profile)
         if self.done is not None:
             ignored = {"encrypted_content"} if self.profile.sealed_changes else set()
             same = {name: value for name, value in item.items() if name not in ignored}
             self._same(where, "the item", same, {k: v for k, v in self.done.items() if k not in ignored})
             return
-        if terminal != "response.failed":
+        if if_open is None:
             raise GrammarViolation(f"{where}: {self.id} was never done")
-        if item.get("status") != "incomplete":
-            raise GrammarViolation(f"{where}: {self.id} was open at the failure but is {item.get('status')!r}")
+        if item.get("status") != if_open:
+            raise GrammarViolation(f"{where}: {self.id} was open at the end but is {item.get('status')!r}")
         if any(not part.pieces for part in self.parts + self.summary):
             raise GrammarViolation(f"{where}: an empty part in {self.id}")
         self._check_constant(where, item)

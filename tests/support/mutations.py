@@ -24,7 +24,7 @@ class Mutation(NamedTuple):
 
 INDEXES = ("output_index", "content_index", "summary_index", "annotation_index")
 TEXTS = ("delta", "text", "refusal", "arguments", "input", "name", "code", "message")
-STATUSES = ("in_progress", "completed", "incomplete", "failed", "queued")
+STATUSES = ("in_progress", "completed", "incomplete", "failed", "queued", "cancelled")
 UNKNOWN = "altered"
 
 
