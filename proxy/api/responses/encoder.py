@@ -168,6 +168,7 @@ class ResponsesEncoder:
     def encode(self, events: Sequence[Event]) -> bytes:
         """Returns the bytes for events, often one text delta. Hot: once a read."""
         out: list[bytes] = []
+        writer = self._writer
         log = self._log_entries
         for event in events:
             part = self._flow
@@ -177,8 +178,8 @@ class ResponsesEncoder:
                     part.texts.append(text)
                     if log is not None:
                         log.append(text)  # the part's template is in force
-                    number = self._writer.next
-                    self._writer.next = number + 1
+                    number = writer.next
+                    writer.next = number + 1
                     out.append(part.template % (number, _encode(text)))
             elif self._final is None:
                 _HANDLERS[type(event)](self, event, out)
@@ -405,7 +406,12 @@ class ResponsesEncoder:
                 fields["obfuscation"] = padding(text)
             out.append(self._writer.event(part.grammar.delta, fields))
         else:
-            out.append(self._writer.delta(part.template, text))
+            writer = self._writer  # as `delta` of it does, without the call
+            if writer.log is not None:
+                writer.log.delta(part.template, text)
+            number = writer.next
+            writer.next = number + 1
+            out.append(part.template % (number, _encode(text)))
 
     def _close_part(self, out: list[bytes]) -> None:
         part = self._part

@@ -79,6 +79,11 @@ class EventLog:
             self._starts.append(len(self.entries))
             self._templates.append(template)
 
+    def delta(self, template: bytes, text: str) -> None:
+        """Takes a delta by its template and its text."""
+        self.use(template)
+        self.entries.append(text)
+
     def hold(self, type: str, response: bytes) -> None:
         """Takes the terminal event. It is stored with the log, but not read before its `release`."""
         self._held = (type, response)

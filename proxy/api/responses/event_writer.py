@@ -31,12 +31,9 @@ class EventWriter:
 
     def delta(self, template: bytes, text: str) -> bytes:
         """Returns a delta event by its template."""
-        number = self.next
-        self.next = number + 1
         if self.log is not None:
-            self.log.use(template)
-            self.log.entries.append(text)
-        return template % (number, _encode(text))
+            self.log.delta(template, text)
+        return template % (self._take(), _encode(text))
 
     def snapshot(self, type: str, response: bytes) -> bytes:
         """Returns an event of the life cycle, with the Response as JSON."""

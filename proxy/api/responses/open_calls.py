@@ -66,7 +66,12 @@ class OpenCalls:
             self._show(call, text, out)
         else:
             call.shown.append(text)
-            out.append(self._writer.delta(call.template, text))
+            writer = self._writer  # as `delta` of it does, without the call
+            if writer.log is not None:
+                writer.log.delta(call.template, text)
+            number = writer.next
+            writer.next = number + 1
+            out.append(call.template % (number, _encode(text)))
 
     def close_whole(self, out: list[bytes]) -> None:
         """Closes the call that grew last, if its arguments are complete: something else follows."""
