@@ -7,7 +7,7 @@ the decoder chooses, unique within the response.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import msgspec
 
@@ -53,6 +53,14 @@ class Annotation(Event):
     """
 
     annotation: dict[str, Any]
+
+
+class MessageStart(Event):
+    """A message begins, told by upstreams that have several in one answer. `phase` says what it is for, if anything:
+    `commentary` or `final_answer`.
+    """
+
+    phase: str | None = None
 
 
 class OutputItem(Event):
@@ -107,5 +115,40 @@ class UpstreamFailed(Event, gc=True):
     error: ExchangeError
 
 
-OUTPUT_EVENTS = (TextDelta, ReasoningDelta, Refusal, ToolCallStart, Annotation, OutputItem)
+class PassedItem(Protocol):
+    """An output item that is passed on: its place, and what is known of it so far."""
+
+    index: int
+    final: msgspec.Raw | None
+
+    def to_dict(self, status: Literal["in_progress", "completed", "incomplete"]) -> dict[str, Any]:
+        """Returns the item as far as it was told, with that status."""
+
+    def chars(self) -> int:
+        """Returns how many characters the model wrote for it."""
+
+
+class Passed(Event):
+    """One event of an upstream that speaks the Responses API, to be passed on to a client that does.
+
+    `data` is its JSON as it came, in which only `number`, its sequence number there, may have to be another; without
+    it `fields` are all fields but type and number. `text` is the piece of a delta. Comes only where no filter looks.
+    """
+
+    type: str
+    item: PassedItem
+    data: bytes | None = None
+    number: int | None = None
+    fields: dict[str, Any] | None = None
+    text: str = ""
+
+
+class PassedResponse(Event):
+    """What the Response object of such an upstream says, field by field: as it was created, then as it ended."""
+
+    fields: dict[str, msgspec.Raw]
+    ended: bool = False
+
+
+OUTPUT_EVENTS = (TextDelta, ReasoningDelta, Refusal, ToolCallStart, Annotation, OutputItem, Passed)
 """Events that show the client a part of the answer: after the first of them nothing is retried."""

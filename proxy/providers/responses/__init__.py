@@ -1,0 +1,1 @@
+"""The wire of upstreams that speak the Responses API."""

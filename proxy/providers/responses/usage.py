@@ -1,0 +1,34 @@
+"""Reads the usage object of the Responses API into the neutral `Usage`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...events import Usage
+
+
+def usage_from_responses(usage: dict[str, Any]) -> Usage:
+    """Returns the neutral usage of a `usage` object; absent or malformed counts are 0."""
+    input_details = _object(usage, "input_tokens_details")
+    output_details = _object(usage, "output_tokens_details")
+    asked, said = _count(usage, "input_tokens"), _count(usage, "output_tokens")
+    return Usage(
+        input_tokens=asked,
+        output_tokens=said,
+        cached_tokens=_count(input_details, "cached_tokens"),
+        cache_write_tokens=_count(input_details, "cache_write_tokens"),
+        reasoning_tokens=_count(output_details, "reasoning_tokens"),
+        total_tokens=_count(usage, "total_tokens") or asked + said,
+    )
+
+
+def _object(usage: dict[str, Any], name: str) -> dict[str, Any]:
+    value = usage.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def _count(usage: dict[str, Any], name: str) -> int:
+    value = usage.get(name)
+    if isinstance(value, float) and value.is_integer():
+        return max(0, int(value))
+    return max(0, value) if isinstance(value, int) and not isinstance(value, bool) else 0
