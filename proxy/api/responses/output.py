@@ -43,6 +43,15 @@ class Output:
         self._chars += item.chars()
         return shown
 
+    def place(self) -> None:
+        """Keeps the next place for an item that is told by others."""
+        self._finished.append(None)
+
+    def put(self, index: int, shown: bytes, chars: int) -> None:
+        """Takes the final form of such an item, as JSON, and how many characters the model wrote for it."""
+        self._finished[index] = shown
+        self._chars += chars
+
     def chars(self) -> int:
         """Returns how many characters the model produced in the items that are finished."""
         return self._chars

@@ -9,6 +9,20 @@ import msgspec
 from ...events import Usage
 
 _encode = msgspec.json.encode
+_decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+_OWN = frozenset(
+    (
+        # what a response is to its client, whoever answers
+        "background", "completed_at", "conversation", "created_at", "error", "id", "incomplete_details",
+        "instructions", "max_output_tokens", "metadata", "model", "object", "output", "output_text",
+        "previous_response_id", "prompt_cache_key", "safety_identifier", "service_tier", "status", "store",
+        "tool_choice", "tools", "usage", "user",
+    )
+)  # fmt: skip
+_OBJECTS = frozenset(("reasoning", "text"))
+_KNOWN_LATE = frozenset(("content_filters", "moderation"))
+"""What an upstream's Response says only when it has ended."""
 
 
 class Snapshot:
@@ -27,6 +41,22 @@ class Snapshot:
         self._head = _encode({"id": response_id, "object": "response", "created_at": created_at})[:-1]
         # JSON of the client's own may have line ends between its tokens; the data of an event is one line
         self._rest = _encode(rest)[1:].translate(None, b"\r\n")
+
+    def adopt(self, fields: dict[str, msgspec.Raw], *, ended: bool = False) -> None:
+        """Takes over what an upstream's Response says of itself: the settings in force, and fields of its own.
+
+        Whose response it is, and what its client has asked for, stays. Of one that has `ended` only that is taken over
+        which could not be known before: a stream's snapshots agree in all else.
+        """
+        news = {name: raw for name, raw in fields.items() if name not in _OWN and raw != b"null"}
+        if ended:
+            news = {name: raw for name, raw in news.items() if name in _KNOWN_LATE}
+        if not news:
+            return
+        rest = _decode_fields(b"{" + self._rest)
+        for name in _OBJECTS & news.keys():
+            news[name] = _completed(rest.get(name), news[name])
+        self._rest = _encode({**rest, **news})[1:].translate(None, b"\r\n")
 
     def render(
         self,
@@ -63,6 +93,16 @@ class Snapshot:
                 self._rest,
             )
         )
+
+
+def _completed(ours: msgspec.Raw | None, theirs: msgspec.Raw) -> msgspec.Raw:
+    """Returns an object of the upstream's, with our values for what it leaves out or null."""
+    try:
+        fields = _decode_fields(ours) if ours is not None else {}
+        said = {name: raw for name, raw in _decode_fields(theirs).items() if raw != b"null"}
+    except msgspec.DecodeError:
+        return ours if ours is not None else msgspec.Raw(b"null")
+    return msgspec.Raw(_encode({**fields, **said}))
 
 
 def usage_object(usage: Usage) -> dict[str, Any]:
