@@ -17,12 +17,17 @@ from ..reply import Reply
 from ..request import Dialect
 from .body import IDLE_S, read_body
 from .catalog import Catalog
-from .http import client_of, request_id, to_response
+from .conversation_routes import ConversationRoutes
+from .conversations import Conversations
+from .http import client_of, is_upgrade, request_id, to_response
 from .keepalive import KeepAlive
 from .kept import KeptResponses
 from .peers import Peers
 from .response_routes import FROM_PEER, ResponseRoutes
+from .running import Running
 from .stream import EventStream
+from .websocket import WebSockets
+from .websocket_connection import SocketOptions
 
 _log = logging.getLogger("penstock")
 
@@ -34,7 +39,7 @@ class App:
 
     Paths are served with and without `/v1`. `max_body` and `max_head` (all headers together) are in bytes.
     `max_streams` is how many exchanges run at a time; None is no limit. `body_idle_s` is how long the next piece of a
-    request's body may take.
+    request's body may take, `websocket_s` how long a WebSocket may live.
     """
 
     def __init__(
@@ -45,12 +50,12 @@ class App:
         max_head: int = 64 * 1024,
         max_streams: int | None = None,
         body_idle_s: float = IDLE_S,
+        websocket_s: float = 3600.0,
         peers: Peers | None = None,
     ) -> None:
         self._pipeline = pipeline
         self._max_body = max_body
         self._max_head = max_head
-        self._max_streams = max_streams
         self._body_idle_s = body_idle_s
         self._keepalive = KeepAlive(pipeline.keepalive_s)
         self._catalog = Catalog(pipeline.models, int(time.time()))
@@ -59,14 +64,18 @@ class App:
         if pipeline.store is not None:
             kept = KeptResponses(pipeline.store, pipeline.keeper, pipeline.in_flight)
             self._responses = ResponseRoutes(kept, self._authenticate, self._keepalive, self._peers)
+        self._conversations: ConversationRoutes | None = None
+        if pipeline.store is not None and pipeline.conversations is not None:
+            conversations = Conversations(pipeline.conversations, pipeline.store)
+            self._conversations = ConversationRoutes(conversations, self._authenticate, self._read)
         self._draining = False
         self._cut: Overloaded | None = None
         self._reading: set[asyncio.Task[Any]] = set()
-        self._open = 0
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._running = Running(max_streams)
+        options = SocketOptions(max_message=max_body, life_s=websocket_s, ping_s=pipeline.keepalive_s)
+        self._websockets = WebSockets(pipeline, self._running, options)
         self._routes: dict[str, dict[str, Handler]] = {
-            "/responses": {"POST": self._answers("responses")},
+            "/responses": {"POST": self._answers("responses"), "GET": self._websocket},
             "/chat/completions": {"POST": self._answers("chat")},
             "/models": {"GET": self._models},
             "/healthz": {"GET": self._healthz},
@@ -91,19 +100,21 @@ class App:
             )
         handler = methods.get("GET" if request.method == "HEAD" else request.method)
         if handler is None:
-            return self._wrong_method(request, path, methods)
+            return self._wrong_method(request, methods)
         return await handler(request)
 
     def drain(self) -> None:
         """Stops being ready; running exchanges go on."""
         self._draining = True
+        self._websockets.drain()
 
     async def drained(self, timeout_s: float) -> bool:
         """Waits until nothing runs any more; tells whether that came about in time."""
         try:
             async with asyncio.timeout(timeout_s):
-                await self._idle.wait()
+                await self._running.none()
                 await self._pipeline.idle()
+                await self._websockets.closed()
         except TimeoutError:
             return False
         return True
@@ -111,6 +122,7 @@ class App:
     def cut_off(self) -> None:
         """Ends what is still running with an error that says why; what comes now, or is still coming, gets it too."""
         self._cut = Overloaded("The server is shutting down.", code="server_error", retry_after_s=1)
+        self._websockets.cut_off(self._cut)
         self._pipeline.abort_all(self._cut)
         for reading in self._reading:
             reading.cancel()
@@ -129,14 +141,8 @@ class App:
         """Returns the handler of a dialect's requests for an answer."""
 
         async def answer(request: web.BaseRequest) -> web.StreamResponse:
-            self._open += 1
-            self._idle.clear()
-            try:
+            with self._running:
                 return await self._answer(request, dialect)
-            finally:
-                self._open -= 1
-                if not self._open:
-                    self._idle.set()
 
         return answer
 
@@ -144,8 +150,7 @@ class App:
         exchange = Exchange(request_id(request), client_of(request), None)
         stream = EventStream(request, self._keepalive)
         try:
-            if self._max_streams is not None and self._open > self._max_streams:
-                raise Overloaded(f"This server answers {self._max_streams} requests at a time.", retry_after_s=1)
+            self._running.check()
             body = await self._read(request)
             exchange.request = self._pipeline.dialects[dialect].request.parse(body)
         except ExchangeError as error:
@@ -158,6 +163,11 @@ class App:
         finally:
             stream.drop()
         return stream if reply is None else to_response(request, reply)
+
+    async def _websocket(self, request: web.BaseRequest) -> web.StreamResponse:
+        if is_upgrade(request):
+            return await self._websockets.handle(request)
+        return self._wrong_method(request, {"POST": self._websocket})
 
     async def _read(self, request: web.BaseRequest) -> bytes:
         """Returns the body; raises what `read_body` does, or Overloaded when the server was cut off meanwhile."""
@@ -185,6 +195,8 @@ class App:
             return {"GET": lambda request: self._aside(request, lambda exchange: self._model(model, exchange))}
         if path.startswith("/responses/") and self._responses is not None:
             return self._responses.find(path.removeprefix("/responses/"))
+        if path.startswith("/conversations") and self._conversations is not None:
+            return self._conversations.find(path.removeprefix("/conversations"))
         return None
 
     async def handle_from_peer(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -222,8 +234,8 @@ class App:
             return to_response(request, Reply.json({"status": "draining"}, 503))
         return to_response(request, Reply.json({"status": "ready"}))
 
-    def _wrong_method(self, request: web.BaseRequest, path: str, methods: dict[str, Handler]) -> web.StreamResponse:
-        if request.method == "GET" and request.headers.get("upgrade", "").lower() == "websocket":
+    def _wrong_method(self, request: web.BaseRequest, methods: dict[str, Handler]) -> web.StreamResponse:
+        if is_upgrade(request):
             error = UpgradeRequired("WebSocket is not served here: use HTTP.", code="websocket_unsupported")
             reply = Reply.from_error(error)
         else:

@@ -22,12 +22,13 @@ class _BrokenBody(web.RequestPayloadError, TimeoutError):
 
 class Connection(RequestHandler):
     """One client connection. `on_pause` and `on_resume` are called when its client stops and starts reading.
+    `received` is how many bytes have come.
 
     A client that has read nothing for `stalled_s` although there is something to read is dropped, whatever is being
     sent to it; that cancels its handler.
     """
 
-    __slots__ = ("_last_body", "_leaving", "_stall", "_stalled_s", "_unread", "on_pause", "on_resume")
+    __slots__ = ("_last_body", "_leaving", "_stall", "_stalled_s", "_unread", "on_pause", "on_resume", "received")
 
     def __init__(self, *args: Any, stalled_s: float = 120.0, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -38,6 +39,7 @@ class Connection(RequestHandler):
         self._unread = 0
         self._leaving = False
         self._last_body: StreamReader | None = None
+        self.received = 0
 
     def pause_writing(self) -> None:
         """The client does not keep up: tells the stream's source to stop."""
@@ -81,6 +83,7 @@ class Connection(RequestHandler):
 
         aiohttp only puts the fault behind the requests that wait, where nobody comes to see it.
         """
+        self.received += len(data)
         before = len(self._messages)
         super().data_received(data)
         if len(self._messages) > before:

@@ -25,7 +25,14 @@ def to_response(request: web.BaseRequest, reply: Reply) -> web.Response:
         headers[name] = header_value(value)
     headers.setdefault("server", "penstock")
     headers.setdefault("x-request-id", request_id(request))
+    if is_upgrade(request):
+        response.force_close()  # what follows it on the connection would not be read as HTTP
     return response
+
+
+def is_upgrade(request: web.BaseRequest) -> bool:
+    """Tells whether a request wants a WebSocket."""
+    return request.method == "GET" and request.headers.get("upgrade", "").strip().lower() == "websocket"
 
 
 def client_of(request: web.BaseRequest) -> Client:

@@ -73,17 +73,17 @@ async def test_wrong_paths_and_methods_are_json_errors(method: str, path: str, s
     assert error["type"] == "invalid_request_error"
 
 
-async def test_a_websocket_upgrade_is_told_to_use_http() -> None:
+async def test_a_websocket_upgrade_where_none_is_served_is_told_to_use_http() -> None:
     async with house(hello()) as home:
-        headers = {
-            "connection": "Upgrade",
-            "upgrade": "websocket",
-            "sec-websocket-version": "13",
-            "sec-websocket-key": "x",
-        }
-        async with home.session.get(home.url + "/responses", headers=headers) as response:
-            assert response.status == 426
-            error_of(await response.read())
+        head = (
+            b"GET /v1/chat/completions HTTP/1.1\r\nhost: x\r\nconnection: Upgrade\r\nupgrade: websocket\r\n"
+            b"sec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+        )
+        answer = await raw(home, head)  # until the server closes: it reads no more HTTP there
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 426 ")
+    assert b"connection: close" in head.lower()
+    error_of(body)
 
 
 @pytest.mark.parametrize("path", ["/responses", "/v1/responses", "/v1/responses/"])
@@ -237,7 +237,7 @@ async def test_a_body_that_is_no_http_in_its_middle_is_a_json_error(cut: int) ->
         for _ in range(cut):
             await asyncio.sleep(0)
         if cut == 3:
-            while not home.app._open:
+            while not home.app._running.count:
                 await asyncio.sleep(0)
         writer.write(b"nonsense\r\n")
         async with asyncio.timeout(5):
@@ -267,7 +267,7 @@ async def test_a_client_that_leaves_with_half_its_request_is_told_of() -> None:
         _, writer = await asyncio.open_connection("127.0.0.1", home.port)
         writer.write(b"POST /v1/responses HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{")
         async with asyncio.timeout(5):
-            while not home.app._open:
+            while not home.app._running.count:
                 await asyncio.sleep(0)
         writer.transport.abort()
         exchange = await home.settled()

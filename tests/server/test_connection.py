@@ -97,7 +97,7 @@ async def test_an_idle_connection_closes_when_the_server_leaves_and_a_busy_one_b
         async with asyncio.timeout(5):
             await idle.readuntil(b"}")
             await busy.readuntil(b'"delta":"x"')
-            while home.app._open < 2:
+            while home.app._running.count < 2:
                 await asyncio.sleep(0)
             home.server.pre_shutdown()
             assert await idle.read() == b""

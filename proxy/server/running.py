@@ -1,0 +1,36 @@
+"""How many exchanges a worker serves now, however their requests came."""
+
+from __future__ import annotations
+
+import asyncio
+from types import TracebackType
+
+from ..errors import Overloaded
+
+
+class Running:
+    """Counts what runs: `with running:` around each. `at_most` is how many may; None is no limit."""
+
+    def __init__(self, at_most: int | None = None) -> None:
+        self._at_most = at_most
+        self._none = asyncio.Event()
+        self._none.set()
+        self.count = 0
+
+    def __enter__(self) -> None:
+        self.count += 1
+        self._none.clear()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.count -= 1
+        if not self.count:
+            self._none.set()
+
+    def check(self) -> None:
+        """Raises Overloaded when more run than may, the one that asks among them."""
+        if self._at_most is not None and self.count > self._at_most:
+            raise Overloaded(f"This server answers {self._at_most} requests at a time.", retry_after_s=1)
+
+    async def none(self) -> None:
+        """Returns when nothing runs."""
+        await self._none.wait()
