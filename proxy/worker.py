@@ -41,6 +41,7 @@ class Worker:
         self._config = config
         self._listener = listener
         self._ready = ready
+        self._peers_listening: asyncio.Server | None = None  # closed when nobody refers to it
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
         self._echo_s = _ECHO_S if supervised else 0.0
@@ -57,6 +58,7 @@ class Worker:
             max_body=int(limits.body),
             max_head=int(limits.header),
             max_streams=limits.max_streams,
+            websocket_s=float(limits.websocket),
             peers=peers,
         )
         try:
@@ -66,7 +68,7 @@ class Worker:
             listening = await loop.create_server(server, sock=self._listener, backlog=_BACKLOG)
             if peers.own_socket is not None:
                 peers.own_socket.unlink(missing_ok=True)
-                await loop.create_unix_server(for_peers, peers.own_socket, backlog=_BACKLOG)
+                self._peers_listening = await loop.create_unix_server(for_peers, peers.own_socket, backlog=_BACKLOG)
             # what was made until now lives as long as the process: the collector need not look at it again
             gc.collect()
             gc.freeze()

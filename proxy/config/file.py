@@ -33,6 +33,12 @@ class Limits(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=Tr
     drain: Annotated[
         Duration, Meta(description="How long running streams may go on after the server was told to stop.")
     ] = Duration(600)
+    websocket: Annotated[
+        Duration,
+        Meta(
+            description="How long a WebSocket may be open before its client is told to open a new one; 0 serves none."
+        ),
+    ] = Duration(3600)
     max_streams: Annotated[
         Annotated[int, Meta(ge=1)] | None, Meta(description="How many requests one worker serves at a time.")
     ] = None

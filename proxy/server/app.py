@@ -39,7 +39,7 @@ class App:
 
     Paths are served with and without `/v1`. `max_body` and `max_head` (all headers together) are in bytes.
     `max_streams` is how many exchanges run at a time; None is no limit. `body_idle_s` is how long the next piece of a
-    request's body may take, `websocket_s` how long a WebSocket may live.
+    request's body may take, `websocket_s` how long a WebSocket may live (0: none is served).
     """
 
     def __init__(
@@ -75,12 +75,14 @@ class App:
         options = SocketOptions(max_message=max_body, life_s=websocket_s, ping_s=pipeline.keepalive_s)
         self._websockets = WebSockets(pipeline, self._running, options)
         self._routes: dict[str, dict[str, Handler]] = {
-            "/responses": {"POST": self._answers("responses"), "GET": self._websocket},
+            "/responses": {"POST": self._answers("responses")},
             "/chat/completions": {"POST": self._answers("chat")},
             "/models": {"GET": self._models},
             "/healthz": {"GET": self._healthz},
             "/readyz": {"GET": self._readyz},
         }
+        if websocket_s:
+            self._routes["/responses"]["GET"] = self._websocket
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answers one request."""
