@@ -12,11 +12,15 @@ from proxy.events import Event, Finish, ToolCallDelta, ToolCallStart
 from tests.support.grammar import Checked, check_stream
 from tests.support.machines import CREATED_AT, ECHO, RESPONSE_ID, Forms
 
+TEXT_PART = ["content_part.added", "output_text.delta", "output_text.done", "content_part.done"]
+MESSAGE = ["output_item.added", *TEXT_PART, "output_item.done"]
+"""The events of a message of one delta."""
 
-def encoder(*, tools: Any = None, seal: Any = None, **options: Any) -> ResponsesEncoder:
-    """Returns an encoder with fixed ids and a fixed clock."""
+
+def encoder(*, tools: Any = None, seal: Any = None, background: bool = False, **options: Any) -> ResponsesEncoder:
+    """Returns an encoder with fixed ids and a fixed clock. Only what runs in the `background` may wait."""
     return ResponsesEncoder(
-        Snapshot(ECHO, response_id=RESPONSE_ID, created_at=CREATED_AT, model="m"),
+        Snapshot({**ECHO, "background": background}, response_id=RESPONSE_ID, created_at=CREATED_AT, model="m"),
         options=EncoderOptions(**options),
         tools=Forms(tools) if isinstance(tools, dict) else tools,
         seal=seal,
@@ -51,3 +55,13 @@ def kinds(said: Checked, *, skip: Sequence[str] = ("created", "in_progress", "co
 def closed(said: Checked) -> list[int]:
     """Returns the places of the items in the order in which they were done."""
     return [event["output_index"] for event in said.of("output_item.done")]
+
+
+def seal(state: dict[str, Any], text: str) -> str:
+    """Shows what it is given to seal."""
+    return json.dumps([state, text])
+
+
+def sealed(item: dict[str, Any]) -> Any:
+    """Returns what was sealed in an item: state and text."""
+    return json.loads(item["encrypted_content"])

@@ -177,7 +177,8 @@ class _Judge:
             self.items[index].take(where, event)
             self.cut = self.cut or (kind == "response.output_item.done" and event["item"].get("status") == "incomplete")
         if kind.endswith(CLOSING):
-            self.closing.append(index)
+            if self.seen[-1] != "response.output_item.added":  # what came whole was never open beside others
+                self.closing.append(index)
             return
         self.closing.clear()
         if self.cut and not self.items[index].is_call:

@@ -73,6 +73,14 @@ class OpenCalls:
             writer.next = number + 1
             out.append(call.template % (number, _encode(text)))
 
+    def opens_item(self, beside: int | None = None) -> bool:
+        """Tells whether `close_whole` adds an item now, that of a call which is shown only when it is whole.
+
+        `beside` is the key of the call that grows next: it is not closed.
+        """
+        call = None if self._last is None or self._last == beside else self.by_key.get(self._last)
+        return call is not None and call.index < 0 and call.is_whole()
+
     def close_whole(self, out: list[bytes]) -> None:
         """Closes the call that grew last, if its arguments are complete: something else follows."""
         if self._last is not None and (call := self.by_key.get(self._last)) is not None and call.is_whole():

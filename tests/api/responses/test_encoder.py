@@ -6,31 +6,41 @@ import json
 import time
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proxy.api.responses.encoder import new_item_id, unix_now
+from proxy.api.responses.event_writer import payloads
 from proxy.errors import ExchangeError, UpstreamCut, UpstreamStreamError, UpstreamTimeout
 from proxy.events import (
-    Annotation,
     Event,
     Finish,
+    OutputItem,
     ReasoningDelta,
     ReasoningState,
     Refusal,
     TextDelta,
     ToolCallDelta,
-    ToolCallStart,
     UpstreamFailed,
     Usage,
 )
+from tests.support.any_events import (
+    COMPACTION,
+    DETAILS,
+    ENDS,
+    LENGTH,
+    OPTIONS,
+    TOKEN,
+    TOOLS,
+    events_in_any_order,
+    tell,
+)
 from tests.support.cost import check_growth
-from tests.support.encoding import call, closed, encode, encoder, kinds
-from tests.support.grammar import check_stream
+from tests.support.encoding import MESSAGE, call, closed, encode, encoder, kinds, seal, sealed
+from tests.support.grammar import check_response, check_stream
 
-TEXT_PART = ["content_part.added", "output_text.delta", "output_text.done", "content_part.done"]
-MESSAGE = ["output_item.added", *TEXT_PART, "output_item.done"]
 THINKING = [name.replace("output_text", "reasoning_text") for name in MESSAGE]
 SUMMARY = [
     "output_item.added",
@@ -40,25 +50,11 @@ SUMMARY = [
     "reasoning_summary_part.done",
     "output_item.done",
 ]
-TOKEN = {"token": "a", "bytes": [97], "logprob": -0.5, "top_logprobs": []}
-CITED = {"type": "url_citation", "url": "https://a", "title": "A", "start_index": 0, "end_index": 1}
-DETAILS = {"field": "reasoning_details", "details": [{"type": "reasoning.encrypted", "data": "x"}]}
-LENGTH = Finish("length")
 
 
 def failed(message: str = "broke", **fields: Any) -> UpstreamFailed:
     """Returns a failure."""
     return UpstreamFailed(UpstreamStreamError(message, **fields))
-
-
-def seal(state: dict[str, Any], text: str) -> str:
-    """Shows what it is given to seal."""
-    return json.dumps([state, text])
-
-
-def sealed(item: dict[str, Any]) -> Any:
-    """Returns what was sealed in an item: state and text."""
-    return json.loads(item["encrypted_content"])
 
 
 # --- the life cycle
@@ -170,6 +166,144 @@ def test_a_failure_before_anything_is_a_whole_stream() -> None:
     assert check_stream(encoder().fail(UpstreamCut("gone"))).types == ["created", "in_progress", "error", "failed"]
 
 
+# --- waiting, and the present state
+
+
+def test_a_response_may_wait_before_it_begins() -> None:
+    machine = encoder(background=True)
+    waiting = machine.queue()
+    assert json.loads(machine.now())["status"] == "queued"
+    opening = machine.begin()
+    assert json.loads(machine.now())["status"] == "in_progress"
+    said = check_stream(waiting + opening + machine.encode([TextDelta("a"), Finish()]))
+    assert said.types[:4] == ["created", "queued", "in_progress", "output_item.added"]
+    snapshots = [event["response"] for event in said.events if "response" in event]
+    assert all(one["background"] for one in snapshots)
+    assert [one["status"] for one in snapshots] == ["queued", "queued", "in_progress", "completed"]
+    assert [one["service_tier"] for one in snapshots] == ["auto", "auto", "default", "default"]
+
+
+def test_a_response_that_waits_can_fail() -> None:
+    machine = encoder(background=True)
+    said = check_stream(machine.queue() + machine.fail(UpstreamCut("gone")))
+    assert said.types == ["created", "queued", "error", "failed"]
+
+
+def test_a_response_that_never_began_waits() -> None:
+    assert check_response(json.loads(encoder().now()))["status"] == "queued"
+
+
+def test_the_present_state_shows_what_is_open_as_it_is() -> None:
+    machine = encoder()
+    machine.begin()
+    events = [ReasoningDelta("r"), *call(0, "f", '{"a"'), *call(1, "shell", '{"comm'), TextDelta("b"), TextDelta("c")]
+    machine.encode([*events, Usage(1, 2, total_tokens=3)])
+    now = check_response(json.loads(machine.now()))
+    assert [(one["type"], one["status"]) for one in now["output"]] == [
+        ("reasoning", "completed"),
+        ("function_call", "in_progress"),
+        ("function_call", "in_progress"),
+        ("message", "in_progress"),
+    ]
+    assert now["output"][1]["arguments"] == '{"a"'
+    assert now["output"][3]["content"][0]["text"] == "bc"
+    assert (now["status"], now["usage"]) == ("in_progress", None)
+    assert machine.now() == machine.now()
+    machine.encode([Finish()])
+    assert machine.now() == machine.final()
+
+
+# --- cancelling
+
+SO_FAR: list[list[Event]] = [
+    [],
+    [TextDelta("a"), TextDelta("b")],
+    [ReasoningDelta("r")],
+    [ReasoningDelta("s", summary=True)],
+    [Refusal("no")],
+    [TextDelta("a"), *call(0, "f", '{"a"'), *call(1, "patch", '{"input":"x'), *call(2, "shell", "{")],
+    [TextDelta("a"), *call(0, "f", "{}"), ReasoningState(DETAILS)],
+    [OutputItem(COMPACTION), TextDelta("a")],
+]
+
+
+@pytest.mark.parametrize("events", SO_FAR)
+@pytest.mark.parametrize("queued", [False, True])
+def test_it_can_be_cancelled_at_any_time(events: list[Event], queued: bool) -> None:
+    machine = encoder(tools=TOOLS, seal=seal, background=queued)
+    told = tell(machine, events, queued=queued)
+    shown = json.loads(machine.now())["output"]
+    said = check_stream(told + machine.cancel(Usage(1, 2, total_tokens=3)))
+    response = check_response(said.response)
+    assert said.types[-1] == "incomplete"
+    assert (response["status"], response["completed_at"], response["usage"]["total_tokens"]) == ("cancelled", None, 3)
+    assert response["output"] == shown
+    assert json.loads(msgspec.json.encode(machine.kept_output())) == shown
+    assert json.loads(machine.final()) == response
+    assert (machine.outcome, machine.error, machine.done) == ("cancelled", None, True)
+
+
+@pytest.mark.parametrize(("queued", "types"), [(False, ["created", "in_progress"]), (True, ["created", "queued"])])
+def test_it_can_be_cancelled_before_it_began(queued: bool, types: list[str]) -> None:
+    machine = encoder(background=queued)
+    waiting = machine.queue() if queued else b""
+    said = check_stream(waiting + machine.cancel())
+    assert said.types == [*types, "incomplete"]
+    assert said.response["usage"] is None
+
+
+def test_nothing_follows_a_cancel() -> None:
+    machine = encoder()
+    machine.begin()
+    machine.encode([TextDelta("a"), Usage(4, 5, total_tokens=9)])
+    machine.cancel()
+    final = machine.final()
+    assert json.loads(final)["usage"]["total_tokens"] == 9
+    assert machine.encode([TextDelta("b"), Finish()]) + machine.fail(UpstreamCut("late")) + machine.cancel() == b""
+    assert (machine.final(), machine.now(), machine.outcome, machine.output_chars()) == (final, final, "cancelled", 1)
+
+
+@pytest.mark.parametrize("end", [Finish(), LENGTH, failed()])
+def test_what_has_ended_cannot_be_cancelled(end: Event) -> None:
+    machine = encoder()
+    machine.begin()
+    machine.encode([TextDelta("a"), Usage(1, 1, total_tokens=2), end])
+    final, outcome = machine.final(), machine.outcome
+    assert machine.cancel(Usage(9, 9, total_tokens=18)) == b""
+    assert (machine.final(), machine.outcome, machine.usage) == (final, outcome, Usage(1, 1, total_tokens=2))
+
+
+def test_the_end_of_a_cancelled_stream_can_be_held() -> None:
+    machine = encoder(hold_end=True)
+    told = tell(machine, [TextDelta("a")])
+    assert machine.cancel() == b""
+    assert machine.done
+    assert check_stream(told + machine.end()).response["status"] == "cancelled"
+    assert machine.end() == b""
+
+
+# --- items that come whole
+
+
+def test_an_item_that_came_whole_is_added_and_done() -> None:
+    search = {"id": "ws_1", "type": "web_search_call", "status": "completed", "action": {"type": "search"}}
+    machine = encoder()
+    told = tell(machine, [TextDelta("a"), OutputItem(search), TextDelta("b"), Finish()])
+    said = [json.loads(event) for event in payloads(told)]
+    added, done = [event for event in said if event.get("item", {}).get("type") == "web_search_call"]
+    assert (added["type"], added["item"]) == ("response.output_item.added", {**search, "status": "in_progress"})
+    assert (done["type"], done["item"], done["output_index"]) == ("response.output_item.done", search, 1)
+    assert [item["type"] for item in json.loads(machine.final())["output"]] == ["message", "web_search_call", "message"]
+    assert json.loads(machine.final())["output"][1] == search
+
+
+def test_an_item_that_came_whole_gets_an_id() -> None:
+    said = encode(*call(0, "f", "{}"), OutputItem(COMPACTION), OutputItem({**COMPACTION, "id": "cmp_own"}))
+    assert said.output[1] == {**COMPACTION, "id": "cmp_" + "1".zfill(48)}
+    assert said.output[2]["id"] == "cmp_own"
+    assert closed(said) == [0, 1, 2]
+
+
 # --- items follow each other
 
 
@@ -226,99 +360,6 @@ def test_thinking_that_is_left_out_is_still_sealed() -> None:
     assert (said.output[0]["content"], said.output[0]["summary"]) == ([], [])
 
 
-# --- state
-
-
-def test_state_is_sealed_with_its_thinking() -> None:
-    said = encode(ReasoningState({"field": "f"}), ReasoningDelta("a"), ReasoningDelta("b"), TextDelta("x"), seal=seal)
-    assert sealed(said.output[0]) == [{"field": "f"}, "ab"]
-    assert "encrypted_content" not in said.of("output_item.added")[0]["item"]
-    assert sealed(said.of("output_item.done")[0]["item"]) == [{"field": "f"}, "ab"]
-
-
-def test_without_a_seal_nothing_is_shown_of_state() -> None:
-    said = encode(ReasoningState(DETAILS), TextDelta("x"))
-    assert kinds(said) == MESSAGE
-    assert encode(ReasoningDelta("r"), seal=lambda state, text: None).output[0].keys() == (
-        encode(ReasoningDelta("r")).output[0].keys()
-    )
-
-
-def test_details_grow_in_order() -> None:
-    more = {"details": [{"signature": "s"}]}
-    said = encode(ReasoningDelta("r"), ReasoningState(DETAILS), ReasoningState(more), TextDelta("x"), seal=seal)
-    assert sealed(said.output[0])[0]["details"] == [*DETAILS["details"], {"signature": "s"}]
-    assert DETAILS["details"] == [{"type": "reasoning.encrypted", "data": "x"}]
-
-
-def test_details_without_thinking_are_an_item_in_front_of_the_text() -> None:
-    said = encode(ReasoningState(DETAILS), TextDelta("x"), seal=seal)
-    assert [item["type"] for item in said.output] == ["reasoning", "message"]
-    assert sealed(said.output[0]) == [DETAILS, ""]
-
-
-@pytest.mark.parametrize("rest", [[], [TextDelta("y")]])
-def test_details_that_come_late_do_not_part_the_text(rest: list[Event]) -> None:
-    said = encode(ReasoningDelta("r"), TextDelta("x"), ReasoningState(DETAILS), *rest, seal=seal)
-    assert [item["type"] for item in said.output] == ["reasoning", "message", "reasoning"]
-    assert sealed(said.output[2]) == [DETAILS, ""]
-
-
-def test_details_behind_text_stand_in_front_of_the_call_they_came_with() -> None:
-    said = encode(TextDelta("x"), ReasoningState(DETAILS), *call(0, "f", "{}"), seal=seal)
-    assert [item["type"] for item in said.output] == ["message", "reasoning", "function_call"]
-
-
-def test_details_in_the_middle_of_a_call_wait() -> None:
-    said = encode(*call(0, "f", "{"), ReasoningState(DETAILS), ToolCallDelta(0, "}"), seal=seal)
-    assert [item["type"] for item in said.output] == ["function_call", "reasoning"]
-
-
-def test_nothing_opens_behind_what_was_cut() -> None:
-    said = encode(TextDelta("x"), ReasoningState(DETAILS), finish=LENGTH, seal=seal)
-    assert [item["type"] for item in said.output] == ["message"]
-
-
-def test_each_stretch_of_thinking_has_its_own_state() -> None:
-    one, two = ReasoningState({"field": "one"}), ReasoningState({"field": "two"})
-    said = encode(one, ReasoningDelta("a"), TextDelta("x"), two, ReasoningDelta("b"), seal=seal)
-    assert [sealed(item) for item in said.output if item["type"] == "reasoning"] == [
-        [{"field": "one"}, "a"],
-        [{"field": "two"}, "b"],
-    ]
-
-
-def test_another_attempt_may_need_another_seal() -> None:
-    machine = encoder()
-    opening = machine.begin()
-    machine.use(None, seal)
-    said = check_stream(opening + machine.encode([ReasoningDelta("r"), Finish()]))
-    assert sealed(said.output[0]) == [{}, "r"]
-
-
-# --- annotations
-
-
-def test_an_annotation_is_told_behind_its_text_and_kept_in_the_part() -> None:
-    said = encode(TextDelta("a"), Annotation(CITED), TextDelta("b"), Annotation({**CITED, "url": "https://b"}))
-    assert [event["annotation_index"] for event in said.of("output_text.annotation.added")] == [0, 1]
-    assert [one["url"] for one in said.output[0]["content"][0]["annotations"]] == ["https://a", "https://b"]
-    assert said.of("output_item.added")[0]["item"]["content"] == []
-
-
-def test_offsets_count_from_the_beginning_of_the_part() -> None:
-    place = Annotation({**CITED, "start_index": 7, "end_index": 9})
-    said = encode(TextDelta("12345"), *call(0, "f", "{}"), TextDelta("67890"), place, Annotation(CITED))
-    found = said.output[2]["content"][0]["annotations"]
-    assert [(one["start_index"], one["end_index"]) for one in found] == [(2, 4), (0, 0)]
-    assert place.annotation["start_index"] == 7
-
-
-def test_an_annotation_without_an_open_text_is_dropped() -> None:
-    assert kinds(encode(Annotation(CITED), TextDelta("a"))) == MESSAGE
-    assert not encode(Refusal("no"), Annotation(CITED)).of("output_text.annotation.added")
-
-
 # --- log probabilities and padding
 
 
@@ -346,47 +387,21 @@ def test_padding_and_log_probabilities_go_together() -> None:
 
 # --- any order of events
 
-KEYS = st.integers(0, 2)
-EVENTS = st.one_of(
-    st.builds(TextDelta, st.sampled_from(["a", "那\U0001f600", '"\\\n', ""]), st.sampled_from([None, [TOKEN]])),
-    st.builds(ReasoningDelta, st.sampled_from(["r", "%d %b", ""]), st.booleans()),
-    st.builds(ReasoningState, st.sampled_from([{"field": "f"}, DETAILS])),
-    st.builds(Refusal, st.sampled_from(["no", ""])),
-    st.builds(Annotation, st.just(CITED)),
-    st.builds(ToolCallDelta, KEYS, st.sampled_from(["{", "}", "{}", '{"input":"x', '"}', ""])),
-    st.builds(Usage, st.integers(0, 9), st.integers(0, 9)),
-)
-ENDS = st.sampled_from([Finish(), LENGTH, Finish("content_filter", "flex"), failed()])
-
-
-@st.composite
-def streams(draw: st.DrawFn) -> list[Event]:
-    """Draws events in any order; a call's start comes before its deltas, once."""
-    events: list[Event] = draw(st.lists(EVENTS, max_size=12))
-    for key in draw(st.sets(KEYS)):
-        name = draw(st.sampled_from(["f", "patch", "shell"]))
-        start = ToolCallStart(key, f"call_{key}", name, draw(st.booleans()) and name == "patch")
-        first = [place for place, event in enumerate(events) if isinstance(event, ToolCallDelta) and event.key == key]
-        events.insert(draw(st.integers(0, first[0] if first else len(events))), start)
-    return events
-
 
 @settings(max_examples=300, derandomize=True, deadline=None, database=None)
 @given(
-    events=streams(),
+    events=events_in_any_order(),
     end=ENDS,
-    reasoning=st.sampled_from(["content", "summary", "drop"]),
-    logprobs=st.booleans(),
-    obfuscation=st.booleans(),
+    options=OPTIONS,
     sealing=st.booleans(),
+    tools=st.sampled_from([None, TOOLS]),
 )
 def test_any_events_make_a_legal_stream_that_says_them(
-    events: list[Event], end: Event, reasoning: str, logprobs: bool, obfuscation: bool, sealing: bool
+    events: list[Event], end: Event, options: dict[str, Any], sealing: bool, tools: Any
 ) -> None:
-    options = {"reasoning": reasoning, "logprobs": logprobs, "obfuscation": obfuscation}
-    said = encode(*events, finish=end, seal=seal if sealing else None, **options)
+    said = encode(*events, finish=end, seal=seal if sealing else None, tools=tools, **options)
     assert said.text == "".join(event.text for event in events if isinstance(event, TextDelta))
-    if reasoning != "drop":
+    if options["reasoning"] != "drop":
         assert said.reasoning == "".join(event.text for event in events if isinstance(event, ReasoningDelta))
 
 

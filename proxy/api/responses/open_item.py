@@ -1,0 +1,208 @@
+"""The message or reasoning item of one response that is open: its parts, what they say, and how it closes.
+
+At any time at most one such item is open, and in it at most one part. What opens closes what was open before it, so
+that items finish in the order in which they began.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from .event_writer import EventWriter
+from .grammar import PartKind
+from .open_calls import OpenCalls, padding
+from .output import Output
+from .output_items import ItemStatus, MessageItem, Part, ReasoningItem
+
+_encode = msgspec.json.encode
+
+Seal = Callable[[dict[str, Any], str], str | None]
+"""Seals a reasoning item's state and text for `encrypted_content`; None when there is nothing to keep."""
+
+
+class OpenItem:
+    """Opens and closes items and parts. `item` and `part` are the open ones.
+
+    `seal` seals what reasoning items keep; what is sealed but not shown is in `sealed`, by output index.
+    """
+
+    __slots__ = (
+        "_calls",
+        "_obfuscation",
+        "_output",
+        "_pending_state",
+        "_show_sealed",
+        "_text_length",
+        "_writer",
+        "item",
+        "part",
+        "seal",
+        "sealed",
+    )
+
+    def __init__(
+        self,
+        writer: EventWriter,
+        output: Output,
+        calls: OpenCalls,
+        *,
+        seal: Seal | None,
+        show_sealed: bool,
+        obfuscation: bool,
+    ) -> None:
+        self._writer = writer
+        self._output = output
+        self._calls = calls
+        self._show_sealed = show_sealed
+        self._obfuscation = obfuscation
+        self._pending_state: dict[str, Any] = {}  # of thinking that is still to come
+        self._text_length = 0  # of the text parts that are closed, in characters
+        self.item: MessageItem | ReasoningItem | None = None
+        self.part: Part | None = None
+        self.seal = seal
+        self.sealed: dict[int, str] = {}
+
+    def chars(self) -> int:
+        """Returns how many characters the model wrote for the open item."""
+        return self.item.chars() if self.item is not None else 0
+
+    def part_of(self, kind: PartKind, out: list[bytes]) -> Part:
+        """Returns the open part of that kind, after opening it and closing what stands in its way."""
+        self.close_calls(out)
+        part = self.part
+        if part is not None and part.kind == kind:
+            return part
+        item: MessageItem | ReasoningItem
+        if kind in ("output_text", "refusal"):
+            item = self._message(out)
+        else:
+            if kind == "reasoning_text" and isinstance(self.item, ReasoningItem) and self.item.summarised():
+                self.close(out)  # raw thinking stands in front of a summary: this is another stretch of it
+            item = self.reasoning(out)
+        self._close_part(out)
+        self.part = part = Part(kind, item, self._text_length)
+        added = self._writer.event(part.grammar.added, {**part.place, "part": part.to_dict()})
+        item.parts.append(part)
+        out.append(added)
+        return part
+
+    def reasoning(self, out: list[bytes]) -> ReasoningItem:
+        """Returns the open reasoning item, after opening it."""
+        if isinstance(self.item, ReasoningItem):
+            return self.item
+        self.close(out)
+        self._calls.close_whole(out)
+        item = ReasoningItem(self._pending_state)
+        self._pending_state = {}
+        self._output.add(item, out)
+        self.item = item
+        return item
+
+    def delta(self, part: Part, text: str, out: list[bytes], logprobs: list[dict[str, Any]] | None = None) -> None:
+        """Adds a piece of text to the open part."""
+        part.texts.append(text)
+        if logprobs or self._obfuscation:
+            fields: dict[str, Any] = {**part.place, "delta": text}
+            if part.kind == "output_text":
+                fields["logprobs"] = logprobs or []
+            if self._obfuscation:
+                fields["obfuscation"] = padding(text)
+            out.append(self._writer.event(part.grammar.delta, fields))
+        else:
+            writer = self._writer  # as `delta` of it does, without the call
+            if writer.log is not None:
+                writer.log.delta(part.template, text)
+            number = writer.next
+            writer.next = number + 1
+            out.append(part.template % (number, _encode(text)))
+
+    def annotate(self, annotation: dict[str, Any], out: list[bytes]) -> None:
+        """Adds an annotation to the open text, if there is one. Its offsets count from the answer's beginning."""
+        part = self.part
+        if part is None or part.kind != "output_text":
+            return
+        shown = dict(annotation)
+        for key in ("start_index", "end_index"):
+            if isinstance(shown.get(key), int):
+                shown[key] = max(0, shown[key] - part.start)
+        part.annotations.append(shown)
+        place = {**part.place, "annotation_index": len(part.annotations) - 1}
+        out.append(self._writer.event("response.output_text.annotation.added", {**place, "annotation": shown}))
+
+    def keep_state(self, state: dict[str, Any], out: list[bytes]) -> None:
+        """Keeps what the provider wants back. It may come before, with or after the thinking that it belongs to."""
+        if isinstance(self.item, ReasoningItem):
+            _merge(self.item.state, state)
+            return
+        _merge(self._pending_state, state)
+        if self.item is None and not self._calls.by_key:
+            self._flush_state(out)
+
+    def make_room(self, out: list[bytes]) -> None:
+        """Closes what is open, with state that no thinking has come for in an item of its own."""
+        self.close(out)
+        self._flush_state(out)
+        self.close(out)
+
+    def close_calls(self, out: list[bytes]) -> None:
+        """Closes the call that is whole. One that is shown only now would be a second open item: then this one ends."""
+        if self.item is not None and self._calls.opens_item():
+            self.close(out)
+        self._calls.close_whole(out)
+
+    def close(self, out: list[bytes], status: ItemStatus = "completed") -> None:
+        """Closes the open item, if there is one."""
+        item = self.item
+        if item is None:
+            return
+        self._close_part(out)
+        self.item = None
+        if isinstance(item, ReasoningItem) and self.seal is not None:
+            sealed = self.seal(item.state, item.text())
+            if self._show_sealed:
+                item.sealed = sealed
+            elif sealed is not None:
+                self.sealed[item.index] = sealed
+        self._output.finish(item, status, out)
+
+    def drop(self) -> None:
+        """Forgets what is open: the response has ended."""
+        self.item = self.part = None
+
+    def _message(self, out: list[bytes]) -> MessageItem:
+        if isinstance(self.item, MessageItem):
+            return self.item
+        self.close(out)
+        item = MessageItem()
+        self._output.add(item, out)
+        self.item = item
+        return item
+
+    def _flush_state(self, out: list[bytes]) -> None:
+        """Opens an item for details that came without thinking: they are worth one of their own."""
+        if self._pending_state.get("details") and self.seal is not None:
+            self.reasoning(out)
+
+    def _close_part(self, out: list[bytes]) -> None:
+        part = self.part
+        if part is None:
+            return
+        self.part = None
+        done: dict[str, Any] = {**part.place, part.grammar.text_field: part.text()}
+        if part.kind == "output_text":
+            done["logprobs"] = part.logprobs
+            self._text_length += len(part.text())
+        out.append(self._writer.event(part.grammar.done, done))
+        out.append(self._writer.event(part.grammar.closed, {**part.place, "part": part.to_dict()}))
+
+
+def _merge(state: dict[str, Any], more: dict[str, Any]) -> None:
+    """Adds to a state: lists grow, everything else is replaced."""
+    for name, value in more.items():
+        if isinstance(value, list):
+            state.setdefault(name, []).extend(value)
+        else:
+            state[name] = value
