@@ -31,6 +31,7 @@ _CONTEXTS = ("auto", "current_turn", "all_turns")
 _FORMATS = ("text", "json_object", "json_schema")
 _MODES = ("score", "block")
 _MAX_NAME = 64
+_MIN_THRESHOLD = 1000
 
 
 class TextFormat(msgspec.Struct, omit_defaults=True):
@@ -70,6 +71,13 @@ class BackgroundOptions(msgspec.Struct):
     """When a background response is wanted."""
 
     completion_window: str | None = None
+
+
+class ContextManagement(msgspec.Struct):
+    """When the conversation is to be made short: over so many tokens of input."""
+
+    type: str
+    compact_threshold: int | None = None
 
 
 class ConversationParam(msgspec.Struct):
@@ -184,6 +192,14 @@ def _check_metadata(metadata: dict[str, str], path: str) -> None:
             raise invalid.too_long(f"{path}.{key}", len(value), 512)
 
 
+def _check_management(entries: list[ContextManagement], path: str) -> None:
+    for index, entry in enumerate(entries):
+        _one_of(entry.type, f"{path}[{index}].type", ("compaction",))
+        threshold = entry.compact_threshold
+        if threshold is not None and threshold < _MIN_THRESHOLD:
+            raise invalid.out_of_range(f"{path}[{index}].compact_threshold", threshold, _MIN_THRESHOLD, None)
+
+
 def _check_include(include: list[str], path: str) -> None:
     for index, name in enumerate(include):
         _one_of(name, f"{path}[{index}]", INCLUDABLE)
@@ -202,7 +218,7 @@ FIELDS: Mapping[str, Field] = {
     "access_programs": Field(Raw),
     "background": Field(bool),
     "background_options": Field(BackgroundOptions),
-    "context_management": Field(list[Raw]),
+    "context_management": Field(list[ContextManagement], check=_check_management),
     "conversation": Field(str | ConversationParam),
     "frequency_penalty": Field(float, low=-2, high=2),
     "include": Field(list[str], check=_check_include),

@@ -16,7 +16,15 @@ from .. import invalid
 from ..raw import Raw, given
 from .echo import echo
 from .fields import FIELDS, ReasoningSettings, TextSettings
-from .items import AdditionalTools, ConfigurationUpdate, Item, ItemReference, ToolSearchOutput, decode_item
+from .items import (
+    AdditionalTools,
+    Compaction,
+    ConfigurationUpdate,
+    Item,
+    ItemReference,
+    ToolSearchOutput,
+    decode_item,
+)
 from .texts import TextPlace, item_texts, replaced
 from .tools import Tool, declared
 from .turns import Turn, assemble
@@ -89,8 +97,8 @@ class ResponsesRequest(ModelRequest):
         return self._items_raw
 
     def refers(self) -> bool:
-        """Tells whether the input refers to kept items."""
-        return any(isinstance(item, ItemReference) for item in self.items)
+        """Tells whether something stands in the input for other items, which are not there yet."""
+        return any(isinstance(item, (ItemReference, Compaction)) for item in self.items)
 
     def put_items(self, items: list[Raw]) -> None:
         """Puts other items in the place of the input."""

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 from ...errors import BadRequest, NotFound
 from .. import invalid
 from .fields import ConversationParam
-from .items import Compaction, CompactionTrigger, ItemReference
+from .items import CompactionTrigger, ItemReference
 
 if TYPE_CHECKING:
     from .request import ResponsesRequest
 
 
 def refuse_unserved(request: ResponsesRequest) -> None:
-    """Raises for conversations and compaction."""
+    """Raises for conversations, and for a compaction that is asked for in the middle."""
     previous = request.value("previous_response_id")
     conversation = request.value("conversation")
     if previous is not None and conversation is not None:
@@ -27,12 +27,12 @@ def refuse_unserved(request: ResponsesRequest) -> None:
     if conversation is not None:
         name = conversation.id if isinstance(conversation, ConversationParam) else conversation
         raise NotFound(f"Conversation with id '{name}' not found.", param="conversation")
-    for index, item in enumerate(request.items):
-        path = f"input[{index}]"
+    for index, item in enumerate(request.items[:-1]):
         if isinstance(item, CompactionTrigger):
-            raise invalid.unsupported(f"{path}.type", "Compaction is not served: ask for a summary in a message.")
-        if isinstance(item, Compaction):
-            raise invalid.unsupported(path, "This compaction was made elsewhere and cannot be read here.")
+            message = (
+                "A 'compaction_trigger' compacts all that stands before it: it must be the last item of the input."
+            )
+            raise invalid.invalid(f"input[{index}]", message)
 
 
 def refuse_references(request: ResponsesRequest) -> None:

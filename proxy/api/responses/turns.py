@@ -20,6 +20,7 @@ from .items import (
     ApplyPatchCall,
     ApplyPatchOutput,
     Call,
+    Compaction,
     CustomToolCall,
     CustomToolOutput,
     FunctionCall,
@@ -111,6 +112,9 @@ class _Assembly:
             turn.thoughts.append(item)
         elif isinstance(item, Unmodelled):
             self._drop(f"{path}: {item.type}")
+        elif isinstance(item, Compaction):
+            message = "This compaction was made elsewhere: only the server that made it can read it."
+            raise invalid.unsupported(path, message)
 
     def end(self) -> list[Turn]:
         """Returns all turns, when every call is answered."""

@@ -46,6 +46,7 @@ _KEPT_HERE = frozenset(
         # Penstock's own, or only shown in the Response
         "background",
         "background_options",
+        "context_management",
         "conversation",
         "include",
         "max_tool_calls",
@@ -55,6 +56,7 @@ _KEPT_HERE = frozenset(
         "previous_response_id",
         "store",
         "stream_options",
+        "truncation",
     )
 )
 """Fields that are no parameter of the upstream and yet not without effect, so that nobody needs to hear of them."""
@@ -176,11 +178,6 @@ def _put_safety_identifier(build: _Build, name: str) -> None:
         build.body["user"] = value
 
 
-def _put_truncation(build: _Build, name: str) -> None:
-    if build.request.value(name) != "disabled":
-        build.hint(name)
-
-
 def _ignore(build: _Build, name: str) -> None:
     build.hint(name)
 
@@ -190,7 +187,6 @@ def _nothing(build: _Build, name: str) -> None:
 
 
 _TABLE: Mapping[str, Callable[[_Build, str], None]] = {
-    "context_management": _ignore,
     "frequency_penalty": _put_number,
     "presence_penalty": _put_number,
     "prompt_cache_key": _put_cache_key,
@@ -203,7 +199,6 @@ _TABLE: Mapping[str, Callable[[_Build, str], None]] = {
     "text": _nothing,
     "top_logprobs": _put_top_logprobs,
     "top_p": _put_number,
-    "truncation": _put_truncation,
     "user": _put_if("user"),
 }
 """What becomes of each parameter; fields that are neither here nor in `_KEPT_HERE` are passed on only if allowed."""

@@ -45,6 +45,8 @@ GOOD = [
     ("stream_options", {"include_obfuscation": False}),
     ("service_tier", "priority"),
     ("truncation", "auto"),
+    ("context_management", [{"type": "compaction", "compact_threshold": 1000}]),
+    ("context_management", [{"type": "compaction"}]),
 ]
 
 
@@ -54,6 +56,14 @@ def test_good_values_are_taken(name, value):
 
 
 BAD = [
+    (
+        "context_management",
+        [{"type": "compaction", "compact_threshold": 999}],
+        "integer_below_min_value",
+        "context_management[0].compact_threshold",
+    ),
+    ("context_management", [{"type": "clear"}], "invalid_value", "context_management[0].type"),
+    ("context_management", {"type": "compaction"}, "invalid_type", "context_management"),
     ("temperature", -0.1, "decimal_below_min_value", "temperature"),
     ("temperature", 2.1, "decimal_above_max_value", "temperature"),
     ("temperature", "1", "invalid_type", "temperature"),

@@ -1,6 +1,6 @@
 import pytest
 
-from tests.support.asked import refusal, user
+from tests.support.asked import check_alone, refusal, request, user
 
 
 def test_a_previous_response_is_not_found():
@@ -21,21 +21,15 @@ def test_both_at_once_cannot_be():
     assert error.code == "mutually_exclusive_parameters"
 
 
-def test_background_says_that_it_is_not_served_yet():
-    error = refusal(background=True)
-    assert (error.status, error.code, error.param) == (400, "unsupported_value", "background")
-    assert "not served yet" in error.message
-
-
 def test_a_referenced_item_is_named():
     error = refusal(input=[user("x"), {"type": "item_reference", "id": "rs_1"}])
     assert (error.status, error.param) == (404, "input[1]")
     assert error.message.startswith("Item with id 'rs_1' not found.")
 
 
-@pytest.mark.parametrize("item", [{"type": "compaction", "encrypted_content": "x"}, {"type": "compaction_trigger"}])
-def test_compaction(item):
-    error = refusal(input=[user("x"), item])
-    assert (error.status, error.code) == (400, "unsupported_value")
-    assert error.param is not None
-    assert error.param.startswith("input[1]")
+def test_a_compaction_is_triggered_at_the_end_only():
+    trigger = {"type": "compaction_trigger"}
+    check_alone(request(input=[user("x"), trigger]))
+    error = refusal(input=[user("x"), trigger, user("y"), trigger])
+    assert (error.status, error.code, error.param) == (400, "invalid_value", "input[1]")
+    assert "must be the last item" in error.message

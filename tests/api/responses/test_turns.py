@@ -135,3 +135,8 @@ def test_a_call_id_is_used_once():
 
 def test_an_output_without_a_call_id():
     assert refused(call("a"), {"type": "local_shell_call_output", "output": "x"}).code == "missing_required_parameter"
+
+
+def test_a_compaction_of_somebody_else_is_in_no_turn():
+    error = refused(user("x"), {"type": "compaction", "encrypted_content": "gAAAA"})
+    assert (error.status, error.param, error.code) == (400, "input[1]", "unsupported_value")

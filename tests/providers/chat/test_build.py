@@ -105,8 +105,6 @@ IGNORED = [
     ({"service_tier": "flex"}, "service_tier"),
     ({"prompt_cache_retention": "24h"}, "prompt_cache_retention"),
     ({"prompt_cache_options": {"mode": "implicit"}}, "prompt_cache_options"),
-    ({"truncation": "auto"}, "truncation"),
-    ({"context_management": [{"type": "compaction", "compact_threshold": 1000}]}, "context_management"),
     ({"reasoning": {"mode": "pro"}}, "reasoning.mode"),
     ({"client_metadata": {"a": "b"}}, "client_metadata"),
     ({"modalities": ["text"]}, "modalities"),
@@ -123,6 +121,12 @@ def test_fields_without_effect_are_named_or_refused(fields, name):
     with pytest.raises(BadRequest) as caught:
         build(request(**fields), params="strict")
     assert (caught.value.code, caught.value.param) == ("unsupported_parameter", name)
+
+
+def test_what_is_done_here_is_not_named():
+    made = chat(truncation="auto", context_management=[{"type": "compaction", "compact_threshold": 1000}])
+    assert said(made) == {}
+    assert made.ignored == []
 
 
 def test_null_is_not_named():
