@@ -9,7 +9,7 @@ from .models import ModelTable
 from .pipeline import Pipeline, Settings
 from .providers.provider import Deployment
 from .stage import Stage
-from .stores.config import NoneConfig, make_store
+from .stores.config import NoneConfig, make_conversations, make_store
 
 
 def assemble(config: Config) -> Pipeline:
@@ -27,6 +27,7 @@ def assemble(config: Config) -> Pipeline:
         ModelTable(models, unavailable),
         providers,
         store=make_store(responses, directory),
+        conversations=make_conversations(responses, directory),
         settings=Settings(
             keepalive_s=float(config.limits.keepalive_comment),
             keep_s=0.0 if isinstance(responses, NoneConfig) else float(responses.keep),

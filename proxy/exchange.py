@@ -15,6 +15,7 @@ from .request import ModelRequest
 
 if TYPE_CHECKING:
     from .providers.provider import Deployment, Plan, TranslateOptions
+    from .stores.conversations import Claim
     from .stores.turn_memory import TurnMemory
     from .upstream.client import UpstreamRequest
 
@@ -68,7 +69,8 @@ class Exchange:
 
     `keeps` says that the response will be kept, `keeps_log` that the events of its stream will be, and `input_items`
     are the request's own items as they will be kept, each with an id. `memory` is what the client's connection
-    remembers of earlier responses, where it remembers any. A `background` response goes on when its client leaves. One
+    remembers of earlier responses, where it remembers any; `claim` is on the conversation that the response is to be
+    added to, while the exchange is its writer. A `background` response goes on when its client leaves. One
     that is not to `generate` only prepares the context: it ends without output, and no upstream is asked.
     """
 
@@ -76,6 +78,7 @@ class Exchange:
         "asked_model",
         "attempts",
         "background",
+        "claim",
         "client",
         "committed",
         "deployment",
@@ -114,6 +117,7 @@ class Exchange:
         self.keeps = False
         self.keeps_log = False
         self.memory: TurnMemory | None = None
+        self.claim: Claim | None = None
         self.input_items: list[msgspec.Raw] = []
         self.models: ModelTable = NO_MODELS
         self.plan: Plan | None = None
@@ -140,6 +144,11 @@ class Exchange:
             return self.request.model if self.request is not None else None
         except ExchangeError:
             return None
+
+    @property
+    def is_remembered(self) -> bool:
+        """Whether a later turn may go on from the response, wherever it is remembered."""
+        return self.keeps or self.memory is not None or self.claim is not None
 
     def ignore(self, param: str) -> None:
         """Notes a parameter that has no effect on this upstream; it is named in `x-penstock-ignored-params`."""

@@ -20,12 +20,15 @@ from .reply import Reply
 from .request import Dialect
 from .run import Run
 from .stage import Stage
+from .stores.conversations import ConversationStore
 from .stores.keeper import Forgetful, Keeper, StoreKeeper
 from .stores.store import ResponseStore
 
 _log = logging.getLogger("penstock")
 _COMMIT_AFTER_S = 0.5
 _REAP_EVERY_S = 10.0
+
+_Part = Provider | Stage | ResponseStore | ConversationStore
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,11 +57,15 @@ class Pipeline:
         providers: Mapping[str, Provider],
         *,
         store: ResponseStore | None = None,
+        conversations: ConversationStore | None = None,
         settings: Settings | None = None,
     ) -> None:
         settings = settings or Settings()
         self.store = store
-        self.keeper: Keeper = Forgetful() if store is None else StoreKeeper(store, settings.keep_s, settings.resume_s)
+        self.conversations = conversations
+        self.keeper: Keeper = Forgetful()
+        if store is not None:
+            self.keeper = StoreKeeper(store, settings.keep_s, settings.resume_s, conversations)
         self.in_flight = InFlight()
         self.background = Background(settings.background, settings.background_waiting)
         self.stages = tuple(stages)
@@ -80,7 +87,7 @@ class Pipeline:
 
     async def start(self) -> None:
         """Starts upstreams and stages; when one cannot start, those that have are closed again."""
-        started: list[Provider | Stage | ResponseStore] = []
+        started: list[_Part] = []
         try:
             for part in self._parts():
                 await part.start()
@@ -107,15 +114,15 @@ class Pipeline:
                 await asyncio.wait(going_on, timeout=5)
         await self._close(self._parts())
 
-    async def _close(self, parts: Sequence[Provider | Stage | ResponseStore]) -> None:
+    async def _close(self, parts: Sequence[_Part]) -> None:
         for part in reversed(parts):
             try:
                 await part.close()
             except Exception as error:  # one part's bug must not keep the others from writing what they still hold
                 _log.error("closing %s failed", type(part).__name__, exc_info=error)
 
-    def _parts(self) -> list[Provider | Stage | ResponseStore]:
-        kept: list[ResponseStore] = [] if self.store is None else [self.store]
+    def _parts(self) -> list[_Part]:
+        kept: list[_Part] = [store for store in (self.store, self.conversations) if store is not None]
         return [*kept, *self.providers.values(), *self.stages]
 
     async def serve(self, exchange: Exchange, client: ClientStream) -> Reply | None:

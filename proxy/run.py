@@ -384,7 +384,7 @@ class Run:
             side.cancel()
         else:
             side.finish()
-        if self._filters or left:
+        if self._filters or left or exchange.claim is not None:
             await self._pipeline.shielded(self._ends(left))
         else:
             self._ended()
@@ -393,6 +393,8 @@ class Run:
         if left:
             await self._conclude()
             self._side.finish()
+        if self._exchange.claim is not None:
+            await self._pipeline.keeper.let_go(self._exchange)
         for one in reversed(self._filters):
             try:
                 await one.on_end(self._exchange)

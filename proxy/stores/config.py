@@ -10,13 +10,19 @@ from msgspec import Meta
 
 from ..config.types import Duration, Size
 from .bounds import Bounds
+from .conversation_memory import MemoryConversations
+from .conversation_sqlite import SqliteConversations
+from .conversations import ConversationBounds, ConversationStore
 from .memory import MemoryStore
 from .sqlite import SqliteStore
 from .store import ResponseStore
 
 _MONTH = Duration(30 * 86400)
 
-Keep = Annotated[Duration, Meta(description="How long a response is kept after it was made.")]
+Keep = Annotated[
+    Duration,
+    Meta(description="How long a response is kept after it was made, and a conversation after its last change."),
+]
 Resume = Annotated[
     Duration, Meta(description="How long the events of a stream can be read again after its end; 0 keeps none.")
 ]
@@ -25,7 +31,19 @@ MaxResponses = Annotated[
     Meta(description="How many responses are kept; beyond, the oldest finished ones are forgotten."),
 ]
 MaxBytes = Annotated[
-    Size, Meta(description="How much JSON is kept, before compression; beyond, the oldest finished are forgotten.")
+    Size,
+    Meta(
+        description="How much JSON is kept, before compression; beyond, the oldest finished are forgotten. "
+        "Conversations may take as much again."
+    ),
+]
+MaxConversations = Annotated[
+    Annotated[int, Meta(ge=1)],
+    Meta(description="How many conversations are kept; beyond, those unchanged for the longest time are forgotten."),
+]
+MaxConversationItems = Annotated[
+    Annotated[int, Meta(ge=1)],
+    Meta(description="How many items a conversation may have; all of them are part of every turn."),
 ]
 
 
@@ -43,6 +61,8 @@ class SqliteConfig(_Kind, tag="sqlite", frozen=True):
     resume: Resume = Duration(600)
     max_responses: MaxResponses = 100_000
     max_bytes: MaxBytes = Size(2 * 1024**3)
+    max_conversations: MaxConversations = 100_000
+    max_conversation_items: MaxConversationItems = 10_000
     on_corrupt: Annotated[
         Literal["refuse", "move-aside"],
         Meta(description="What to do when the file is broken: not start, or rename it and begin a new one."),
@@ -56,6 +76,8 @@ class MemoryConfig(_Kind, tag="memory", frozen=True):
     resume: Resume = Duration(600)
     max_responses: MaxResponses = 10_000
     max_bytes: MaxBytes = Size(256 * 1024**2)
+    max_conversations: MaxConversations = 10_000
+    max_conversation_items: MaxConversationItems = 10_000
 
 
 class NoneConfig(_Kind, tag="none", frozen=True):
@@ -84,3 +106,18 @@ def make_store(config: ResponsesConfig, directory: Path) -> ResponseStore | None
     if isinstance(config, MemoryConfig):
         return MemoryStore(bounds)
     return SqliteStore(directory / Path(config.path).expanduser(), bounds, on_corrupt=config.on_corrupt)
+
+
+def make_conversations(config: ResponsesConfig, directory: Path) -> ConversationStore | None:
+    """Returns the store of conversations, which is where the responses are; None when those are not kept."""
+    if isinstance(config, NoneConfig):
+        return None
+    bounds = ConversationBounds(
+        keep_s=config.keep,
+        max_conversations=config.max_conversations,
+        max_items=config.max_conversation_items,
+        max_bytes=config.max_bytes,
+    )
+    if isinstance(config, MemoryConfig):
+        return MemoryConversations(bounds)
+    return SqliteConversations(directory / Path(config.path).expanduser(), bounds, on_corrupt=config.on_corrupt)

@@ -61,6 +61,14 @@ class Conversation(msgspec.Struct, kw_only=True):
     metadata: msgspec.Raw = msgspec.Raw(b"{}")
 
 
+class Claim(msgspec.Struct, frozen=True):
+    """Whoever has this token is the writer of a conversation."""
+
+    id: str
+    owner: str
+    token: str
+
+
 class ItemPage(msgspec.Struct):
     """Some items of a conversation with their ids, and whether there are more behind them."""
 

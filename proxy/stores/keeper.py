@@ -19,6 +19,8 @@ from ..api.responses.items import ItemReference
 from ..api.responses.request import ResponsesRequest
 from ..api.responses.stateless import item_not_found, previous_not_found, refuse_references
 from ..errors import BadRequest, InternalError
+from .conversation_keeper import ConversationKeeper
+from .conversations import ConversationStore
 from .store import Entry, ResponseStore, StoreFailed
 
 if TYPE_CHECKING:
@@ -59,6 +61,9 @@ class Keeper(Protocol):
     async def keep(self, exchange: Exchange, encoder: Encoder) -> None:
         """Keeps what came of an exchange. A store that fails is logged; the client gets its answer all the same."""
 
+    async def let_go(self, exchange: Exchange) -> None:
+        """Lets go of what an exchange still holds; called at the end of each that has a claim."""
+
     async def reap(self) -> None:
         """Ends the responses that died with their process: they have failed. A store that fails is logged."""
 
@@ -79,6 +84,9 @@ class Forgetful:
     async def keep(self, exchange: Exchange, encoder: Encoder) -> None:
         """Keeps nothing."""
 
+    async def let_go(self, exchange: Exchange) -> None:
+        """Is never asked."""
+
     async def reap(self) -> None:
         """Finds none."""
 
@@ -86,8 +94,15 @@ class Forgetful:
 class StoreKeeper:
     """The keeper over a response store; entries live for `keep_s` seconds, the events of streams for `resume_s`."""
 
-    def __init__(self, store: ResponseStore, keep_s: float, resume_s: float = 0.0) -> None:
+    def __init__(
+        self,
+        store: ResponseStore,
+        keep_s: float,
+        resume_s: float = 0.0,
+        conversations: ConversationStore | None = None,
+    ) -> None:
         self._store = store
+        self._conversations = ConversationKeeper(conversations)
         self._keep_s = keep_s
         self._resume_s = resume_s
 
@@ -105,7 +120,7 @@ class StoreKeeper:
         exchange.background = bool(request.value("background"))
         exchange.keeps = exchange.background or request.value("store") is not False
         exchange.keeps_log = exchange.keeps and request.stream and self._resume_s > 0
-        exchange.input_items = _named(own) if exchange.keeps or exchange.memory is not None else []
+        exchange.input_items = _named(own) if exchange.is_remembered else []
         if history or own != request.raw_items:
             request.put_items(history + own)
 
@@ -119,22 +134,31 @@ class StoreKeeper:
 
     async def keep(self, exchange: Exchange, encoder: Encoder) -> None:
         """Keeps the response under its id, before its end is told."""
-        if exchange.response_id is None or not encoder.done or not (exchange.keeps or exchange.memory is not None):
+        if exchange.response_id is None or not encoder.done or not exchange.is_remembered:
             return
         entry = self._entry(exchange, encoder.outcome or "failed", encoder.final(), encoder.kept_output())
         if exchange.memory is not None:
             exchange.memory.put(entry)
-        if not exchange.keeps:
-            return
+        closing = self._conversations.close(exchange, entry) if exchange.claim is not None else None
+        if exchange.keeps:
+            await self._put(entry, encoder)
+        if closing is not None:
+            await closing
+
+    async def _put(self, entry: Entry, encoder: Encoder) -> None:
         log = encoder.log if isinstance(encoder, ResponsesEncoder) else None
         if log is not None:
             entry.log, entry.log_until = log.to_bytes(), time.time() + self._resume_s
         try:
             await self._store.put(entry)
         except StoreFailed as error:
-            _log.error("response %s is not kept: %s", exchange.response_id, error)
+            _log.error("response %s is not kept: %s", entry.id, error)
         except Exception as error:  # whatever went wrong in keeping it, the answer is the client's
-            _log.error("response %s is not kept", exchange.response_id, exc_info=error)
+            _log.error("response %s is not kept", entry.id, exc_info=error)
+
+    async def let_go(self, exchange: Exchange) -> None:
+        """Lets go of the conversation."""
+        await self._conversations.let_go(exchange)
 
     async def reap(self) -> None:
         """Ends the responses that died with their process: they have failed."""
@@ -177,7 +201,7 @@ class StoreKeeper:
         """Returns the items of all earlier turns, the oldest first."""
         previous, owner = request.value("previous_response_id"), owner_of(exchange)
         if previous is None:
-            return []
+            return await self._conversations.open(exchange, request, owner)
         chain = await self._chain(previous, owner, exchange.memory)
         if not chain:
             raise previous_not_found(previous)
@@ -187,7 +211,10 @@ class StoreKeeper:
                 param="previous_response_id",
                 code="previous_response_not_continuable",
             )
-        return [item for entry in chain for item in (*entry.input, *_whole(entry.output))]
+        before = await self._conversations.before(chain[0], owner)
+        if before is None:
+            raise previous_not_found(previous)
+        return before + [item for entry in chain for item in (*entry.input, *_whole(entry.output))]
 
     async def _own(self, exchange: Exchange, request: ResponsesRequest) -> list[msgspec.Raw]:
         """Returns the request's own items, references replaced by what they refer to."""

@@ -78,6 +78,10 @@ def count(path: Path, sql: str) -> int:
         return found
 
 
+def size(path: Path) -> int:
+    return path.stat().st_size
+
+
 async def test_it_is_there_after_a_restart(start: Start) -> None:
     one = await start()
     await one.create(conversation(topic="tea"), said("msg_1"))
@@ -246,8 +250,8 @@ async def test_the_log_of_the_database_stays_small(start: Start, path: Path) -> 
     for n in range(150):
         text = random.Random(n).randbytes(100_000).hex()
         await store.append("conv_1", "me", said(None, text=text))
-        largest = max(largest, path.with_name(path.name + "-wal").stat().st_size)
-    assert path.stat().st_size > 10 * 1024 * 1024
+        largest = max(largest, size(path.with_name(path.name + "-wal")))
+    assert size(path) > 10 * 1024 * 1024
     assert largest < 8 * 1024 * 1024
 
 

@@ -17,6 +17,8 @@ from proxy.providers.provider import Deployment, Provider
 from proxy.server.app import App
 from proxy.server.connection import Server
 from proxy.stage import Head, ResponseFilter, Stage
+from proxy.stores.conversation_memory import MemoryConversations
+from proxy.stores.conversations import ConversationStore
 from proxy.stores.store import ResponseStore
 from stages.route import Route
 from stages.stream_translate import StreamTranslate
@@ -110,6 +112,7 @@ async def house(
     keepalive_s: float = 15.0,
     stalled_s: float = 120.0,
     store: ResponseStore | None = None,
+    conversations: ConversationStore | None = None,
     settings: Settings | None = None,
     **options: Any,
 ) -> AsyncIterator[House]:
@@ -121,6 +124,7 @@ async def house(
         ModelTable(table),
         {one.name: one for one in providers},
         store=store,
+        conversations=conversations or (MemoryConversations() if store is not None else None),
         settings=msgspec.structs.replace(settings or Settings(), keepalive_s=keepalive_s),
     )
     await pipeline.start()

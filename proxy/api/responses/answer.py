@@ -38,7 +38,7 @@ def responses_encoder(exchange: Exchange) -> ResponsesEncoder:
             obfuscation=isinstance(stream_options, dict) and stream_options.get("include_obfuscation") is True,
             done_marker=translate is None or translate.done_marker,
             show_sealed=request.wants("reasoning.encrypted_content"),
-            hold_end=exchange.keeps or exchange.memory is not None,
+            hold_end=exchange.is_remembered,
             keep_log=exchange.keeps_log,
         ),
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ..raw import Raw, given
+from .conversation import conversation_id
 from .tools import Tool
 
 if TYPE_CHECKING:
@@ -39,6 +40,9 @@ def echo(request: ResponsesRequest) -> dict[str, Any]:
         fields[name] = default if value is None else value
     metadata = request.fields.get("metadata")
     choice = request.fields.get("tool_choice")
+    conversation = conversation_id(request)
+    if conversation is not None:
+        fields["conversation"] = {"id": conversation}
     fields["instructions"] = request.client_instructions
     fields["max_output_tokens"] = request.max_output_tokens
     fields["metadata"] = metadata if given(metadata) else {}

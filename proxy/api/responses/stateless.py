@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ...errors import BadRequest, NotFound
 from .. import invalid
-from .fields import ConversationParam
+from .conversation import conversation_id, conversation_not_found
 from .items import CompactionTrigger, ItemReference
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def refuse_unserved(request: ResponsesRequest) -> None:
-    """Raises for conversations, and for a compaction that is asked for in the middle."""
+    """Raises for two histories at once, and for a compaction that is asked for in the middle."""
     previous = request.value("previous_response_id")
     conversation = request.value("conversation")
     if previous is not None and conversation is not None:
@@ -24,9 +24,6 @@ def refuse_unserved(request: ResponsesRequest) -> None:
             param="previous_response_id",
             code="mutually_exclusive_parameters",
         )
-    if conversation is not None:
-        name = conversation.id if isinstance(conversation, ConversationParam) else conversation
-        raise NotFound(f"Conversation with id '{name}' not found.", param="conversation")
     for index, item in enumerate(request.items[:-1]):
         if isinstance(item, CompactionTrigger):
             message = (
@@ -36,7 +33,10 @@ def refuse_unserved(request: ResponsesRequest) -> None:
 
 
 def refuse_references(request: ResponsesRequest) -> None:
-    """Raises for what refers to a kept response or item: there is none."""
+    """Raises for what refers to a kept response, conversation or item: there is none."""
+    conversation = conversation_id(request)
+    if conversation is not None:
+        raise conversation_not_found(conversation, "conversation")
     previous = request.value("previous_response_id")
     if previous is not None:
         raise previous_not_found(previous)

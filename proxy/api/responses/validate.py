@@ -27,7 +27,7 @@ def validate(request: ResponsesRequest) -> None:
     _check_refused(request)
     _check_fields_together(request)
     refuse_unserved(request)
-    continues = request.value("previous_response_id") is not None
+    continues = request.value("previous_response_id") is not None or request.value("conversation") is not None
     if not request.items and not continues:
         raise invalid.missing("input")
     _check_tools(request)
