@@ -17,7 +17,7 @@ def new_response_id() -> str:
     """Returns a fresh response id, in OpenAI's form. The number of this worker is masked by the bytes behind it."""
     token = secrets.token_bytes(24)
     number = int(os.environ.get("PENSTOCK_WORKER", "0"))
-    masked = number ^ int.from_bytes(token[2:4], "big")
+    masked = number ^ int.from_bytes(token[12:14], "big")
     return "resp_" + (masked.to_bytes(2, "big") + token[2:]).hex()
 
 
@@ -27,4 +27,4 @@ def worker_of(id: str) -> int | None:
     if match is None:
         return None
     token = bytes.fromhex(match[1])
-    return int.from_bytes(token[:2], "big") ^ int.from_bytes(token[2:4], "big")
+    return int.from_bytes(token[:2], "big") ^ int.from_bytes(token[12:14], "big")

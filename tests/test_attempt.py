@@ -1,0 +1,51 @@
+"""One attempt: which way the answer goes, and what is left of it when it ends."""
+
+from __future__ import annotations
+
+import json
+
+from proxy.exchange import Exchange
+from proxy.stage import Stage
+from tests.support.house import house
+from tests.support.scripted import ScriptedProvider, ScriptedResponse, chunk, finish, stream
+
+
+async def test_a_chat_client_on_a_chat_upstream_gets_its_bytes() -> None:
+    steps = (chunk(content="Hel"), chunk(content="lo"), finish())
+    async with house(ScriptedProvider("a", stream(*steps))) as home:
+        data = (await home.ask("/chat/completions", stream=True))[2]
+    assert data == b"".join(steps)
+
+
+async def test_an_answer_that_came_whole_is_streamed_all_the_same() -> None:
+    whole = json.dumps({"choices": [{"index": 0, "message": {"content": "Hello"}, "finish_reason": "stop"}]}).encode()
+
+    def script(request: object) -> ScriptedResponse:
+        return ScriptedResponse(200, {"content-type": "application/json; charset=utf-8"}, [whole, None])
+
+    async with house(ScriptedProvider("a", script)) as home:
+        data = (await home.ask(stream=True))[2]
+    assert b'"delta":"Hello"' in data
+    assert data.endswith(b"data: [DONE]\n\n")
+
+
+class _Headers(Stage):
+    name = "headers"
+
+    async def on_request(self, exchange: Exchange) -> None:
+        exchange.marks["upstream_headers"] = {"x-more": "1", "x-less": None}
+
+
+async def test_headers_of_stages_are_put_into_the_request() -> None:
+    provider = ScriptedProvider("a", stream(chunk(content="x"), finish()))
+    plain = provider.build
+
+    def build(exchange: Exchange, model: str) -> object:
+        request = plain(exchange, model)
+        request.headers.update({"x-less": "2", "x-same": "3"})
+        return request
+
+    provider.build = build  # type: ignore[method-assign,assignment]
+    async with house(provider, stages=[_Headers()]) as home:
+        await home.ask(stream=True)
+    assert provider.client.requests[0].headers == {"x-more": "1", "x-same": "3"}

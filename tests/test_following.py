@@ -1,0 +1,145 @@
+"""Followers of an event log: at their own pace, live, to the end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from proxy.api.responses.event_log import EventLog
+from proxy.following import Follower, Nobody, Tee
+
+
+class Client:
+    """A client that takes what it is given, and stops reading when it is told to."""
+
+    def __init__(self) -> None:
+        self.got = b""
+        self.writes = 0
+        self.opened = True
+        self.paused = False
+        self.finished = 0
+        self.resume: Callable[[], None] | None = None
+
+    def open(self, headers: dict[str, str]) -> None:
+        self.opened = True
+
+    def write(self, data: bytes) -> None:
+        self.got += data
+        self.writes += 1
+
+    def finish(self) -> None:
+        self.finished += 1
+
+    def on_flow(self, pause: Callable[[], None] | None, resume: Callable[[], None] | None) -> None:
+        self.resume = resume
+
+
+def log_of(count: int) -> EventLog:
+    """Returns a log of so many events that has not ended."""
+    log = EventLog()
+    log.entries += [b"<%d>" % number for number in range(count)]
+    return log
+
+
+def ended(log: EventLog) -> EventLog:
+    """Ends a log."""
+    log.hold("response.completed", b"{}")
+    log.release()
+    return log
+
+
+async def test_a_log_that_has_ended_is_read_in_pieces() -> None:
+    log, client = ended(log_of(1000)), Client()
+    await Follower(log, client, 10).run()
+    assert client.got.startswith(b"<10><11>")
+    assert client.got.endswith(b"data: [DONE]\n\n")
+    assert client.got == log.render(10, 10_000)[0]
+    assert client.writes == 4
+    assert client.finished == 1
+    assert client.resume is None
+
+
+async def test_a_follower_goes_on_live() -> None:
+    log, client, source = log_of(2), Client(), Client()
+    tee = Tee(source)
+    follower = Follower(log, client, 0)
+    tee.followers.add(follower)
+    running = asyncio.create_task(follower.run())
+    await asyncio.sleep(0)
+    assert client.got == b"<0><1>"
+    log.entries.append(b"<2>")
+    tee.write(b"x")
+    assert client.got == b"<0><1><2>"  # in the same turn
+    assert source.got == b"x"
+    ended(log)
+    tee.finish()
+    await asyncio.wait_for(running, 1)
+    assert client.got == log.render(0, 100)[0]
+    assert (source.finished, client.finished) == (1, 1)
+
+
+async def test_a_follower_that_does_not_read_gets_the_rest_when_it_does() -> None:
+    log, client, source = log_of(1), Client(), Client()
+    tee = Tee(source)
+    follower = Follower(log, client, 0)
+    tee.followers.add(follower)
+    running = asyncio.create_task(follower.run())
+    await asyncio.sleep(0)
+    client.paused = True
+    log.entries += [b"a", b"b"]
+    tee.write(b"x")
+    ended(log)
+    tee.finish()
+    await asyncio.sleep(0)
+    assert client.got == b"<0>"
+    assert not running.done()
+    client.paused = False
+    assert client.resume is not None
+    client.resume()
+    await asyncio.wait_for(running, 1)
+    assert client.got == log.render(0, 100)[0]
+
+
+async def test_a_follower_from_beyond_the_end_waits_for_what_comes() -> None:
+    log, client = log_of(2), Client()
+    follower = Follower(log, client, log.position_after(5))
+    running = asyncio.create_task(follower.run())
+    await asyncio.sleep(0)
+    log.entries += [b"<%d>" % number for number in range(2, 8)]
+    follower.wake()
+    ended(log)
+    follower.wake()
+    await asyncio.wait_for(running, 1)
+    assert client.got.startswith(b"<6><7>event: response.completed")
+
+
+async def test_a_log_that_never_ends_lets_its_followers_go() -> None:
+    log, client = log_of(2), Client()
+    follower = Follower(log, client, 0)
+    running = asyncio.create_task(follower.run())
+    await asyncio.sleep(0)
+    follower.stop()
+    await asyncio.wait_for(running, 1)
+    assert client.got == b"<0><1>"
+
+
+def test_a_tee_is_its_client() -> None:
+    source = Client()
+    source.opened = False
+    tee = Tee(source)
+    assert (tee.opened, tee.paused) == (False, False)
+    tee.open({})
+    source.paused = True
+    assert (tee.opened, tee.paused) == (True, True)
+    tee.on_flow(lambda: None, tee.finish)
+    assert source.resume == tee.finish
+
+
+def test_nobody_takes_everything() -> None:
+    nobody = Nobody()
+    nobody.open({})
+    nobody.write(b"x")
+    nobody.on_flow(None, None)
+    nobody.finish()
+    assert nobody.opened
+    assert not nobody.paused
