@@ -12,7 +12,7 @@ import msgspec
 
 from .api.chat.relay import ChatRelay
 from .errors import ExchangeError
-from .events import OUTPUT_EVENTS, Event, Finish, TextDelta, UpstreamFailed, Usage
+from .events import OUTPUT_EVENTS, Event, Finish, PassedResponse, TextDelta, UpstreamFailed, Usage
 from .exchange import Outcome
 from .providers.provider import Decoder
 from .sse.parser import SseParser
@@ -189,9 +189,11 @@ class Translation:
         if isinstance(decisive, UpstreamFailed):
             raise decisive.error
         self._exchange.committed = True
+        events, self._held = self._held, []
+        if isinstance(events[0], PassedResponse):
+            self._encode(events[:1])  # what opens the stream says it already
         if self._open_client is not None:
             self._open_client()
-        events, self._held = self._held, []
         return events
 
 

@@ -22,7 +22,11 @@ from ...events import (
     Annotation,
     Event,
     Finish,
+    MessageStart,
     OutputItem,
+    Passed,
+    PassedItem,
+    PassedResponse,
     ReasoningDelta,
     ReasoningState,
     Refusal,
@@ -40,6 +44,7 @@ from .open_calls import OpenCalls
 from .open_item import OpenItem, Seal
 from .output import Output
 from .output_items import CallItem, Item, ItemStatus, OpaqueItem, Part, ToolForms
+from .relay import PassedItems
 from .snapshot import Snapshot
 
 _encode = msgspec.json.encode
@@ -93,6 +98,7 @@ class ResponsesEncoder:
         "_open",
         "_options",
         "_output",
+        "_passed",
         "_snapshot",
         "_status",
         "_writer",
@@ -128,6 +134,7 @@ class ResponsesEncoder:
             show_sealed=self._options.show_sealed,
             obfuscation=self._options.obfuscation,
         )
+        self._passed = PassedItems(self._writer, self._output)
         self._flow: Part | None = None  # the open text part, if nothing has come beside its text: hot
         self._end = b""
         self._status = "new"  # then `queued`, `in_progress`; what came of it is in `outcome`
@@ -154,7 +161,9 @@ class ResponsesEncoder:
         return created + self._writer.snapshot("response.queued", snapshot)
 
     def begin(self) -> bytes:
-        """Returns the events that open the stream, or what is missing of them behind `queue`."""
+        """Returns the events that open the stream, or what is missing of them behind `queue`; none behind the end."""
+        if self._final is not None:
+            return b""
         snapshot = self._snapshot.render("in_progress")
         created = b"" if self._status == "queued" else self._writer.snapshot("response.created", snapshot)
         self._status = "in_progress"
@@ -235,7 +244,7 @@ class ResponsesEncoder:
 
     def output_chars(self) -> int:
         """Returns how many characters the model has produced so far."""
-        return self._output.chars() + self._calls.chars() + self._open.chars()
+        return self._output.chars() + self._calls.chars() + self._open.chars() + self._passed.chars()
 
     # --- events of the answer
 
@@ -288,6 +297,17 @@ class ResponsesEncoder:
         self._output.add(item, out)
         self._output.finish(item, "completed", out)
 
+    def _on_message(self, event: MessageStart, out: list[bytes]) -> None:
+        self._open.start_message(event.phase, out)
+
+    def _on_passed(self, event: Passed, out: list[bytes]) -> None:
+        out.append(self._passed.take(event))
+
+    def _on_response(self, event: PassedResponse, out: list[bytes]) -> None:
+        """Takes over what can still be told: once the stream is open, its snapshots agree."""
+        if event.ended or self._status == "new":
+            self._snapshot.adopt(event.fields, ended=self._status != "new")
+
     def _on_call_delta(self, event: ToolCallDelta, out: list[bytes]) -> None:
         if self._open.item is not None and self._calls.opens_item(beside=event.key):
             self._open.close(out)
@@ -332,10 +352,12 @@ class ResponsesEncoder:
     def _close_call(self, call: CallItem, out: list[bytes], *, whole: bool) -> None:
         self._calls.close(call, "completed" if whole or call.is_whole() else "incomplete", out)
 
-    def _open_items(self) -> list[Item]:
+    def _open_items(self) -> list[Item | PassedItem]:
         """Returns the items that the client was told of and that are not done."""
-        calls: list[Item] = [call for call in self._calls.by_key.values() if call.index >= 0]
-        return calls if self._open.item is None else [*calls, self._open.item]
+        items: list[Item | PassedItem] = [call for call in self._calls.by_key.values() if call.index >= 0]
+        if self._open.item is not None:
+            items.append(self._open.item)
+        return items + self._passed.open_items()
 
     def _keep_open(self, status: ItemStatus) -> None:
         """Keeps what is open as it is, and closes nothing."""
@@ -343,6 +365,7 @@ class ResponsesEncoder:
             self._output.keep(item, status)
         self._calls.by_key.clear()
         self._open.drop()
+        self._passed.drop()
 
     def _render(self, status: str, **changes: Any) -> bytes:
         return self._snapshot.render(status, output=self._output.to_json(), usage=self.usage, **changes)
@@ -361,7 +384,10 @@ _HANDLERS: dict[type[Event], Callable[[ResponsesEncoder, Any, list[bytes]], None
     ReasoningState: ResponsesEncoder._on_state,
     Refusal: ResponsesEncoder._on_refusal,
     Annotation: ResponsesEncoder._on_annotation,
+    MessageStart: ResponsesEncoder._on_message,
     OutputItem: ResponsesEncoder._on_item,
+    Passed: ResponsesEncoder._on_passed,
+    PassedResponse: ResponsesEncoder._on_response,
     ToolCallStart: ResponsesEncoder._on_call_start,
     ToolCallDelta: ResponsesEncoder._on_call_delta,
     Usage: ResponsesEncoder._on_usage,

@@ -34,6 +34,7 @@ class OpenItem:
         "_obfuscation",
         "_output",
         "_pending_state",
+        "_phase",
         "_show_sealed",
         "_text_length",
         "_writer",
@@ -59,6 +60,7 @@ class OpenItem:
         self._show_sealed = show_sealed
         self._obfuscation = obfuscation
         self._pending_state: dict[str, Any] = {}  # of thinking that is still to come
+        self._phase: str | None = None  # of the message that is still to come
         self._text_length = 0  # of the text parts that are closed, in characters
         self.item: MessageItem | ReasoningItem | None = None
         self.part: Part | None = None
@@ -147,6 +149,12 @@ class OpenItem:
         self._flush_state(out)
         self.close(out)
 
+    def start_message(self, phase: str | None, out: list[bytes]) -> None:
+        """Closes the open message: another one begins, with its first text."""
+        if isinstance(self.item, MessageItem):
+            self.close(out)
+        self._phase = phase
+
     def close_calls(self, out: list[bytes]) -> None:
         """Closes the call that is whole. One that is shown only now would be a second open item: then this one ends."""
         if self.item is not None and self._calls.opens_item():
@@ -176,7 +184,8 @@ class OpenItem:
         if isinstance(self.item, MessageItem):
             return self.item
         self.close(out)
-        item = MessageItem()
+        item = MessageItem(self._phase)
+        self._phase = None
         self._output.add(item, out)
         self.item = item
         return item

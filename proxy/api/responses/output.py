@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
+from ...events import PassedItem
 from .event_writer import EventWriter
 from .output_items import Item, ItemStatus
 
@@ -36,7 +37,7 @@ class Output:
         shown = msgspec.Raw(self.keep(item, status))
         out.append(self._writer.event("response.output_item.done", {"output_index": item.index, "item": shown}))
 
-    def keep(self, item: Item, status: ItemStatus) -> bytes:
+    def keep(self, item: Item | PassedItem, status: ItemStatus) -> bytes:
         """Takes an item's final form without telling the client; returns it as JSON."""
         shown = _encode(item.to_dict(status))
         self._finished[item.index] = shown
@@ -60,7 +61,7 @@ class Output:
         """Returns the items by their index; None for those that are not finished."""
         return self._finished
 
-    def to_json(self, open_items: Iterable[Item] = ()) -> bytes:
+    def to_json(self, open_items: Iterable[Item | PassedItem] = ()) -> bytes:
         """Returns the list of the finished items, and of those that are open as they are so far."""
         shown = list(self._finished)
         for item in open_items:

@@ -88,13 +88,14 @@ class Part:
 
 
 class MessageItem:
-    """A message of the assistant: text and refusal parts."""
+    """A message of the assistant: text and refusal parts. `phase` says what it is for, where that is known."""
 
-    __slots__ = ("id", "index", "parts")
+    __slots__ = ("id", "index", "parts", "phase")
 
     id_prefix = "msg"
 
-    def __init__(self) -> None:
+    def __init__(self, phase: str | None = None) -> None:
+        self.phase = phase
         self.id = ""
         self.index = -1
         self.parts: list[Part] = []
@@ -109,13 +110,16 @@ class MessageItem:
 
     def to_dict(self, status: ItemStatus) -> dict[str, Any]:
         """Returns the item as the API shows it."""
-        return {
+        item: dict[str, Any] = {
             "id": self.id,
             "type": "message",
             "status": status,
             "role": "assistant",
             "content": [part.to_dict() for part in self.parts],
         }
+        if self.phase is not None:
+            item["phase"] = self.phase
+        return item
 
 
 class ReasoningItem:
