@@ -18,6 +18,7 @@ from proxy.providers.chat.build import build_body
 from proxy.providers.chat.decoder import ChatDecoder
 from proxy.providers.chat.profile import ChatProfile
 from proxy.providers.provider import TranslateOptions
+from proxy.sealing import Sealing
 from proxy.sse.parser import SseParser
 
 from .answers import Order, chunk, closing, frame, whole, word
@@ -179,7 +180,7 @@ def _whole_way(way: Way) -> Operation:
 def _translate(body: bytes) -> bytes:
     request = ResponsesRequest.parse(body)
     request.validate()
-    return build_body(request, "bench", ChatProfile(), TranslateOptions(), lambda name: None)[0]
+    return build_body(request, "bench", ChatProfile(), TranslateOptions(), lambda name: None, Sealing.fresh())[0]
 
 
 def _served(body: bytes) -> bool:

@@ -11,6 +11,7 @@ import msgspec
 from ..errors import ExchangeError, UpstreamError
 from ..events import Event
 from ..request import Dialect
+from ..sealing import Sealing
 from ..upstream.client import Timeouts, UpstreamClient, UpstreamRequest
 
 if TYPE_CHECKING:
@@ -72,7 +73,8 @@ class Decoder(Protocol):
 class Provider(ABC):
     """One upstream of the file, with its connections. One instance a worker.
 
-    `dialects` are the client dialects that this upstream speaks itself, so that bytes can be passed through.
+    `dialects` are the client dialects that this upstream speaks itself, so that bytes can be passed through. `sealing`
+    is what seals the thinking that clients carry; the pipeline gives its own.
     """
 
     kind: ClassVar[str]
@@ -82,6 +84,7 @@ class Provider(ABC):
     def __init__(self, name: str, config: Any) -> None:
         self.name = name
         self.config = config
+        self.sealing = Sealing.fresh()
 
     client: UpstreamClient
     timeouts: Timeouts
@@ -122,6 +125,13 @@ class Provider(ABC):
 
 class Deployment(msgspec.Struct, frozen=True):
     """One upstream with one model name and its weight among its equals."""
+    async def count_tokens(self, exchange: Exchange, model: str) -> int | None:
+        """Returns how many tokens the exchange's request is for a model; None when the upstream cannot say.
+
+        Raises UpstreamError when it could, and has failed.
+        """
+        return None
+
 
     provider: Provider
     model: str

@@ -11,7 +11,7 @@ from proxy.events import Finish, ReasoningDelta, ReasoningState, ToolCallDelta, 
 from proxy.providers.chat.profile import ChatProfile
 from proxy.providers.chat.sealing import sealer
 from proxy.providers.openai.provider import PROFILE
-from tests.support.asked import build, call, function, output, request, user
+from tests.support.asked import SEALING, build, call, function, output, request, user
 from tests.support.captured import CAPTURED
 from tests.support.fixtures import needs_shared
 
@@ -132,7 +132,7 @@ def test_every_form_of_call_comes_back_as_it_was(profile, tool, called):
 def test_thinking_before_a_call_goes_back_with_the_next_turn(events, replayed):
     first = request(tools=[function("f")], include=["reasoning.encrypted_content"], store=False)
     called = [ToolCallStart(0, "c1", "f"), ToolCallDelta(0, "{}")]
-    items = answer(first, [*events, *called], build(first), sealer("upstream-model"))
+    items = answer(first, [*events, *called], build(first), sealer("upstream-model", SEALING))
     assert [item["type"] for item in items] == ["reasoning", "function_call"]
     second = request(tools=[function("f")], input=[user("hi"), *items, output("c1")])
     message = build(second).messages[1]

@@ -14,8 +14,10 @@ from proxy.errors import ExchangeError
 from proxy.providers.chat.build import build_body
 from proxy.providers.chat.profile import ChatProfile
 from proxy.providers.provider import TranslateOptions
+from proxy.sealing import Sealing
 
 PLAIN = ChatProfile()
+SEALING = Sealing(["the key of these tests"])
 
 
 def request(**fields: Any) -> ResponsesRequest:
@@ -54,7 +56,7 @@ def build(made: ResponsesRequest, profile: ChatProfile = PLAIN, **options: Any) 
     """Returns the chat request of a request that was found valid; `options` are those of the translation."""
     made.validate()
     ignored: list[str] = []
-    body, tools = build_body(made, "upstream-model", profile, TranslateOptions(**options), ignored.append)
+    body, tools = build_body(made, "upstream-model", profile, TranslateOptions(**options), ignored.append, SEALING)
     return Built(json.loads(body), tools, ignored)
 
 

@@ -18,6 +18,7 @@ from ...api.responses.fields import TextFormat
 from ...api.responses.request import ResponsesRequest
 from ...api.responses.tool_map import ToolMap
 from ...errors import BadRequest
+from ...sealing import Sealing
 from ..provider import TranslateOptions
 from .messages import Message, chat_messages
 from .profile import ChatProfile
@@ -81,10 +82,12 @@ def build_body(
     profile: ChatProfile,
     options: TranslateOptions,
     ignore: Ignore,
+    sealing: Sealing,
 ) -> tuple[bytes, ToolMap]:
     """Returns the JSON body, and the names of its tools for the way back.
 
-    Raises BadRequest for what this upstream cannot do. `ignore` is told of each field and tool without effect.
+    Raises BadRequest for what this upstream cannot do. `ignore` is told of each field and tool without effect;
+    `sealing` opens the thinking that is given back.
     """
 
     def note(name: str) -> None:
@@ -104,7 +107,7 @@ def build_body(
             put(build, name)
     _put_others(build)
     _put_configured(build)
-    messages = chat_messages(request, profile, names, note)
+    messages = chat_messages(request, profile, names, note, sealing)
     if build.schema_note is not None:
         messages = _with_note(messages, build.schema_note, profile)
     tools = tool_fields(request, profile, names, lambda _: options.unsupported_tools == "refuse", note)

@@ -9,6 +9,7 @@ from ...api import invalid
 from ...api.responses.request import ResponsesRequest
 from ...api.responses.tool_map import ToolMap
 from ...api.responses.turns import Called, ModelTurn, SystemTurn, Turn, UserTurn
+from ...sealing import Sealing
 from .content import PARAGRAPH, Content, system_text, user_content
 from .profile import ChatProfile
 from .replay import replayed
@@ -18,9 +19,15 @@ Message = dict[str, Any]
 
 
 def chat_messages(
-    request: ResponsesRequest, profile: ChatProfile, tools: ToolMap, ignore: Callable[[str], None]
+    request: ResponsesRequest,
+    profile: ChatProfile,
+    tools: ToolMap,
+    ignore: Callable[[str], None],
+    sealing: Sealing,
 ) -> list[Message]:
     """Returns the messages; raises BadRequest. `ignore` is told of history that no message can hold.
+
+    `sealing` opens the thinking that is given back.
 
     A model's turn is one message with all its calls; the messages of role `tool` stand directly behind it, in the
     order of the calls, and behind those one message of the user with the images and files that tools gave back.
@@ -33,7 +40,7 @@ def chat_messages(
     if instructions:
         messages.append({"role": profile.system_role, "content": instructions})
     for turn in turns:
-        _add(turn, messages, profile, tools)
+        _add(turn, messages, profile, tools, sealing)
     if not any(message["content"] or message["role"] not in ("system", "developer") for message in messages):
         raise invalid.invalid("input", "The input holds nothing that a model could read.", "invalid_value")
     if profile.merge_system != "never":
@@ -43,21 +50,21 @@ def chat_messages(
     return messages
 
 
-def _add(turn: Turn, messages: list[Message], profile: ChatProfile, tools: ToolMap) -> None:
+def _add(turn: Turn, messages: list[Message], profile: ChatProfile, tools: ToolMap, sealing: Sealing) -> None:
     """Adds the messages of one turn."""
     if isinstance(turn, SystemTurn):
         messages.append({"role": profile.system_role, "content": system_text(turn.content, turn.path)})
     elif isinstance(turn, UserTurn):
         messages.append({"role": "user", "content": user_content(turn.content, turn.path, profile)})
     else:
-        message = _assistant(turn, profile, tools)
+        message = _assistant(turn, profile, tools, sealing)
         if message is None:
             return
         messages.append(message)
         _add_outputs(turn.calls, messages, profile, tools)
 
 
-def _assistant(turn: ModelTurn, profile: ChatProfile, tools: ToolMap) -> Message | None:
+def _assistant(turn: ModelTurn, profile: ChatProfile, tools: ToolMap, sealing: Sealing) -> Message | None:
     """Returns the message of a model's turn; None when it only thought, or said nothing."""
     text, refusal = turn.text, turn.refusal
     if not text and not refusal and not turn.calls:
@@ -69,7 +76,7 @@ def _assistant(turn: ModelTurn, profile: ChatProfile, tools: ToolMap) -> Message
         message["refusal"] = refusal
     if not text and (refusal or turn.calls) and not profile.content_null_as_empty:
         message["content"] = None
-    message.update(replayed(turn, profile))
+    message.update(replayed(turn, profile, sealing))
     if turn.calls:
         message["tool_calls"] = [tool_call(called.call, tools, profile) for called in turn.calls]
     return message

@@ -7,6 +7,7 @@ from typing import Any
 from ...api.responses.items import Reasoning
 from ...api.responses.parts import ReasoningText
 from ...api.responses.turns import ModelTurn
+from ...sealing import Sealing
 from .profile import ChatProfile
 from .sealing import FAMILY, unseal
 
@@ -14,7 +15,7 @@ _SPELLINGS = frozenset(("reasoning_content", "reasoning", "reasoning_details"))
 _PLACEHOLDER = " "
 
 
-def replayed(turn: ModelTurn, profile: ChatProfile) -> dict[str, Any]:
+def replayed(turn: ModelTurn, profile: ChatProfile, sealing: Sealing) -> dict[str, Any]:
     """Returns the fields of thinking for the message of a turn, often none.
 
     Thinking comes from our own seal, or as plain text of the item; what others have sealed, and summaries, are left
@@ -28,7 +29,7 @@ def replayed(turn: ModelTurn, profile: ChatProfile) -> dict[str, Any]:
     details: list[Any] = []
     spelling = ""
     for thought in turn.thoughts:
-        state = _state(thought)
+        state = _state(thought, sealing)
         field = state.get("field")
         spelling = spelling or (field if isinstance(field, str) else "")
         details.extend(_list(state.get("details")))
@@ -45,8 +46,8 @@ def replayed(turn: ModelTurn, profile: ChatProfile) -> dict[str, Any]:
     return {spelling: text} if text else {}
 
 
-def _state(thought: Reasoning) -> dict[str, Any]:
-    sealed = unseal(thought.encrypted_content) if thought.encrypted_content else None
+def _state(thought: Reasoning, sealing: Sealing) -> dict[str, Any]:
+    sealed = unseal(thought.encrypted_content, sealing) if thought.encrypted_content else None
     return sealed.state if sealed is not None and sealed.family == FAMILY else {}
 
 

@@ -1,9 +1,12 @@
 """Wraps what a provider wants back with the next turn into one opaque string, and unwraps it again.
 
-The string travels as `encrypted_content` of a reasoning item. Its form is `pst1.` and base64url of JSON
+The string travels as `encrypted_content` of a reasoning item. It seals the JSON
 `{"p": family, "m": model, "b": [state, ...]}`. State is bound to the family of providers that made it: `chat` for all
 that speak chat completions, whose state is `{"field": name, "text": ...}` or `{"field": name, "details": [...]}` with
 the name under which the thinking came.
+
+Responses kept by earlier versions hold the same JSON as `pst1.` and base64url, which anybody could have written. It is
+still read: what a client could put there it can as well send as the thinking's plain text.
 """
 
 from __future__ import annotations
@@ -15,9 +18,12 @@ from typing import Any
 
 import msgspec
 
+from ...sealing import SealBroken, Sealing
+
 FAMILY = "chat"
 
-_PREFIX = "pst1."
+_PURPOSE = "reasoning"
+_OLD_PREFIX = "pst1."
 
 
 class Sealed(msgspec.Struct):
@@ -37,21 +43,25 @@ class _Envelope(msgspec.Struct):
 _decode = msgspec.json.Decoder(_Envelope).decode
 
 
-def seal(family: str, model: str, state: dict[str, Any]) -> str:
-    """Returns the envelope of one state."""
+def seal(family: str, model: str, state: dict[str, Any], sealing: Sealing | None = None) -> str:
+    """Returns the envelope of one state; in the old form where nothing seals it."""
     body = msgspec.json.encode(_Envelope(family, model, [state]))
-    return _PREFIX + base64.urlsafe_b64encode(body).rstrip(b"=").decode()
+    if sealing is None:
+        return _OLD_PREFIX + base64.urlsafe_b64encode(body).rstrip(b"=").decode()
+    return sealing.seal(body, _PURPOSE)
 
 
-def unseal(text: str) -> Sealed | None:
+def unseal(text: str, sealing: Sealing | None = None) -> Sealed | None:
     """Returns what is in an envelope; None for anything that is no whole envelope of ours."""
-    if not text.startswith(_PREFIX) or not text.isascii():
-        return None
-    encoded = text[len(_PREFIX) :]
     try:
-        body = base64.b64decode(encoded + "=" * (-len(encoded) % 4), altchars=b"-_", validate=True)
+        if text.startswith(_OLD_PREFIX):
+            body: bytes | None = _old_body(text)
+        else:
+            body = sealing.open(text, _PURPOSE) if sealing is not None else None
+        if body is None:
+            return None
         envelope = _decode(body)
-    except (binascii.Error, msgspec.DecodeError, UnicodeDecodeError):
+    except (SealBroken, binascii.Error, msgspec.DecodeError, UnicodeError):
         return None
     state: dict[str, Any] = {}
     for block in envelope.b:
@@ -59,7 +69,12 @@ def unseal(text: str) -> Sealed | None:
     return Sealed(envelope.p, envelope.m, state)
 
 
-def sealer(model: str) -> Callable[[dict[str, Any], str], str | None]:
+def _old_body(text: str) -> bytes:
+    encoded = text[len(_OLD_PREFIX) :].encode("ascii")
+    return base64.b64decode(encoded + b"=" * (-len(encoded) % 4), altchars=b"-_", validate=True)
+
+
+def sealer(model: str, sealing: Sealing) -> Callable[[dict[str, Any], str], str | None]:
     """Returns what seals the thinking of a chat upstream's model: its state and its text, None when there is neither.
 
     Structured details hold the text already, so that it is not kept twice.
@@ -67,9 +82,9 @@ def sealer(model: str) -> Callable[[dict[str, Any], str], str | None]:
 
     def seal_thinking(state: dict[str, Any], text: str) -> str | None:
         if state.get("details"):
-            return seal(FAMILY, model, state)
+            return seal(FAMILY, model, state, sealing)
         if not text:
             return None
-        return seal(FAMILY, model, {"field": state.get("field", "reasoning_content"), "text": text})
+        return seal(FAMILY, model, {"field": state.get("field", "reasoning_content"), "text": text}, sealing)
 
     return seal_thinking

@@ -65,7 +65,7 @@ class Echo(Provider):
         if not isinstance(request, ResponsesRequest):
             return self.passthrough(exchange, model)
         options = exchange.translate or TranslateOptions()
-        body, names = build_body(request, model, PROFILE, options, exchange.ignore)
+        body, names = build_body(request, model, PROFILE, options, exchange.ignore, self.sealing)
         exchange.marks["tools"] = names
         return _request(body)
 
@@ -86,7 +86,9 @@ class Echo(Provider):
     def sealer(self, exchange: Exchange, model: str) -> Callable[[dict[str, Any], str], str | None] | None:
         """Returns what seals thinking, when the client asked for it."""
         request: ModelRequest = exchange.request
-        return sealer(model) if isinstance(request, ResponsesRequest) and request.wants(_ENCRYPTED) else None
+        return (
+            sealer(model, self.sealing) if isinstance(request, ResponsesRequest) and request.wants(_ENCRYPTED) else None
+        )
 
     def error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
         """Maps an error answer to the tree of errors."""

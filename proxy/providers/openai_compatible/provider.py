@@ -73,7 +73,7 @@ class ChatUpstream(Provider):
         if not isinstance(request, ResponsesRequest):
             return self.passthrough(exchange, model)
         options = exchange.translate or TranslateOptions()
-        body, names = build_body(request, model, self.profile(model), options, exchange.ignore)
+        body, names = build_body(request, model, self.profile(model), options, exchange.ignore, self.sealing)
         exchange.marks["tools"] = names
         return self._request(body, stream=request.stream)
 
@@ -105,7 +105,7 @@ class ChatUpstream(Provider):
         request = exchange.request
         if not isinstance(request, ResponsesRequest) or self.profile(model).replay_reasoning == "never":
             return None
-        return sealer(model) if request.wants(_ENCRYPTED) or exchange.keeps else None
+        return sealer(model, self.sealing) if request.wants(_ENCRYPTED) or exchange.keeps else None
 
     def error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
         """Maps an error answer to the tree of errors."""

@@ -9,7 +9,7 @@ from proxy.providers.chat.profile import ChatProfile
 from proxy.providers.openai.provider import PROFILE
 from proxy.providers.provider import TranslateOptions
 from tests.support import strict_chat
-from tests.support.asked import build, chat, function, refusal, request
+from tests.support.asked import SEALING, build, chat, function, refusal, request
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}, "$defs": {"x": [1.0, None]}}
 FORMAT = {"type": "json_schema", "name": "n", "schema": SCHEMA, "strict": True, "description": "d"}
@@ -223,5 +223,5 @@ def test_a_wrong_field_that_a_stage_has_set_is_refused_too():
     made.validate()
     made.set("temperature", 9)
     with pytest.raises(BadRequest):
-        build_body(made, "m", PLAIN, TranslateOptions(), print)
+        build_body(made, "m", PLAIN, TranslateOptions(), print, SEALING)
     assert refusal(temperature=9).code == "decimal_above_max_value"

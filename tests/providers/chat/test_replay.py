@@ -2,7 +2,7 @@ import pytest
 
 from proxy.providers.chat.profile import ChatProfile
 from proxy.providers.chat.sealing import seal
-from tests.support.asked import assistant, call, chat, output, user
+from tests.support.asked import SEALING, assistant, call, chat, output, user
 
 DETAILS = [{"type": "reasoning.text", "text": "hm", "signature": "s"}, {"type": "reasoning.encrypted", "data": "d"}]
 
@@ -16,7 +16,7 @@ def thought(state=None, *, family="chat", text=None, summary=None, blob=None):
     if text is not None:
         item["content"] = [{"type": "reasoning_text", "text": text}]
     if state is not None:
-        item["encrypted_content"] = seal(family, "m", state)
+        item["encrypted_content"] = seal(family, "m", state, SEALING)
     if blob is not None:
         item["encrypted_content"] = blob
     return item

@@ -14,6 +14,7 @@ from proxy.providers.chat.sealing import unseal
 from proxy.providers.openai_compatible.config import OpenAICompatibleConfig
 from proxy.providers.openai_compatible.provider import OpenAICompatible
 from proxy.providers.provider import Deployment, TranslateOptions
+from proxy.sealing import Sealing
 from tests.support.asked import function, request
 
 URL = "http://127.0.0.1:8000/v1"
@@ -135,11 +136,13 @@ def test_a_decoder_for_each_answer():
 
 def test_thinking_is_sealed_when_the_client_asks_for_it_and_gets_it_back():
     asking = exchange(request(include=["reasoning.encrypted_content"]))
-    seal = provider().sealer(asking, "qwen3")
+    up = provider()
+    seal = up.sealer(asking, "qwen3")
     assert seal is not None
     text = seal({"field": "reasoning"}, "hm")
     assert text is not None
-    sealed = unseal(text)
+    assert unseal(text, Sealing.fresh()) is None
+    sealed = unseal(text, up.sealing)
     assert sealed is not None
     assert (sealed.family, sealed.model) == ("chat", "qwen3")
     assert provider().sealer(exchange(request()), "qwen3") is None
