@@ -33,7 +33,7 @@ from .websocket_messages import (
     steer_failed,
 )
 
-_CLOSE_S = 2.0
+_CLOSE_S = 1.0
 """How long a client may take to answer a close frame."""
 _LINGER_S = 5.0
 _LINGER_STEP_S = 0.1

@@ -18,6 +18,7 @@ from .websocket_messages import lane_tail
 
 _TEXT = 0x81
 _COMPRESSED_TEXT = 0xC1
+_ERROR = b"event: error\n"
 _PING = b"\x89\x00"
 _medium = struct.Struct("!BBH").pack
 _large = struct.Struct("!BBQ").pack
@@ -145,8 +146,14 @@ class MessageStream:
         self.opened = True
 
     def write(self, data: bytes) -> None:
-        """Sends whole events, each as one message, at once. The marker of a stream's end is none. Hot: once a read."""
+        """Sends whole events, each as one message, at once. Hot: once a read.
+
+        The marker of a stream's end is no message. Neither is the error event in front of a failed end: readers take
+        an error for the end of the turn, and would book what comes behind it on the next one.
+        """
         messages = payloads(data)
+        if _ERROR in data:
+            messages = [message for message in messages if not message.startswith(b'{"type":"error",')]
         if self._tail:
             messages = [message[:-1] + self._tail for message in messages]
         self._frames.texts(messages)

@@ -155,6 +155,15 @@ def test_the_marker_of_the_end_is_no_message() -> None:
     assert b"DONE" not in socket.writes[0]
 
 
+def test_the_error_in_front_of_a_failed_end_is_left_out() -> None:
+    socket = Socket()
+    failed = (
+        b'event: error\ndata: {"type":"error","n":1}\n\nevent: response.failed\ndata: {"type":"response.failed"}\n\n'
+    )
+    MessageStream(frames_on(socket), None).write(failed)
+    assert Reader().read(socket.writes[0]) == [b'{"type":"response.failed"}']
+
+
 def test_every_stream_is_told_that_the_client_does_not_read() -> None:
     socket = Socket()
     frames = frames_on(socket)
