@@ -182,8 +182,8 @@ class EventLog:
         """Returns the log of which `to_bytes` made those bytes; raises ValueError when they are none."""
         try:
             unpacker = zstd.ZstdDecompressor()
-            raw = unpacker.decompress(data, LARGEST)
-            if not unpacker.eof or unpacker.unused_data:
+            raw = unpacker.decompress(data, LARGEST + 1)
+            if len(raw) > LARGEST or not unpacker.eof or unpacker.unused_data:
                 raise ValueError("it is cut short, too large, or has something behind it")
             return _restored(_decode(raw))
         except (zstd.ZstdError, msgspec.MsgspecError, ValueError, TypeError, IndexError) as error:

@@ -17,6 +17,7 @@ from proxy.events import (
     Annotation,
     Event,
     Finish,
+    OutputItem,
     ReasoningDelta,
     ReasoningState,
     Refusal,
@@ -176,6 +177,11 @@ def test_logprobs_travel_with_their_piece() -> None:
     ]
     assert whole["choices"][0]["logprobs"] == {"content": [entry, entry], "refusal": None}
     assert len(accumulate(stream).choices[0].logprobs.content) == 2
+
+
+def test_what_chat_completions_have_no_word_for_is_dropped() -> None:
+    search = OutputItem({"id": "ws_1", "type": "web_search_call", "status": "completed"})
+    assert run([search, TextDelta("a"), search, Finish()]) == run([TextDelta("a"), Finish()])
 
 
 def test_all_that_was_said_is_counted() -> None:

@@ -83,6 +83,27 @@ def test_the_marker_behind_the_end_is_the_files_choice() -> None:
     answered(exchange())
 
 
+def test_a_log_is_kept_and_the_end_is_held_for_what_is_kept() -> None:
+    one = exchange(stream=True)
+    assert responses_encoder(one).log is None
+    one.keeps = one.keeps_log = True
+    encoder = responses_encoder(one)
+    assert encoder.log is not None
+    told = encoder.begin() + encoder.encode(EVENTS)
+    assert not encoder.log.ended
+    assert encoder.log.render(0, 100)[0] == told
+    told += encoder.end()
+    assert encoder.log.render(0, 100)[0] == told
+
+
+def test_a_log_has_the_marker_behind_the_end_if_the_stream_has() -> None:
+    one = exchange(stream=True, translate=TranslateOptions(done_marker=False))
+    one.keeps_log = True
+    log = responses_encoder(one).log
+    assert log is not None
+    assert not log.done_marker
+
+
 def test_response_ids_are_fresh_and_of_openais_form() -> None:
     assert new_response_id() != new_response_id()
     assert new_response_id().startswith("resp_")

@@ -1,10 +1,17 @@
-"""EventWriter: numbers and framing of events."""
+"""EventWriter: numbers and framing of events, and what the log is told."""
 
 from __future__ import annotations
 
 import json
 
-from proxy.api.responses.event_writer import EventWriter, delta_template
+import pytest
+
+from proxy.api.responses.event_log import DONE, EventLog
+from proxy.api.responses.event_writer import EventWriter, delta_template, payloads
+from proxy.events import Finish, TextDelta
+from tests.support.any_events import tell
+from tests.support.encoding import encoder
+from tests.support.grammar_framing import read_events
 
 
 def data(event: bytes) -> dict[str, object]:
@@ -45,3 +52,34 @@ def test_a_template_makes_the_event_that_the_writer_makes() -> None:
     assert filled == writer.event("t.delta", {**place, "delta": "x"})
     text = delta_template("t.delta", place, logprobs=True) % (42, b'"x"')
     assert text == writer.event("t.delta", {**place, "delta": "x", "logprobs": []})
+
+
+def test_the_log_is_told_what_is_written() -> None:
+    log = EventLog()
+    writer = EventWriter(log)
+    template = delta_template("t.delta", {"item_id": "x"})
+    out = [writer.snapshot("response.created", b"{}"), writer.event("a", {}), writer.delta(template, "text")]
+    assert out[2] == writer_at(2).event("t.delta", {"item_id": "x", "delta": "text"})
+    end = writer.terminal("response.completed", b"{}")
+    assert log.render(0, 9) == (b"".join(out), 3)
+    log.release()
+    assert log.render(3, 9) == (end + DONE, 5)
+    assert data(end)["sequence_number"] == 3
+
+
+def writer_at(number: int) -> EventWriter:
+    """Returns a writer whose next event has that number."""
+    writer = EventWriter()
+    writer.next = number
+    return writer
+
+
+@pytest.mark.parametrize("done_marker", [True, False])
+def test_the_payloads_are_the_json_of_each_event(done_marker: bool) -> None:
+    texts = ["event: a\ndata: {}\n\n", "\u2028 \x85", "\ndata: "]
+    told = tell(encoder(done_marker=done_marker), [*map(TextDelta, texts), Finish()])
+    found = payloads(told)
+    assert [json.loads(one) for one in found] == read_events(told.removesuffix(DONE) + DONE)
+    assert all(b"\ndata: " + one + b"\n\n" in told for one in found)
+    assert payloads(b"") == payloads(b": ka\n\n") == payloads(DONE) == []
+    assert payloads(b": ka\n\nevent: a\ndata: {}\n\n: ka\n\n") == [b"{}"]

@@ -6,7 +6,7 @@ import json
 
 from proxy.api.responses.event_writer import EventWriter
 from proxy.api.responses.output import Output
-from proxy.api.responses.output_items import CallItem, MessageItem, ReasoningItem
+from proxy.api.responses.output_items import CallItem, MessageItem, OpaqueItem, ReasoningItem
 from tests.support.grammar_framing import Profile, read_events
 
 
@@ -49,3 +49,26 @@ def test_finished_items_stand_in_the_order_of_their_places() -> None:
 
 def test_an_empty_output_is_an_empty_list() -> None:
     assert output().to_json() == b"[]"
+
+
+def test_an_item_keeps_the_id_that_it_came_with() -> None:
+    one = output()
+    for item in (OpaqueItem({"id": "ws_own", "type": "web_search_call"}), OpaqueItem({"type": "web_search_call"})):
+        one.add(item, [])
+        one.keep(item, "completed")
+    assert [item["id"] for item in json.loads(one.to_json())] == ["ws_own", "ws_1"]
+
+
+def test_open_items_can_be_shown_as_they_are() -> None:
+    one = output()
+    first, second = CallItem("a", "f", None, freeform=False), CallItem("b", "g", None, freeform=False)
+    one.add(first, [])
+    one.add(second, [])
+    one.keep(second, "completed")
+    first.shown.append("{")
+    shown = json.loads(one.to_json([first]))
+    assert [(item["call_id"], item["status"], item["arguments"]) for item in shown] == [
+        ("a", "in_progress", "{"),
+        ("b", "completed", ""),
+    ]
+    assert [item["call_id"] for item in json.loads(one.to_json())] == ["b"]

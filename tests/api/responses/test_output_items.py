@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from proxy.api.responses.output_items import CallItem, MessageItem, Part, ReasoningItem
+from proxy.api.responses.output_items import CallItem, MessageItem, OpaqueItem, Part, ReasoningItem
 from tests.support.machines import Form
 
 
@@ -126,3 +126,20 @@ def test_raw_input_is_never_whole() -> None:
         call.written.pieces.append("{}")
         assert call.is_whole() is not freeform
         assert call.chars() == 3
+
+
+def test_an_item_that_came_whole_is_shown_as_it_came() -> None:
+    fields = {"id": "ws_1", "type": "web_search_call", "status": "failed", "action": {}}
+    item = OpaqueItem(fields)
+    assert item.to_dict("in_progress") == {**fields, "status": "in_progress"}
+    assert item.to_dict("completed") == fields
+    assert (item.id_prefix, item.chars(), fields["status"]) == ("ws", 0, "failed")
+
+
+@pytest.mark.parametrize(
+    ("fields", "prefix"), [({"type": "compaction"}, "cmp"), ({"type": "of tomorrow"}, "item"), ({"id": 7}, "item")]
+)
+def test_an_item_that_came_without_an_id_says_what_it_begins_with(fields: dict[str, Any], prefix: str) -> None:
+    item = OpaqueItem(fields)
+    assert (item.id, item.id_prefix) == ("", prefix)
+    assert "status" not in placed(item).to_dict("in_progress")

@@ -33,6 +33,8 @@ def shown(status: str, **changes: Any) -> dict[str, Any]:
         ("completed", {"completed_at": 9, "usage": Usage(1, 2, total_tokens=3)}),
         ("incomplete", {"incomplete_reason": "max_output_tokens"}),
         ("failed", {"error": {"code": "server_error", "message": "m"}}),
+        ("queued", {}),
+        ("cancelled", {"usage": Usage(1, 2, total_tokens=3)}),
     ],
 )
 def test_every_state_is_a_whole_response(status: str, changes: dict[str, Any]) -> None:
@@ -40,6 +42,10 @@ def test_every_state_is_a_whole_response(status: str, changes: dict[str, Any]) -
     check_object(response)
     assert (response["id"], response["created_at"], response["model"]) == ("resp_" + "1" * 24, 7, "m")
     assert response["background"] is False
+
+
+def test_what_runs_in_the_background_says_so() -> None:
+    assert json.loads(snapshot(background=True).render("queued"))["background"] is True
 
 
 def test_the_output_is_taken_as_it_is() -> None:
@@ -57,18 +63,19 @@ def test_usage_has_every_key_always() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "used", "first", "last"),
+    ("asked", "used", "waiting", "first", "last"),
     [
-        (None, None, "default", "default"),
-        ("auto", None, "auto", "default"),
-        ("flex", None, "flex", "flex"),
-        ("auto", "priority", "auto", "priority"),
+        (None, None, "auto", "default", "default"),
+        ("auto", None, "auto", "auto", "default"),
+        ("flex", None, "flex", "flex", "flex"),
+        ("auto", "priority", "auto", "auto", "priority"),
     ],
 )
 def test_the_tier_is_the_one_asked_for_until_it_is_known(
-    asked: str | None, used: str | None, first: str, last: str
+    asked: str | None, used: str | None, waiting: str, first: str, last: str
 ) -> None:
     one = snapshot(service_tier=asked)
+    assert json.loads(one.render("queued"))["service_tier"] == waiting
     assert json.loads(one.render("in_progress"))["service_tier"] == first
     assert json.loads(one.render("completed", completed_at=9, service_tier=used))["service_tier"] == last
 
