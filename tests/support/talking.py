@@ -11,6 +11,7 @@ from proxy.config.loader import load_text
 from proxy.exchange import Exchange, Key
 from proxy.providers.openai_compatible.provider import OpenAICompatible
 from proxy.stage import Stage
+from proxy.stores.conversations import ConversationStore
 from proxy.stores.memory import MemoryStore
 from proxy.stores.store import ResponseStore
 from tests.support.hostile import HostileUpstream, Peer, chunked, fixed
@@ -55,13 +56,15 @@ class Talks(HostileUpstream):
 
 
 @asynccontextmanager
-async def talking(*turns: dict[str, Any], store: ResponseStore | None = None) -> AsyncIterator[tuple[House, Talks]]:
+async def talking(
+    *turns: dict[str, Any], store: ResponseStore | None = None, conversations: ConversationStore | None = None
+) -> AsyncIterator[tuple[House, Talks]]:
     """Runs a server with a store in front of a chat server."""
     async with Talks(*turns) as upstream:
         text = f"upstreams: {{u: {{kind: openai-compatible, base_url: {upstream.origin}}}}}\nmodels: {{m: [u/up]}}\n"
         config = load_text(text + "pipeline: [route, stream-translate]\n", "test").upstreams["u"]
         provider = OpenAICompatible("u", config.config)  # type: ignore[arg-type]
-        async with house(provider, stages=[Says()], store=store or MemoryStore()) as home:
+        async with house(provider, stages=[Says()], store=store or MemoryStore(), conversations=conversations) as home:
             yield home, upstream
 
 

@@ -1,4 +1,4 @@
-"""The provider for upstreams that speak OpenAI's chat completions."""
+"""The provider for upstreams that speak OpenAI's chat completions, its Responses API, or both."""
 
 from __future__ import annotations
 
@@ -19,8 +19,10 @@ from ..chat.decoder import ChatDecoder
 from ..chat.errors import refused
 from ..chat.profile import ChatProfile
 from ..chat.sealing import sealer
-from ..connection import ConnectedConfig
 from ..provider import Decoder, Provider, TranslateOptions
+from ..responses.config import Api, ResponsesConfig
+from ..responses.profile import ResponsesProfile
+from ..responses.wire import decoder_for, relay_for, request_body, sealer_for
 from .config import OpenAICompatibleConfig
 
 if TYPE_CHECKING:
@@ -43,16 +45,27 @@ _decode_options = msgspec.json.Decoder(dict[str, Raw]).decode
 
 
 class ChatUpstream(Provider):
-    """An upstream that speaks chat completions at `url`. Its children say how it differs, by a profile."""
+    """An upstream of OpenAI's wire at `url`: chat completions, the Responses API, or both, as `api` says.
 
-    dialects: ClassVar[frozenset[Dialect]] = frozenset(("chat",))
-    config: ConnectedConfig
+    With `auto` every client is served over the API that it speaks itself. Children say how the upstream differs, by
+    profiles.
+    """
 
-    def __init__(self, name: str, config: ConnectedConfig, url: str, headers: Mapping[str, str] | None = None) -> None:
+    config: ResponsesConfig
+
+    def __init__(
+        self, name: str, config: ResponsesConfig, url: str, *, api: Api, headers: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(name, config)
         self.url = url
+        self.api = api
+        spoken: dict[Api, tuple[Dialect, ...]] = {
+            "auto": ("chat", "responses"),
+            "chat": ("chat",),
+            "responses": ("responses",),
+        }
+        self.dialects = frozenset(spoken[api])
         self.timeouts = config.timeouts.for_client()
-        self._endpoint = f"{url}/chat/completions"
         self._headers = {"content-type": "application/json", "user-agent": "penstock", **(headers or {})}
         if config.api_key is not None:
             self._headers["authorization"] = f"Bearer {config.api_key.reveal()}"
@@ -65,11 +78,30 @@ class ChatUpstream(Provider):
 
     @abstractmethod
     def profile(self, model: str) -> ChatProfile:
-        """Returns what a model of this upstream takes."""
+        """Returns what a model of this upstream takes over chat completions."""
+
+    @abstractmethod
+    def responses_profile(self, model: str) -> ResponsesProfile:
+        """Returns what a model of this upstream takes over the Responses API."""
+
+    def only_responses(self, model: str) -> bool:
+        """Tells whether a model is not served over chat completions at all."""
+        return False
+
+    def speaks(self, dialect: Dialect, model: str) -> bool:
+        """Tells whether a client of that dialect is served over the API that it speaks."""
+        if self.api == "auto" and dialect == "chat":
+            return not self.only_responses(model)
+        return dialect in self.dialects
+
+    def _uses_responses(self, exchange: Exchange, model: str) -> bool:
+        return not self.speaks("chat", model) or (self.api == "auto" and exchange.request.dialect == "responses")
 
     def build(self, exchange: Exchange, model: str) -> UpstreamRequest:
-        """Returns the chat request for the exchange's request, and leaves the map of its tools in its marks."""
+        """Returns the request that says what the client's says, and leaves the map of its tools in its marks."""
         request = exchange.request
+        if self._uses_responses(exchange, model):
+            return self._responses_request(exchange, model)
         if not isinstance(request, ResponsesRequest):
             return self.passthrough(exchange, model)
         options = exchange.translate or TranslateOptions()
@@ -78,8 +110,10 @@ class ChatUpstream(Provider):
         return self._request(body, stream=request.stream)
 
     def passthrough(self, exchange: Exchange, model: str) -> UpstreamRequest:
-        """Returns the chat request as it is but for the model's name, and asking for the count of tokens."""
+        """Returns the request as it is but for what is Penstock's: the model's name, and what is kept and counted."""
         request = exchange.request
+        if self._uses_responses(exchange, model):
+            return self._responses_request(exchange, model)
         fields: dict[str, Any] = {**request.fields, "model": model}
         stream = request.stream
         if stream and self.profile(model).stream_usage:
@@ -87,25 +121,37 @@ class ChatUpstream(Provider):
         exchange.marks["tools"] = ToolMap()
         return self._request(msgspec.json.encode(fields), stream=stream)
 
-    def _request(self, body: bytes, *, stream: bool) -> UpstreamRequest:
+    def _responses_request(self, exchange: Exchange, model: str) -> UpstreamRequest:
+        body = request_body(exchange, model, self.responses_profile(model), self.sealing)
+        return self._request(body, stream=exchange.request.stream, path="/responses")
+
+    def _request(self, body: bytes, *, stream: bool, path: str = "/chat/completions") -> UpstreamRequest:
         headers = dict(self._headers)
         headers.setdefault("accept", "text/event-stream" if stream else "application/json")
         if stream:
             # what compresses a stream also holds it back until there is something to compress
             headers.setdefault("accept-encoding", "identity")
-        return UpstreamRequest(method="POST", url=self._endpoint, headers=headers, body=body)
+        return UpstreamRequest(method="POST", url=self.url + path, headers=headers, body=body)
 
     def decoder(self, exchange: Exchange) -> Decoder:
         """Returns a decoder for one answer."""
-        deployment = exchange.deployment
-        return ChatDecoder(think_tags=self.profile(deployment.model if deployment is not None else "").think_tags)
+        model = _model_of(exchange)
+        if self._uses_responses(exchange, model):
+            return decoder_for(exchange)
+        return ChatDecoder(think_tags=self.profile(model).think_tags)
+
+    def relay(self, exchange: Exchange) -> Decoder | None:
+        """Returns what passes an answer of the Responses API on to a client that speaks it."""
+        return relay_for(exchange) if self._uses_responses(exchange, _model_of(exchange)) else None
 
     def sealer(self, exchange: Exchange, model: str) -> Callable[[dict[str, Any], str], str | None] | None:
         """Returns what seals thinking, when the client asked for it and the upstream may get it back."""
         request = exchange.request
+        if self._uses_responses(exchange, model):
+            return sealer_for(exchange, model, self.sealing)
         if not isinstance(request, ResponsesRequest) or self.profile(model).replay_reasoning == "never":
             return None
-        return sealer(model, self.sealing) if request.wants(_ENCRYPTED) or exchange.keeps else None
+        return sealer(model, self.sealing) if request.wants(_ENCRYPTED) or exchange.is_remembered else None
 
     def error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
         """Maps an error answer to the tree of errors."""
@@ -130,19 +176,30 @@ class ChatUpstream(Provider):
 
 
 class OpenAICompatible(ChatUpstream):
-    """Any server that speaks chat completions."""
+    """Any server that speaks chat completions or the Responses API."""
 
     kind: ClassVar[str] = "openai-compatible"
     Config = OpenAICompatibleConfig
     config: OpenAICompatibleConfig
 
     def __init__(self, name: str, config: OpenAICompatibleConfig) -> None:
-        super().__init__(name, config, config.url)
+        super().__init__(name, config, config.url, api=config.api)
         self._profile = config.chat_profile()
+        self._responses_profile = ResponsesProfile(
+            keeps=config.store, ask_encrypted=config.encrypted_reasoning, summary=config.reasoning_summary
+        )
 
     def profile(self, model: str) -> ChatProfile:
-        """Returns what the server takes, the same for all its models."""
+        """Returns what the server takes over chat completions, the same for all its models."""
         return self._profile
+
+    def responses_profile(self, model: str) -> ResponsesProfile:
+        """Returns what the server takes over the Responses API, the same for all its models."""
+        return self._responses_profile
+
+
+def _model_of(exchange: Exchange) -> str:
+    return exchange.deployment.model if exchange.deployment is not None else ""
 
 
 def _with_usage(raw: Raw | None) -> dict[str, Any]:
