@@ -24,7 +24,7 @@ from ..api.responses.conversation import (
 )
 from .conversation_items import answerable
 from .conversations import Claim, ConversationFull, ConversationLocked, ConversationStore
-from .item_ids import item_ids
+from .item_ids import item_id
 from .store import Entry, StoreFailed
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class ConversationKeeper:
         made = _decode_made(entry.response).conversation
         if made is None:
             return []
-        ids = [id for id in item_ids(entry) if id]
+        ids = [id for item in (*entry.input, *entry.output) if (id := item_id(item))]
         items = None if self._store is None else await self._store.items(made.id, owner, before=ids)
         return None if items is None else answerable(items)
 
