@@ -157,17 +157,17 @@ class ResponsesEncoder:
         """Returns the events that open the stream of a response that has to wait; then `begin` gives the rest."""
         snapshot = self._snapshot.render("queued")
         self._status = "queued"
-        created = self._writer.snapshot("response.created", snapshot)
-        return created + self._writer.snapshot("response.queued", snapshot)
+        created = self._tell("response.created", snapshot)
+        return created + self._tell("response.queued", snapshot)
 
     def begin(self) -> bytes:
         """Returns the events that open the stream, or what is missing of them behind `queue`; none behind the end."""
         if self._final is not None:
             return b""
         snapshot = self._snapshot.render("in_progress")
-        created = b"" if self._status == "queued" else self._writer.snapshot("response.created", snapshot)
+        created = b"" if self._status == "queued" else self._tell("response.created", snapshot)
         self._status = "in_progress"
-        return created + self._writer.snapshot("response.in_progress", snapshot)
+        return created + self._tell("response.in_progress", snapshot)
 
     def encode(self, events: Sequence[Event]) -> bytes:
         """Returns the bytes for events, often one text delta. Hot: once a read."""
@@ -366,6 +366,9 @@ class ResponsesEncoder:
         self._calls.by_key.clear()
         self._open.drop()
         self._passed.drop()
+
+    def _tell(self, type: str, snapshot: bytes) -> bytes:
+        return self._writer.snapshot(type, snapshot, self._snapshot.shared)
 
     def _render(self, status: str, **changes: Any) -> bytes:
         return self._snapshot.render(status, output=self._output.to_json(), usage=self.usage, **changes)

@@ -1,14 +1,15 @@
 """What a response's stream said, event by event, so that it can be read again with the very same bytes.
 
 Deltas are kept as the text that was said and rendered anew when they are read: most of a stream's bytes are the places
-that each of its deltas repeats. Everything else is kept as it was rendered, snapshots of the Response shared.
+that each of its deltas repeats. Everything else is kept as it was rendered; snapshots of the Response share what
+repeats the request, which is long where tools are.
 """
 
 from __future__ import annotations
 
 import sys
 from bisect import bisect_right
-from typing import Any
+from collections.abc import Iterator
 
 import msgspec
 
@@ -23,8 +24,8 @@ LARGEST = 256 * 1024 * 1024
 DONE = b"data: [DONE]\n\n"
 """What stands at the end of a stream, behind its terminal event; it has no number."""
 
-Entry = str | bytes | tuple[str, bytes]
-"""The text of a delta, a rendered event, or the type of an event of the life cycle with its Response as JSON."""
+Entry = str | bytes | tuple[str, bytes, bytes]
+"""The text of a delta, a rendered event, or the type of an event of the life cycle with its Response in two parts."""
 
 _VERSION = 1
 _OPTIONS: dict[int, int] = {zstd.CompressionParameter.compression_level: 1, zstd.CompressionParameter.checksum_flag: 1}
@@ -32,16 +33,16 @@ _encode_json = msgspec.json.encode
 
 
 class _Stored(msgspec.Struct, array_like=True):
-    """A log as it is stored. Of an entry None stands for the next of `rendered`, a pair for type and snapshot."""
+    """A log as it is stored. None stands for the next of `rendered`; of the life cycle, numbers for `parts`."""
 
     version: int
     done_marker: bool
     ended: bool
     templates: list[bytes]
     spells: list[tuple[int, int]]  # (number of the first event, place in `templates`)
-    snapshots: list[bytes]
+    parts: list[bytes]
     rendered: list[bytes]
-    entries: list[str | tuple[str, int] | None]
+    entries: list[str | tuple[str, int, int] | None]
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -61,7 +62,7 @@ class EventLog:
     then append texts to `entries`, once each. `done_marker` says whether DONE belongs to the stream.
     """
 
-    __slots__ = ("_held", "_starts", "_templates", "done_marker", "ended", "entries")
+    __slots__ = ("_held", "_starts", "_template", "_templates", "done_marker", "ended", "entries")
 
     def __init__(self, *, done_marker: bool = True) -> None:
         self.done_marker = done_marker
@@ -69,24 +70,32 @@ class EventLog:
         self.entries: list[Entry] = []
         self._starts: list[int] = []  # numbers from which on the templates are in force
         self._templates: list[bytes] = []
-        self._held: tuple[str, bytes] | None = None
+        self._template = b""  # the last of them
+        self._held: tuple[str, bytes, bytes] | None = None
 
     # --- writing
 
     def use(self, template: bytes) -> None:
         """Says of which template the texts that follow are."""
-        if not self._templates or self._templates[-1] is not template:
+        if self._template is not template:
+            self._template = template
             self._starts.append(len(self.entries))
             self._templates.append(template)
 
     def delta(self, template: bytes, text: str) -> None:
-        """Takes a delta by its template and its text."""
-        self.use(template)
+        """Takes a delta by its template and its text. Hot: once a delta of thinking or of arguments."""
+        if self._template is not template:
+            self.use(template)
         self.entries.append(text)
+
+    def snapshot(self, type: str, response: bytes, shared: bytes) -> None:
+        """Takes an event of the life cycle. `shared` is kept once if the Response ends in it."""
+        own = response.removesuffix(shared)
+        self.entries.append((type, own, shared if len(own) < len(response) else b""))
 
     def hold(self, type: str, response: bytes) -> None:
         """Takes the terminal event. It is stored with the log, but not read before its `release`."""
-        self._held = (type, response)
+        self._held = (type, response, b"")
 
     def release(self) -> None:
         """Lets the terminal event be read: the stream has ended."""
@@ -106,15 +115,16 @@ class EventLog:
 
     @property
     def size(self) -> int:
-        """About how many bytes it holds: texts, rendered events, and each snapshot once. Looks at all entries."""
-        snapshots: dict[int, int] = {}
+        """About how many bytes it holds: texts, rendered events, and once what is shared. Looks at all entries."""
+        shared = {*self._templates}
         size = 0
         for entry in self.entries:
             if isinstance(entry, tuple):
-                snapshots[id(entry[1])] = len(entry[1])
+                size += len(entry[1])
+                shared.add(entry[2])
             else:
                 size += len(entry)
-        return size + sum(snapshots.values()) + sum(map(len, set(self._templates)))
+        return size + sum(map(len, shared))
 
     def position_after(self, number: int) -> int:
         """Returns where to read on for whoever has the events up to that number, whether they have come or not."""
@@ -140,7 +150,8 @@ class EventLog:
             elif isinstance(entry, bytes):
                 out.append(entry)
             else:
-                out.append(life_event(entry[0], number, entry[1]))
+                type, own, shared = entry
+                out.append(life_event(type, number, own + shared))
         return b"".join(out), stop
 
     def _spell(self, spell: int) -> tuple[bytes, int]:
@@ -160,9 +171,9 @@ class EventLog:
             (start, places.setdefault(template, len(places)))
             for start, template in zip(self._starts, self._templates, strict=True)
         ]
-        snapshots: dict[bytes, int] = {}
+        parts: dict[bytes, int] = {}
         rendered: list[bytes] = []
-        entries: list[str | tuple[str, int] | None] = []
+        entries: list[str | tuple[str, int, int] | None] = []
         ending = [] if self._held is None else [self._held]
         for entry in [*self.entries[: self.last + 1], *ending]:
             if isinstance(entry, str):
@@ -171,9 +182,10 @@ class EventLog:
                 rendered.append(entry)
                 entries.append(None)
             else:
-                entries.append((entry[0], snapshots.setdefault(entry[1], len(snapshots))))
+                own, shared = (parts.setdefault(part, len(parts)) for part in entry[1:])
+                entries.append((entry[0], own, shared))
         ended = self.ended or self._held is not None
-        stored = _Stored(_VERSION, self.done_marker, ended, list(places), spells, list(snapshots), rendered, entries)
+        stored = _Stored(_VERSION, self.done_marker, ended, list(places), spells, list(parts), rendered, entries)
         data = _encode(stored)
         return zstd.compress(data, options=_OPTIONS) if len(data) <= LARGEST else b""
 
@@ -204,7 +216,7 @@ def _restored(stored: _Stored) -> EventLog:
         log._templates.append(stored.templates[place])
     rendered = iter(stored.rendered)
     for entry in stored.entries:
-        log.entries.append(_entry(entry, stored.snapshots, rendered))
+        log.entries.append(_entry(entry, stored.parts, rendered))
     first = next((number for number, entry in enumerate(stored.entries) if isinstance(entry, str)), None)
     if first is not None and (not log._starts or log._starts[0] > first):
         raise ValueError("a text of no template")
@@ -217,7 +229,7 @@ def _restored(stored: _Stored) -> EventLog:
     return log
 
 
-def _entry(entry: str | tuple[str, int] | None, snapshots: list[bytes], rendered: Any) -> Entry:
+def _entry(entry: str | tuple[str, int, int] | None, parts: list[bytes], rendered: Iterator[bytes]) -> Entry:
     if entry is None:
         event: bytes | None = next(rendered, None)
         if event is None:
@@ -225,7 +237,7 @@ def _entry(entry: str | tuple[str, int] | None, snapshots: list[bytes], rendered
         return event
     if isinstance(entry, str):
         return entry
-    type, place = entry
-    if place < 0:
+    type, own, shared = entry
+    if own < 0 or shared < 0:
         raise ValueError("a snapshot of no place")
-    return type, snapshots[place]
+    return type, parts[own], parts[shared]

@@ -42,10 +42,10 @@ class EventWriter:
             self.log.entries.append(out)
         return out
 
-    def snapshot(self, type: str, response: bytes) -> bytes:
-        """Returns an event of the life cycle, with the Response as JSON."""
+    def snapshot(self, type: str, response: bytes, shared: bytes = b"") -> bytes:
+        """Returns an event of the life cycle, with the Response as JSON; `shared` is how those of the stream end."""
         if self.log is not None:
-            self.log.entries.append((type, response))
+            self.log.snapshot(type, response, shared)
         return life_event(type, self._take(), response)
 
     def terminal(self, type: str, response: bytes) -> bytes:

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from ...events import Usage
+from ..raw import given
 
 _encode = msgspec.json.encode
 _decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -22,7 +23,7 @@ _OWN = frozenset(
 )  # fmt: skip
 _OBJECTS = frozenset(("reasoning", "text"))
 _KNOWN_LATE = frozenset(("content_filters", "moderation"))
-"""What an upstream's Response says only when it has ended."""
+"""What an upstream's Response knows only when it has ended."""
 
 
 class Snapshot:
@@ -32,6 +33,11 @@ class Snapshot:
     """
 
     __slots__ = ("_head", "_rest", "_tier")
+
+    @property
+    def shared(self) -> bytes:
+        """How the JSON of all states ends."""
+        return self._rest
 
     def __init__(self, echo: dict[str, Any], *, response_id: str, created_at: int, model: str) -> None:
         rest = dict(echo)
@@ -45,12 +51,11 @@ class Snapshot:
     def adopt(self, fields: dict[str, msgspec.Raw], *, ended: bool = False) -> None:
         """Takes over what an upstream's Response says of itself: the settings in force, and fields of its own.
 
-        Whose response it is, and what its client has asked for, stays. Of one that has `ended` only that is taken over
-        which could not be known before: a stream's snapshots agree in all else.
+        Whose response it is, and what its client has asked for, stays. What can only be known when it has `ended` is
+        taken from there, and nothing else: a stream's snapshots agree in all else.
         """
-        news = {name: raw for name, raw in fields.items() if name not in _OWN and raw != b"null"}
-        if ended:
-            news = {name: raw for name, raw in news.items() if name in _KNOWN_LATE}
+        taken = _KNOWN_LATE & fields.keys() if ended else fields.keys() - _OWN - _KNOWN_LATE
+        news = {name: raw for name, raw in fields.items() if name in taken and given(raw)}
         if not news:
             return
         rest = _decode_fields(b"{" + self._rest)
@@ -99,7 +104,7 @@ def _completed(ours: msgspec.Raw | None, theirs: msgspec.Raw) -> msgspec.Raw:
     """Returns an object of the upstream's, with our values for what it leaves out or null."""
     try:
         fields = _decode_fields(ours) if ours is not None else {}
-        said = {name: raw for name, raw in _decode_fields(theirs).items() if raw != b"null"}
+        said = {name: raw for name, raw in _decode_fields(theirs).items() if given(raw)}
     except msgspec.DecodeError:
         return ours if ours is not None else msgspec.Raw(b"null")
     return msgspec.Raw(_encode({**fields, **said}))

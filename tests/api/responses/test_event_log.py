@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proxy.api.responses import event_log
-from proxy.api.responses.encoder import ResponsesEncoder
+from proxy.api.responses.encoder import EncoderOptions, ResponsesEncoder
 from proxy.api.responses.event_log import DONE, EventLog, zstd
 from proxy.api.responses.event_writer import delta_template
+from proxy.api.responses.snapshot import Snapshot
 from proxy.events import Event, Finish, TextDelta, ToolCallDelta
 from tests.support.any_events import ENDS, OPTIONS, TOOLS, events_in_any_order, tell
 from tests.support.cost import check_growth
@@ -34,7 +35,7 @@ def log_of(machine: ResponsesEncoder) -> EventLog:
 def small(*, done_marker: bool = True) -> EventLog:
     """Returns a log of texts in two templates; its end is held."""
     log = EventLog(done_marker=done_marker)
-    log.entries.append(("response.created", b'{"a":1}'))
+    log.snapshot("response.created", b'{"a":1}', b"")
     log.use(TEMPLATE)
     log.entries += ["one", b"event: x\ndata: {}\n\n", "two"]
     log.delta(OTHER, "three")
@@ -164,13 +165,22 @@ def test_no_delta_is_kept_as_it_was_rendered() -> None:
     assert len(log.to_bytes()) < said + 3000
 
 
-def test_snapshots_are_kept_once() -> None:
-    machine = encoder(keep_log=True)
-    tell(machine, [TextDelta("a"), Finish()])
-    snapshots = [entry[1] for entry in log_of(machine).entries if isinstance(entry, tuple)]
-    assert snapshots[0] is snapshots[1]
-    assert snapshots[2] is machine.final()
-    assert log_of(machine).size < len(machine.begin()) + len(snapshots[0]) + len(machine.final()) + 3000
+@pytest.mark.parametrize("queued", [False, True])
+def test_what_snapshots_have_in_common_is_kept_once(queued: bool) -> None:
+    long = {"instructions": "x" * 100_000}
+    machine = ResponsesEncoder(
+        Snapshot(long, response_id="resp_1", created_at=1, model="m"), options=EncoderOptions(keep_log=True)
+    )
+    told = tell(machine, [TextDelta("a")], queued=queued)
+    assert log_of(machine).render(0, 9)[0] == told
+    snapshots = [entry for entry in log_of(machine).entries if isinstance(entry, tuple)]
+    assert len({id(entry[2]) for entry in snapshots}) == 1
+    assert all(len(entry[1]) < 1000 for entry in snapshots)
+    assert 100_000 < log_of(machine).size < 103_000
+    told += machine.encode([Finish()])
+    assert log_of(machine).render(0, 99)[0] == told
+    assert any(isinstance(entry, tuple) and entry[1] is machine.final() for entry in log_of(machine).entries)
+    assert len(log_of(machine).to_bytes()) < 3000
 
 
 def test_calls_that_take_turns_are_read_as_they_came() -> None:
@@ -223,9 +233,9 @@ def stored(**changes: Any) -> bytes:
         "ended": True,
         "templates": [TEMPLATE, OTHER],
         "spells": [[0, 1], [1, 0]],
-        "snapshots": [b"{}"],
+        "parts": [b"{", b"}"],
         "rendered": [b"event: x\ndata: {}\n\n"],
-        "entries": ["a", None, ["response.created", 0]],
+        "entries": ["a", None, ["response.created", 0, 1]],
     }
     return zstd.compress(msgspec.msgpack.encode(list({**fields, **changes}.values())))
 
@@ -244,12 +254,13 @@ def stored(**changes: Any) -> bytes:
         {"spells": [[-1, 1]]},
         {"spells": [[1, 1]]},
         {"spells": []},
-        {"snapshots": []},
+        {"parts": [b"{"]},
         {"rendered": []},
         {"rendered": [b"a", b"b"]},
-        {"entries": ["a", None, ["response.created", -1]]},
+        {"entries": ["a", None, ["response.created", -1, 1]]},
+        {"entries": ["a", None, ["response.created", 0, -1]]},
         {"entries": ["a", None, 7]},
-        {"entries": ["a", None, [b"x", 0]]},
+        {"entries": ["a", None, [b"x", 0, 0]]},
         {"more": 1, "entries": None},
     ],
 )
