@@ -34,11 +34,6 @@ class Snapshot:
 
     __slots__ = ("_head", "_rest", "_tier")
 
-    @property
-    def shared(self) -> bytes:
-        """How the JSON of all states ends."""
-        return self._rest
-
     def __init__(self, echo: dict[str, Any], *, response_id: str, created_at: int, model: str) -> None:
         rest = dict(echo)
         self._tier = rest.pop("service_tier", None) or "default"
@@ -62,6 +57,11 @@ class Snapshot:
         for name in _OBJECTS & news.keys():
             news[name] = _completed(rest.get(name), news[name])
         self._rest = _encode({**rest, **news})[1:].translate(None, b"\r\n")
+
+    @property
+    def shared(self) -> bytes:
+        """How the JSON of all states ends."""
+        return self._rest
 
     def render(
         self,
