@@ -74,7 +74,7 @@ class Answering:
         exchange = self._exchange
         provider = self._deployment.provider
         if exchange.upstream_request is None:
-            if exchange.request.dialect not in provider.dialects:
+            if not provider.speaks(exchange.request.dialect, self._deployment.model):
                 raise BadRequest(
                     f'upstream "{provider.name}" does not speak {exchange.request.dialect}, and the pipeline has no '
                     '"stream-translate" stage to translate'
@@ -101,7 +101,7 @@ class Answering:
         return (
             not filters
             and self._relay is not None
-            and self._exchange.request.dialect in self._deployment.provider.dialects
+            and self._deployment.provider.speaks(self._exchange.request.dialect, self._deployment.model)
             and (self._side.encoder is None or not self._side.stream.opened)
         )
 
@@ -113,7 +113,8 @@ class Answering:
         awaited = any(inspect.iscoroutinefunction(type(one).on_events) for one in filters)
         kind = AsyncTranslation if awaited else Translation
         open_client = self._side.open if self._streaming else None
-        return kind(exchange, provider.decoder(exchange), filters, encoder, open_client)
+        decoder = (None if filters else provider.relay(exchange)) or provider.decoder(exchange)
+        return kind(exchange, decoder, filters, encoder, open_client)
 
     # --- streamed
 

@@ -119,7 +119,6 @@ class PassedItem(Protocol):
     """An output item that is passed on: its place, and what is known of it so far."""
 
     index: int
-    final: msgspec.Raw | None
 
     def to_dict(self, status: Literal["in_progress", "completed", "incomplete"]) -> dict[str, Any]:
         """Returns the item as far as it was told, with that status."""
@@ -132,7 +131,8 @@ class Passed(Event):
     """One event of an upstream that speaks the Responses API, to be passed on to a client that does.
 
     `data` is its JSON as it came, in which only `number`, its sequence number there, may have to be another; without
-    it `fields` are all fields but type and number. `text` is the piece of a delta. Comes only where no filter looks.
+    it `fields` are all fields but type and number. `text` is the piece of a delta, `final` the item's final form when
+    it is done; one without a type is no event, but gives a better one later. Comes only where no filter looks.
     """
 
     type: str
@@ -141,6 +141,7 @@ class Passed(Event):
     number: int | None = None
     fields: dict[str, Any] | None = None
     text: str = ""
+    final: msgspec.Raw | None = None
 
 
 class PassedResponse(Event):

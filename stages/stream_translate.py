@@ -88,7 +88,7 @@ class StreamTranslate(Stage):
         deployment = exchange.deployment
         assert deployment is not None
         provider = deployment.provider
-        if exchange.request.dialect in provider.dialects:
+        if provider.speaks(exchange.request.dialect, deployment.model):
             exchange.upstream_request = provider.passthrough(exchange, deployment.model)
         else:
             exchange.upstream_request = provider.build(exchange, deployment.model)

@@ -78,7 +78,7 @@ class Provider(ABC):
     """
 
     kind: ClassVar[str]
-    dialects: ClassVar[frozenset[Dialect]] = frozenset()
+    dialects: frozenset[Dialect] = frozenset()
     Config: ClassVar[type[UpstreamConfig]]
 
     def __init__(self, name: str, config: Any) -> None:
@@ -110,6 +110,17 @@ class Provider(ABC):
     def decoder(self, exchange: Exchange) -> Decoder:
         """Returns a fresh decoder for an answer to the exchange's request."""
 
+    def speaks(self, dialect: Dialect, model: str) -> bool:
+        """Tells whether a client of that dialect is answered by this model over the API that it speaks itself."""
+        return dialect in self.dialects
+
+    def relay(self, exchange: Exchange) -> Decoder | None:
+        """Returns what passes an answer on to a client of the same dialect, event by event; None to decode it.
+
+        Asked where nobody looks at the events.
+        """
+        return None
+
     def sealer(self, exchange: Exchange, model: str) -> Callable[[dict[str, Any], str], str | None] | None:
         """Returns what seals a reasoning item's state and text for `encrypted_content`; None to leave it out."""
         return None
@@ -118,13 +129,6 @@ class Provider(ABC):
     def error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
         """Maps an answer with an error status to the tree of errors."""
 
-    async def models(self) -> list[str]:
-        """Returns the names of the models this upstream says it has; empty when it cannot say."""
-        return []
-
-
-class Deployment(msgspec.Struct, frozen=True):
-    """One upstream with one model name and its weight among its equals."""
     async def count_tokens(self, exchange: Exchange, model: str) -> int | None:
         """Returns how many tokens the exchange's request is for a model; None when the upstream cannot say.
 
@@ -132,6 +136,13 @@ class Deployment(msgspec.Struct, frozen=True):
         """
         return None
 
+    async def models(self) -> list[str]:
+        """Returns the names of the models this upstream says it has; empty when it cannot say."""
+        return []
+
+
+class Deployment(msgspec.Struct, frozen=True):
+    """One upstream with one model name and its weight among its equals."""
 
     provider: Provider
     model: str

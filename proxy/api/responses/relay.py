@@ -17,7 +17,6 @@ from .output import Output
 _NUMBER = re.compile(rb'"sequence_number"\s*:\s*(-?\d+)')
 _KEY = b'"sequence_number"'
 _ADDED = "response.output_item.added"
-_DONE = "response.output_item.done"
 
 _encode = msgspec.json.encode
 _decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -39,9 +38,11 @@ class PassedItems:
         if event.type == _ADDED:
             self._output.place()
             self._open[item.index] = item
-        elif event.type == _DONE and item.final is not None:
-            self._output.put(item.index, bytes(item.final), item.chars())
+        elif event.final is not None:
+            self._output.put(item.index, bytes(event.final), item.chars() if event.type else 0)
             self._open.pop(item.index, None)
+            if not event.type:
+                return b""
         writer = self._writer
         number = writer.next
         data = event.data

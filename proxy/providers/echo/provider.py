@@ -46,7 +46,7 @@ class Echo(Provider):
     """Answers from within the process; see `models` for what there is to ask, and `directives` for how to script it."""
 
     kind: ClassVar[str] = "echo"
-    dialects: ClassVar[frozenset[Dialect]] = frozenset(("chat",))
+    dialects: frozenset[Dialect] = frozenset(("chat",))
     Config = EchoConfig
     config: EchoConfig
 

@@ -1,4 +1,4 @@
-"""The provider for OpenAI's own API, as far as it is chat completions."""
+"""The provider for OpenAI's own API: the Responses API and chat completions."""
 
 from __future__ import annotations
 
@@ -9,10 +9,17 @@ from urllib.parse import urlsplit
 import msgspec
 
 from ..chat.profile import ChatProfile
-from ..connection import ConnectedConfig, check_base_url
+from ..connection import check_base_url
 from ..openai_compatible.provider import ChatUpstream
+from ..responses.config import Api, ResponsesConfig
+from ..responses.profile import ResponsesProfile
 
 _REASONING_MODEL = re.compile(r"(?:.*/)?(?:ft:)?(?:o\d|gpt-[5-9])")
+_LEAST_TOKENS = 16
+_NOT_REASONING = re.compile(r"-chat(?:-latest)?\Z")
+_ONLY_RESPONSES = re.compile(
+    r"(?:o\d|gpt-[5-9][\w.]*)(?:-[\w.]+)*-pro\b|.*-codex\b|codex-|.*-deep-research\b|computer-use"
+)
 
 PROFILE = ChatProfile(
     token_limit="max_completion_tokens",
@@ -37,13 +44,20 @@ REASONING_PROFILE = msgspec.structs.replace(PROFILE, system_role="developer")
 """What those of its models take that reason: they want their instructions from a developer."""
 
 
-class OpenAIConfig(ConnectedConfig, forbid_unknown_fields=True, frozen=True, kw_only=True):
+class OpenAIConfig(ResponsesConfig, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """OpenAI's own API. Needs only `api_key`."""
 
     base_url: Annotated[
         str,
         msgspec.Meta(description="Where the API begins; regions have their own, such as https://eu.api.openai.com/v1."),
     ] = "https://api.openai.com/v1"
+    api: Annotated[
+        Api,
+        msgspec.Meta(
+            description="Over which API models are asked: auto is the one that the client speaks, but the Responses "
+            "API for models that have only that one."
+        ),
+    ] = "auto"
     organization: Annotated[str | None, msgspec.Meta(description="Sent as OpenAI-Organization.")] = None
     project: Annotated[str | None, msgspec.Meta(description="Sent as OpenAI-Project.")] = None
 
@@ -67,8 +81,25 @@ class OpenAI(ChatUpstream):
 
     def __init__(self, name: str, config: OpenAIConfig) -> None:
         own = {"openai-organization": config.organization, "openai-project": config.project}
-        super().__init__(name, config, config.url, {key: value for key, value in own.items() if value is not None})
+        headers = {key: value for key, value in own.items() if value is not None}
+        super().__init__(name, config, config.url, api=config.api, headers=headers)
 
     def profile(self, model: str) -> ChatProfile:
-        """Returns what a model takes."""
+        """Returns what a model takes over chat completions."""
         return REASONING_PROFILE if _REASONING_MODEL.match(model) else PROFILE
+
+    def responses_profile(self, model: str) -> ResponsesProfile:
+        """Returns what a model takes over the Responses API. Only those that reason have reasoning to encrypt."""
+        reasons = _REASONING_MODEL.match(model) is not None and _NOT_REASONING.search(model) is None
+        return ResponsesProfile(
+            keeps=self.config.store,
+            ask_encrypted=reasons,
+            plain_reasoning=False,
+            pads=True,
+            least_tokens=_LEAST_TOKENS,
+            summary=self.config.reasoning_summary,
+        )
+
+    def only_responses(self, model: str) -> bool:
+        """Tells whether a model is not served over chat completions, by its name."""
+        return _ONLY_RESPONSES.match(model) is not None

@@ -29,7 +29,7 @@ from .ending import closing_events
 from .event import read_object
 from .repair import Repair
 from .sealing import state_of
-from .steps import AnyStep, Described, Ended, Step
+from .steps import LATE, AnyStep, Described, Ended, Step
 from .told import ToldItem
 
 _CALL_FIELDS = frozenset(("id", "type", "status", "call_id", "name", "arguments", "input", "namespace"))
@@ -155,12 +155,12 @@ class ResponsesDecoder:
 
     def _done(self, step: Step, events: list[Event]) -> None:
         item = step.item
-        assert item.final is not None
+        assert step.final is not None
         if item.type == "reasoning":
-            if (state := state_of(read_object(item.final))) is not None:
+            if (state := state_of(read_object(step.final))) is not None:
                 events.append(ReasoningState(state))
         elif item.type != "message" and (item.value_field is None or item.index in self._whole):
-            events.append(OutputItem(read_object(item.final)))
+            events.append(OutputItem(read_object(step.final)))
 
 
 def _logprobs(step: Step) -> list[dict[str, Any]] | None:
@@ -175,6 +175,7 @@ def _logprobs(step: Step) -> list[dict[str, Any]] | None:
 _HANDLERS: Mapping[str, Callable[[ResponsesDecoder, Step, list[Event]], None]] = {
     "response.output_item.added": ResponsesDecoder._added,
     "response.output_item.done": ResponsesDecoder._done,
+    LATE: ResponsesDecoder._done,
     "response.output_text.delta": ResponsesDecoder._text,
     "response.output_text.annotation.added": ResponsesDecoder._annotation,
     "response.refusal.delta": ResponsesDecoder._refusal,

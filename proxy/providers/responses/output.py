@@ -16,7 +16,7 @@ import msgspec
 from ...api.raw import Raw
 from . import steps as make
 from .event import PartKind, Seen, read_object
-from .steps import AnyStep, Step
+from .steps import LATE, AnyStep, Step
 from .told import SUMMARY, ToldItem, ToldPart
 
 _KINDS: dict[Any, PartKind] = {
@@ -51,6 +51,7 @@ class ToldOutput:
         """Returns the item that an event belongs to, made up as one of that type when it was not added."""
         item = self.find(seen)
         if item is None:
+            self.close_early(steps)
             item = self.open(seen.output_index, type, {"id": seen.item_id})
             steps.append(make.added(item))
         return item
@@ -87,6 +88,30 @@ class ToldOutput:
         there[wanted] = part
         return part
 
+    def continuation(self, item: ToldItem, steps: list[AnyStep]) -> ToldItem:
+        """Returns the item in which goes on what was closed early."""
+        following = self.open(None, item.type, {**item.head, "id": None})
+        following.continued = True
+        self._by_index[item.upstream_index] = following
+        following.upstream_index = item.upstream_index
+        steps.append(make.added(following))
+        return following
+
+    def close_early(self, steps: list[AnyStep]) -> None:
+        """Closes the message or reasoning item that is open: another item begins, and only calls stand side by side."""
+        for item in self.items:
+            if item.final is None and item.type in ("message", "reasoning"):
+                item.early = True
+                self.close_item(item, {**item.head, "status": "completed"}, None, steps)
+                steps.append(done_step(item))
+
+    def take_late(self, item: ToldItem, said: dict[str, Any], steps: list[AnyStep]) -> None:
+        """Takes what the upstream says at the end of reasoning that was closed early: what it wants back."""
+        if item.early and item.type == "reasoning" and item.final is not None and said.get("encrypted_content"):
+            final = {**read_object(item.final), "encrypted_content": said["encrypted_content"]}
+            item.final = Raw(msgspec.json.encode(final))
+            steps.append(Step(LATE, item, final=item.final))
+
     # --- ends
 
     def text_to_its_end(self, item: ToldItem, part: ToldPart, text: str | None, steps: list[AnyStep]) -> bool:
@@ -94,7 +119,7 @@ class ToldOutput:
         told = part.text()
         if text is None or text == told:
             return text is not None
-        if not text.startswith(told) or part.texted:
+        if not text.startswith(told) or part.texted or item.continued:
             return False
         rest = text[len(told) :]
         part.texts.append(rest)
@@ -191,6 +216,7 @@ class ToldOutput:
             said = read_object(raw)
             item = self._match(index, said, matched)
             if item is None:
+                self.close_early(steps)
                 item = self.open(None, str(said.get("type") or "message"), head_of(said))
                 steps.append(make.added(item))
             matched.add(item.index)
@@ -218,7 +244,8 @@ class ToldOutput:
 
 def done_step(item: ToldItem) -> Step:
     """Returns the made-up end of an item that has its final form."""
-    return Step("response.output_item.done", item, fields={"output_index": item.index, "item": item.final})
+    fields = {"output_index": item.index, "item": item.final}
+    return Step("response.output_item.done", item, fields=fields, final=item.final)
 
 
 def head_of(said: dict[str, Any]) -> dict[str, Any]:

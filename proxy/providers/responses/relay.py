@@ -53,5 +53,5 @@ class ResponsesRelay:
                 events.append(PassedResponse(step.fields, True))
                 events += closing_events(step)
             else:
-                events.append(Passed(step.type, step.item, step.data, step.number, step.fields, step.text))
+                events.append(Passed(step.type, step.item, step.data, step.number, step.fields, step.text, step.final))
         return events

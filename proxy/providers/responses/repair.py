@@ -139,6 +139,7 @@ class Repair:
                 return  # told twice
             self._output.close_item(known, known.head, None, steps)
             steps.append(done_step(known))
+        self._output.close_early(steps)
         item = self._output.open(seen.output_index, kind, head_of(said))
         step = Step("response.output_item.added", item, number=seen.sequence_number)
         if seen.output_index == item.index and said.get("id") == item.id and said.get("status", "") is not None:
@@ -159,8 +160,10 @@ class Repair:
         said = read_object(seen.item)
         item = self._output.find(seen)
         if item is not None and item.final is not None:
+            self._output.take_late(item, said, steps)
             return
         if item is None:
+            self._output.close_early(steps)
             item = self._output.open(seen.output_index, str(said.get("type") or "message"), head_of(said))
             steps.append(make.added(item))
         agrees = self._output.close_item(item, {**said, "type": item.type}, seen.item, steps)
@@ -181,7 +184,7 @@ class Repair:
         if item.type == "reasoning" and kind == "output_text":
             kind = "reasoning_text"
         index = _index(kind, seen)
-        if (index or 0) in item.parts(kind):
+        if item.final is not None or (index or 0) in item.parts(kind):
             return
         part = self._output.add_part(item, kind, index)
         text = said.get(part.text_field)
@@ -198,8 +201,13 @@ class Repair:
         if not text:
             return
         item = self._output.item(seen, "message" if kind in ("output_text", "refusal") else "reasoning", steps)
+        if item.early:
+            self._output.close_early(steps)
+            item = self._output.continuation(item, steps)
+        elif item.final is not None:
+            return
         part = self._output.part(item, kind, _index(kind, seen), steps)
-        if part.texted or item.final is not None:
+        if part.texted:
             return  # its whole text was told
         part.texts.append(text)
         step = self._as_it_is(_DELTAS[kind], item, part, seen, data)
@@ -212,6 +220,8 @@ class Repair:
         text = seen.whole()
         item = self._output.find(seen)
         if not text and (item is None or (_index(kind, seen) or 0) not in item.parts(kind)):
+            return
+        if item is not None and item.final is not None:
             return
         item = self._output.item(seen, "message" if kind in ("output_text", "refusal") else "reasoning", steps)
         part = self._output.part(item, kind, _index(kind, seen), steps)
@@ -228,8 +238,8 @@ class Repair:
         said = read_object(seen.part)
         item = self._output.find(seen)
         kind = "summary_text" if type == "response.reasoning_summary_part.done" else kind_of(said)
-        if item is None:
-            return  # what its item will tell
+        if item is None or item.final is not None:
+            return  # what its item will tell, or has told
         if kind is None:
             steps.append(self._as_it_is(type, item, None, seen, data))
             return
@@ -250,7 +260,7 @@ class Repair:
         item = self._output.item(seen, "message", steps)
         part = self._output.part(item, "output_text", seen.content_index, steps)
         annotation = read_object(seen.annotation)
-        if part.texted or not annotation:
+        if part.texted or item.final is not None or not annotation:
             return
         part.annotations.append(annotation)
         step = self._as_it_is(type, item, part, seen, data)

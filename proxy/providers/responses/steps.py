@@ -10,12 +10,16 @@ from ...api.raw import ABSENT, Raw
 from ...errors import UpstreamError
 from .told import ToldItem, ToldPart
 
+LATE = ""
+"""The type of a step that is no event: an item that is done has got its encrypted content."""
+
 
 class Step(msgspec.Struct):
     """One event of an item, in its place.
 
     `data` is the event's JSON as the upstream sent it, where all of it may stay but for `number`, its sequence number
-    there; else `fields` are all its fields but type and number. `text` is the piece of a delta.
+    there; else `fields` are all its fields but type and number. `text` is the piece of a delta, `final` the item's
+    final form where it is told.
     """
 
     type: str
@@ -25,6 +29,7 @@ class Step(msgspec.Struct):
     data: bytes | None = None
     number: int | None = None
     fields: dict[str, Any] | None = None
+    final: Raw | None = None
     logprobs: Raw = ABSENT
     annotation: Any = None
 

@@ -72,11 +72,14 @@ class ToldItem:
     """One output item. `index` is its place among ours, `upstream_index` the upstream's name for it.
 
     `head` is the item as it was added; `final` its JSON once it is done. `value` are the pieces of a call's arguments
-    or input, `valued` is True once they were told to be whole.
+    or input, `valued` is True once they were told to be whole. `early` is True for an item that was closed before the
+    upstream said so, `continued` for one that tells the rest of such an item.
     """
 
     __slots__ = (
         "content",
+        "continued",
+        "early",
         "final",
         "head",
         "id",
@@ -99,6 +102,8 @@ class ToldItem:
         self.summary: dict[int, ToldPart] = {}
         self.value: list[str] = []
         self.valued = False
+        self.early = False
+        self.continued = False
         self.final: Raw | None = None
 
     @property
