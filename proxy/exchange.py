@@ -67,11 +67,11 @@ class Exchange:
     `asked_model` is the model's name as it came, whatever stages make of it; answers show it. `request` is None only
     in exchanges that were refused before their body could be read.
 
-    `keeps` says that the response will be kept, `keeps_log` that the events of its stream will be, and `input_items`
-    are the request's own items as they will be kept, each with an id. `memory` is what the client's connection
-    remembers of earlier responses, where it remembers any; `claim` is on the conversation that the response is to be
-    added to, while the exchange is its writer. A `background` response goes on when its client leaves. One
-    that is not to `generate` only prepares the context: it ends without output, and no upstream is asked.
+    `keeps` says that the response will be kept, `kept` whether that could be done, `keeps_log` that the events of its
+    stream will be, and `input_items` are the request's own items as they will be kept, each with an id. `memory` is
+    what the client's connection remembers of earlier responses, where it remembers any. A `background` response goes on
+    when its client leaves. One that is not to `generate` only prepares the context: it ends without output, and no
+    upstream is asked.
     """
 
     __slots__ = (
@@ -90,6 +90,7 @@ class Exchange:
         "input_items",
         "keeps",
         "keeps_log",
+        "kept",
         "key",
         "marks",
         "memory",
@@ -116,6 +117,7 @@ class Exchange:
         self.generate = True
         self.keeps = False
         self.keeps_log = False
+        self.kept: bool | None = None
         self.memory: TurnMemory | None = None
         self.claim: Claim | None = None
         self.input_items: list[msgspec.Raw] = []

@@ -125,6 +125,7 @@ def record_of(exchange: Exchange) -> dict[str, Any]:
         ],
         "status": exchange.head_status,
         "outcome": exchange.outcome,
+        "kept": exchange.kept,
         "error": None if error is None else dict(error.to_dict()),
         "usage": None
         if usage is None

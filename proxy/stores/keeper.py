@@ -105,6 +105,9 @@ class StoreKeeper:
         self._conversations = ConversationKeeper(conversations)
         self._keep_s = keep_s
         self._resume_s = resume_s
+        self._late: dict[str, Entry] = {}  # kept as unfinished; as many at most as may run in the background
+        self.failures = 0
+        """How many responses could not be kept."""
 
     async def resolve(self, exchange: Exchange) -> None:
         """Puts the chain in front of the input, and kept items in the place of references to them."""
@@ -141,28 +144,36 @@ class StoreKeeper:
             exchange.memory.put(entry)
         closing = self._conversations.close(exchange, entry) if exchange.claim is not None else None
         if exchange.keeps:
-            await self._put(entry, encoder)
+            exchange.kept = await self._put(entry, encoder)
+            if exchange.background and not exchange.kept:
+                self._late[entry.id] = entry
         if closing is not None:
             await closing
 
-    async def _put(self, entry: Entry, encoder: Encoder) -> None:
+    async def _put(self, entry: Entry, encoder: Encoder) -> bool:
         log = encoder.log if isinstance(encoder, ResponsesEncoder) else None
         if log is not None:
             entry.log, entry.log_until = log.to_bytes(), time.time() + self._resume_s
         try:
             await self._store.put(entry)
+            return True
         except StoreFailed as error:
             _log.error("response %s is not kept: %s", entry.id, error)
         except Exception as error:  # whatever went wrong in keeping it, the answer is the client's
             _log.error("response %s is not kept", entry.id, exc_info=error)
+        self.failures += 1
+        return False
 
     async def let_go(self, exchange: Exchange) -> None:
         """Lets go of the conversation."""
         await self._conversations.let_go(exchange)
 
     async def reap(self) -> None:
-        """Ends the responses that died with their process: they have failed."""
+        """Ends the responses that died with their process, and those whose end could not be kept when it came."""
         try:
+            for id, entry in tuple(self._late.items()):
+                await self._store.put(entry)
+                del self._late[id]
             for entry in await self._store.abandoned():
                 await self._store.put(failed_entry(entry))
                 _log.error("response %s has failed: the process that made it is gone", entry.id)

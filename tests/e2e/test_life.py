@@ -12,6 +12,7 @@ from proxy.errors import UpstreamCut
 from proxy.exchange import Exchange
 from proxy.pipeline import Settings
 from proxy.stores.memory import MemoryStore
+from proxy.stores.store import Entry, StoreFailed
 from stages.stream_translate import StreamTranslate, StreamTranslateConfig
 from tests.support.grammar import check_stream
 from tests.support.house import House, house
@@ -179,6 +180,29 @@ async def test_a_background_response_that_is_not_to_be_stored_is_kept_for_ten_mi
         entry = await store.get(queued["id"], "")
     assert entry is not None
     assert 590 < entry.expires_at - entry.created_at < 610
+
+
+class FailsOnce(MemoryStore):
+    """A store that cannot keep the first response that has ended."""
+
+    failed = False
+
+    async def put(self, entry: Entry) -> None:
+        if entry.finished and not self.failed:
+            self.failed = True
+            raise StoreFailed("no space")
+        await super().put(entry)
+
+
+@pytest.mark.parametrize("background", [True, False])
+async def test_an_end_that_cannot_be_kept_is_told_and_kept_later(background: bool) -> None:
+    async with house(ScriptedProvider("a", stream(*HELLO)), store=FailsOnce()) as home:
+        data = (await home.ask(stream=True, background=background, tools=TOOLS))[2]
+        check_stream(data)
+        exchange = await home.settled()
+        assert exchange.kept is False
+        status, found = await call(home, "GET", f"/responses/{id_in(data)}")
+    assert (status, found.get("status")) == ((200, "completed") if background else (404, None))
 
 
 # --- resume

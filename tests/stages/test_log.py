@@ -75,6 +75,7 @@ async def test_a_line_says_it_all(logged: Logged) -> None:
             ],
             "status": 200,
             "outcome": "completed",
+            "kept": None,
             "error": None,
             "usage": {"input": 10, "cached": 4, "output": 5, "reasoning": 2, "total": 15, "estimated": False},
             "timing_ms": {"upstream_sent": 1.0, "upstream_head": 250.0, "first_event": 300.0, "total": 1500.0},
