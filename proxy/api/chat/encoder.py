@@ -3,7 +3,7 @@
 One answer is one choice. The machine knows which calls it has shown and under which index; everything else a chunk
 needs is constant, so that a piece of text costs a prepared prefix, the text as JSON, and a prepared suffix. Two things
 wait for the end of the answer: annotations (one list, as search models send it: a client could not join several), and
-the empty arguments of a call that got none, which are `{}`.
+the empty arguments of a call that got none, which are `{}`. Several messages of an upstream become one, as paragraphs.
 
     begin -> role chunk, encode -> chunks ... finish chunk, usage chunk when asked for, [DONE]
                                    or an error event, and nothing behind it
@@ -22,6 +22,7 @@ from ...events import (
     Event,
     Finish,
     FinishReason,
+    MessageStart,
     ReasoningDelta,
     ReasoningState,
     Refusal,
@@ -35,6 +36,8 @@ from ...exchange import Outcome
 from .objects import DONE, annotation_object, error_event, finish_reason, usage_object
 
 _encode = msgspec.json.encode
+
+_PARAGRAPH = "\n\n"
 
 
 class _Call:
@@ -72,6 +75,7 @@ class ChatEncoder:
         "_details",
         "_head",
         "_include_usage",
+        "_inserted",
         "_logprobs",
         "_open",
         "_reasoning",
@@ -110,6 +114,7 @@ class ChatEncoder:
         self._text: list[str] = []
         self._logprobs: list[dict[str, Any]] = []
         self._reasoning: list[str] = []
+        self._inserted = 0  # characters between messages, which no upstream counts
         self._details: dict[str, list[Any]] = {}
         self._refusal: list[str] = []
         self._annotations: list[dict[str, Any]] = []
@@ -223,7 +228,9 @@ class ChatEncoder:
             self._refusal.append(event.text)
             return self._delta({"refusal": event.text})
         if type(event) is Annotation:
-            self._annotations.append(annotation_object(event.annotation))
+            self._annotations.append(annotation_object(self._shifted(event.annotation)))
+        elif type(event) is MessageStart:
+            return self._start_message()
         elif type(event) is ReasoningState:
             return self._state(event.state)
         elif type(event) is Usage:
@@ -233,6 +240,22 @@ class ChatEncoder:
         elif type(event) is UpstreamFailed:
             return self.fail(event.error)
         return b""
+
+    def _start_message(self) -> bytes:
+        """Begins a paragraph where there is text already."""
+        if not self._text:
+            return b""
+        self._text.append(_PARAGRAPH)
+        self._inserted += len(_PARAGRAPH)
+        return self._content_prefix + _encode(_PARAGRAPH) + self._suffix
+
+    def _shifted(self, annotation: dict[str, Any]) -> dict[str, Any]:
+        """Returns an annotation with its offsets in the text as it is shown."""
+        if not self._inserted:
+            return annotation
+        places = {name: annotation.get(name) for name in ("start_index", "end_index")}
+        moved = {name: place + self._inserted for name, place in places.items() if isinstance(place, int)}
+        return {**annotation, **moved}
 
     def _with_logprobs(self, event: TextDelta) -> bytes:
         logprobs = event.logprobs or []

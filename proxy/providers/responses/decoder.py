@@ -49,14 +49,27 @@ def joined_name(namespace: str, name: str) -> str:
 class ResponsesDecoder:
     """Takes the payloads of one answer; returns its events. `flat_name` names tools that stand in a namespace.
 
-    `done` is True once `Finish` or `UpstreamFailed` was returned.
+    With `one_thought` a reasoning item that tells its thinking does not tell a summary of it too: for clients that
+    have one place for both. `done` is True once `Finish` or `UpstreamFailed` was returned.
     """
 
-    __slots__ = ("_chars", "_flat_name", "_repair", "_starts", "_summaries", "_whole", "done")
+    __slots__ = (
+        "_chars",
+        "_flat_name",
+        "_one_thought",
+        "_repair",
+        "_starts",
+        "_summaries",
+        "_thinking_items",
+        "_whole",
+        "done",
+    )
 
-    def __init__(self, flat_name: FlatName = joined_name) -> None:
+    def __init__(self, flat_name: FlatName = joined_name, *, one_thought: bool = False) -> None:
         self._repair = Repair()
         self._flat_name = flat_name
+        self._one_thought = one_thought
+        self._thinking_items: set[int] = set()  # those that tell their thinking
         self._whole: set[int] = set()  # calls that are told as whole items, by index
         self._starts: dict[tuple[int, int], int] = {}  # characters of text before a part
         self._summaries: set[tuple[int, int]] = set()  # parts that have text
@@ -142,10 +155,13 @@ class ResponsesDecoder:
         events.append(Refusal(step.text))
 
     def _thinking(self, step: Step, events: list[Event]) -> None:
+        self._thinking_items.add(step.item.index)
         events.append(ReasoningDelta(step.text))
 
     def _summary(self, step: Step, events: list[Event]) -> None:
         assert step.part is not None
+        if self._one_thought and step.item.index in self._thinking_items:
+            return
         place = (step.item.index, step.part.index)
         if place not in self._summaries:
             self._summaries.add(place)

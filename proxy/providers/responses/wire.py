@@ -41,8 +41,8 @@ def request_body(exchange: Exchange, model: str, profile: ResponsesProfile, seal
 def decoder_for(exchange: Exchange) -> Decoder:
     """Returns a decoder for one answer; tools in namespaces get the names by which the client's are known."""
     tools = exchange.marks.get("tools")
-    if not isinstance(tools, ToolMap):
-        return ResponsesDecoder()
+    if not isinstance(exchange.request, ResponsesRequest) or not isinstance(tools, ToolMap):
+        return ResponsesDecoder(one_thought=True)
     return ResponsesDecoder(lambda namespace, name: tools.upstream_name("function", namespace, name))
 
 
