@@ -126,6 +126,8 @@ class OpenItem:
         part = self.part
         if part is None or part.kind != "output_text":
             return
+        if not self._calls.opens_item():  # that would end the text which is cited
+            self._calls.close_whole(out)
         shown = dict(annotation)
         for key in ("start_index", "end_index"):
             if isinstance(shown.get(key), int):

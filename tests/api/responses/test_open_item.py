@@ -116,3 +116,17 @@ def test_a_text_goes_on_behind_a_call_that_was_open_beside_it() -> None:
     said = encode(*call(0, "f", "{"), TextDelta("a"), ToolCallDelta(0, "}"), TextDelta("b"))
     assert [item["type"] for item in said.output] == ["function_call", "message"]
     assert said.text == "ab"
+
+
+def test_a_citation_closes_the_call_that_is_whole_beside_its_text() -> None:
+    said = encode(*call(0, "f", "{"), TextDelta("a"), ToolCallDelta(0, "}"), Annotation(CITED))
+    assert [item["type"] for item in said.output] == ["function_call", "message"]
+    assert len(said.output[1]["content"][0]["annotations"]) == 1
+
+
+def test_a_citation_is_told_before_a_call_that_ends_its_text() -> None:
+    said = encode(
+        *call(0, "shell", "{"), TextDelta("a"), ToolCallDelta(0, '"commands":["ls"]}'), Annotation(CITED), tools=TOOLS
+    )
+    assert [item["type"] for item in said.output] == ["message", "shell_call"]
+    assert len(said.output[0]["content"][0]["annotations"]) == 1
