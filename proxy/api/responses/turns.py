@@ -50,13 +50,17 @@ class Called(msgspec.Struct):
 
 
 class ModelTurn(msgspec.Struct):
-    """What the model did before somebody else had a say."""
+    """What the model did before somebody else had a say.
+
+    `continues` says that it goes on from the model's turn before it, nothing of anybody else between them.
+    """
 
     thoughts: list[Reasoning] = []
     text: str = ""
     refusal: str = ""
     spoken: bool = False
     calls: list[Called] = []
+    continues: bool = False
 
 
 class SystemTurn(msgspec.Struct):
@@ -125,7 +129,7 @@ class _Assembly:
         return self._turns
 
     def _begin(self) -> ModelTurn:
-        self._open = turn = ModelTurn()
+        self._open = turn = ModelTurn(continues=self._open is not None)
         self._turns.append(turn)
         return turn
 

@@ -64,6 +64,18 @@ def test_interleaved_thinking_keeps_each_thought_with_its_call():
     assert shape(THOUGHT, call("a"), THOUGHT, call("b"), output("a"), output("b")) == ["tc", "tc"]
 
 
+def test_a_turn_that_goes_on_from_the_one_before_it_says_so():
+    thought = {"type": "reasoning", "summary": []}
+    one_step = turns(user("?"), call("call_a"), thought, call("call_b"), output("call_a"), output("call_b"))
+    assert [turn.continues for turn in one_step[1:]] == [False, True]
+    two_steps = turns(user("?"), call("call_a"), output("call_a"), thought, call("call_b"), output("call_b"))
+    assert [turn.continues for turn in two_steps[1:]] == [False, False]
+    assert [turn.continues for turn in turns(assistant("a"), user("b"), assistant("c"), assistant("d"))[2:]] == [
+        False,
+        True,
+    ]
+
+
 def test_system_and_developer_messages_are_turns_of_their_own():
     first, second = turns({"role": "developer", "content": "d"}, {"role": "system", "content": "s"})
     assert isinstance(first, SystemTurn)
