@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 
+from ..api.responses.made_ids import response_of
 from .store import Entry
 
 
@@ -12,6 +15,7 @@ class _Named(msgspec.Struct):
 
 
 _decode = msgspec.json.Decoder(_Named).decode
+_FIRST = re.compile(rb'\{"id":"[a-z]+_([0-9a-f]{48})[0-9a-f]{4}"').match
 
 
 def item_id(item: msgspec.Raw) -> str | None:
@@ -24,10 +28,37 @@ def item_id(item: msgspec.Raw) -> str | None:
 
 def item_ids(entry: Entry) -> list[str | None]:
     """Returns the ids of an entry's items, in their order: first the input's, then the output's."""
-    return [item_id(item) for item in entry.input] + [item_id(item) for item in entry.output]
+    return [item_id(item) for item in (*entry.input, *entry.output)]
 
 
 def named_items(entry: Entry) -> dict[str, msgspec.Raw]:
     """Returns the items of an entry by their ids; the last one where an id occurs twice."""
-    items = zip(item_ids(entry), entry.input + entry.output, strict=True)
-    return {id: item for id, item in items if id is not None}
+    return {id: item for item in (*entry.input, *entry.output) if (id := item_id(item)) is not None}
+
+
+def listed_ids(entry: Entry) -> list[str]:
+    """Returns the ids of an entry's items that a store must write down, to find the items by them.
+
+    An id that names a response is not among them: its item is found through that response and through no other, even
+    when it was sent again with a later one. Hot: once an item of each response.
+    """
+    ids: dict[str, None] = {}
+    for item in (*entry.input, *entry.output):
+        if _FIRST(item) is None:  # else its id names a response, and need not be decoded
+            id = item_id(item)
+            if id is not None and response_of(id) is None:
+                ids[id] = None
+    return list(ids)
+
+
+def by_response(ids: list[str]) -> tuple[dict[str, list[str]], list[str]]:
+    """Parts ids of items: those that name a response, by its id, and the others."""
+    made: dict[str, list[str]] = {}
+    others: list[str] = []
+    for id in ids:
+        response = response_of(id)
+        if response is None:
+            others.append(id)
+        else:
+            made.setdefault(response, []).append(id)
+    return made, others

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from .bounds import Bounds
-from .item_ids import named_items
+from .item_ids import by_response, listed_ids, named_items
 from .store import Entry
 
 
@@ -21,6 +21,7 @@ class MemoryStore:
         self.bounds = bounds or Bounds()
         self._clock = clock
         self._entries: OrderedDict[str, Entry] = OrderedDict()  # in the order of their last put
+        self._logs: OrderedDict[str, tuple[bytes, float]] = OrderedDict()  # and until when; in the same order
         self._holders: dict[tuple[str, str], list[Entry]] = {}  # by owner and item, the last put last
         self._expiries: list[tuple[float, str]] = []  # a heap; those of entries that were replaced are left in it
         self._bytes = 0
@@ -31,6 +32,7 @@ class MemoryStore:
     async def close(self) -> None:
         """Forgets everything."""
         self._entries.clear()
+        self._logs.clear()
         self._holders.clear()
         self._expiries.clear()
         self._bytes = 0
@@ -39,12 +41,17 @@ class MemoryStore:
         """Keeps an entry, in the place of one with the same id; raises StoreFailed when it is too large."""
         self.bounds.check(entry)
         self._forget(entry.id)
+        log = self.bounds.log_of(entry, self._clock())
+        if log:
+            self._logs[entry.id] = log, entry.log_until
+            self._await_expiry(entry.log_until, entry.id)
         entry = entry.copy()
+        entry.log, entry.log_until = b"", 0.0
         self._entries[entry.id] = entry
-        self._bytes += entry.size
-        for id in named_items(entry):
+        self._bytes += entry.size + len(log)
+        for id in listed_ids(entry):
             self._holders.setdefault((entry.owner, id), []).append(entry)
-        self._await_expiry(entry)
+        self._await_expiry(entry.expires_at, entry.id)
         self._sweep()
         self._trim(entry)
 
@@ -76,11 +83,24 @@ class MemoryStore:
         """Returns those items that the owner has; of several with one id, that of the entry put last."""
         self._sweep()
         found: dict[str, msgspec.Raw] = {}
-        for id in ids:
+        made, others = by_response(list(ids))
+        for id in others:
             holders = self._holders.get((owner, id))
             if holders:
                 found[id] = named_items(holders[-1])[id]
+        for response, wanted in made.items():
+            entry = self._find(response, owner)
+            items = {} if entry is None else named_items(entry)
+            found.update((id, items[id]) for id in wanted if id in items)
         return found
+
+    async def log(self, id: str, owner: str) -> bytes:
+        """Returns the event log of an entry; b"" when there is none, or its time is over."""
+        return self._logs.get(id, (b"", 0.0))[0] if self._find(id, owner) is not None else b""
+
+    async def abandoned(self) -> list[Entry]:
+        """Returns nothing: what this process does not finish is gone with it."""
+        return []
 
     def _find(self, id: str, owner: str) -> Entry | None:
         self._sweep()
@@ -91,17 +111,23 @@ class MemoryStore:
         entry = self._entries.pop(id, None)
         if entry is None:
             return
+        self._forget_log(id)
         self._bytes -= entry.size
-        for item in named_items(entry):
+        for item in listed_ids(entry):
             holders = self._holders[entry.owner, item]
             holders.remove(entry)
             if not holders:
                 del self._holders[entry.owner, item]
 
-    def _await_expiry(self, entry: Entry) -> None:
-        heapq.heappush(self._expiries, (entry.expires_at, entry.id))
-        if len(self._expiries) > 2 * len(self._entries) + 64:
-            self._expiries = [(other.expires_at, other.id) for other in self._entries.values()]
+    def _forget_log(self, id: str) -> None:
+        log, _ = self._logs.pop(id, (b"", 0.0))
+        self._bytes -= len(log)
+
+    def _await_expiry(self, moment: float, id: str) -> None:
+        heapq.heappush(self._expiries, (moment, id))
+        if len(self._expiries) > 2 * (len(self._entries) + len(self._logs)) + 64:
+            self._expiries = [(entry.expires_at, entry.id) for entry in self._entries.values()]
+            self._expiries += [(until, id) for id, (_, until) in self._logs.items()]
             heapq.heapify(self._expiries)
 
     def _sweep(self) -> None:
@@ -111,16 +137,23 @@ class MemoryStore:
             entry = self._entries.get(id)
             if entry is not None and entry.expires_at <= now:
                 self._forget(id)
+            elif self._logs.get(id, (b"", now + 1))[1] <= now:
+                self._forget_log(id)
 
     def _trim(self, newest: Entry) -> None:
-        """Forgets the oldest finished entries until the rest is within bounds."""
-        while not self._within_bounds:
-            others = (entry for entry in self._entries.values() if entry.finished and entry is not newest)
-            oldest = next(others, None)
-            if oldest is None:
+        """Forgets the oldest finished entries, or before them the oldest logs, until the rest is within bounds."""
+        while len(self._entries) > self.bounds.max_responses and self._forget_oldest(newest):
+            pass
+        while self._bytes > self.bounds.max_bytes:
+            oldest = next(iter(self._logs), newest.id)
+            if oldest != newest.id:
+                self._forget_log(oldest)
+            elif not self._forget_oldest(newest):
                 return
-            self._forget(oldest.id)
 
-    @property
-    def _within_bounds(self) -> bool:
-        return len(self._entries) <= self.bounds.max_responses and self._bytes <= self.bounds.max_bytes
+    def _forget_oldest(self, newest: Entry) -> bool:
+        others = (entry for entry in self._entries.values() if entry.finished and entry is not newest)
+        oldest = next(others, None)
+        if oldest is not None:
+            self._forget(oldest.id)
+        return oldest is not None

@@ -12,7 +12,7 @@ from .batch_thread import BatchThread
 from .bounds import Bounds
 from .recent import Recent
 from .sqlite_file import Database, OnCorrupt
-from .sqlite_reader import Chain, Get, Items, Reader
+from .sqlite_reader import Abandoned, Chain, Get, Items, Log, Read, Reader
 from .sqlite_writer import Delete, Put, Writer
 from .store import Entry
 
@@ -47,7 +47,7 @@ class SqliteStore:
         reading.prepare = reader.prepare
         writer = Writer(writing, recent, self.bounds, clock=clock, sweep_every_s=sweep_every_s)
         self._writer: BatchThread[Put | Delete] = BatchThread("penstock-store", writer, patience_s=2 * busy_s)
-        self._reader: BatchThread[Get | Chain | Items] = BatchThread("penstock-read", reader, patience_s=2 * busy_s)
+        self._reader: BatchThread[Read] = BatchThread("penstock-read", reader, patience_s=2 * busy_s)
 
     async def start(self) -> None:
         """Opens the file, or makes it; raises StoreFailed."""
@@ -67,7 +67,7 @@ class SqliteStore:
 
     async def put(self, entry: Entry) -> None:
         """Keeps an entry, in the place of one with the same id."""
-        await self._writer.ask(Put(entry.copy()), entry.size)
+        await self._writer.ask(Put(entry.copy()), entry.size + len(entry.log))
 
     async def get(self, id: str, owner: str) -> Entry | None:
         """Returns an entry, or None."""
@@ -97,6 +97,18 @@ class SqliteStore:
             return {}
         found: dict[str, msgspec.Raw] = await self._reader.ask(Items(known, owner))
         return found
+
+    async def log(self, id: str, owner: str) -> bytes:
+        """Returns the event log of an entry; b"" when there is none, or its time is over."""
+        if not _writable(id, owner):
+            return b""
+        log: bytes = await self._reader.ask(Log(id, owner))
+        return log
+
+    async def abandoned(self) -> list[Entry]:
+        """Returns entries that are not finished, and whose process is gone or has closed its store."""
+        entries: list[Entry] = await self._reader.ask(Abandoned())
+        return entries
 
 
 def _writable(id: str, owner: str) -> bool:

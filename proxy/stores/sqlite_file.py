@@ -18,44 +18,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
+from .sqlite_schema import APPLICATION, MIGRATIONS, SCHEMA, VERSION
 from .store import StoreFailed
 
 OnCorrupt = Literal["refuse", "move-aside"]
 
-VERSION = 1
-_APPLICATION = 0x50454E53  # "PENS"
 _CHECK_UP_TO = 64 * 1024 * 1024
 """Files up to this size are checked whole when they are opened; that takes some 0.1 s."""
 _LOOK_EVERY_S = 1.0
 _LOG_BYTES = 16 * 1024 * 1024
 """What a log that had to grow larger is cut down to."""
-
-_SCHEMA = f"""
-BEGIN IMMEDIATE;
-CREATE TABLE entries (
-  seq INTEGER PRIMARY KEY,
-  id TEXT NOT NULL,
-  owner TEXT NOT NULL,
-  finished INTEGER NOT NULL,
-  size INTEGER NOT NULL,
-  item_ids BLOB NOT NULL,
-  created_at REAL NOT NULL,
-  expires_at REAL NOT NULL,
-  status TEXT NOT NULL,
-  model TEXT NOT NULL,
-  parent TEXT,
-  deployment TEXT,
-  body BLOB NOT NULL
-);
-CREATE UNIQUE INDEX entries_by_id ON entries (id);
-CREATE INDEX entries_by_expiry ON entries (expires_at);
-CREATE TABLE items (id TEXT NOT NULL, entry INTEGER NOT NULL, PRIMARY KEY (id, entry)) WITHOUT ROWID;
-CREATE TABLE totals (file INTEGER NOT NULL, last INTEGER NOT NULL, entries INTEGER NOT NULL, bytes INTEGER NOT NULL);
-INSERT INTO totals VALUES (%d, 0, 0, 0);
-PRAGMA application_id = {_APPLICATION};
-PRAGMA user_version = {VERSION};
-COMMIT;
-"""
 
 _REASONS = {
     sqlite3.SQLITE_BUSY: "another process keeps it locked",
@@ -196,18 +168,21 @@ class Database:
     def _set_up(self, connection: sqlite3.Connection) -> None:
         known = _number(connection, "PRAGMA application_id")
         version = _number(connection, "PRAGMA user_version")
-        if known != _APPLICATION:
+        if known != APPLICATION:
             if _number(connection, "SELECT count(*) FROM sqlite_master") or version:
                 raise StoreFailed(f"{self.path}: it is the database of another program: name another file")
             connection.execute("PRAGMA journal_mode = WAL").fetchone()
-            connection.executescript(_SCHEMA % secrets.randbits(62))
+            connection.executescript(SCHEMA % secrets.randbits(62))
         elif version > VERSION:
             raise StoreFailed(
                 f"{self.path}: a newer Penstock wrote it (schema {version}, this one knows {VERSION}): "
                 "use that one, or name another file"
             )
-        elif self.path.stat().st_size <= _CHECK_UP_TO:
-            _check(self.path, connection)
+        else:
+            if self.path.stat().st_size <= _CHECK_UP_TO:
+                _check(self.path, connection)
+            for before in range(version, VERSION):
+                connection.executescript(MIGRATIONS[before])
         if connection.execute("PRAGMA journal_mode = WAL").fetchone() != ("wal",):
             raise StoreFailed(f"{self.path}: its file system cannot share it between processes: use a local disk")
         connection.execute("PRAGMA synchronous = NORMAL")

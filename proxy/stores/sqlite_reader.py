@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
 
+from .item_ids import by_response, named_items
 from .recent import Recent
 from .sqlite_file import Database
-from .sqlite_rows import COLUMNS, entry_of, positions
+from .sqlite_holder import is_gone, remove_left
+from .sqlite_rows import COLUMNS, entry_of
 from .store import Entry, StoreFailed
 
 _WHOLE = ", ".join(
@@ -41,6 +43,12 @@ SELECT {_WHOLE} FROM entries WHERE seq IN (
 )
 ORDER BY seq
 """
+_SEVERAL = f"SELECT {_WHOLE} FROM entries WHERE id IN (%s) AND owner = ? AND expires_at > ?"
+_LOG = f"""
+SELECT logs.body FROM entries JOIN logs ON logs.entry = seq WHERE id = :id AND {_SEEN} AND logs.expires_at > :now
+"""
+_HOLDERS = "SELECT DISTINCT holder FROM entries WHERE holder IS NOT NULL"
+_HELD = f"SELECT {_WHOLE} FROM entries WHERE holder = ? AND expires_at > ?"
 _IDS_AT_ONCE = 500
 
 
@@ -63,6 +71,20 @@ class Items(msgspec.Struct):
 
     ids: list[str]
     owner: str
+
+
+class Log(msgspec.Struct):
+    """The event log of an entry; the result is b"" when there is none."""
+
+    id: str
+    owner: str
+
+
+class Abandoned(msgspec.Struct):
+    """The entries that are not finished, and whose process is gone; the result is a list."""
+
+
+Read = Get | Chain | Items | Log | Abandoned
 
 
 class Reader:
@@ -91,22 +113,33 @@ class Reader:
         """Does nothing."""
         return 3600.0
 
-    def run(self, jobs: Sequence[Get | Chain | Items]) -> list[Any]:
+    def run(self, jobs: Sequence[Read]) -> list[Any]:
         """Reads one after the other; returns results, or what to raise."""
         return [self._result(job) for job in jobs]
 
-    def _result(self, job: Get | Chain | Items) -> Any:
+    def _result(self, job: Read) -> Any:
         try:
             connection = self._database.connection()
-            if isinstance(job, Get):
-                return self._get(connection, job)
-            return self._chain(connection, job) if isinstance(job, Chain) else self._items(connection, job)
+            return self._answer(connection, job)
         except StoreFailed as error:
             return error
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             return self._database.failed(error)
         finally:
             self._at_hand.clear()
+
+    def _answer(self, connection: sqlite3.Connection, job: Read) -> Any:
+        match job:
+            case Get():
+                return self._get(connection, job)
+            case Chain():
+                return self._chain(connection, job)
+            case Items():
+                return self._items(connection, job)
+            case Log():
+                return self._log(connection, job)
+            case Abandoned():
+                return self._abandoned(connection)
 
     def _get(self, connection: sqlite3.Connection, job: Get) -> Entry | None:
         row = connection.execute(_GET, {"id": job.id, "owner": job.owner, "now": self._clock()}).fetchone()
@@ -128,16 +161,39 @@ class Reader:
 
     def _items(self, connection: sqlite3.Connection, job: Items) -> dict[str, msgspec.Raw]:
         found: dict[str, msgspec.Raw] = {}
-        ids = list(dict.fromkeys(job.ids))
+        made, others = by_response(list(dict.fromkeys(job.ids)))
+        for wanted, entry in self._several(connection, _ITEMS, others, job.owner):
+            items = named_items(entry)
+            found.update((id, items[id]) for id in wanted if id in items)
+        for _, entry in self._several(connection, _SEVERAL, list(made), job.owner):
+            items = named_items(entry)
+            found.update((id, items[id]) for id in made[entry.id] if id in items)
+        return found
+
+    def _several(
+        self, connection: sqlite3.Connection, sql: str, ids: list[str], owner: str
+    ) -> Iterator[tuple[list[str], Entry]]:
+        """Gives the entries that a query finds by any number of ids, each with those that were asked for with it."""
         for start in range(0, len(ids), _IDS_AT_ONCE):
             wanted = ids[start : start + _IDS_AT_ONCE]
-            sql = _ITEMS % ",".join("?" * len(wanted))
-            for row in connection.execute(sql, (*wanted, job.owner, self._clock())).fetchall():
-                entry = self._entry(row)
-                items = entry.input + entry.output
-                places = positions(row[5])
-                found.update((id, items[places[id]]) for id in wanted if id in places)
-        return found
+            rows = connection.execute(sql % ",".join("?" * len(wanted)), (*wanted, owner, self._clock())).fetchall()
+            for row in rows:
+                yield wanted, self._entry(row)
+
+    def _log(self, connection: sqlite3.Connection, job: Log) -> bytes:
+        row = connection.execute(_LOG, {"id": job.id, "owner": job.owner, "now": self._clock()}).fetchone()
+        return b"" if row is None else bytes(row[0])
+
+    def _abandoned(self, connection: sqlite3.Connection) -> list[Entry]:
+        path = self._database.path
+        holders = [token for (token,) in connection.execute(_HOLDERS).fetchall()]
+        entries: list[Entry] = []
+        for token in holders:
+            if is_gone(path, token):
+                rows = connection.execute(_HELD, (token, self._clock())).fetchall()
+                entries += [self._entry(row).copy() for row in rows]
+        remove_left(path)
+        return entries
 
     def _is_recent(self, seq: int) -> bool:
         """Tells whether a row's entry need not be read, and keeps it at hand until its row has been fetched."""

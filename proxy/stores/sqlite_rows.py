@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+import zlib
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
-from .item_ids import item_ids
+from .item_ids import listed_ids
 from .store import Entry, StoreFailed
 
 if sys.version_info >= (3, 14):
@@ -15,25 +17,33 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-COLUMNS = "seq, id, owner, finished, size, item_ids, created_at, expires_at, status, model, parent, deployment, body"
+COLUMNS = (
+    "seq, id, owner, finished, size, item_ids, created_at, expires_at, status, model, parent, deployment, holder, body"
+)
 """The order of columns wherever whole rows are read or written."""
 
-_COMPRESS_FROM = 1024
+_COMPRESS_FROM = 4096
+"""A shorter body is on one page either way."""
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _OPTIONS: dict[int, int] = {zstd.CompressionParameter.compression_level: 1, zstd.CompressionParameter.checksum_flag: 1}
+_OUTPUT = b'"output":['
 
 _encode = msgspec.json.Encoder().encode
+_pack = msgspec.msgpack.Encoder().encode
 _decode_ids = msgspec.json.Decoder(list[str | None]).decode
-_decode_body = msgspec.json.Decoder(tuple[msgspec.Raw, list[msgspec.Raw], list[msgspec.Raw]]).decode
+_unpack = msgspec.msgpack.Decoder(tuple[bytes, bytes | None, list[bytes], list[bytes]]).decode
+_decode_old_body = msgspec.json.Decoder(tuple[msgspec.Raw, list[msgspec.Raw], list[msgspec.Raw]]).decode
 
 
 class Row(msgspec.Struct):
-    """An entry ready to be written: its columns but for `seq`, and its items' ids without gaps and repetitions."""
+    """An entry ready to be written: its columns but for `seq`, the ids to be written down, and its log."""
 
     entry: Entry
     size: int
     values: tuple[Any, ...]
     ids: list[str]
+    log: bytes
+    log_until: float
 
 
 class RowMaker:
@@ -42,38 +52,45 @@ class RowMaker:
     def __init__(self) -> None:
         self._compressor = zstd.ZstdCompressor(options=_OPTIONS)
 
-    def row(self, entry: Entry) -> Row:
-        """Returns the row of an entry. A body of some length is compressed: level 1 of zstd takes half the time of
-        zlib's, and reading half the pages makes up for it."""
-        body = _encode((entry.response, entry.input, entry.output))
-        if len(body) >= _COMPRESS_FROM:
+    def row(self, entry: Entry, holder: str | None = None) -> Row:
+        """Returns the row of an entry, and takes the log out of the entry. `holder` is who works on it.
+
+        A long body is compressed: level 1 of zstd takes half the time of zlib's, and reading half the pages makes up
+        for it.
+        """
+        body = _packed(entry)
+        if len(body) < _COMPRESS_FROM:
+            body += zlib.crc32(body).to_bytes(4, "big")
+        else:
             body = self._compressor.compress(body, self._compressor.FLUSH_FRAME)
-        ids = item_ids(entry)
+        ids = listed_ids(entry)
         size = entry.size
+        log, log_until = entry.log, entry.log_until
+        entry.log, entry.log_until = b"", 0.0
         values = (
             entry.id,
             entry.owner,
             entry.finished,
             size,
-            _encode(ids),
+            _encode(ids) if ids else b"",
             entry.created_at,
             entry.expires_at,
             entry.status,
             entry.model,
             entry.parent,
             entry.deployment,
+            holder,
             body,
         )
-        return Row(entry, size, values, list(dict.fromkeys(id for id in ids if id is not None)))
+        return Row(entry, size, values, ids, log, log_until)
 
 
 def entry_of(row: tuple[Any, ...]) -> Entry:
     """Returns the entry of a row; raises StoreFailed when its body cannot be read."""
-    _, id, owner, _, _, _, created_at, expires_at, status, model, parent, deployment, body = row
+    _, id, owner, _, _, _, created_at, expires_at, status, model, parent, deployment, _, body = row
     try:
-        json = zstd.decompress(body) if body[:4] == _ZSTD_MAGIC else body
-        response, given, output = _decode_body(json)
-    except (zstd.ZstdError, msgspec.MsgspecError, TypeError) as error:
+        response, given, output = _unpacked(_checked(body))
+    except (zstd.ZstdError, msgspec.MsgspecError, TypeError, ValueError) as error:
         raise StoreFailed(f'response "{id}" is damaged in the database: {error}') from None
     return Entry(
         id=id,
@@ -87,14 +104,57 @@ def entry_of(row: tuple[Any, ...]) -> Entry:
         output=output,
         parent=parent,
         deployment=deployment,
-    ).copy()
+    )
 
 
 def ids_of(column: bytes) -> list[str]:
-    """Returns the ids of items from their column, without gaps and repetitions."""
+    """Returns the ids that were written down of an entry's items, from their column."""
+    if not column:
+        return []
     return list(dict.fromkeys(id for id in _decode_ids(column) if id is not None))
 
 
-def positions(column: bytes) -> dict[str, int]:
-    """Returns where the items of an entry are, input and output in one row, by their ids."""
-    return {id: position for position, id in enumerate(_decode_ids(column)) if id is not None}
+def _packed(entry: Entry) -> bytes:
+    """Returns the body: the Response in front of and behind its output, the input, the output.
+
+    A Response mostly has the very output items that are kept, which then need not stand there twice; where it has not
+    (it hides what is sealed), it is in one piece.
+    """
+    response = bytes(entry.response)
+    output = list(map(bytes, entry.output))
+    joined = b",".join(output)
+    at = response.find(_OUTPUT) if joined else -1
+    while at >= 0:
+        at += len(_OUTPUT)
+        if response.startswith(joined, at):
+            break
+        at = response.find(_OUTPUT, at)
+    parts = (response, None) if at < 0 else (response[:at], response[at + len(joined) :])
+    return _pack((*parts, list(map(bytes, entry.input)), output))
+
+
+def _checked(body: bytes) -> bytes:
+    """Returns a body as it was packed; raises ZstdError or ValueError when it is another now."""
+    if body[:4] == _ZSTD_MAGIC:
+        return zstd.decompress(body)
+    if body[:1] == b"[":
+        return body
+    packed, crc = body[:-4], body[-4:]
+    if zlib.crc32(packed).to_bytes(4, "big") != crc:
+        raise ValueError("its checksum is wrong")
+    return packed
+
+
+def _unpacked(body: bytes) -> tuple[msgspec.Raw, list[msgspec.Raw], list[msgspec.Raw]]:
+    """Returns Response, input and output; version 1 of the file has them as JSON."""
+    if body[:1] == b"[":
+        response, given, output = _decode_old_body(body)
+        return response.copy(), _copied(given), _copied(output)
+    front, behind, packed, items = _unpack(body)
+    if behind is not None:
+        front = b"".join((front, b",".join(items), behind))
+    return msgspec.Raw(front), list(map(msgspec.Raw, packed)), list(map(msgspec.Raw, items))
+
+
+def _copied(items: Sequence[msgspec.Raw]) -> list[msgspec.Raw]:
+    return [item.copy() for item in items]

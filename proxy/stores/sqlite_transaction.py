@@ -9,13 +9,20 @@ from typing import Self
 from .bounds import Bounds
 from .sqlite_rows import COLUMNS, Row, ids_of
 
-_INSERT = f"INSERT INTO entries ({COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (id) DO NOTHING"
-_OWN = "SELECT seq, size, item_ids FROM entries WHERE id = ? AND owner = ? AND expires_at > ?"
-_ANY = "SELECT seq, size, item_ids FROM entries WHERE id = ?"
-_EXPIRED = "SELECT seq, size, item_ids FROM entries WHERE expires_at <= ? LIMIT ?"
-_OLDEST = "SELECT seq, size, item_ids FROM entries WHERE finished AND seq <= ? ORDER BY seq LIMIT ?"
+_INSERT = f"INSERT INTO entries ({COLUMNS}) VALUES ({','.join('?' * len(COLUMNS.split()))}) ON CONFLICT (id) DO NOTHING"
+_INSERT_LOG = "INSERT INTO logs (entry, expires_at, body) VALUES (?, ?, ?)"
+_FOUND = "SELECT seq, size, item_ids, (SELECT length(body) FROM logs WHERE entry = seq) FROM entries"
+_OWN = f"{_FOUND} WHERE id = ? AND owner = ? AND expires_at > ?"
+_ANY = f"{_FOUND} WHERE id = ?"
+_EXPIRED = f"{_FOUND} WHERE expires_at <= ? LIMIT ?"
+_OLDEST = f"{_FOUND} WHERE finished AND seq <= ? ORDER BY seq LIMIT ?"
+_EXPIRED_LOGS = "SELECT entry, length(body) FROM logs WHERE expires_at <= ? LIMIT ?"
+_OLDEST_LOGS = "SELECT entry, length(body) FROM logs WHERE entry <= ? ORDER BY entry LIMIT ?"
 
-_Found = tuple[int, int, bytes]
+_Found = tuple[int, int, bytes, int | None]
+"""Number, size, column of ids, and the length of the log of an entry that has one."""
+_LOGS_AT_ONCE = 16
+_FEW = 64
 
 
 class Transaction:
@@ -66,9 +73,12 @@ class Transaction:
         if not self._db.execute(_INSERT, values).rowcount:
             self._remove(self._db.execute(_ANY, (row.entry.id,)).fetchall())
             self._db.execute(_INSERT, values)
-        self._db.executemany("INSERT INTO items (id, entry) VALUES (?, ?)", [(id, self._last) for id in row.ids])
+        if row.ids:
+            self._db.executemany("INSERT INTO items (id, entry) VALUES (?, ?)", [(id, self._last) for id in row.ids])
+        if row.log:
+            self._db.execute(_INSERT_LOG, (self._last, row.log_until, row.log))
         self._entries += 1
-        self._bytes += row.size
+        self._bytes += row.size + len(row.log)
         return self._last
 
     def delete(self, id: str, owner: str) -> bool:
@@ -78,38 +88,72 @@ class Transaction:
         return bool(found)
 
     def sweep(self, most: int) -> int:
-        """Removes up to so many entries that have expired; returns how many."""
+        """Removes up to so many entries, and as many logs, that have expired; returns of what there were more."""
         found = self._db.execute(_EXPIRED, (self._now, most)).fetchall()
         self._remove(found)
-        return len(found)
+        logs = self._db.execute(_EXPIRED_LOGS, (self._now, most)).fetchall()
+        self._remove_logs(logs)
+        return max(len(found), len(logs))
 
     def trim(self, bounds: Bounds, most: int) -> int:
-        """Removes up to so many entries that are too many: what has expired, then what is finished, the oldest first.
+        """Removes up to so many entries and logs that are too many: what has expired, then what is finished.
 
-        Entries of this transaction stay, and so does the one put last of all. Returns how many were removed.
+        The oldest go first; for bytes, logs go before entries. Those of this transaction stay, and so does what was
+        put last of all. Returns how many were removed.
         """
         if self._within(bounds):
             return 0
         removed = self.sweep(most)
-        while not self._within(bounds) and removed < most:
-            over = max(1, self._entries - bounds.max_responses)
-            oldest = (min(self._last_before, self._last - 1), min(over, most - removed))
-            found = self._db.execute(_OLDEST, oldest).fetchall()
-            if not found:
+        while removed < most and not self._within(bounds):
+            over = self._entries - bounds.max_responses
+            if over > 0:
+                gone = self._evict(min(over + min(self._entries // _FEW, _FEW), most - removed))
+            else:
+                gone = self._evict_logs(self._bytes - bounds.max_bytes) or self._evict(1)
+            if not gone:
                 break
-            self._remove(found)
-            removed += len(found)
+            removed += gone
         return removed
 
     def _within(self, bounds: Bounds) -> bool:
         return self._entries <= bounds.max_responses and self._bytes <= bounds.max_bytes
 
+    @property
+    def _before(self) -> int:
+        """The last number that may be evicted."""
+        return min(self._last_before, self._last - 1)
+
+    def _evict(self, most: int) -> int:
+        found = self._db.execute(_OLDEST, (self._before, most)).fetchall()
+        self._remove(found)
+        return len(found)
+
+    def _evict_logs(self, size: int) -> int:
+        """Removes the oldest logs of so many bytes, or some of them; returns how many."""
+        found: list[tuple[int, int]] = []
+        for entry, length in self._db.execute(_OLDEST_LOGS, (self._before, _LOGS_AT_ONCE)).fetchall():
+            if size <= 0:
+                break
+            size -= length
+            found.append((entry, length))
+        self._remove_logs(found)
+        return len(found)
+
     def _remove(self, found: list[_Found]) -> None:
         if not found:
             return
         self._changed = True
-        pairs = [(id, seq) for seq, _, ids in found for id in ids_of(ids)]
-        self._db.executemany("DELETE FROM items WHERE id = ? AND entry = ?", pairs)
-        self._db.executemany("DELETE FROM entries WHERE seq = ?", [(seq,) for seq, _, _ in found])
+        pairs = [(id, seq) for seq, _, ids, _ in found if ids for id in ids_of(ids)]
+        if pairs:
+            self._db.executemany("DELETE FROM items WHERE id = ? AND entry = ?", pairs)
+        self._db.executemany("DELETE FROM entries WHERE seq = ?", [(seq,) for seq, _, _, _ in found])
         self._entries -= len(found)
-        self._bytes -= sum(size for _, size, _ in found)
+        self._bytes -= sum(size for _, size, _, _ in found)
+        self._remove_logs([(seq, length) for seq, _, _, length in found if length is not None])
+
+    def _remove_logs(self, found: list[tuple[int, int]]) -> None:
+        if not found:
+            return
+        self._changed = True
+        self._db.executemany("DELETE FROM logs WHERE entry = ?", [(entry,) for entry, _ in found])
+        self._bytes -= sum(length for _, length in found)

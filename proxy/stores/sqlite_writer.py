@@ -12,7 +12,8 @@ import msgspec
 
 from .bounds import Bounds
 from .recent import Recent
-from .sqlite_file import Database, code
+from .sqlite_file import Database, code, explained
+from .sqlite_holder import Holder
 from .sqlite_rows import Row, RowMaker
 from .sqlite_transaction import Transaction
 from .store import Entry, StoreFailed
@@ -24,6 +25,10 @@ _PAGE = 4096
 _PAGES_OF_A_ROW = 8
 """How many pages a small put changes: one of each index, of the items, the totals, the row itself."""
 _CHECKPOINT_PAGES = 1000
+_EXPIRED = """
+SELECT 1 WHERE EXISTS (SELECT 1 FROM entries WHERE expires_at <= :now)
+OR EXISTS (SELECT 1 FROM logs WHERE expires_at <= :now)
+"""
 _LOCKED = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
@@ -68,6 +73,7 @@ class Writer:
         self._next_sweep = 0.0
         self._pages = 0
         self._rows = RowMaker()
+        self._holder = Holder(database.path)
         self._resting_failed = False
 
     def open(self) -> None:
@@ -77,6 +83,7 @@ class Writer:
     def close(self) -> None:
         """Closes it; the last one of all workers to do so leaves a single file."""
         self._database.close()
+        self._holder.close()
 
     def run(self, jobs: Sequence[Put | Delete]) -> list[Any]:
         """Does the jobs in their order; returns results, or what to raise."""
@@ -87,6 +94,8 @@ class Writer:
                 ready.append(_Work(place, self._prepared(job)))
             except StoreFailed as error:
                 results[place] = error
+            except OSError as error:
+                results[place] = explained(self._database.path, error)
         failed = self._attempt(ready, results) if ready else None
         if failed is not None:
             self._one_by_one(ready, results, failed)
@@ -95,8 +104,10 @@ class Writer:
     def _prepared(self, job: Put | Delete) -> Row | Delete:
         if isinstance(job, Delete):
             return job
-        self._bounds.check(job.entry)
-        return self._rows.row(job.entry)
+        entry = job.entry
+        self._bounds.check(entry)
+        entry.log = self._bounds.log_of(entry, self._clock()) if entry.log else b""
+        return self._rows.row(entry, None if entry.finished else self._holder.token())
 
     def _one_by_one(self, ready: list[_Work], results: list[Any], error: StoreFailed) -> None:
         """Does each job alone, unless there is but one, or waiting for the lock would be in vain for each again."""
@@ -123,7 +134,7 @@ class Writer:
         for work in ready:
             self._pages += _PAGES_OF_A_ROW
             if isinstance(work.what, Row):
-                self._pages += len(work.what.values[-1]) // _PAGE
+                self._pages += (len(work.what.values[-1]) + len(work.what.log)) // _PAGE
                 self._recent.add(self._database.file, work.seq, work.what.entry)
         return None
 
@@ -160,7 +171,7 @@ class Writer:
         now = self._clock()
         entries, size = connection.execute("SELECT entries, bytes FROM totals").fetchone()
         too_much = entries > self._bounds.max_responses or size > self._bounds.max_bytes
-        expired = connection.execute("SELECT 1 FROM entries WHERE expires_at <= ? LIMIT 1", (now,)).fetchone()
+        expired = connection.execute(_EXPIRED, {"now": now}).fetchone()
         if not too_much and expired is None:
             return 0  # so that the lock for writing is not taken in vain
         with self._database.alone(), Transaction(connection, now) as transaction:

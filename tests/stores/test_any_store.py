@@ -6,49 +6,14 @@ import asyncio
 import random
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
 
-from proxy.stores.bounds import Bounds
-from proxy.stores.memory import MemoryStore
-from proxy.stores.sqlite import SqliteStore
-from proxy.stores.store import ResponseStore, StoreFailed
-from tests.support.stored import START, Clock, entry, raw
-
-KINDS = ["memory", "sqlite", "two workers"]
-
-
-class Stores:
-    """Makes stores of one kind; a pair is the same data as two workers see it (one and the same where it is one's)."""
-
-    def __init__(self, kind: str, directory: Path) -> None:
-        self.kind = kind
-        self.clock = Clock()
-        self._path = directory / "kept.db"
-        self._open: list[ResponseStore] = []
-
-    async def pair(self, **bounds: Any) -> tuple[ResponseStore, ResponseStore]:
-        one = await self._started(Bounds(**bounds))
-        return one, (await self._started(Bounds(**bounds)) if self.kind == "two workers" else one)
-
-    async def one(self, **bounds: Any) -> ResponseStore:
-        return (await self.pair(**bounds))[0]
-
-    async def _started(self, bounds: Bounds) -> ResponseStore:
-        store: ResponseStore
-        if self.kind == "memory":
-            store = MemoryStore(bounds, clock=self.clock)
-        else:
-            store = SqliteStore(self._path, bounds, clock=self.clock)
-        await store.start()
-        self._open.append(store)
-        return store
-
-    async def close(self) -> None:
-        for store in self._open:
-            await store.close()
+from proxy.api.responses.made_ids import made_id
+from proxy.stores.store import StoreFailed
+from tests.support.store_kinds import KINDS, Stores, there
+from tests.support.stored import START, entry, raw
 
 
 @pytest.fixture(params=KINDS)
@@ -56,10 +21,6 @@ async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
     made = Stores(request.param, tmp_path)
     yield made
     await made.close()
-
-
-async def there(store: ResponseStore, *ids: str) -> list[str]:
-    return [id for id in ids if await store.get(id, "me") is not None]
 
 
 async def test_what_was_put_is_found_as_it_was(stores: Stores) -> None:
@@ -366,3 +327,43 @@ async def test_a_caller_that_leaves_loses_nothing(stores: Stores) -> None:
     await a.put(entry("last"))
     ids = [f"resp_{n}" for n in range(20)]
     assert await there(b, *ids, "last") == [*ids, "last"]
+
+
+OWN, OTHER = "resp_" + "0" * 48, "resp_" + "1" * 48
+
+
+async def test_an_item_that_names_its_response_is_found_there(stores: Stores) -> None:
+    a, b = await stores.pair()
+    ids = [made_id(OWN, "msg", 0x8000), made_id(OWN, "rs", 0), made_id(OWN, "fc", 1)]
+    await a.put(entry(OWN, given=ids[:1], output=[*ids[1:], "msg_1"], text="first"))
+    assert set(await b.items([*ids, "msg_1", made_id(OWN, "fc", 2), made_id(OTHER, "fc", 1)], "me")) == {*ids, "msg_1"}
+    assert await b.items(ids, "you") == {}
+    await a.put(entry(OWN, given=ids[:1], text="second"))
+    assert await b.items(ids, "me") == {ids[0]: entry(OWN, given=ids[:1], text="second").input[0]}
+    stores.clock.now += 3600
+    assert await b.items(ids, "me") == {}
+
+
+async def test_an_item_that_names_another_response_is_found_there_alone(stores: Stores) -> None:
+    a, b = await stores.pair()
+    id = made_id(OWN, "msg", 0)
+    await a.put(entry(OTHER, given=[id], text="sent again"))
+    assert await b.items([id], "me") == {}
+    await a.put(entry(OWN, output=[id], text="made"))
+    await a.put(entry(OTHER, given=[id], text="sent again"))
+    assert b"made" in bytes((await b.items([id], "me"))[id])
+    await a.delete(OWN, "me")
+    assert await b.items([id], "me") == {}
+
+
+async def test_a_great_many_items_are_found_at_once(stores: Stores) -> None:
+    a, b = await stores.pair()
+    ids = [f"in_{n}" for n in range(1200)]
+    responses = [f"resp_{n:048x}" for n in range(1200)]
+    made = [made_id(response, "msg", 0) for response in responses]
+    await a.put(entry("first", given=ids, text="old"))
+    await a.put(entry("second", given=ids[::3], text="new"))
+    await asyncio.gather(*(a.put(entry(response, output=[id])) for response, id in zip(responses, made, strict=True)))
+    found = await b.items([*ids, *made], "me")
+    assert set(found) == {*ids, *made}
+    assert [b"new" in bytes(found[id]) for id in ids] == [n % 3 == 0 for n in range(1200)]

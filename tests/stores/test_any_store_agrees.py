@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from proxy.api.responses.made_ids import made_id
 from proxy.stores.bounds import Bounds
 from proxy.stores.memory import MemoryStore
 from proxy.stores.sqlite import SqliteStore
@@ -21,8 +22,9 @@ from tests.support.stored import Clock, entry
 
 T = TypeVar("T")
 
-IDS = ["a", "b", "c", "d", "e", "f"]
-ITEMS = ["m1", "m2", "m3", "m4"]
+OWN = "resp_" + "0" * 48
+IDS = ["a", "b", "c", "d", "e", OWN]
+ITEMS = ["m1", "m2", "m3", made_id(OWN, "msg", 0), made_id(OWN, "msg", 1)]
 OWNERS = ["me", "you"]
 BOUNDS = Bounds(max_responses=4, max_bytes=2500)
 
@@ -30,6 +32,9 @@ ids = st.sampled_from(IDS)
 owners = st.sampled_from(OWNERS)
 items = st.lists(st.sampled_from(ITEMS), max_size=3)
 statuses = st.sampled_from(["queued", "in_progress", "completed", "completed", "failed"])
+logs = st.fixed_dictionaries(
+    {"log": st.sampled_from([0, 0, 10, 400, 1500, 2600]).map(bytes), "log_until": st.sampled_from([0, 20, 1000])}
+)
 fields = st.fixed_dictionaries(
     {"id": ids, "owner": owners, "given": items, "output": items, "parent": st.none() | ids, "status": statuses}
 )
@@ -67,10 +72,11 @@ class Agreement(RuleBasedStateMachine):
         assert self.runner.run(answer(self.files[0])) == expected
         return expected
 
-    @rule(fields=fields, lives_s=st.integers(0, 100), length=st.sampled_from([1, 10, 100, 300, 1500]))
-    def put(self, fields: dict[str, Any], lives_s: int, length: int) -> None:
+    @rule(fields=fields, log=logs, lives_s=st.integers(0, 100), length=st.sampled_from([1, 10, 100, 300, 1500]))
+    def put(self, fields: dict[str, Any], log: dict[str, Any], lives_s: int, length: int) -> None:
         now = self.clock.now
-        kept = entry(**fields, text="x" * length, created_at=now, expires_at=now + lives_s)
+        log["log_until"] += now
+        kept = entry(**fields, **log, text="x" * length, created_at=now, expires_at=now + lives_s)
         self.same(lambda store: store.put(kept))
 
     @rule(id=ids, owner=owners)
@@ -97,6 +103,7 @@ class Agreement(RuleBasedStateMachine):
             self.same(lambda store, owner=owner: store.items(ITEMS, owner))
             for id in IDS:
                 found = self.same(lambda store, id=id, owner=owner: store.get(id, owner))
+                self.same(lambda store, id=id, owner=owner: store.log(id, owner))
                 line = self.same(lambda store, id=id, owner=owner: store.chain(id, owner))
                 assert not line or line[-1] == found
 

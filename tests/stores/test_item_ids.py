@@ -5,8 +5,11 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from proxy.stores.item_ids import item_id, item_ids, named_items
+from proxy.api.responses.made_ids import made_id
+from proxy.stores.item_ids import by_response, item_id, item_ids, listed_ids, named_items
 from tests.support.stored import entry, raw
+
+OWN, OTHER = "resp_" + "0" * 48, "resp_" + "1" * 48
 
 
 @pytest.mark.parametrize(
@@ -33,3 +36,17 @@ def test_ids_stand_in_the_order_of_the_items() -> None:
     kept = entry("resp_1", given=["a", raw({})], output=["b", "a"])
     assert item_ids(kept) == ["a", None, "b", "a"]
     assert named_items(kept) == {"a": kept.output[1], "b": kept.output[0]}
+
+
+def test_ids_that_name_a_response_are_not_listed() -> None:
+    mine, theirs = made_id(OWN, "msg", 0), made_id(OTHER, "fc", 7)
+    late = raw({"type": "message", "id": mine, "content": [{"id": "c"}]})
+    odd = [raw({"id": 5}), raw([]), raw({"content": {"id": "inner"}}), raw({"id": mine + "0"})]
+    kept = entry(OWN, given=[mine, "a", theirs, *odd, late], output=["b", "a"])
+    assert listed_ids(kept) == ["a", mine + "0", "b"]
+
+
+def test_ids_are_parted_by_the_response_that_they_name() -> None:
+    mine, theirs = [made_id(OWN, "msg", n) for n in range(2)], made_id(OTHER, "fc", 7)
+    assert by_response([mine[0], "a", theirs, mine[1], "b"]) == ({OWN: mine, OTHER: [theirs]}, ["a", "b"])
+    assert by_response([]) == ({}, [])

@@ -1,0 +1,61 @@
+"""The tables of the database file, as they are now and as they became so.
+
+`entries` are numbered in the order of their puts, and no number is given twice. `item_ids` is a JSON list of the ids
+that stand in `items`. `holder` names who works on an entry that is not finished. `logs` are the event logs of entries:
+they end before their entries do, and may outlive them for a while. `totals` has one row: a number that this file alone
+has, the last number given, how many entries there are, of how many bytes with their logs.
+"""
+
+from __future__ import annotations
+
+VERSION = 2
+APPLICATION = 0x50454E53  # "PENS"
+
+_LOGS = """
+CREATE TABLE logs (entry INTEGER PRIMARY KEY, expires_at REAL NOT NULL, body BLOB NOT NULL);
+CREATE INDEX logs_by_expiry ON logs (expires_at);
+CREATE INDEX entries_by_holder ON entries (holder) WHERE holder IS NOT NULL;
+"""
+
+SCHEMA = f"""
+BEGIN IMMEDIATE;
+CREATE TABLE entries (
+  seq INTEGER PRIMARY KEY,
+  id TEXT NOT NULL,
+  owner TEXT NOT NULL,
+  finished INTEGER NOT NULL,
+  size INTEGER NOT NULL,
+  item_ids BLOB NOT NULL,
+  created_at REAL NOT NULL,
+  expires_at REAL NOT NULL,
+  status TEXT NOT NULL,
+  model TEXT NOT NULL,
+  parent TEXT,
+  deployment TEXT,
+  holder TEXT,
+  body BLOB NOT NULL
+);
+CREATE UNIQUE INDEX entries_by_id ON entries (id);
+CREATE INDEX entries_by_expiry ON entries (expires_at);
+CREATE TABLE items (id TEXT NOT NULL, entry INTEGER NOT NULL, PRIMARY KEY (id, entry)) WITHOUT ROWID;
+CREATE TABLE totals (file INTEGER NOT NULL, last INTEGER NOT NULL, entries INTEGER NOT NULL, bytes INTEGER NOT NULL);
+INSERT INTO totals VALUES (%d, 0, 0, 0);
+{_LOGS}
+PRAGMA application_id = {APPLICATION};
+PRAGMA user_version = {VERSION};
+COMMIT;
+"""
+"""Makes all tables; `%d` stands for the file's number."""
+
+MIGRATIONS = {
+    # Version 1 did not know who works on an entry. Whoever wrote one that is not finished is gone: "" is nobody.
+    1: f"""
+BEGIN IMMEDIATE;
+ALTER TABLE entries ADD COLUMN holder TEXT;
+UPDATE entries SET holder = '' WHERE NOT finished;
+{_LOGS}
+PRAGMA user_version = 2;
+COMMIT;
+"""
+}
+"""What makes the next version of each one."""
