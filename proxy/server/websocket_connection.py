@@ -135,7 +135,7 @@ class SocketConnection:
         self._draining = False
         self._refusal: ExchangeError = Overloaded("The server is shutting down.", code="server_error", retry_after_s=1)
         self._beats: asyncio.TimerHandle | None = None
-        self._received = 0
+        self._received = self._connection.received
         self._silent = 0
 
     async def run(self) -> None:

@@ -73,8 +73,13 @@ class Lanes:
         self.take_waiting()
         for task in self._tasks:
             task.cancel()
-        if self._tasks:
+        if not self._tasks:
+            return
+        try:
             await asyncio.wait(self._tasks)
+        except asyncio.CancelledError:  # a client that closes is gone a moment later, which cancels the one who waits
+            await asyncio.wait(self._tasks)
+            raise
 
     async def _work(self, lane: str | None, waiting: deque[Create]) -> None:
         try:

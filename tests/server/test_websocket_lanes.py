@@ -159,6 +159,30 @@ async def test_closing_ends_what_runs_and_forgets_what_waits() -> None:
     await desk.lanes.close()
 
 
+async def test_what_runs_is_settled_even_when_the_one_who_waits_is_cancelled() -> None:
+    settled = asyncio.Event()
+    began = asyncio.Event()
+
+    async def serve(create: Create) -> None:
+        try:
+            began.set()
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0.02)
+            settled.set()
+
+    lanes = Lanes(serve, LaneBounds(), lambda: None)
+    lanes.add(Create(None, None, 1))
+    await began.wait()
+    closing = asyncio.ensure_future(lanes.close())
+    await asyncio.sleep(0)
+    closing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await closing
+    assert settled.is_set()
+    assert not lanes.busy
+
+
 async def test_what_waits_can_be_taken_back() -> None:
     desk = Desk()
     desk.ask(1)
