@@ -69,9 +69,10 @@ class Exchange:
 
     `keeps` says that the response will be kept, `kept` whether that could be done, `keeps_log` that the events of its
     stream will be, and `input_items` are the request's own items as they will be kept, each with an id. `memory` is
-    what the client's connection remembers of earlier responses, where it remembers any. A `background` response goes on
-    when its client leaves. One that is not to `generate` only prepares the context: it ends without output, and no
-    upstream is asked.
+    what the client's connection remembers of earlier responses, where it remembers any; `claim` is on the conversation
+    that the response is to be added to, while the exchange is its writer. A `background` response goes on when its
+    client leaves. One that is not to `generate` only prepares the context: it ends without output, and no upstream is
+    asked.
     """
 
     __slots__ = (
