@@ -265,7 +265,8 @@ def item(where: str, value: Any, profile: Profile) -> None:
     fields(where, value, ITEMS[str(kind)], profile, "item")
     if "status" in value:
         one_of(f"{where}.status", value["status"], ITEM_STATUSES)
-    if not value["id"].startswith(PREFIXES[str(kind)]) or not ID_FORM.fullmatch(value["id"]):
+    own = value["id"].startswith(PREFIXES[str(kind)]) or profile.foreign_ids
+    if not own or not ID_FORM.fullmatch(value["id"]):
         raise GrammarViolation(f"{where}: the id {value['id']!r} of a {kind}")
     if isinstance(value.get("call_id"), str) and len(value["call_id"]) > 64:
         raise GrammarViolation(f"{where}: a call_id of {len(value['call_id'])} characters")
