@@ -19,7 +19,7 @@ from tests.support.hostile import HostileUpstream, Peer
 from tests.support.scripted import chunk, events_of, finish
 from tests.support.serving import Served, serving
 
-HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n"
 FILE = """\
 workers: 2
 upstreams: {{u: {{kind: openai-compatible, base_url: {origin}}}}}
@@ -49,9 +49,11 @@ class Drips(HostileUpstream):
         said = 0
         while not peer.gone.is_set():
             async with self.word:
-                await self.word.wait_for(lambda: self.ending or self.words > said or peer.gone.is_set())
+                while not (self.ending or self.words > said or peer.gone.is_set()):
+                    await self.word.wait()
             if self.ending:
                 await peer.send(framed(finish()) + b"0\r\n\r\n")
+                peer.transport.close()
                 return
             said = self.words
             await peer.send(framed(chunk(content="more ")))
@@ -130,10 +132,10 @@ async def test_a_stream_is_cancelled_from_any_worker(two: Two) -> None:
 
 async def test_a_stream_is_followed_from_any_worker(two: Two) -> None:
     async with two.session() as session:
-        streams = [await two.begin(session, background=True) for _ in range(8)]
+        streams = [await two.begin(session, background=True) for _ in range(16)]
         assert {worker_of(id) for _, id in streams} == {0, 1}
         urls = [f"{two.served.url}/responses/{id}" for _, id in streams]
-        assert [(await get(session, url))[1]["status"] for url in urls] == ["in_progress"] * 8
+        assert [(await get(session, url))[1]["status"] for url in urls] == ["in_progress"] * 16
         followers = [await session.get(url + "?stream=true&starting_after=1") for url in urls]
         for stream, _ in streams:
             stream.close()
