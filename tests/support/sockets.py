@@ -72,5 +72,6 @@ class Wire:
 async def wired(home: House, path: str = "/v1/responses", **options: Any) -> AsyncIterator[Wire]:
     """Opens a connection to a running server."""
     url = f"http://127.0.0.1:{home.port}{path}"
-    async with home.session.ws_connect(url, timeout=aiohttp.ClientWSTimeout(ws_close=2), max_msg_size=0, **options) as ws:
+    timeout = aiohttp.ClientWSTimeout(ws_close=2)
+    async with home.session.ws_connect(url, timeout=timeout, max_msg_size=0, **options) as ws:
         yield Wire(ws)

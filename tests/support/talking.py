@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -35,18 +36,24 @@ class Says(Stage):
 
 
 class Talks(HostileUpstream):
-    """A chat server that answers with its turns in order, and keeps the requests it got."""
+    """A chat server that answers with its turns in order, and keeps the requests it got.
+
+    While there is something to `hold` its answers, they wait for it.
+    """
 
     def __init__(self, *turns: dict[str, Any]) -> None:
         super().__init__(self._talk)
         self.turns = list(turns)
         self.requests: list[dict[str, Any]] = []
+        self.hold: asyncio.Event | None = None
 
     async def _talk(self, peer: Peer) -> None:
         while True:
             request = json.loads((await peer.request()).partition(b"\r\n\r\n")[2])
             self.requests.append(request)
             message = self.turns[min(len(self.requests), len(self.turns)) - 1]
+            if self.hold is not None:
+                await self.hold.wait()
             reason = "tool_calls" if "tool_calls" in message else "stop"
             if request.get("stream"):
                 await peer.send(chunked(chunk(**message), finish(reason), headers=SSE))
