@@ -85,7 +85,8 @@ def unix_now() -> int:
 class ResponsesEncoder:
     """Encodes one response: `begin`, then `encode` until `done`; `final()` is the Response as it ended.
 
-    Works the same for a non-streamed answer, whose bytes are simply not sent.
+    Works the same for a non-streamed answer, whose bytes are simply not sent. `log` holds what the stream has said so
+    far, if that is kept.
     """
 
     __slots__ = (
@@ -186,7 +187,7 @@ class ResponsesEncoder:
                     writer.next = number + 1
                     out.append(part.template % (number, _encode(text)))
             elif self._final is None:
-                if type(event) is not Usage:
+                if part is not None and type(event) is not Usage:
                     self._flow = None
                 _HANDLERS[type(event)](self, event, out)
         return out[0] if len(out) == 1 else b"".join(out)
@@ -274,10 +275,11 @@ class ResponsesEncoder:
                 self._open.reasoning(out).hidden.append(event.text)
             return
         kind: PartKind = "summary_text" if event.summary or shown == "summary" else "reasoning_text"
-        part = self._open.part
+        item = self._open
+        part = item.part
         if part is None or part.kind != kind or self._calls.by_key:
-            part = self._open.part_of(kind, out)
-        self._open.delta(part, event.text, out)
+            part = item.part_of(kind, out)
+        item.delta(part, event.text, out)
 
     def _on_state(self, event: ReasoningState, out: list[bytes]) -> None:
         self._open.keep_state(event.state, out)
