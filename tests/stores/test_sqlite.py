@@ -1,4 +1,4 @@
-"""What only a store in a file has: other processes, kills, broken files, full disks."""
+"""What only a store in a file has: broken files, full disks, a background."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ import os
 import resource
 import sqlite3
 import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -21,33 +20,8 @@ from proxy.stores import sqlite_file
 from proxy.stores.bounds import Bounds
 from proxy.stores.sqlite import SqliteStore
 from proxy.stores.store import StoreFailed
-from tests.support.fixtures import ROOT
+from tests.support.store_files import check_sums, rows
 from tests.support.stored import START, Clock, entry, raw
-
-WRITER = """
-import asyncio, sys
-from pathlib import Path
-from proxy.stores.bounds import Bounds
-from proxy.stores.sqlite import SqliteStore
-from tests.support.stored import START, entry
-
-async def main(path, name, count):
-    store = SqliteStore(Path(path), Bounds(), clock=lambda: START)
-    await store.start()
-    print("ready", flush=True)
-    sys.stdin.readline()
-
-    async def client(number):
-        for n in range(number, count, 20):
-            status = "in_progress" if n % 3 == 0 else "completed"
-            await store.put(entry(f"{name}_{n}", given=[f"in_{n}"], output=[f"{name}_out_{n}"], status=status))
-            print(f"{name}_{n}", flush=True)
-
-    await asyncio.gather(*map(client, range(20)))
-    await store.close()
-
-asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3])))
-"""
 
 Start = Callable[..., Awaitable[SqliteStore]]
 
@@ -71,44 +45,6 @@ async def start(path: Path) -> AsyncIterator[Start]:
     yield started
     for store in opened:
         await store.close()
-
-
-@contextmanager
-def writers(path: Path, *names: str, count: int) -> Iterator[list[subprocess.Popen[str]]]:
-    """Runs processes that put entries as soon as all have opened the file, and print the ids of those kept."""
-    command = [sys.executable, "-c", WRITER, str(path)]
-    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "cwd": ROOT}
-    processes = [subprocess.Popen([*command, name, str(count)], **pipes) for name in names]
-    try:
-        for process in processes:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "ready\n"
-        for process in processes:
-            assert process.stdin is not None
-            process.stdin.write("\n")
-            process.stdin.flush()
-        yield processes
-    finally:
-        for process in processes:
-            process.kill()
-            process.communicate()
-
-
-def rows(path: Path, sql: str) -> list[tuple[Any, ...]]:
-    """Returns what the file says to a connection of its own."""
-    with closing(sqlite3.connect(path)) as connection:
-        return connection.execute(sql).fetchall()
-
-
-def check_sums(path: Path) -> None:
-    """The totals and the items agree with the entries, and the pages of the file with each other."""
-    assert rows(path, "PRAGMA integrity_check") == [("ok",)]
-    assert rows(path, "SELECT entries, bytes FROM totals") == rows(
-        path,
-        "SELECT count(*), coalesce(sum(size), 0) + (SELECT coalesce(sum(length(body)), 0) FROM logs) FROM entries",
-    )
-    assert rows(path, "SELECT count(*) FROM logs WHERE entry NOT IN (SELECT seq FROM entries)") == [(0,)]
-    assert rows(path, "SELECT count(*) FROM items WHERE entry NOT IN (SELECT seq FROM entries)") == [(0,)]
 
 
 def read(path: Path) -> bytes:
@@ -166,39 +102,6 @@ async def test_closing_writes_what_is_asked_for(start: Start, path: Path) -> Non
     with pytest.raises(StoreFailed, match="closed"):
         await store.get("resp_1", "me")
     await store.close()
-
-
-async def test_two_processes_write_at_once(start: Start, path: Path) -> None:
-    with writers(path, "one", "two", count=400) as processes:
-        store = await start()
-        for n in range(100):
-            await store.put(entry(f"three_{n}"))
-            assert await store.get(f"three_{n}", "me") is not None
-        for process in processes:
-            process.wait(timeout=30)
-    for name, count in (("one", 400), ("two", 400), ("three", 100)):
-        found = [await store.get(f"{name}_{n}", "me") for n in range(count)]
-        assert all(found), name
-    check_sums(path)
-
-
-async def test_what_was_acknowledged_outlives_a_kill(start: Start, path: Path) -> None:
-    acknowledged: list[str] = []
-    with writers(path, "one", "two", count=1_000_000) as processes:
-        for process in processes:
-            assert process.stdout is not None
-            acknowledged += [process.stdout.readline().strip() for _ in range(300)]
-        for process in processes:
-            process.kill()
-        for process in processes:
-            assert process.stdout is not None
-            acknowledged += process.stdout.read().split("\n")[:-1]  # a line that was cut off is no promise
-    store = await start()
-    assert len(acknowledged) >= 600
-    assert [id for id in acknowledged if await store.get(id, "me") is None] == []
-    await store.put(entry("after"))
-    await store.close()
-    check_sums(path)
 
 
 @pytest.mark.parametrize(
