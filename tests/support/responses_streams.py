@@ -8,8 +8,10 @@ from typing import Any
 
 from proxy.api.chat.encoder import ChatEncoder
 from proxy.api.responses.encoder import ResponsesEncoder
+from proxy.config.types import Secret
 from proxy.events import Event
 from proxy.exchange import Client, Exchange
+from proxy.providers.openai.provider import OpenAI, OpenAIConfig
 from proxy.providers.provider import Decoder
 from proxy.providers.responses.decoder import ResponsesDecoder
 from proxy.providers.responses.relay import ResponsesRelay
@@ -20,6 +22,7 @@ from proxy.translation import Encoder, Translation
 from tests.support.encoding import encoder
 from tests.support.grammar import Profile
 from tests.support.machines import pieces
+from tests.support.scripted import Script, ScriptedClient
 
 LOOSE = Profile(
     id_forms=False, exact_fields=False, null_is_absent=True, exact_logprobs=False, hosted=True,
@@ -186,3 +189,17 @@ def payloads(raw: bytes) -> list[Any]:
             if line.startswith(b"data: "):
                 found.append("[DONE]" if line == b"data: [DONE]" else json.loads(line[6:]))
     return found
+
+
+def openai_upstream(name: str, *scripts: Script, **settings: Any) -> OpenAI:
+    """Returns OpenAI with a client that follows scripts."""
+    provider = OpenAI(name, OpenAIConfig(api_key=Secret("sk-1"), **settings))
+    provider.client = ScriptedClient(*scripts)
+    return provider
+
+
+def asked_of(provider: OpenAI) -> list[dict[str, Any]]:
+    """Returns the bodies of the requests that such an upstream got."""
+    client = provider.client
+    assert isinstance(client, ScriptedClient)
+    return [json.loads(request.body) for request in client.requests]

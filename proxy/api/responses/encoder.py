@@ -308,7 +308,7 @@ class ResponsesEncoder:
     def _on_response(self, event: PassedResponse, out: list[bytes]) -> None:
         """Takes over what can still be told: once the stream is open, its snapshots agree."""
         if event.ended or self._status == "new":
-            self._snapshot.adopt(event.fields, ended=self._status != "new")
+            self._snapshot.adopt(event.fields, ended=event.ended)
 
     def _on_call_delta(self, event: ToolCallDelta, out: list[bytes]) -> None:
         if self._open.item is not None and self._calls.opens_item(beside=event.key):
