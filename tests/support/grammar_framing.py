@@ -20,8 +20,8 @@ class Profile:
     """How much of the reference is demanded. The default is what Penstock owes; the rest is for recordings.
 
     `done_marker` None takes either. `may_omit` names fields that may be absent or null, as `table.field` of the tables
-    in `grammar_shapes` (`item.status`). `hosted` allows the items and events of hosted tools, loosely, `foreign_ids` ids
-    of items that begin as their upstream likes.
+    in `grammar_shapes` (`item.status`). `hosted` allows the items and events of hosted tools, loosely, `foreign_ids`
+    ids of items that begin as their upstream likes.
     """
 
     done_marker: bool | None = True
