@@ -173,7 +173,7 @@ class ResponsesDecoder:
         item = step.item
         assert step.final is not None
         if item.type == "reasoning":
-            if (state := state_of(read_object(step.final))) is not None:
+            if (state := state_of(read_object(step.final), item.index)) is not None:
                 events.append(ReasoningState(state))
         elif item.type != "message" and (item.value_field is None or item.index in self._whole):
             events.append(OutputItem(read_object(step.final)))

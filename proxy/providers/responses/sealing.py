@@ -2,7 +2,7 @@
 
 A reasoning item's `encrypted_content` is its maker's own secret and needs no seal of ours: it is passed on as it is. A
 Responses client gets it where it stood. A chat client gets it as an entry of `reasoning_details`, in the form that is
-in use for it: `{"type": "reasoning.encrypted", "data": ..., "format": "openai-responses-v1"}`. Only what several items
+in use for it: `{"type": "reasoning.encrypted", "data": ..., "format": "openai-responses-v1", "index": n}`. Only what several items
 left in one goes into an envelope of ours, of the family `responses` and with `{"details": [entry, ...]}`.
 """
 
@@ -21,12 +21,15 @@ _FORMAT = "openai-responses-v1"
 _OURS = ("pst1.", "pst2.")
 
 
-def state_of(item: dict[str, Any]) -> dict[str, Any] | None:
-    """Returns what the upstream wants back of a reasoning item; None when it is nothing."""
+def state_of(item: dict[str, Any], index: int) -> dict[str, Any] | None:
+    """Returns what the upstream wants back of a reasoning item; None when it is nothing.
+
+    `index` tells the entries of one answer apart.
+    """
     sealed = item.get("encrypted_content")
     if not isinstance(sealed, str) or not sealed:
         return None
-    return {"field": FIELD, "details": [{"type": _KIND, "data": sealed, "format": _FORMAT}]}
+    return {"field": FIELD, "details": [{"type": _KIND, "data": sealed, "format": _FORMAT, "index": index}]}
 
 
 def sealer(model: str, sealing: Sealing) -> Callable[[dict[str, Any], str], str | None]:
