@@ -83,13 +83,30 @@ def test_a_chain_goes_on_after_a_restart(tmp_path: Path) -> None:
     assert second.output_text == "found it"
 
 
+def test_two_hundred_turns_a_restart_and_a_branch(tmp_path: Path) -> None:
+    ids: list[str] = []
+    for begin in (0, 100):
+        with serving(config=FILE, directory=tmp_path) as served, OpenAI(base_url=served.url, api_key="x") as client:
+            for turn in range(begin, begin + 100):
+                made = client.responses.create(
+                    model="echo", input=f"turn {turn}", previous_response_id=ids[-1] if ids else openai.omit
+                )
+                ids.append(made.id)
+                assert made.output_text == f"turn {turn}"
+            if begin:
+                branch = client.responses.create(model="echo", input="a branch", previous_response_id=ids[49])
+                on = client.responses.create(model="echo", input="and on", previous_response_id=branch.id)
+                assert on.output_text == "and on"
+                assert client.responses.retrieve(ids[50]).previous_response_id == ids[49]
+
+
 async def test_a_follow_up_in_the_same_moment_finds_its_answer_on_any_worker(tmp_path: Path) -> None:
     with serving("--workers", "2", config=FILE, directory=tmp_path) as served:
 
         async def talk(number: int) -> int:
             # a client of its own each turn: a connection of its own, on whichever worker takes it
             previous = None
-            for turn in range(6):
+            for turn in range(4):
                 async with AsyncOpenAI(base_url=served.url, api_key="x", max_retries=0) as client:
                     stream = await client.responses.create(
                         model="echo", input=f"{number}.{turn}", stream=True, previous_response_id=previous
@@ -99,7 +116,7 @@ async def test_a_follow_up_in_the_same_moment_finds_its_answer_on_any_worker(tmp
                             previous = event.response.id
             return number
 
-        assert await asyncio.gather(*map(talk, range(20))) == list(range(20))
+        assert await asyncio.gather(*map(talk, range(50))) == list(range(50))
 
 
 @function_tool

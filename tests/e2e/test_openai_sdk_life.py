@@ -100,25 +100,3 @@ def test_unknown_ids(client: OpenAI) -> None:
             "param": None,
             "code": None,
         }
-
-
-def test_a_follow_up_in_the_same_moment(served: Served) -> None:
-    """Fifty clients go on with a response as soon as its last byte has come: it is always there."""
-
-    async def talk(client: AsyncOpenAI, number: int) -> None:
-        previous: str | None = None
-        for turn in range(4):
-            stream = await client.responses.create(
-                model="m", input=f"{number}.{turn}", stream=True, previous_response_id=previous or openai.omit
-            )
-            async for event in stream:
-                if event.type == "response.completed":
-                    previous = event.response.id
-                    assert event.response.output_text == f"{number}.{turn}"
-
-    async def all_of_them() -> None:
-        clients = [AsyncOpenAI(base_url=served.url, api_key="none", max_retries=0, timeout=60) for _ in range(50)]
-        await asyncio.gather(*(talk(client, number) for number, client in enumerate(clients)))
-        await asyncio.gather(*(client.close() for client in clients))
-
-    asyncio.run(all_of_them())
