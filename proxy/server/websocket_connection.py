@@ -148,8 +148,10 @@ class SocketConnection:
             if self._beats is not None:
                 self._beats.cancel()
             self._frames.closed = True
-            await self._lanes.close()
-            self._memory.close()
+            try:
+                await self._lanes.close()
+            finally:
+                self._memory.close()
 
     def drain(self) -> None:
         """Takes nothing more; closes when what was asked is answered."""

@@ -71,14 +71,15 @@ class Lanes:
     async def close(self) -> None:
         """Ends what runs, and forgets what waits; returns when all of it was settled."""
         self.take_waiting()
-        for task in self._tasks:
+        tasks = set(self._tasks)
+        for task in tasks:
             task.cancel()
-        if not self._tasks:
+        if not tasks:
             return
         try:
-            await asyncio.wait(self._tasks)
+            await asyncio.wait(tasks)
         except asyncio.CancelledError:  # a client that closes is gone a moment later, which cancels the one who waits
-            await asyncio.wait(self._tasks)
+            await asyncio.wait(tasks)
             raise
 
     async def _work(self, lane: str | None, waiting: deque[Create]) -> None:
