@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from .batch_thread import BatchThread
-from .conversation_tables import LEASE_S, Tables, prepare
+from .conversation_tables import Tables, prepare
 from .conversations import (
     Conversation,
     ConversationBounds,
@@ -23,13 +24,13 @@ from .conversations import (
     NoSuchItem,
 )
 from .sqlite_file import Database, OnCorrupt, code
+from .sqlite_holder import Holder, is_gone
 from .store import StoreFailed
 
 Result = TypeVar("Result")
 
 _log = logging.getLogger("penstock")
 _AT_ONCE = 64
-_RENEW_EVERY_S = LEASE_S / 3
 _AGAIN_S = 1.0
 """How soon the background tries again when it has failed."""
 _REFUSED = (ConversationLocked, ConversationFull, NoSuchItem)
@@ -38,54 +39,32 @@ _LOCKED = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
 class _Ask(msgspec.Struct):
-    """Something to be done with the tables; the result is what `work` returns."""
+    """Something to be done with the tables; the result is what `work` returns. It may end the claim of a `token`."""
 
     work: Callable[[Tables], Any]
     changes: bool
-
-
-class _Leases:
-    """The claims of this process, and when each is to be renewed. The event loop adds and drops, the thread renews."""
-
-    def __init__(self) -> None:
-        self._renew_at: dict[str, list[float]] = {}
-
-    def add(self, token: str) -> None:
-        self._renew_at[token] = [time.monotonic() + _RENEW_EVERY_S]
-
-    def drop(self, token: str) -> None:
-        self._renew_at.pop(token, None)
-
-    def held(self) -> list[tuple[str, list[float]]]:
-        return list(self._renew_at.items())
-
-    def due_s(self) -> float:
-        """Returns in how many seconds the next one is to be renewed."""
-        return min((at for _, (at,) in self.held()), default=float("inf")) - time.monotonic()
-
-    def renew(self, tables: Tables) -> None:
-        now = time.monotonic()
-        due = [(token, moment) for token, moment in self.held() if moment[0] <= now]
-        tables.renew([token for token, _ in due])
-        for _, moment in due:
-            moment[0] = now + _RENEW_EVERY_S
+    token: str | None = None
 
 
 class _Handler:
-    """Does what comes together in one transaction, in its order. When that fails, each gets one of its own."""
+    """Does what comes together in one transaction, in its order. When that fails, each gets one of its own.
+
+    `holder` shows others that this process lives. `owed` are tokens of claims that could not be let go of: they are
+    tried again, so that no conversation stays locked once the file can be written again.
+    """
 
     def __init__(
         self,
         database: Database,
         bounds: ConversationBounds,
-        leases: _Leases,
         *,
         clock: Callable[[], float],
         sweep_every_s: float,
     ) -> None:
         self._database = database
         self._bounds = bounds
-        self._leases = leases
+        self.holder = Holder(database.path)
+        self.owed: deque[str] = deque()
         self._clock = clock
         self._sweep_every_s = sweep_every_s
         self._next_sweep = 0.0
@@ -96,8 +75,16 @@ class _Handler:
 
     def close(self) -> None:
         self._database.close()
+        self.holder.close()
 
     def run(self, jobs: Sequence[_Ask]) -> list[Any]:
+        results = self._results(jobs)
+        for job, result in zip(jobs, results, strict=True):
+            if job.token is not None and isinstance(result, StoreFailed):
+                self.owed.append(job.token)
+        return results
+
+    def _results(self, jobs: Sequence[_Ask]) -> list[Any]:
         done = self._attempt(jobs)
         if not isinstance(done, StoreFailed):
             return done
@@ -129,11 +116,14 @@ class _Handler:
         with self._database.alone() if changes else nullcontext():
             connection.execute("BEGIN IMMEDIATE" if changes else "BEGIN")
             try:
-                yield Tables(connection, self._bounds, self._clock())
+                yield Tables(connection, self._bounds, now=self._clock(), is_gone=self._is_gone)
                 connection.execute("COMMIT")
             finally:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
+
+    def _is_gone(self, holder: str) -> bool:
+        return is_gone(self._database.path, holder)
 
     def _trim(self, tables: Tables) -> None:
         removed = tables.trim(_AT_ONCE)
@@ -141,7 +131,7 @@ class _Handler:
             _log.warning("too many conversations: %d that were not changed for the longest time are gone", removed)
 
     def rest(self) -> float:
-        """Renews the claims of this process, and removes some of what has expired."""
+        """Lets go of what could not be let go of, and removes some of what has expired."""
         try:
             wait_s = self._tidy()
         except (*_FAILED, StoreFailed) as error:
@@ -155,13 +145,17 @@ class _Handler:
 
     def _tidy(self) -> float:
         """Returns the seconds until there is more to do."""
-        if self._leases.due_s() <= 0:
+        owed = tuple(self.owed)
+        if owed:
             with self._tables(changes=True) as tables:
-                self._leases.renew(tables)
-        if time.monotonic() >= self._next_sweep:
+                tables.let_go(owed)
+            for _ in owed:
+                self.owed.popleft()
+        now = time.monotonic()
+        if now >= self._next_sweep:
             removed = self._sweep()
-            self._next_sweep = time.monotonic() + (0.0 if removed == _AT_ONCE else self._sweep_every_s)
-        return max(0.0, min(self._leases.due_s(), self._next_sweep - time.monotonic()))
+            self._next_sweep = now + (0.0 if removed == _AT_ONCE else self._sweep_every_s)
+        return max(0.0, self._next_sweep - now)
 
     def _sweep(self) -> int:
         with self._tables(changes=False) as tables:
@@ -176,7 +170,7 @@ class _Handler:
 class SqliteConversations:
     """Keeps conversations in a file. One thread reads and writes; the event loop touches no disk.
 
-    A claim is a lease that the thread renews, so that those of a killed process end within LEASE_S. `clock` gives Unix
+    Claims of a process end with it, however it ends: it keeps a file locked for as long as it lives. `clock` gives Unix
     seconds; `busy_s` is how long a write waits for that of another process.
     """
 
@@ -192,24 +186,17 @@ class SqliteConversations:
     ) -> None:
         self.path = path
         self.bounds = bounds or ConversationBounds()
-        self._leases = _Leases()
         database = Database(path, on_corrupt=on_corrupt, busy_s=busy_s, prepare=prepare)
-        handler = _Handler(database, self.bounds, self._leases, clock=clock, sweep_every_s=sweep_every_s)
-        self._thread: BatchThread[_Ask] = BatchThread("penstock-conversations", handler, patience_s=2 * busy_s)
+        self._handler = _Handler(database, self.bounds, clock=clock, sweep_every_s=sweep_every_s)
+        self._thread: BatchThread[_Ask] = BatchThread("penstock-conversations", self._handler, patience_s=2 * busy_s)
 
     async def start(self) -> None:
         """Opens the file, or makes it; raises StoreFailed."""
         await self._thread.start()
 
     async def close(self) -> None:
-        """Writes what is still to be written, lets go of what this process has claimed, and closes the file."""
-        try:
-            for token, _ in self._leases.held():
-                await self.release("", "", token)
-        except StoreFailed as error:
-            _log.error("claims of conversations end by themselves: %s", error)
-        finally:
-            await self._thread.close()
+        """Writes what is still to be written, and closes the file; what this process has claimed is free then."""
+        await self._thread.close()
 
     async def create(self, conversation: Conversation, items: Sequence[msgspec.Raw] = ()) -> None:
         """Begins a conversation."""
@@ -274,24 +261,22 @@ class SqliteConversations:
         """Becomes its only writer; returns all items, the oldest first, or None."""
         if not _writable(id, owner):
             return None
-        self._leases.add(token)
-        try:
-            items = await self._change(lambda tables: tables.claim(id, owner, token))
-        except (ConversationLocked, ConversationFull):
-            self._leases.drop(token)
-            raise
-        if items is None:
-            self._leases.drop(token)
-        return items
+        return await self._change(lambda tables: tables.claim(id, owner, token, self._handler.holder.token()))
 
     async def release(self, id: str, owner: str, token: str, items: Sequence[msgspec.Raw] = ()) -> bool:
         """Adds items and lets go of it, in one step; tells whether it is still there.
 
-        When it fails the claim is not renewed any more.
+        When that fails, letting go, without the items, is tried again until it works.
         """
-        self._leases.drop(token)
         kept = [item.copy() for item in items]
-        return await self._change(lambda tables: tables.release(id, owner, token, kept), sum(map(len, kept)))
+        job = _Ask(lambda tables: tables.release(id, owner, token, kept), changes=True, token=token)
+        try:
+            asked = self._thread.ask(job, sum(map(len, kept)))
+        except StoreFailed:
+            self._handler.owed.append(token)
+            raise
+        there: bool = await asked
+        return there
 
     async def _read(self, work: Callable[[Tables], Result]) -> Result:
         result: Result = await self._thread.ask(_Ask(work, changes=False))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -16,9 +16,6 @@ from .conversations import (
     ItemPage,
     NoSuchItem,
 )
-
-LEASE_S = 15.0
-"""How long a claim stands that nobody renews: the process that made it is gone."""
 
 _SCHEMA = """
 BEGIN IMMEDIATE;
@@ -44,10 +41,10 @@ CREATE TABLE IF NOT EXISTS conversation_items (
 );
 CREATE UNIQUE INDEX IF NOT EXISTS conversation_items_in_order ON conversation_items (conversation, position);
 CREATE UNIQUE INDEX IF NOT EXISTS conversation_items_by_id ON conversation_items (conversation, id);
-CREATE TABLE IF NOT EXISTS conversation_claims (
+CREATE TABLE IF NOT EXISTS conversation_writers (
   conversation INTEGER PRIMARY KEY,
   token TEXT NOT NULL,
-  until REAL NOT NULL
+  holder TEXT NOT NULL
 );
 CREATE TABLE IF NOT EXISTS conversation_totals (conversations INTEGER NOT NULL, bytes INTEGER NOT NULL);
 INSERT INTO conversation_totals SELECT 0, 0 WHERE NOT EXISTS (SELECT 1 FROM conversation_totals);
@@ -59,7 +56,7 @@ _FIND = """
 SELECT seq, id, owner, created_at, metadata, items, bytes, next FROM conversations
 WHERE id = ? AND owner = ? AND expires_at > ?
 """
-_NOT_CLAIMED = "seq NOT IN (SELECT conversation FROM conversation_claims WHERE until > ?)"
+_NOT_CLAIMED = "seq NOT IN (SELECT conversation FROM conversation_writers)"
 _EXPIRED = f"SELECT seq, bytes FROM conversations WHERE expires_at <= ? AND {_NOT_CLAIMED} LIMIT ?"
 _LONGEST_UNCHANGED = f"""
 SELECT seq, bytes FROM conversations WHERE seq <> ? AND {_NOT_CLAIMED} ORDER BY expires_at LIMIT ?
@@ -72,7 +69,7 @@ def prepare(connection: sqlite3.Connection) -> None:
     Whoever writes responses moves the log after having answered; here the few that wait for a conversation may wait.
     """
     connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}").fetchone()
-    there = connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'conversation_totals'").fetchone()
+    there = connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'conversation_writers'").fetchone()
     if not there[0]:
         connection.executescript(_SCHEMA)
 
@@ -98,13 +95,17 @@ class _Row(msgspec.Struct):
 class Tables:
     """The tables within one transaction, at one moment. Methods are those of ConversationStore; see there.
 
-    A method that raises ConversationLocked, ConversationFull or NoSuchItem has changed nothing.
+    A method that raises ConversationLocked, ConversationFull or NoSuchItem has changed nothing. `is_gone` tells whether
+    the process that a claim was made by is gone, whose name it is given.
     """
 
-    def __init__(self, db: sqlite3.Connection, bounds: ConversationBounds, now: float) -> None:
+    def __init__(
+        self, db: sqlite3.Connection, bounds: ConversationBounds, *, now: float, is_gone: Callable[[str], bool]
+    ) -> None:
         self._db = db
         self._bounds = bounds
         self._now = now
+        self._is_gone = is_gone
 
     def create(self, conversation: Conversation, items: Sequence[msgspec.Raw]) -> None:
         """Begins a conversation."""
@@ -216,43 +217,39 @@ class Tables:
         sql = "SELECT id, body FROM conversation_items WHERE conversation = ? AND position < ? ORDER BY position"
         return [unpacked(*one) for one in self._db.execute(sql, (row.seq, end)).fetchall()]
 
-    def claim(self, id: str, owner: str, token: str) -> list[msgspec.Raw] | None:
-        """Becomes its only writer, and returns all items."""
+    def claim(self, id: str, owner: str, token: str, holder: str) -> list[msgspec.Raw] | None:
+        """Becomes its only writer, as part of the process `holder`; returns all items."""
         row = self._find(id, owner)
         if row is None:
             return None
         self._check_writer(row, token)
         self._bounds.check(row.items + 1, row.bytes + 1)
-        sql = "INSERT OR REPLACE INTO conversation_claims (conversation, token, until) VALUES (?, ?, ?)"
-        self._db.execute(sql, (row.seq, token, self._now + LEASE_S))
+        sql = "INSERT OR REPLACE INTO conversation_writers (conversation, token, holder) VALUES (?, ?, ?)"
+        self._db.execute(sql, (row.seq, token, holder))
         self._write(row)
         return self.items(id, owner)
 
     def release(self, id: str, owner: str, token: str, items: Sequence[msgspec.Raw]) -> bool:
         """Adds items and lets go of it."""
-        self._db.execute("DELETE FROM conversation_claims WHERE token = ?", (token,))
+        self.let_go([token])
         found = self._db.execute(_FIND, (id, owner, -1.0)).fetchone()  # even one whose time was over meanwhile
         if found is not None and items:
             self._add(_Row(*found), items)
         return found is not None
 
-    def renew(self, tokens: Sequence[str]) -> None:
-        """Says that the writers with these tokens are still there."""
-        until = self._now + LEASE_S
-        pairs = [(until, token) for token in tokens]
-        self._db.executemany("UPDATE conversation_claims SET until = ? WHERE token = ?", pairs)
+    def let_go(self, tokens: Sequence[str]) -> None:
+        """Ends the claims with these tokens, whatever they are on."""
+        self._db.executemany("DELETE FROM conversation_writers WHERE token = ?", [(token,) for token in tokens])
 
     def untidy(self) -> bool:
-        """Tells whether something has expired, or is too much."""
-        for table, column in (("conversations", "expires_at"), ("conversation_claims", "until")):
-            if self._db.execute(f"SELECT 1 FROM {table} WHERE {column} <= ? LIMIT 1", (self._now,)).fetchone():
-                return True
-        return self._over() is not None
+        """Tells whether something has expired, is too much, or was left by a process that is gone."""
+        expired = self._db.execute("SELECT 1 FROM conversations WHERE expires_at <= ? LIMIT 1", (self._now,))
+        return expired.fetchone() is not None or self._over() is not None or bool(self._gone())
 
     def sweep(self, most: int) -> int:
         """Removes up to so many conversations that have expired; returns how many."""
-        self._db.execute("DELETE FROM conversation_claims WHERE until <= ?", (self._now,))
-        return self._remove(self._db.execute(_EXPIRED, (self._now, self._now, most)).fetchall())
+        self._db.executemany("DELETE FROM conversation_writers WHERE holder = ?", self._gone())
+        return self._remove(self._db.execute(_EXPIRED, (self._now, most)).fetchall())
 
     def trim(self, most: int) -> int:
         """Removes up to so many conversations that are too many, longest unchanged first; returns how many."""
@@ -260,7 +257,7 @@ class Tables:
         while removed < most and (over := self._over()) is not None:
             newest = self._db.execute("SELECT seq FROM conversations ORDER BY expires_at DESC LIMIT 1").fetchone()
             limit = min(over, most - removed)
-            found = self._db.execute(_LONGEST_UNCHANGED, (*(newest or (-1,)), self._now, limit)).fetchall()
+            found = self._db.execute(_LONGEST_UNCHANGED, (*(newest or (-1,)), limit)).fetchall()
             if not found:
                 break
             removed += self._remove(found)
@@ -286,9 +283,15 @@ class Tables:
         return None if found is None else int(found[0])
 
     def _check_writer(self, row: _Row, token: str = "") -> None:
-        sql = "SELECT 1 FROM conversation_claims WHERE conversation = ? AND until > ? AND token <> ?"
-        if self._db.execute(sql, (row.seq, self._now, token)).fetchone() is not None:
+        sql = "SELECT holder FROM conversation_writers WHERE conversation = ? AND token <> ?"
+        found = self._db.execute(sql, (row.seq, token)).fetchone()
+        if found is not None and not self._is_gone(found[0]):
             raise ConversationLocked(row.id)
+
+    def _gone(self) -> list[tuple[str]]:
+        """Returns the processes that have claimed something and are gone."""
+        found = self._db.execute("SELECT DISTINCT holder FROM conversation_writers").fetchall()
+        return [(holder,) for (holder,) in found if self._is_gone(holder)]
 
     def _add(self, row: _Row, items: Sequence[msgspec.Raw]) -> list[msgspec.Raw]:
         pairs = named(items, lambda id: self._position(row, id) is not None)
@@ -318,7 +321,7 @@ class Tables:
     def _remove(self, found: list[tuple[int, int]]) -> int:
         for seq, size in found:
             self._db.execute("DELETE FROM conversation_items WHERE conversation = ?", (seq,))
-            self._db.execute("DELETE FROM conversation_claims WHERE conversation = ?", (seq,))
+            self._db.execute("DELETE FROM conversation_writers WHERE conversation = ?", (seq,))
             self._db.execute("DELETE FROM conversations WHERE seq = ?", (seq,))
             self._count(conversations=-1, size=-size)
         return len(found)

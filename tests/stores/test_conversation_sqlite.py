@@ -1,4 +1,4 @@
-"""What only conversations in a file have: restarts, killed processes, leases, a file that fails."""
+"""What only conversations in a file have: restarts, killed processes, a file that fails."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ import pytest
 
 from proxy.stores import conversation_sqlite
 from proxy.stores.conversation_sqlite import SqliteConversations
-from proxy.stores.conversation_tables import LEASE_S
 from proxy.stores.conversations import ConversationBounds, ConversationLocked
 from proxy.stores.sqlite import SqliteStore
 from proxy.stores.store import StoreFailed
@@ -108,8 +107,7 @@ async def test_it_lives_in_the_file_of_the_responses(start: Start, path: Path) -
 
 
 async def test_the_claim_of_a_killed_process_ends(start: Start, path: Path) -> None:
-    clock = Clock()
-    store = await start(clock=clock)
+    store = await start()
     await store.create(conversation(), said("msg_1"))
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -126,53 +124,60 @@ async def test_the_claim_of_a_killed_process_ends(start: Start, path: Path) -> N
         await store.claim("conv_1", "me", "ours")
     process.kill()
     await process.wait()
-    clock.now += LEASE_S
     assert ids_of(await store.claim("conv_1", "me", "ours")) == ["msg_1"]
 
 
-async def test_a_claim_that_is_in_use_is_renewed(start: Start, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(conversation_sqlite, "_RENEW_EVERY_S", 0.02)
+async def test_a_claim_lasts_as_long_as_its_process(start: Start) -> None:
     clock = Clock()
     store, other = await start(clock=clock), await start(clock=clock)
     await store.create(conversation())
     await store.claim("conv_1", "me", "t1")
-    until_then = "SELECT until FROM conversation_claims"
-    for _ in range(3):
-        clock.now += LEASE_S - 1
-        await until(lambda: count(path, until_then) == int(clock.now + LEASE_S))
-        with pytest.raises(ConversationLocked):
-            await other.claim("conv_1", "me", "t2")
-    await store.release("conv_1", "me", "t1")
-    assert count(path, "SELECT count(*) FROM conversation_claims") == 0
+    clock.now += 86400
+    with pytest.raises(ConversationLocked):
+        await other.claim("conv_1", "me", "t2")
+    await store.close()
     assert await other.claim("conv_1", "me", "t2") == []
 
 
-async def test_a_claim_is_not_renewed_when_letting_go_failed(start: Start, path: Path) -> None:
-    clock = Clock()
-    store, other = await start(clock=clock, busy_s=0.05), await start(clock=clock)
+async def test_letting_go_is_tried_until_it_works(start: Start, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conversation_sqlite, "_AGAIN_S", 0.01)
+    store, other = await start(busy_s=0.05), await start()
     await store.create(conversation())
     await store.claim("conv_1", "me", "t1")
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
         db.execute("BEGIN IMMEDIATE")
         with pytest.raises(StoreFailed, match="locked"):
             await store.release("conv_1", "me", "t1", said("msg_1"))
+        assert list(store._handler.owed) == ["t1"]
         db.execute("ROLLBACK")
-    assert store._leases.held() == []
-    with pytest.raises(ConversationLocked):
-        await other.claim("conv_1", "me", "t2")
-    clock.now += LEASE_S
+    await until(lambda: not store._handler.owed)
     assert await other.claim("conv_1", "me", "t2") == []
 
 
-async def test_refused_claims_leave_nothing_to_renew(start: Start) -> None:
+async def test_letting_go_is_not_forgotten_when_too_much_waits(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, other = await start(), await start()
+    await store.create(conversation())
+    await store.claim("conv_1", "me", "t1")
+    with monkeypatch.context() as patch:
+        patch.setattr(store._thread, "_most", 0)
+        with pytest.raises(StoreFailed, match="too slow"):
+            await store.release("conv_1", "me", "t1")
+    assert await store.get("conv_9", "me") is None
+    await until(lambda: not store._handler.owed)
+    assert await other.claim("conv_1", "me", "t2") == []
+
+
+async def test_nothing_is_left_beside_the_file(start: Start, path: Path) -> None:
     store = await start()
     await store.create(conversation())
     await store.claim("conv_1", "me", "t1")
-    for _ in range(3):
-        with pytest.raises(ConversationLocked):
-            await store.claim("conv_1", "me", "t2")
-        assert await store.claim("conv_9", "me", "t3") is None
-    assert [token for token, _ in store._leases.held()] == ["t1"]
+    assert beside(path) != [path.name]
+    await store.close()
+    assert beside(path) == [path.name]
+
+
+def beside(path: Path) -> list[str]:
+    return sorted(file.name for file in path.parent.iterdir())
 
 
 async def test_one_that_cannot_be_done_does_not_spoil_the_others(start: Start) -> None:
