@@ -54,6 +54,8 @@ class ConversationKeeper:
     def __init__(self, store: ConversationStore | None) -> None:
         self._store = store
         self._closing: set[asyncio.Task[None]] = set()
+        self.failures = 0
+        """How many responses could not be added to their conversation."""
 
     async def open(self, exchange: Exchange, request: ResponsesRequest, owner: str) -> list[msgspec.Raw]:
         """Returns the items of the request's conversation, whose writer the exchange is from now on; none without one.
@@ -120,3 +122,5 @@ class ConversationKeeper:
         else:
             if items and not there:
                 _log.warning("conversation %s was deleted while an answer was made for it", claim.id)
+            return
+        self.failures += bool(items)

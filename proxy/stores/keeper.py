@@ -102,7 +102,7 @@ class StoreKeeper:
         conversations: ConversationStore | None = None,
     ) -> None:
         self._store = store
-        self._conversations = ConversationKeeper(conversations)
+        self.conversations = ConversationKeeper(conversations)
         self._keep_s = keep_s
         self._resume_s = resume_s
         self._late: dict[str, Entry] = {}  # kept as unfinished; as many at most as may run in the background
@@ -142,7 +142,7 @@ class StoreKeeper:
         entry = self._entry(exchange, encoder.outcome or "failed", encoder.final(), encoder.kept_output())
         if exchange.memory is not None:
             exchange.memory.put(entry)
-        closing = self._conversations.close(exchange, entry) if exchange.claim is not None else None
+        closing = self.conversations.close(exchange, entry) if exchange.claim is not None else None
         if exchange.keeps:
             exchange.kept = await self._put(entry, encoder)
             if exchange.background and not exchange.kept:
@@ -166,7 +166,7 @@ class StoreKeeper:
 
     async def let_go(self, exchange: Exchange) -> None:
         """Lets go of the conversation."""
-        await self._conversations.let_go(exchange)
+        await self.conversations.let_go(exchange)
 
     async def reap(self) -> None:
         """Ends the responses that died with their process, and those whose end could not be kept when it came."""
@@ -212,7 +212,7 @@ class StoreKeeper:
         """Returns the items of all earlier turns, the oldest first."""
         previous, owner = request.value("previous_response_id"), owner_of(exchange)
         if previous is None:
-            return await self._conversations.open(exchange, request, owner)
+            return await self.conversations.open(exchange, request, owner)
         chain = await self._chain(previous, owner, exchange.memory)
         if not chain:
             raise previous_not_found(previous)
@@ -222,7 +222,7 @@ class StoreKeeper:
                 param="previous_response_id",
                 code="previous_response_not_continuable",
             )
-        before = await self._conversations.before(chain[0], owner)
+        before = await self.conversations.before(chain[0], owner)
         if before is None:
             raise previous_not_found(previous)
         return before + [item for entry in chain for item in (*entry.input, *_whole(entry.output))]

@@ -10,7 +10,17 @@ from proxy.config.decode import decode
 from proxy.config.fields import rows
 from proxy.config.problems import Problems
 from proxy.stores.bounds import Bounds
-from proxy.stores.config import MemoryConfig, NoneConfig, SqliteConfig, StoresConfig, make_store
+from proxy.stores.config import (
+    MemoryConfig,
+    NoneConfig,
+    SqliteConfig,
+    StoresConfig,
+    make_conversations,
+    make_store,
+)
+from proxy.stores.conversation_memory import MemoryConversations
+from proxy.stores.conversation_sqlite import SqliteConversations
+from proxy.stores.conversations import ConversationBounds
 from proxy.stores.memory import MemoryStore
 from proxy.stores.sqlite import SqliteStore
 from tests.support.config_nodes import NOTHING, found, node_of
@@ -83,3 +93,16 @@ def test_a_mistake_is_told_with_its_place(text: str, expected: str) -> None:
 @pytest.mark.parametrize("config", [SqliteConfig, MemoryConfig, NoneConfig, StoresConfig])
 def test_every_setting_is_described(config: type) -> None:
     assert [row.name for row in rows(config) if not row.description] == []
+
+
+def test_conversations_are_where_the_responses_are(tmp_path: Path) -> None:
+    bounds = "keep: 2h, max_bytes: 3MiB, max_conversations: 5, max_conversation_items: 6"
+    expected = ConversationBounds(keep_s=7200, max_conversations=5, max_items=6, max_bytes=3 * 1024 * 1024)
+    file = make_conversations(read(f"responses: {{kind: sqlite, path: ./kept.db, {bounds}}}").responses, tmp_path)
+    assert isinstance(file, SqliteConversations)
+    assert (file.path, file.bounds) == (tmp_path / "kept.db", expected)
+    memory = make_conversations(read(f"responses: {{kind: memory, {bounds}}}").responses, tmp_path)
+    assert isinstance(memory, MemoryConversations)
+    assert memory.bounds == expected
+    assert make_conversations(NoneConfig(), tmp_path) is None
+    assert mistakes("responses: {kind: memory, max_conversations: 0}")

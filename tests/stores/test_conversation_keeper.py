@@ -12,6 +12,7 @@ import pytest
 from proxy.pipeline import Settings
 from proxy.stores.conversation_memory import MemoryConversations
 from proxy.stores.conversations import ConversationStore
+from proxy.stores.keeper import StoreKeeper
 from proxy.stores.memory import MemoryStore
 from proxy.stores.store import Entry, StoreFailed
 from tests.support.hostile import until
@@ -299,6 +300,8 @@ async def test_a_store_that_cannot_keep_does_not_take_the_answer_away(
         id = await begun(home)
         made = await answer(home, streamed, conversation=id)
         assert (await call(home, "GET", f"/responses/{made['id']}"))[0] == 200
+        assert isinstance(home.pipeline.keeper, StoreKeeper)
+        assert home.pipeline.keeper.conversations.failures == 1
     assert f"2 items are not in conversation {id}" in caplog.text
     assert str(error) in caplog.text
 
