@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from .config.file import Config, StageEntry
+from .errors import ConfigError, Problem
 from .models import ModelTable
 from .pipeline import Pipeline, Settings
 from .providers.provider import Deployment
+from .sealing import Sealing, key_in
 from .stage import Stage
-from .stores.config import NoneConfig, make_conversations, make_store
+from .stores.config import NoneConfig, SqliteConfig, make_conversations, make_store
+
+KEY_FILE = "PENSTOCK_KEY_FILE"
+"""The variable that names the file in which workers without a store on disk share their key."""
 
 
 def assemble(config: Config) -> Pipeline:
@@ -28,6 +34,7 @@ def assemble(config: Config) -> Pipeline:
         providers,
         store=make_store(responses, directory),
         conversations=make_conversations(responses, directory),
+        sealing=_sealing(config),
         settings=Settings(
             keepalive_s=float(config.limits.keepalive_comment),
             keep_s=0.0 if isinstance(responses, NoneConfig) else float(responses.keep),
@@ -36,6 +43,28 @@ def assemble(config: Config) -> Pipeline:
             background_waiting=config.limits.background_waiting,
         ),
     )
+
+
+def _sealing(config: Config) -> Sealing:
+    """Returns what seals: with the file's secrets, else with a key beside the store or that of the workers.
+
+    Without any of them the key is one of this process, and what it has sealed is lost with it. Raises ConfigError.
+    """
+    if config.secret is not None:
+        return Sealing(config.secret.reveal())
+    responses = config.stores.responses
+    path = Path(os.environ[KEY_FILE]) if KEY_FILE in os.environ else None
+    if isinstance(responses, SqliteConfig):
+        store = Path(config.file).parent / Path(responses.path).expanduser()
+        path = store.with_name(f"{store.name}-key")
+    if path is None or not path.parent.is_dir():  # a store whose directory is not there says so when it is opened
+        return Sealing.fresh()
+    try:
+        return Sealing([key_in(path)])
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        what = f"the key that seals what clients carry cannot be used: {reason}"
+        raise ConfigError([Problem(str(path), 1, 1, what, f"mend it, or add secret: to {config.file}")]) from None
 
 
 def _stage(entry: StageEntry, directory: Path) -> Stage:

@@ -19,6 +19,7 @@ from .pump import ClientStream
 from .reply import Reply
 from .request import Dialect
 from .run import Run
+from .sealing import Sealing
 from .stage import Stage
 from .stores.conversations import ConversationStore
 from .stores.keeper import Forgetful, Keeper, StoreKeeper
@@ -59,6 +60,7 @@ class Pipeline:
         store: ResponseStore | None = None,
         conversations: ConversationStore | None = None,
         settings: Settings | None = None,
+        sealing: Sealing | None = None,
     ) -> None:
         settings = settings or Settings()
         self.store = store
@@ -71,6 +73,9 @@ class Pipeline:
         self.stages = tuple(stages)
         self.models = models
         self.providers = dict(providers)
+        self.sealing = sealing or Sealing.fresh()
+        for provider in self.providers.values():
+            provider.sealing = self.sealing
         self.keepalive_s = settings.keepalive_s
         self.max_answer_bytes = settings.max_answer_bytes
         self.dialects: Mapping[Dialect, ClientDialect] = DIALECTS

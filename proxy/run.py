@@ -20,14 +20,18 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
 from .api.responses.encoder import ResponsesEncoder
+from .api.responses.request import ResponsesRequest
+from .api.responses.truncation import Truncation
 from .attempt import Answering
 from .client_side import ClientSide
+from .compaction.history import unfold
+from .compaction.plan import compacted
 from .errors import BadRequest, ExchangeError, InternalError, Overloaded, ResponseCancelled, UpstreamError
 from .events import Finish
 from .exchange import Attempt, Exchange, Outcome
-from .following import Follower
+from .following import Follower, Nobody
 from .in_flight import Ticket
-from .providers.provider import Deployment
+from .providers.provider import Deployment, Plan
 from .pump import ClientStream
 from .reply import Reply
 from .stage import Head, ResponseFilter, Stage
@@ -48,6 +52,7 @@ class Run:
         "_exchange",
         "_filters",
         "_kept",
+        "_own_filters",
         "_pipeline",
         "_side",
         "_task",
@@ -61,6 +66,7 @@ class Run:
         make_encoder = pipeline.dialects[exchange.request.dialect if exchange.request is not None else "chat"].encoder
         self._side = ClientSide(exchange, client, make_encoder, self.abort)
         self._filters: list[ResponseFilter] = []
+        self._own_filters: list[ResponseFilter] = []  # nearer to the client than those of any stage
         self._answering: Answering | None = None
         self._task: asyncio.Task[object] | None = None
         self._aborted: ExchangeError | None = None
@@ -250,10 +256,18 @@ class Run:
         if reply is not None:
             return await self._replied(reply)
         exchange.request.validate()
-        await self._pipeline.keeper.resolve(exchange)
+        await self._resolve()
         if exchange.plan is None:
             raise InternalError("No stage of the pipeline has chosen an upstream.")
         return None
+
+    async def _resolve(self) -> None:
+        """Puts what the request refers to in its place, and summaries in the place of compactions."""
+        request = self._exchange.request
+        own = len(request.items) if isinstance(request, ResponsesRequest) else 0
+        await self._pipeline.keeper.resolve(self._exchange)
+        if isinstance(request, ResponsesRequest):
+            unfold(request, self._pipeline.sealing, earlier=len(request.items) - own)
 
     async def _answer(self) -> Reply | None:
         """Makes attempts until one gives the answer; raises the failure of the last."""
@@ -269,9 +283,19 @@ class Run:
             return await self._warmed_up()
         if exchange.request.stream and self._pipeline.keepalive_s:
             side.open_early_at(self._pipeline.keepalive_s)
+        self._own_filters = await compacted(
+            exchange, self._pipeline.sealing, lambda inner: self._pipeline.serve(inner, Nobody())
+        )
+        return await self._attempts(exchange.plan)
+
+    async def _attempts(self, plan: Plan) -> Reply | None:
+        """Goes from one deployment to the next, or asks the same one for less, until one answers."""
+        exchange = self._exchange
         original, ignored = exchange.request, len(exchange.ignored)
+        truncation = Truncation()
         failed: ExchangeError | None = None
-        while (deployment := await exchange.plan.next(failed)) is not None:
+        deployment = await plan.next(None)
+        while deployment is not None:
             exchange.deployment = deployment
             exchange.request = original.copy()
             exchange.marks.pop("tools", None)
@@ -289,13 +313,19 @@ class Run:
                 if exchange.committed:
                     raise
                 failed = error
+            shorter = truncation.after(failed, original)
+            if shorter is None:
+                deployment = await plan.next(failed)
+            else:
+                original = shorter
+                exchange.response_headers["x-penstock-truncated-items"] = str(truncation.dropped)
         raise failed or Overloaded("No upstream can take this request now.")
 
     async def _attempt(self, deployment: Deployment) -> Reply | None:
         """Takes the request through the stages below `route`, and gets the answer of one deployment."""
         exchange = self._exchange
         exchange.upstream_request = None
-        filters = self._side.filters = [*self._filters]
+        filters = self._side.filters = [*self._own_filters, *self._filters]
         reply = await self._requests(self._pipeline.below, filters)
         if reply is not None:
             return await self._replied(reply)

@@ -14,6 +14,7 @@ import tempfile
 import msgspec
 import uvloop
 
+from ..assembly import KEY_FILE
 from ..config.file import Config
 from ..config.listen import Listen
 from ..config.loader import load, load_text
@@ -85,6 +86,7 @@ def run(args: argparse.Namespace) -> int:
         return _serve(config, sock, announce=True, supervised=False)
     with contextlib.closing(sock), tempfile.TemporaryDirectory(prefix="penstock-") as directory:
         os.environ.setdefault(_COUNTERS, os.path.join(directory, "counters"))
+        os.environ[KEY_FILE] = os.path.join(directory, "key")
         os.environ[_PEERS] = directory  # only this user may enter it
         host, port = sock.getsockname()[:2]  # bound, never listened on: keeps the port while workers come and go
         return Supervisor(config.workers, lambda index: _work(config, host, port, index)).run()

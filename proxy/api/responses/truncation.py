@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from ...errors import ExchangeError
+from ...request import ModelRequest
 from ...tokens import item_tokens, request_tokens
 from .request import ResponsesRequest
 from .steps import Step, steps_of
@@ -27,6 +29,32 @@ class Shortened(NamedTuple):
 
     request: ResponsesRequest
     dropped: int
+
+
+class Truncation:
+    """The shortening of one request, error by error; `dropped` items are gone so far."""
+
+    __slots__ = ("_tries", "dropped")
+
+    def __init__(self) -> None:
+        self._tries = 0
+        self.dropped = 0
+
+    def after(self, error: ExchangeError, request: ModelRequest) -> ResponsesRequest | None:
+        """Returns the request to try after an error; None when the error stands."""
+        if (
+            error.code != "context_length_exceeded"
+            or not isinstance(request, ResponsesRequest)
+            or request.value("truncation") != "auto"
+            or self._tries == MOST_TRIES
+        ):
+            return None
+        shorter = truncated(request, error.message)
+        if shorter is None:
+            return None
+        self._tries += 1
+        self.dropped += shorter.dropped
+        return shorter.request
 
 
 def truncated(request: ResponsesRequest, said: str = "") -> Shortened | None:

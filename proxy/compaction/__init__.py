@@ -1,0 +1,1 @@
+"""Compaction: long conversations made short by a summary that the client carries, sealed."""
