@@ -136,28 +136,29 @@ def error_message(error: ExchangeError, lane: str | None = None) -> bytes:
 def reply_messages(reply: Reply, lane: str | None) -> list[bytes]:
     """Returns the messages for a finished answer of the engine's or a stage's.
 
-    An error keeps its status and those of its headers that clients act on. A Response is told as if it had been
+    An error keeps its status, and those of its headers that clients wait by. A Response is told as if it had been
     streamed.
     """
     if reply.status < 400 and reply.error is None:
         return _response_messages(reply, lane)
-    message: dict[str, Any] = {"type": "error", "status": reply.status, "error": _error_object(reply)}
-    headers = {name: value for name, value in reply.headers.items() if name.lower() not in _OF_THE_BODY}
-    if headers:
-        message["headers"] = headers
+    message = {"type": "error", "status": reply.status, "error": _error_object(reply)}
     return [_with_lane(_encode(message), lane)]
 
 
-_OF_THE_BODY = frozenset(("content-type", "content-length", "content-encoding"))
-
-
 def _error_object(reply: Reply) -> dict[str, Any]:
-    """Returns the error of a reply. Readers demand a code: where there is none, the type says as much."""
+    """Returns the error of a reply. Readers demand a code: where there is none, the type says as much.
+
+    Its `headers` are where the SDKs' types have them; Codex gives up on a 429 that has no `retry-after` there.
+    """
     fallback = InternalError(f"The request was refused with status {reply.status}.").to_dict()
     found: Any = reply.error.to_dict() if reply.error is not None else _said(reply.body)
     error: dict[str, Any] = {**fallback, **found}
     error["code"] = str(error["code"] or error["type"])
-    return error
+    headers = {name: value for name, value in reply.headers.items() if name.lower().startswith(_WAITED_BY)}
+    return {**error, "headers": headers} if headers else error
+
+
+_WAITED_BY = ("retry-after", "x-should-retry", "x-ratelimit-")
 
 
 def _said(body: bytes) -> dict[str, Any]:

@@ -123,7 +123,7 @@ def test_an_error_has_all_that_any_reader_demands() -> None:
 def test_an_error_keeps_the_headers_that_clients_act_on() -> None:
     (data,) = reply_messages(Reply.from_error(RateLimited("Later.", retry_after_s=7)), None)
     told = json.loads(data)
-    assert (told["status"], told["headers"]) == (429, {"retry-after": "7"})
+    assert (told["status"], told["error"]["headers"]) == (429, {"retry-after": "7"})
     assert told["error"]["code"] == "rate_limit_exceeded"
 
 
