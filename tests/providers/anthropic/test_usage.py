@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from proxy.events import Usage
+from proxy.providers.anthropic.usage import updated, usage_of
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ({}, Usage()),
+        ({"input_tokens": 12, "output_tokens": 3}, Usage(12, 3, total_tokens=15)),
+        (
+            {"input_tokens": 10, "cache_creation_input_tokens": 300, "cache_read_input_tokens": 50, "output_tokens": 4},
+            Usage(360, 4, 50, 300, 0, 364),
+        ),
+        (
+            {"input_tokens": 1, "output_tokens": 9, "output_tokens_details": {"thinking_tokens": 6}},
+            Usage(1, 9, 0, 0, 6, 10),
+        ),
+        ({"input_tokens": "12", "output_tokens": -3, "cache_read_input_tokens": True}, Usage()),
+        ({"input_tokens": 2.0, "output_tokens": 1.5, "output_tokens_details": 3}, Usage(2, 0, total_tokens=2)),
+    ],
+)
+def test_counts(said: dict[str, Any], expected: Usage) -> None:
+    assert usage_of(said) == expected
+
+
+def test_later_counts_replace_earlier_ones_and_null_says_nothing() -> None:
+    first = {"input_tokens": 10, "cache_read_input_tokens": 5, "output_tokens": 1}
+    more = {"input_tokens": None, "output_tokens": 7, "service_tier": None}
+    assert updated(first, more) == {"input_tokens": 10, "cache_read_input_tokens": 5, "output_tokens": 7}
+    assert updated(first, {"cache_read_input_tokens": 0})["cache_read_input_tokens"] == 0
