@@ -78,6 +78,7 @@ def read_message(data: bytes) -> Create | Steer:
     for name in ("type", "stream_id", "generate", "background"):
         request.drop(name)
     request.fields["stream"] = _TRUE
+    request.warms_up = not generate
     return Create(request, lane, len(data), generate)
 
 

@@ -18,8 +18,14 @@ _OVERHEAD = 1000
 """Bytes that a response takes beside its items: the structs, its texts, its places here."""
 
 
-_NO_RESPONSE = msgspec.Raw(b"{}")
-"""What stands for the Response: only items are asked for here, and it repeats the request's tools in every turn."""
+class _Made(msgspec.Struct, omit_defaults=True):
+    """What is remembered of a Response: the rest repeats the request, tools and all, in every turn."""
+
+    conversation: msgspec.Raw = msgspec.Raw()
+
+
+_NOTHING_MADE = msgspec.Raw(b"{}")
+_decode_made = msgspec.json.Decoder(_Made).decode
 
 
 class Turn:
@@ -110,7 +116,7 @@ class TurnMemory:
         parent = self._turns.get(entry.parent) if entry.parent is not None else None
         if parent is not None:
             parent.uses += 1
-        turn = Turn(msgspec.structs.replace(entry, response=_NO_RESPONSE, log=b"").copy(), parent)
+        turn = Turn(msgspec.structs.replace(entry, response=_reduced(entry.response), log=b"").copy(), parent)
         self._known[entry.id] = self._turns[entry.id] = turn
         self.bytes += turn.size
         if self._room is not None:
@@ -175,3 +181,10 @@ class TurnMemory:
             pass
         if self._room is not None:
             self._room.gone(self)
+
+
+def _reduced(response: msgspec.Raw) -> msgspec.Raw:
+    """Returns a Response with its conversation alone, if it has one."""
+    if b'"conversation":{' not in bytes(response):
+        return _NOTHING_MADE
+    return msgspec.Raw(msgspec.json.encode(_decode_made(response)))

@@ -7,7 +7,7 @@ import pytest
 
 from proxy.stores.store import Entry
 from proxy.stores.turn_memory import MemoryRoom, TurnMemory
-from tests.support.stored import entry
+from tests.support.stored import entry, raw
 
 
 def ids(chain: list[Entry] | None) -> list[str] | None:
@@ -101,6 +101,17 @@ def test_it_shares_nothing_with_what_was_put() -> None:
     chain = memory.chain("a")
     assert chain is not None
     assert len(chain[0].input) == 1
+
+
+def test_of_the_response_its_conversation_is_remembered() -> None:
+    memory = TurnMemory()
+    response = raw({"id": "a", "tools": ["x" * 1000], "conversation": {"id": "conv_1"}, "text": "conversation"})
+    memory.put(entry("a", response=response))
+    memory.put(entry("b", response=raw({"id": "b", "conversation": None})))
+    (one,), (other,) = memory.chain("a") or (), memory.chain("b") or ()
+    assert msgspec.json.decode(one.response) == {"conversation": {"id": "conv_1"}}
+    assert b'"conversation":{' in bytes(one.response)
+    assert msgspec.json.decode(other.response) == {}
 
 
 def test_only_so_many_are_remembered_the_unused_go_first() -> None:

@@ -36,7 +36,7 @@ _LIMIT_ALIASES = ("max_output_tokens", "max_completion_tokens", "max_tokens")
 
 
 class ResponsesRequest(ModelRequest):
-    """One request of the Responses API."""
+    """One request of the Responses API. One that only `warms_up` asks for no answer, and may come without any input."""
 
     dialect = "responses"
 
@@ -51,6 +51,7 @@ class ResponsesRequest(ModelRequest):
         self._turns: tuple[list[Turn], list[str]] | None = None
         self._said_instructions: Raw | None = None
         self._instructions_added = False
+        self.warms_up = False
         super().__init__(fields)
 
     @property
@@ -246,6 +247,7 @@ class ResponsesRequest(ModelRequest):
         twin._turns = self._turns
         twin._said_instructions = self._said_instructions
         twin._instructions_added = self._instructions_added
+        twin.warms_up = self.warms_up
         return twin
 
 

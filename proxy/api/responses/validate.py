@@ -28,7 +28,7 @@ def validate(request: ResponsesRequest) -> None:
     _check_fields_together(request)
     refuse_unserved(request)
     continues = request.value("previous_response_id") is not None or request.value("conversation") is not None
-    if not request.items and not continues:
+    if not request.items and not continues and not request.warms_up:
         raise invalid.missing("input")
     _check_tools(request)
     if not continues and not request.refers():

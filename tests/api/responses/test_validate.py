@@ -94,6 +94,13 @@ def test_what_is_wrong_is_refused_by_code_and_path(fields, code, param):
     assert (error.status, error.type, error.code, error.param) == (400, "invalid_request_error", code, param)
 
 
+@pytest.mark.parametrize("fields", [{}, {"input": []}, {"input": None}])
+def test_what_only_warms_up_needs_no_input(fields):
+    request = ResponsesRequest.parse(json.dumps({"model": "m", **fields}).encode())
+    request.warms_up = True
+    request.copy().validate()
+
+
 def test_tools_of_one_name_in_two_namespaces_are_two_tools():
     spaces = [{"type": "namespace", "name": name, "tools": [function("f")]} for name in ("a", "b")]
     request(tools=[*spaces, function("f")]).validate()
