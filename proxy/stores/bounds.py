@@ -21,12 +21,12 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True):
     max_responses: int = 100_000
     max_bytes: int = 2 * 1024**3
 
-    def check(self, entry: Entry) -> None:
-        """Raises StoreFailed for an entry that alone is larger than everything may be."""
-        if entry.size > self.max_bytes:
-            raise StoreFailed(f'response "{entry.id}" has {entry.size} bytes, the store keeps {self.max_bytes} in all')
+    def check(self, entry: Entry, size: int) -> None:
+        """Raises StoreFailed for an entry that alone, of so many bytes, is larger than everything may be."""
+        if size > self.max_bytes:
+            raise StoreFailed(f'response "{entry.id}" has {size} bytes, the store keeps {self.max_bytes} in all')
 
-    def log_of(self, entry: Entry, now: float) -> bytes:
+    def log_of(self, entry: Entry, size: int, now: float) -> bytes:
         """Returns the log of an entry that is to be kept: b"" when its time is over, or it is too large beside it."""
-        fits = entry.size + len(entry.log) <= self.max_bytes
+        fits = size + len(entry.log) <= self.max_bytes
         return entry.log if fits and entry.log_until > now else b""

@@ -39,16 +39,17 @@ class MemoryStore:
 
     async def put(self, entry: Entry) -> None:
         """Keeps an entry, in the place of one with the same id; raises StoreFailed when it is too large."""
-        self.bounds.check(entry)
+        size = entry.size
+        self.bounds.check(entry, size)
         self._forget(entry.id)
-        log = self.bounds.log_of(entry, self._clock())
+        log = self.bounds.log_of(entry, size, self._clock())
         if log:
             self._logs[entry.id] = log, entry.log_until
             self._await_expiry(entry.log_until, entry.id)
         entry = entry.copy()
         entry.log, entry.log_until = b"", 0.0
         self._entries[entry.id] = entry
-        self._bytes += entry.size + len(log)
+        self._bytes += size + len(log)
         for id in listed_ids(entry):
             self._holders.setdefault((entry.owner, id), []).append(entry)
         self._await_expiry(entry.expires_at, entry.id)

@@ -21,25 +21,27 @@ class Recent:
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
         self._bytes = 0
-        self._entries: OrderedDict[tuple[int, int], Entry] = OrderedDict()
+        self._entries: OrderedDict[tuple[int, int], tuple[Entry, int]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def add(self, file: int, row: int, entry: Entry) -> None:
-        """Takes the entry of a row of a file; it must not be changed afterwards."""
-        if entry.size > self._max_bytes // 4:
+    def add(self, file: int, row: int, entry: Entry, size: int) -> None:
+        """Takes the entry of a row of a file, which has so many bytes; it must not be changed afterwards."""
+        if size > self._max_bytes // 4:
             return
+        size += _OVERHEAD
         with self._lock:
             if (file, row) not in self._entries:
-                self._bytes += entry.size + _OVERHEAD
-            self._entries[file, row] = entry
+                self._bytes += size
+            self._entries[file, row] = entry, size
             while self._bytes > self._max_bytes:
-                _, oldest = self._entries.popitem(last=False)
-                self._bytes -= oldest.size + _OVERHEAD
+                _, (_, gone) = self._entries.popitem(last=False)
+                self._bytes -= gone
 
     def get(self, file: int, row: int) -> Entry | None:
         """Returns the entry of a row, if it is here."""
         with self._lock:
-            entry = self._entries.get((file, row))
-            if entry is not None:
-                self._entries.move_to_end((file, row))
-            return entry
+            found = self._entries.get((file, row))
+            if found is None:
+                return None
+            self._entries.move_to_end((file, row))
+            return found[0]

@@ -67,7 +67,8 @@ class SqliteStore:
 
     async def put(self, entry: Entry) -> None:
         """Keeps an entry, in the place of one with the same id."""
-        await self._writer.ask(Put(entry.copy()), entry.size + len(entry.log))
+        size = entry.size
+        await self._writer.ask(Put(entry.copy(), size), size + len(entry.log))
 
     async def get(self, id: str, owner: str) -> Entry | None:
         """Returns an entry, or None."""

@@ -186,6 +186,7 @@ class Database:
         if connection.execute("PRAGMA journal_mode = WAL").fetchone() != ("wal",):
             raise StoreFailed(f"{self.path}: its file system cannot share it between processes: use a local disk")
         connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA secure_delete = FAST").fetchone()  # some builds write zeros over all they free
         connection.execute("PRAGMA wal_autocheckpoint = 0")
         connection.execute(f"PRAGMA journal_size_limit = {_LOG_BYTES}").fetchone()
         self.file = _number(connection, "SELECT file FROM totals")

@@ -206,5 +206,5 @@ class Reader:
         if row[-1] is None:
             return self._at_hand.pop(row[0])
         entry = entry_of(row)
-        self._recent.add(self._database.file, row[0], entry)
+        self._recent.add(self._database.file, row[0], entry, row[4])
         return entry

@@ -22,8 +22,8 @@ _log = logging.getLogger("penstock")
 
 _SWEEP_AT_ONCE = 64
 _PAGE = 4096
-_PAGES_OF_A_ROW = 8
-"""How many pages a small put changes: one of each index, of the items, the totals, the row itself."""
+_PAGES_OF_A_ROW = 5
+"""How many pages a small put changes: one of each index, the totals, the row itself, and now and then another."""
 _CHECKPOINT_PAGES = 1000
 _EXPIRED = """
 SELECT 1 WHERE EXISTS (SELECT 1 FROM entries WHERE expires_at <= :now)
@@ -33,9 +33,10 @@ _LOCKED = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
 class Put(msgspec.Struct):
-    """Keeps an entry; the result is None."""
+    """Keeps an entry of so many bytes; the result is None."""
 
     entry: Entry
+    size: int
 
 
 class Delete(msgspec.Struct):
@@ -105,9 +106,10 @@ class Writer:
         if isinstance(job, Delete):
             return job
         entry = job.entry
-        self._bounds.check(entry)
-        entry.log = self._bounds.log_of(entry, self._clock()) if entry.log else b""
-        return self._rows.row(entry, None if entry.finished else self._holder.token())
+        self._bounds.check(entry, job.size)
+        if entry.log:
+            entry.log = self._bounds.log_of(entry, job.size, self._clock())
+        return self._rows.row(entry, job.size, None if entry.finished else self._holder.token())
 
     def _one_by_one(self, ready: list[_Work], results: list[Any], error: StoreFailed) -> None:
         """Does each job alone, unless there is but one, or waiting for the lock would be in vain for each again."""
@@ -135,7 +137,7 @@ class Writer:
             self._pages += _PAGES_OF_A_ROW
             if isinstance(work.what, Row):
                 self._pages += (len(work.what.values[-1]) + len(work.what.log)) // _PAGE
-                self._recent.add(self._database.file, work.seq, work.what.entry)
+                self._recent.add(self._database.file, work.seq, work.what.entry, work.what.size)
         return None
 
     def rest(self) -> float:

@@ -34,7 +34,7 @@ class Fixture:
         self.reading.connection().set_trace_callback(self.statements.append)
 
     def put(self, *entries: Entry) -> None:
-        assert self.writer.run(list(map(Put, entries))) == [None] * len(entries)
+        assert self.writer.run([Put(kept, kept.size) for kept in entries]) == [None] * len(entries)
 
     def ask(self, job: Get | Chain | Items) -> Any:
         """Returns the answer, which must have taken one query."""

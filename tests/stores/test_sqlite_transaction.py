@@ -23,7 +23,8 @@ def db(tmp_path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def row(id: str, **fields: object) -> Row:
-    return RowMaker().row(entry(id, output=[f"msg_{id}"], **fields))
+    kept = entry(id, output=[f"msg_{id}"], **fields)
+    return RowMaker().row(kept, kept.size)
 
 
 def kept(db: sqlite3.Connection) -> list[str]:

@@ -15,8 +15,12 @@ from proxy.stores.bounds import Bounds
 from proxy.stores.recent import Recent
 from proxy.stores.sqlite_file import Database
 from proxy.stores.sqlite_writer import Delete, Put, Writer
-from proxy.stores.store import StoreFailed
+from proxy.stores.store import Entry, StoreFailed
 from tests.support.stored import Clock, entry, raw
+
+
+def put(kept: Entry) -> Put:
+    return Put(kept, kept.size)
 
 
 class Fixture:
@@ -45,7 +49,7 @@ def fixture(tmp_path: Path) -> Iterator[Fixture]:
 
 
 def test_a_batch_is_one_transaction_in_its_order(fixture: Fixture) -> None:
-    jobs = [Put(entry("a")), Delete("a", "me"), Delete("a", "me"), Put(entry("a")), Put(entry("b"))]
+    jobs = [put(entry("a")), Delete("a", "me"), Delete("a", "me"), put(entry("a")), put(entry("b"))]
     assert fixture.writer.run(jobs) == [None, True, False, None, None]
     assert fixture.count("BEGIN") == fixture.count("COMMIT") == 1
     assert fixture.ids() == ["a", "b"]
@@ -54,23 +58,23 @@ def test_a_batch_is_one_transaction_in_its_order(fixture: Fixture) -> None:
 def test_one_that_fails_leaves_the_others_their_own(fixture: Fixture) -> None:
     bad = entry("bad", owner="\udc00")
     large = entry("large", text="x" * 20_000)
-    results = fixture.writer.run([Put(entry("a")), Put(bad), Delete("a", "me"), Put(large), Put(entry("b"))])
+    results = fixture.writer.run([put(entry("a")), put(bad), Delete("a", "me"), put(large), put(entry("b"))])
     assert [type(result) for result in results] == [type(None), StoreFailed, bool, StoreFailed, type(None)]
     assert results[2] is True
     assert fixture.ids() == ["b"]
     fixture.statements.clear()
-    assert fixture.writer.run([Put(large)])[0].args == results[3].args
+    assert fixture.writer.run([put(large)])[0].args == results[3].args
     assert fixture.count("BEGIN") == 0
 
 
 def test_a_lock_is_waited_for_once(fixture: Fixture) -> None:
     with closing(sqlite3.connect(fixture.database.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        results = fixture.writer.run([Put(entry(id)) for id in "abc"])
+        results = fixture.writer.run([put(entry(id)) for id in "abc"])
         assert all(isinstance(result, StoreFailed) for result in results)
         assert fixture.count("BEGIN") == 1
         other.execute("ROLLBACK")
-    assert fixture.writer.run([Put(entry("a"))]) == [None]
+    assert fixture.writer.run([put(entry("a"))]) == [None]
 
 
 def test_a_write_waits_for_the_one_of_another_worker(fixture: Fixture) -> None:
@@ -87,16 +91,16 @@ def test_a_write_waits_for_the_one_of_another_worker(fixture: Fixture) -> None:
             os.close(directory)
 
     fixture.database.connection().set_trace_callback(note)
-    fixture.writer.run([Put(entry("a")), Delete("a", "me")])
+    fixture.writer.run([put(entry("a")), Delete("a", "me")])
     assert len(held) > 5
     assert all(held)
 
 
 def test_what_was_written_is_at_hand_and_what_was_not_is_not(fixture: Fixture) -> None:
     kept = entry("a")
-    fixture.writer.run([Put(kept)])
+    fixture.writer.run([put(kept)])
     assert fixture.recent.get(fixture.database.file, 1) is kept
-    fixture.writer.run([Put(entry("b", owner="\udc00"))])
+    fixture.writer.run([put(entry("b", owner="\udc00"))])
     assert fixture.recent.get(fixture.database.file, 2) is None
 
 
@@ -107,7 +111,7 @@ def test_resting_sweeps_at_times_and_without_a_lock_when_there_is_nothing(fixtur
 
 
 def test_resting_goes_on_at_once_while_there_is_more(tmp_path: Path, fixture: Fixture) -> None:
-    fixture.writer.run([Put(entry(str(n), response=raw(n))) for n in range(100)])
+    fixture.writer.run([put(entry(str(n), response=raw(n))) for n in range(100)])
     fixture.clock.now += 10_000
     assert fixture.writer.rest() == 0.0
     assert len(fixture.ids()) == 36
@@ -117,7 +121,7 @@ def test_resting_goes_on_at_once_while_there_is_more(tmp_path: Path, fixture: Fi
 
 def test_the_log_is_moved_into_the_file_after_answering(fixture: Fixture) -> None:
     for _ in range(60):
-        fixture.writer.run([Put(entry(str(n))) for n in range(20)])
+        fixture.writer.run([put(entry(str(n))) for n in range(20)])
         assert not fixture.statements[-1].startswith("PRAGMA")
         fixture.writer.rest()
     assert 5 < fixture.count("PRAGMA wal_checkpoint") < 15
@@ -129,7 +133,7 @@ def test_a_log_that_a_reader_holds_is_moved_later(fixture: Fixture) -> None:
 
     def write() -> None:
         for n in range(300):
-            assert fixture.writer.run([Put(entry(str(n % 3), text="x" * 500))]) == [None]
+            assert fixture.writer.run([put(entry(str(n % 3), text="x" * 500))]) == [None]
             fixture.writer.rest()
 
     with closing(sqlite3.connect(fixture.database.path, isolation_level=None)) as reader:
