@@ -21,6 +21,7 @@ from ..api.responses.stateless import item_not_found, previous_not_found, refuse
 from ..errors import BadRequest, InternalError
 from .conversation_keeper import ConversationKeeper
 from .conversations import ConversationStore
+from .nothing import NothingKept
 from .store import Entry, ResponseStore, StoreFailed
 
 if TYPE_CHECKING:
@@ -69,20 +70,31 @@ class Keeper(Protocol):
 
 
 class Forgetful:
-    """The keeper of a server without a store."""
+    """The keeper of a server without a store. What a connection remembers can be continued there all the same."""
+
+    def __init__(self) -> None:
+        self._connections = StoreKeeper(NothingKept(), 0.0)
 
     async def resolve(self, exchange: Exchange) -> None:
-        """Refuses references; there is nothing they could find."""
-        if isinstance(exchange.request, ResponsesRequest):
-            refuse_references(exchange.request)
-            if exchange.request.value("background"):
-                raise invalid.unsupported("background", "No responses are kept here (stores.responses of the file).")
+        """Refuses references; there is nothing they could find, except in what the connection remembers."""
+        request = exchange.request
+        if not isinstance(request, ResponsesRequest):
+            return
+        if request.value("background"):
+            raise invalid.unsupported("background", "No responses are kept here (stores.responses of the file).")
+        if exchange.memory is None:
+            refuse_references(request)
+        else:
+            await self._connections.resolve(exchange)
+            exchange.keeps = exchange.keeps_log = False
 
     async def accept(self, exchange: Exchange, encoder: ResponsesEncoder) -> None:
         """Is never asked."""
 
     async def keep(self, exchange: Exchange, encoder: Encoder) -> None:
-        """Keeps nothing."""
+        """Keeps nothing but what the connection remembers."""
+        if exchange.memory is not None:
+            await self._connections.keep(exchange, encoder)
 
     async def let_go(self, exchange: Exchange) -> None:
         """Is never asked."""

@@ -12,9 +12,12 @@ from typing import Any
 
 import pytest
 
+from proxy.api.responses.request import ResponsesRequest
 from proxy.stores.memory import MemoryStore
 from tests.support.grammar import check_events
 from tests.support.hostile import until
+from tests.support.house import house
+from tests.support.scripted import ScriptedProvider, chunk, finish, stream
 from tests.support.sockets import Wire, wired
 from tests.support.talking import answer, talking
 
@@ -228,6 +231,23 @@ async def test_stored_parents_and_remembered_children_are_one_chain() -> None:
             assert response.status == 200
         status, _, body = await home.ask(previous_response_id=kept["id"])
         assert (status, json.loads(body)["error"]["code"]) == (400, "previous_response_not_found")
+
+
+async def test_a_connection_remembers_also_where_nothing_is_kept() -> None:
+    provider = ScriptedProvider("a", stream(chunk(content="Hello."), finish()))
+    async with house(provider) as home, wired(home) as wire:
+        assert home.pipeline.store is None
+        first = await completed(wire, input="one")
+        second = await completed(wire, input="two", previous_response_id=first["id"])
+        reference = {"type": "item_reference", "id": second["output"][0]["id"]}
+        await completed(wire, input=[reference])
+        await not_found(wire, previous_response_id="resp_none")
+        assert (await wire.ask(input=[{"type": "item_reference", "id": "msg_none"}]))["status"] == 404
+        history = home.watcher.ended[1].request
+        assert isinstance(history, ResponsesRequest)
+        assert len(history.items) == 3
+    async with house(provider) as home, wired(home) as wire:
+        await not_found(wire, previous_response_id=first["id"])
 
 
 async def test_items_of_the_connection_can_be_referred_to() -> None:
