@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.serving import Served
+from tests.support.serving import Served, serving
 
 PATCH = "*** Begin Patch\n*** Add File: note.txt\n+alpha TOKEN\n+beta\n*** End Patch\n"
 
@@ -57,8 +57,11 @@ def codex(clients: Path) -> str:
     return str(clients / "node_modules" / ".bin" / "codex")
 
 
-def write_home(clients: Path, home: Path, url: str, manner: str) -> None:
-    """Writes the configuration, and for models that Codex should know a catalog with an entry named `echo`."""
+def write_home(clients: Path, home: Path, url: str, manner: str, *settings: str) -> None:
+    """Writes the configuration, and for models that Codex should know a catalog with an entry named `echo`.
+
+    `settings` are more lines about the provider.
+    """
     lines = ['model = "echo"', 'model_provider = "penstock"']
     if manner != "unknown":
         env = {**os.environ, "CODEX_HOME": str(home)}
@@ -79,16 +82,20 @@ def write_home(clients: Path, home: Path, url: str, manner: str) -> None:
         'wire_api = "responses"',
         "request_max_retries = 0",
         "stream_max_retries = 0",
+        *settings,
     ]
     (home / "config.toml").write_text("\n".join(lines) + "\n")
 
 
-@pytest.mark.parametrize("manner", list(RUNS))
-def test_a_scripted_run(clients: Path, served: Served, tmp_path: Path, manner: str) -> None:
-    home, work = tmp_path / "home", tmp_path / "work"
-    home.mkdir()
-    work.mkdir()
-    write_home(clients, home, served.url, manner)
+FILE = """\
+upstreams: {echo: {kind: echo}}
+models: {"echo*": ["echo/echo*"], echo: [echo/echo]}
+pipeline: [route, stream-translate, {log: {to: ./exchanges.jsonl}}]
+"""
+
+
+def run_codex(clients: Path, home: Path, work: Path, manner: str) -> list[dict[str, Any]]:
+    """Returns the events of a scripted run, after checking what it must have done."""
     done = subprocess.run(
         [
             codex(clients),
@@ -117,3 +124,40 @@ def test_a_scripted_run(clients: Path, served: Served, tmp_path: Path, manner: s
     assert "aborted" not in done.stdout
     usage = next(event["usage"] for event in events if event["type"] == "turn.completed")
     assert usage["input_tokens"] > 0
+    return events
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> tuple[Path, Path]:
+    """Returns a home for Codex's configuration and a folder for it to work in."""
+    home, work = tmp_path / "home", tmp_path / "work"
+    home.mkdir()
+    work.mkdir()
+    return home, work
+
+
+@pytest.mark.parametrize("manner", list(RUNS))
+def test_a_scripted_run(clients: Path, served: Served, places: tuple[Path, Path], manner: str) -> None:
+    home, work = places
+    write_home(clients, home, served.url, manner)
+    run_codex(clients, home, work, manner)
+
+
+@pytest.mark.parametrize("store", ["sqlite", "none"])
+@pytest.mark.parametrize("manner", list(RUNS))
+def test_a_scripted_run_over_a_websocket(
+    clients: Path, places: tuple[Path, Path], tmp_path: Path, manner: str, store: str
+) -> None:
+    """One connection for the whole run: a warm-up, then turns that say only what is new, with `store: false`."""
+    home, work = places
+    (tmp_path / "server").mkdir()
+    config = FILE + f"stores: {{responses: {{kind: {store}}}}}\n"
+    with serving(config=config, directory=tmp_path / "server") as served:
+        write_home(clients, home, served.url, manner, "supports_websockets = true")
+        events = run_codex(clients, home, work, manner)
+    assert not [event for event in events if event["type"] == "error"]
+    lines = (tmp_path / "server" / "exchanges.jsonl").read_text().splitlines()
+    warm_up, *turns = [json.loads(line) for line in lines]
+    assert (warm_up["outcome"], warm_up["attempts"]) == ("completed", [])  # only a WebSocket has warm-ups
+    assert len(turns) == len(RUNS[manner])
+    assert {turn["outcome"] for turn in turns} == {"completed"}
