@@ -48,9 +48,9 @@ class ToldOutput:
         return last if last is not None and last.final is None else None
 
     def item(self, seen: Seen, type: str, steps: list[AnyStep]) -> ToldItem:
-        """Returns the item that an event belongs to, made up as one of that type when it was not added."""
+        """Returns the item of that type that an event belongs to, made up when it was not added. Hot: once an event."""
         item = self.find(seen)
-        if item is None:
+        if item is None or item.type != type:
             self.close_early(steps)
             item = self.open(seen.output_index, type, {"id": seen.item_id})
             steps.append(make.added(item))
@@ -73,18 +73,22 @@ class ToldOutput:
         """Returns the part of an item at the upstream's index, made up when it was not added. Hot: once an event."""
         there = item.parts(kind)
         part = there.get(index or 0)
-        if part is None or part.kind != kind:
-            part = self.add_part(item, kind, index)
+        if part is None or part.kind != kind or part.early:
+            part = self.add_part(item, kind, index, steps)
             steps.append(make.part_added(item, part))
         return part
 
-    def add_part(self, item: ToldItem, kind: PartKind, index: int | None) -> ToldPart:
-        """Adds a part to an item."""
+    def add_part(self, item: ToldItem, kind: PartKind, index: int | None, steps: list[AnyStep]) -> ToldPart:
+        """Adds a part to an item; one that is open there is closed, for parts do not stand side by side."""
+        for other in (*item.content.values(), *item.summary.values()):
+            if not other.closed:
+                other.early = True
+                self._to_its_end(item, other, {}, steps)
         there = item.parts(kind)
         place, wanted = len(there), index or 0
         part = ToldPart(kind, place, told=index == place)
         if wanted in there:
-            wanted = -1 - place  # the upstream's name for another part: it has none of its own
+            there[-1 - place] = there.pop(wanted)  # the upstream goes on with what was closed, or means another part
         there[wanted] = part
         return part
 
@@ -102,7 +106,7 @@ class ToldOutput:
         for item in self.items:
             if item.final is None and item.type in ("message", "reasoning"):
                 item.early = True
-                self.close_item(item, {**item.head, "status": "completed"}, None, steps)
+                self.close_item(item, item.to_dict("completed"), None, steps)
                 steps.append(done_step(item))
 
     def take_late(self, item: ToldItem, said: dict[str, Any], steps: list[AnyStep]) -> None:
@@ -150,7 +154,7 @@ class ToldOutput:
         if item.type == "reasoning":
             agrees &= self._close_list(item, item.summary, said.get("summary"), steps)
         if item.value_field is not None:
-            agrees &= self._close_value(item, said.get(item.value_field), steps)
+            agrees &= self._close_value(item, _value_of(item, said), steps)
         if agrees and raw is not None:
             item.final = _one_line(raw)
             return item.final == raw
@@ -237,8 +241,7 @@ class ToldOutput:
         """Closes what the upstream has left open, with what was told of it."""
         for item in self.items:
             if item.final is None:
-                said = {**item.head, "status": status}
-                self.close_item(item, said, None, steps)
+                self.close_item(item, item.to_dict("completed" if status == "completed" else "incomplete"), None, steps)
                 steps.append(done_step(item))
 
 
@@ -258,6 +261,14 @@ def head_of(said: dict[str, Any]) -> dict[str, Any]:
 def kind_of(said: dict[str, Any]) -> PartKind | None:
     """Returns the kind of a part, None for a vendor's own."""
     return _KINDS.get(said.get("type"))
+
+
+def _value_of(item: ToldItem, said: dict[str, Any]) -> Any:
+    """Returns the arguments or input of a call. A function that takes nothing gets an empty object, not nothing."""
+    value = said.get(item.value_field or "")
+    if value or item.value or item.type != "function_call" or said.get("status") == "incomplete":
+        return value
+    return "{}"
 
 
 def _known(said: Any, *, summary: bool) -> list[tuple[PartKind, dict[str, Any]]]:

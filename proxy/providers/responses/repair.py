@@ -137,12 +137,12 @@ class Repair:
         if known is not None and known.final is None:
             if known.type == kind:
                 return  # told twice
-            self._output.close_item(known, known.head, None, steps)
+            self._output.close_item(known, known.to_dict("completed"), None, steps)
             steps.append(done_step(known))
         self._output.close_early(steps)
         item = self._output.open(seen.output_index, kind, head_of(said))
         step = Step("response.output_item.added", item, number=seen.sequence_number)
-        if seen.output_index == item.index and said.get("id") == item.id and said.get("status", "") is not None:
+        if seen.output_index == item.index and said.get("id") == item.id and _is_a_line(data):
             step.data = data
         else:
             step.fields = {"output_index": item.index, "item": {**said, **item.empty_dict()}}
@@ -159,6 +159,8 @@ class Repair:
     def _item_done(self, type: str, seen: Seen, data: bytes, steps: list[AnyStep]) -> None:
         said = read_object(seen.item)
         item = self._output.find(seen)
+        if item is not None and said.get("type") not in (None, item.type):
+            item = None  # another one, which was not added
         if item is not None and item.final is not None:
             self._output.take_late(item, said, steps)
             return
@@ -168,7 +170,7 @@ class Repair:
             steps.append(make.added(item))
         agrees = self._output.close_item(item, {**said, "type": item.type}, seen.item, steps)
         step = done_step(item)
-        if agrees and seen.output_index == item.index:
+        if agrees and seen.output_index == item.index and _is_a_line(data):
             step.data, step.number, step.fields = data, seen.sequence_number, None
         steps.append(step)
 
@@ -177,16 +179,14 @@ class Repair:
     def _part_added(self, type: str, seen: Seen, data: bytes, steps: list[AnyStep]) -> None:
         said = read_object(seen.part)
         kind = "summary_text" if type == "response.reasoning_summary_part.added" else kind_of(said)
-        item = self._output.item(seen, "message" if kind in ("output_text", "refusal") else "reasoning", steps)
         if kind is None:
-            steps.append(self._as_it_is(type, item, None, seen, data))
+            self._hosted(type, seen, data, steps)
             return
-        if item.type == "reasoning" and kind == "output_text":
-            kind = "reasoning_text"
+        item = self._output.item(seen, _HOLDERS[kind], steps)
         index = _index(kind, seen)
         if item.final is not None or (index or 0) in item.parts(kind):
             return
-        part = self._output.add_part(item, kind, index)
+        part = self._output.add_part(item, kind, index, steps)
         text = said.get(part.text_field)
         if text or kind != said.get("type"):
             steps.append(make.part_added(item, part))
@@ -200,7 +200,7 @@ class Repair:
         text = seen.delta
         if not text:
             return
-        item = self._output.item(seen, "message" if kind in ("output_text", "refusal") else "reasoning", steps)
+        item = self._output.item(seen, _HOLDERS[kind], steps)
         if item.early:
             self._output.close_early(steps)
             item = self._output.continuation(item, steps)
@@ -221,9 +221,9 @@ class Repair:
         item = self._output.find(seen)
         if not text and (item is None or (_index(kind, seen) or 0) not in item.parts(kind)):
             return
-        if item is not None and item.final is not None:
+        if item is not None and (item.final is not None or item.type != _HOLDERS[kind]):
             return
-        item = self._output.item(seen, "message" if kind in ("output_text", "refusal") else "reasoning", steps)
+        item = self._output.item(seen, _HOLDERS[kind], steps)
         part = self._output.part(item, kind, _index(kind, seen), steps)
         if part.texted:
             return
@@ -243,8 +243,8 @@ class Repair:
         if kind is None:
             steps.append(self._as_it_is(type, item, None, seen, data))
             return
-        if item.type == "reasoning" and kind == "output_text":
-            kind = "reasoning_text"
+        if item.type != _HOLDERS[kind]:
+            return
         part = self._output.part(item, kind, _index(kind, seen), steps)
         if part.closed:
             return
@@ -272,7 +272,7 @@ class Repair:
     def _value_delta(self, kind: Any, seen: Seen, data: bytes, steps: list[AnyStep]) -> None:
         """Takes a piece of a call's arguments or input. Hot: once an event."""
         item = self._output.find(seen)
-        if item is None or not seen.delta or item.valued or item.final is not None:
+        if item is None or item.type != kind or not seen.delta or item.valued or item.final is not None:
             return  # without a name it cannot be told; its item will tell all of it
         item.value.append(seen.delta)
         step = self._as_it_is(_VALUE_DELTAS[kind], item, None, seen, data)
@@ -281,8 +281,10 @@ class Repair:
 
     def _value_done(self, kind: Any, seen: Seen, data: bytes, steps: list[AnyStep]) -> None:
         item = self._output.find(seen)
-        if item is None or item.valued or item.final is not None:
+        if item is None or item.type != kind or item.valued or item.final is not None:
             return
+        if not item.value and not seen.whole():
+            return  # its item will tell whether there are none
         agrees = self._output.value_to_its_end(item, seen.whole(), steps)
         item.valued = True
         type = _VALUE_DELTAS[kind].removesuffix("delta") + "done"
@@ -297,9 +299,13 @@ class Repair:
         elif name == b"error" or (not seen.type and read_object(data).get("error")):
             self._error("error", seen, data, steps)
         elif seen.type.startswith("response.") and (seen.output_index is not None or seen.item_id is not None):
-            item = self._output.find(seen)
-            if item is not None and item.final is None:
-                steps.append(self._as_it_is(seen.type, item, None, seen, data))
+            self._hosted(seen.type, seen, data, steps)
+
+    def _hosted(self, type: str, seen: Seen, data: bytes, steps: list[AnyStep]) -> None:
+        """Takes an event of an item that is the upstream's own affair."""
+        item = self._output.find(seen)
+        if item is not None and item.final is None:
+            steps.append(self._as_it_is(type, item, None, seen, data))
 
     def _unframed(self, data: bytes, steps: list[AnyStep]) -> None:
         """Takes a body, or the end of one, that is no event stream."""
@@ -336,12 +342,11 @@ class Repair:
     def _as_it_is(self, type: str, item: ToldItem, part: ToldPart | None, seen: Seen, data: bytes) -> Step:
         """Returns the step of an event that needs no more than its name and its place put right. Hot: once an event."""
         if (
-            data
+            _is_a_line(data)
             and seen.type == type
             and seen.output_index == item.index
             and (seen.item_id == item.id or (seen.item_id is None and type not in _HANDLERS))
             and (part is None or part.told)
-            and b"\n" not in data
         ):
             return Step(type, item, part, "", data, seen.sequence_number)
         fields: dict[str, Any] = dict(_fields(data))
@@ -351,6 +356,11 @@ class Repair:
         if not data:
             _refill(fields, part, seen)
         return Step(type, item, part, fields=fields)
+
+
+def _is_a_line(data: bytes) -> bool:
+    """Tells whether an event's data can be written as it came: nothing of it was mended, and it is one line."""
+    return bool(data) and b"\n" not in data
 
 
 def _refill(fields: dict[str, Any], part: ToldPart | None, seen: Seen) -> None:
@@ -401,6 +411,13 @@ _NO_STREAM = "The upstream's answer is neither an event stream nor JSON."
 
 _Handler = Callable[[Repair, Any, Seen, bytes, list[AnyStep]], None]
 
+_HOLDERS: Mapping[PartKind, str] = {
+    "output_text": "message",
+    "refusal": "message",
+    "reasoning_text": "reasoning",
+    "summary_text": "reasoning",
+}
+"""The type of item that a kind of part stands in."""
 _DELTAS: Mapping[PartKind, str] = {kind: f"{stem}.delta" for stem, kind in PART_OF.items()}
 _VALUE_DELTAS: Mapping[str, str] = {type: f"{stem}.delta" for stem, (type, _) in VALUE_OF.items()}
 

@@ -2,8 +2,8 @@
 
 A reasoning item's `encrypted_content` is its maker's own secret and needs no seal of ours: it is passed on as it is. A
 Responses client gets it where it stood. A chat client gets it as an entry of `reasoning_details`, in the form that is
-in use for it: `{"type": "reasoning.encrypted", "data": ..., "format": "openai-responses-v1", "index": n}`. Only what several items
-left in one goes into an envelope of ours, of the family `responses` and with `{"details": [entry, ...]}`.
+in use for it: `{"type": "reasoning.encrypted", "data": ..., "format": "openai-responses-v1", "index": n}`. Only what
+several items left in one goes into an envelope of ours, of the family `responses` and with `{"details": [entry, ...]}`.
 """
 
 from __future__ import annotations

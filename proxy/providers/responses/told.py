@@ -28,10 +28,10 @@ class ToldPart:
     """One content or summary part: its kind, its place among ours, and its text so far.
 
     `told` is False for a part whose `index` is not the one the upstream gives it. `texted` is True once its whole text
-    was told, `closed` once the part was.
+    was told, `closed` once the part was, `early` when that was before the upstream said so.
     """
 
-    __slots__ = ("annotations", "closed", "index", "kind", "logprobs", "texted", "texts", "told")
+    __slots__ = ("annotations", "closed", "early", "index", "kind", "logprobs", "texted", "texts", "told")
 
     def __init__(self, kind: PartKind, index: int, *, told: bool) -> None:
         self.kind = kind
@@ -40,6 +40,7 @@ class ToldPart:
         self.texts: list[str] = []
         self.annotations: list[Any] = []
         self.logprobs: list[Any] = []
+        self.early = False
         self.texted = False
         self.closed = False
 
@@ -126,6 +127,8 @@ class ToldItem:
             done: dict[str, Any] = msgspec.json.decode(self.final)
             return done
         item = {**self.head, "id": self.id, "type": self.type, "status": status}
+        if self.type == "message":
+            item["role"] = "assistant"
         if self.type in ("message", "reasoning"):
             item["content"] = [part.to_dict() for part in self.content.values()]
         if self.type == "reasoning":

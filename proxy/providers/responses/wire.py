@@ -56,4 +56,4 @@ def sealer_for(exchange: Exchange, model: str, sealing: Sealing) -> Callable[[di
     request = exchange.request
     if not isinstance(request, ResponsesRequest):
         return None
-    return sealer(model, sealing) if request.wants(ENCRYPTED) or exchange.keeps else None
+    return sealer(model, sealing) if request.wants(ENCRYPTED) or exchange.is_remembered else None
