@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -10,9 +9,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from .conversation_items import named
-from .conversations import Conversation, ConversationBounds, ConversationLocked, ItemPage, NoSuchItem
-
-_log = logging.getLogger("penstock")
+from .conversations import Conversation, ConversationBounds, ConversationLocked, Forgotten, ItemPage, NoSuchItem
 
 
 class _Kept(msgspec.Struct):
@@ -34,6 +31,7 @@ class MemoryConversations:
         self._all: OrderedDict[str, _Kept] = OrderedDict()  # in the order of their last change
         self._claimed: dict[str, str] = {}  # the ids of conversations by their writers' tokens
         self._bytes = 0
+        self._forgotten = Forgotten()
 
     async def start(self) -> None:
         """Does nothing: nothing is to be opened."""
@@ -200,8 +198,7 @@ class MemoryConversations:
                 break
             self._forget(oldest)
             removed += 1
-        if removed:
-            _log.warning("too many conversations: %d that were not changed for the longest time are gone", removed)
+        self._forgotten.note(removed)
 
 
 def _shown(kept: _Kept) -> Conversation:

@@ -20,6 +20,7 @@ from .conversations import (
     ConversationBounds,
     ConversationFull,
     ConversationLocked,
+    Forgotten,
     ItemPage,
     NoSuchItem,
 )
@@ -69,6 +70,7 @@ class _Handler:
         self._sweep_every_s = sweep_every_s
         self._next_sweep = 0.0
         self._resting_failed = False
+        self._forgotten = Forgotten()
 
     def open(self) -> None:
         self._database.connection()
@@ -102,12 +104,12 @@ class _Handler:
         try:
             with self._tables(changes=changes) as tables:
                 results = [_result(job, tables) for job in jobs]
-                if changes:
-                    self._trim(tables)
+                removed = tables.trim(_AT_ONCE + len(jobs)) if changes else 0
         except StoreFailed as error:
             return error
         except _FAILED as error:
             return self._database.failed(error)
+        self._forgotten.note(removed)
         return results
 
     @contextmanager
@@ -124,11 +126,6 @@ class _Handler:
 
     def _is_gone(self, holder: str) -> bool:
         return is_gone(self._database.path, holder)
-
-    def _trim(self, tables: Tables) -> None:
-        removed = tables.trim(_AT_ONCE)
-        if removed:
-            _log.warning("too many conversations: %d that were not changed for the longest time are gone", removed)
 
     def rest(self) -> float:
         """Lets go of what could not be let go of, and removes some of what has expired."""
@@ -163,8 +160,9 @@ class _Handler:
                 return 0  # so that the lock for writing is not taken in vain
         with self._tables(changes=True) as tables:
             removed = tables.sweep(_AT_ONCE)
-            self._trim(tables)
-        return removed
+            too_many = tables.trim(_AT_ONCE)
+        self._forgotten.note(too_many)
+        return max(removed, too_many)
 
 
 class SqliteConversations:

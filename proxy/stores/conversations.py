@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import msgspec
 
 from ..errors import PenstockError
+
+_log = logging.getLogger("penstock")
+_SAY_EVERY_S = 60.0
 
 
 class ConversationLocked(PenstockError):
@@ -75,6 +80,28 @@ class ItemPage(msgspec.Struct):
     items: list[msgspec.Raw]
     ids: list[str]
     more: bool
+
+
+class Forgotten:
+    """Says how many conversations were forgotten because there were too many: at once, then once a minute."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._unsaid = 0
+        self._next = 0.0
+
+    def note(self, count: int) -> None:
+        """Takes how many more were forgotten now, if any."""
+        self._unsaid += count
+        now = self._clock()
+        if self._unsaid and now >= self._next:
+            _log.warning(
+                "too many conversations: forgot %d that were not changed for the longest time (max_conversations and "
+                "max_bytes of stores.responses)",
+                self._unsaid,
+            )
+            self._unsaid = 0
+            self._next = now + _SAY_EVERY_S
 
 
 def new_conversation_id() -> str:

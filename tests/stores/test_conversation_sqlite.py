@@ -260,6 +260,22 @@ async def test_the_log_of_the_database_stays_small(start: Start, path: Path) -> 
     assert largest < 8 * 1024 * 1024
 
 
+async def test_file_and_tables_stay_flat_under_the_bound(start: Start, path: Path) -> None:
+    store = await start(bounds=ConversationBounds(max_conversations=100))
+    sizes = []
+    for part in range(40):
+        ids = [f"conv_{part}_{n}" for n in range(200)]
+        await asyncio.gather(*(store.create(conversation(id), said("a", "b", text="x" * 500)) for id in ids))
+        await asyncio.gather(*(store.append(id, "me", said("c")) for id in ids[-50:]))
+        sizes.append(size(path) + size(path.with_name(path.name + "-wal")))
+    await until(lambda: count(path, "SELECT count(*) FROM conversations") == 100)
+    assert count(path, "SELECT conversations FROM conversation_totals") == 100
+    assert count(path, "SELECT count(*) FROM conversation_items") == 250
+    total = count(path, "SELECT sum(size) FROM conversation_items") + 2 * 100
+    assert count(path, "SELECT bytes FROM conversation_totals") == total
+    assert max(sizes[20:]) <= 1.2 * max(sizes[10:20])
+
+
 async def test_a_closed_store_says_so(start: Start) -> None:
     store = await start()
     await store.close()

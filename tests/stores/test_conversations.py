@@ -6,7 +6,14 @@ import pytest
 
 from proxy.stores.conversation_memory import MemoryConversations
 from proxy.stores.conversation_sqlite import SqliteConversations
-from proxy.stores.conversations import ConversationBounds, ConversationFull, ConversationStore, new_conversation_id
+from proxy.stores.conversations import (
+    ConversationBounds,
+    ConversationFull,
+    ConversationStore,
+    Forgotten,
+    new_conversation_id,
+)
+from tests.support.stored import Clock
 
 
 def test_ids_are_fresh_and_of_the_apis_form() -> None:
@@ -31,3 +38,15 @@ def test_every_implementation_has_all_methods() -> None:
     wanted = [name for name in vars(ConversationStore) if not name.startswith("_")]
     for kind in (MemoryConversations, SqliteConversations):
         assert [name for name in wanted if not hasattr(kind, name)] == []
+
+
+def test_what_was_forgotten_is_said_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
+    clock = Clock()
+    forgotten = Forgotten(clock)
+    for count in (0, 3, 2, 1, 0):
+        forgotten.note(count)
+    clock.now += 60
+    forgotten.note(0)
+    clock.now += 60
+    forgotten.note(0)
+    assert [record.args for record in caplog.records] == [(3,), (3,)]
