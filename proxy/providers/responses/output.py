@@ -102,9 +102,9 @@ class ToldOutput:
         return following
 
     def close_early(self, steps: list[AnyStep]) -> None:
-        """Closes the message or reasoning item that is open: another item begins, and only calls stand side by side."""
+        """Closes what is open when another item begins: messages, reasoning, and calls that are whole."""
         for item in self.items:
-            if item.final is None and item.type in ("message", "reasoning"):
+            if item.final is None and (item.type in ("message", "reasoning") or _is_whole(item)):
                 item.early = True
                 self.close_item(item, item.to_dict("completed"), None, steps)
                 steps.append(done_step(item))
@@ -261,6 +261,17 @@ def head_of(said: dict[str, Any]) -> dict[str, Any]:
 def kind_of(said: dict[str, Any]) -> PartKind | None:
     """Returns the kind of a part, None for a vendor's own."""
     return _KINDS.get(said.get("type"))
+
+
+def _is_whole(item: ToldItem) -> bool:
+    """Tells whether a call has all of its arguments or input, said or not."""
+    if item.valued or item.type != "function_call":
+        return item.valued
+    try:
+        msgspec.json.decode("".join(item.value))
+    except msgspec.DecodeError:
+        return False
+    return True
 
 
 def _value_of(item: ToldItem, said: dict[str, Any]) -> Any:

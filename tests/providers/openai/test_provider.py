@@ -5,13 +5,18 @@ import pytest
 
 from proxy.config.types import Mistake, Secret
 from proxy.exchange import Client, Exchange
+from proxy.providers.chat.decoder import ChatDecoder
 from proxy.providers.openai.provider import PROFILE, OpenAI, OpenAIConfig
+from proxy.providers.provider import Deployment
+from proxy.providers.responses.decoder import ResponsesDecoder
+from proxy.providers.responses.relay import ResponsesRelay
 from tests.support import strict_chat
 from tests.support.asked import function, request
+from tests.support.drive import chatting
 
 
-def provider(**settings):
-    return OpenAI("openai", OpenAIConfig(api_key=Secret("sk-1"), **settings))
+def provider(api="chat", **settings):
+    return OpenAI("openai", OpenAIConfig(api_key=Secret("sk-1"), api=api, **settings))
 
 
 def exchange(made):
@@ -91,3 +96,67 @@ def test_thinking_is_not_sealed_because_chat_does_not_take_it_back():
 def test_every_setting_is_documented():
     for field in msgspec.inspect.type_info(OpenAIConfig).fields:
         assert isinstance(field.type, msgspec.inspect.Metadata), field.name
+
+
+@pytest.mark.parametrize(
+    ("api", "dialect", "model", "path"),
+    [
+        ("auto", "responses", "gpt-4o", "/responses"),
+        ("auto", "chat", "gpt-4o", "/chat/completions"),
+        ("auto", "chat", "gpt-5-codex", "/responses"),
+        ("chat", "responses", "gpt-4o", "/chat/completions"),
+        ("chat", "chat", "gpt-5-codex", "/chat/completions"),
+        ("responses", "responses", "gpt-4o", "/responses"),
+        ("responses", "chat", "gpt-4o", "/responses"),
+    ],
+)
+def test_which_api_a_client_is_served_over(api, dialect, model, path):
+    made = request() if dialect == "responses" else chatting("hi")
+    up = provider(api)
+    ask = up.passthrough if up.speaks(dialect, model) else up.build
+    one = exchange(made)
+    assert ask(one, model).url == "https://api.openai.com/v1" + path
+    one.deployment = Deployment(up, model)
+    assert isinstance(up.decoder(one), ResponsesDecoder if path == "/responses" else ChatDecoder)
+    assert isinstance(up.relay(one), ResponsesRelay) == (path == "/responses" and dialect == "responses")
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        "o1-pro",
+        "o3-pro-2025-06-10",
+        "gpt-5-pro",
+        "gpt-5.4-pro",
+        "gpt-5.3-codex",
+        "gpt-5.1-codex-mini",
+        "codex-mini-latest",
+        "o4-mini-deep-research",
+        "computer-use-preview",
+    ],
+)
+def test_models_that_have_only_the_responses_api(model):
+    assert provider("auto").only_responses(model)
+    assert not provider("auto").speaks("chat", model)
+
+
+@pytest.mark.parametrize("model", ["gpt-4o", "gpt-5", "gpt-5.2", "o3", "gpt-4o-search-preview", "ft:gpt-4o:pro::1"])
+def test_models_that_have_both(model):
+    assert provider("auto").speaks("chat", model)
+
+
+@pytest.mark.parametrize(
+    ("model", "reasons"),
+    [("o3", True), ("gpt-5", True), ("gpt-5.2-pro", True), ("gpt-5-chat-latest", False), ("gpt-4o", False)],
+)
+def test_reasoning_is_asked_for_in_encrypted_form_where_there_is_any(model, reasons):
+    body = json.loads(provider("auto").build(exchange(request()), model).body)
+    assert body.get("include", []) == (["reasoning.encrypted_content"] if reasons else [])
+    assert body["store"] is False
+
+
+def test_the_upstream_may_keep_responses_too():
+    up = provider("auto", store=True, reasoning_summary="auto")
+    assert json.loads(up.build(exchange(request()), "gpt-5").body)["store"] is True
+    profile = up.responses_profile("gpt-5")
+    assert (profile.keeps, profile.summary) == (True, "auto")
