@@ -194,3 +194,28 @@ async def test_a_catalog_that_cannot_be_read_is_empty(body):
 async def test_a_catalog_that_is_refused():
     with pytest.raises(UpstreamRefused):
         await models_of(web.json_response({"error": {"message": "no"}}, status=401))
+
+
+@pytest.mark.parametrize(
+    ("api", "responses_path", "chat_path"),
+    [
+        ("chat", "/chat/completions", "/chat/completions"),
+        ("responses", "/responses", "/responses"),
+        ("auto", "/responses", "/chat/completions"),
+    ],
+)
+def test_which_api_a_server_is_asked_over(api, responses_path, chat_path):
+    up = provider(api=api)
+    assert up.build(exchange(request()), "qwen3").url == URL + responses_path
+    assert up.build(exchange(chat_request()), "qwen3").url == URL + chat_path
+    assert up.speaks("chat", "qwen3") == (chat_path == "/chat/completions")
+    assert up.speaks("responses", "qwen3") == (responses_path == "/responses")
+
+
+def test_what_the_file_says_of_the_responses_api():
+    up = provider(api="responses", encrypted_reasoning=True, store=True, reasoning_summary="auto")
+    profile = up.responses_profile("qwen3")
+    assert (profile.ask_encrypted, profile.keeps, profile.summary, profile.pads) == (True, True, "auto", False)
+    one = exchange(request(include=["reasoning.encrypted_content"]))
+    assert up.sealer(one, "qwen3") is not None
+    assert up.sealer(exchange(chat_request()), "qwen3") is None
