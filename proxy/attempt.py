@@ -114,7 +114,7 @@ class Answering:
         kind = AsyncTranslation if awaited else Translation
         open_client = self._side.open if self._streaming else None
         decoder = (None if filters else provider.relay(exchange)) or provider.decoder(exchange)
-        return kind(exchange, decoder, filters, encoder, open_client)
+        return kind(exchange, decoder, filters, encoder, open_client, provider.parser(exchange))
 
     # --- streamed
 

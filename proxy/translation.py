@@ -14,7 +14,7 @@ from .api.chat.relay import ChatRelay
 from .errors import ExchangeError
 from .events import OUTPUT_EVENTS, Event, Finish, PassedResponse, TextDelta, UpstreamFailed, Usage
 from .exchange import Outcome
-from .providers.provider import Decoder
+from .providers.provider import Decoder, Parser
 from .sse.parser import SseParser
 from .stage import ResponseFilter
 
@@ -90,7 +90,8 @@ class Bridge(Protocol):
 class Translation:
     """Parser, decoder, the stages' filters and the encoder of one attempt.
 
-    A read that the decoder knows to be one more piece of text needs no parsing: it goes straight to the filters.
+    Without a parser, the upstream's stream is one of server-sent events. A read that the decoder knows to be one more
+    piece of text needs no parsing: it goes straight to the filters.
 
     `open_client` is called before the first event is encoded, so that what opens the stream is numbered first.
     `exchange.committed` is set with the first event that shows the client a part of the answer; until then an error of
@@ -116,10 +117,11 @@ class Translation:
         filters: Sequence[ResponseFilter],
         encoder: Encoder,
         open_client: Callable[[], None] | None,
+        parser: Parser | None = None,
     ) -> None:
         self._open_client = open_client
         self._exchange = exchange
-        self._parser = SseParser()
+        self._parser: Parser = parser or SseParser()
         self._decoder = decoder
         self._filters = tuple(one.on_events for one in filters)
         self._encoder = encoder

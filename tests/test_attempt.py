@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 
 from proxy.exchange import Exchange
+from proxy.sse.event_stream import EventStreamParser
 from proxy.stage import Stage
+from tests.support.event_stream import frame
 from tests.support.house import house
 from tests.support.scripted import ScriptedProvider, ScriptedResponse, chunk, finish, stream
 
@@ -27,6 +29,19 @@ async def test_an_answer_that_came_whole_is_streamed_all_the_same() -> None:
         data = (await home.ask(stream=True))[2]
     assert b'"delta":"Hello"' in data
     assert data.endswith(b"data: [DONE]\n\n")
+
+
+class _Framed(ScriptedProvider):
+    def parser(self, exchange: Exchange) -> EventStreamParser:
+        return EventStreamParser()
+
+
+async def test_the_provider_says_how_its_streams_are_framed() -> None:
+    payloads = [piece.strip().removeprefix(b"data: ") for piece in (chunk(content="Hello"), finish()[:-14])]
+    async with house(_Framed("a", stream(b"".join(frame(b"", payload) for payload in payloads), None))) as home:
+        data = (await home.ask(stream=True))[2]
+    assert b'"delta":"Hello"' in data
+    assert b"event: response.completed" in data
 
 
 class _Headers(Stage):

@@ -12,6 +12,7 @@ from ..errors import ExchangeError, UpstreamError
 from ..events import Event
 from ..request import Dialect
 from ..sealing import Sealing
+from ..sse.parser import SseParser
 from ..upstream.client import Timeouts, UpstreamClient, UpstreamRequest
 
 if TYPE_CHECKING:
@@ -43,6 +44,16 @@ class UpstreamConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw
             description="Skip this upstream, and models that lead only to it, if this environment variable is not set."
         ),
     ] = None
+
+
+class Parser(Protocol):
+    """Cuts the bytes of a streamed answer into payloads. Sans-IO; one instance an answer."""
+
+    def feed(self, data: bytes) -> list[Payload]:
+        """Takes the next bytes, in any pieces; returns the payloads they complete. Hot: once a read."""
+
+    def finish(self) -> list[Payload]:
+        """Says that no more bytes will come; returns the payloads that are still held."""
 
 
 class Decoder(Protocol):
@@ -109,6 +120,10 @@ class Provider(ABC):
     @abstractmethod
     def decoder(self, exchange: Exchange) -> Decoder:
         """Returns a fresh decoder for an answer to the exchange's request."""
+
+    def parser(self, exchange: Exchange) -> Parser:
+        """Returns a fresh parser for how this upstream frames its streams; most send server-sent events."""
+        return SseParser()
 
     def speaks(self, dialect: Dialect, model: str) -> bool:
         """Tells whether a client of that dialect is answered by this model over the API that it speaks itself."""
