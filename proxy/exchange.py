@@ -72,7 +72,7 @@ class Exchange:
     what the client's connection remembers of earlier responses, where it remembers any; `claim` is on the conversation
     that the response is to be added to, while the exchange is its writer. A `background` response goes on when its
     client leaves. One that is not to `generate` only prepares the context: it ends without output, and no upstream is
-    asked.
+    asked. One that is `counting` only asks how many tokens its input is.
     """
 
     __slots__ = (
@@ -82,6 +82,7 @@ class Exchange:
         "claim",
         "client",
         "committed",
+        "counting",
         "deployment",
         "error",
         "generate",
@@ -116,6 +117,7 @@ class Exchange:
         self.key: Key | None = None
         self.background = False
         self.generate = True
+        self.counting = False
         self.keeps = False
         self.keeps_log = False
         self.kept: bool | None = None

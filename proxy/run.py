@@ -26,6 +26,7 @@ from .attempt import Answering
 from .client_side import ClientSide
 from .compaction.history import unfold
 from .compaction.plan import compacted
+from .counting import counted
 from .errors import BadRequest, ExchangeError, InternalError, Overloaded, ResponseCancelled, UpstreamError
 from .events import Finish
 from .exchange import Attempt, Exchange, Outcome
@@ -273,6 +274,8 @@ class Run:
         """Makes attempts until one gives the answer; raises the failure of the last."""
         exchange, side = self._exchange, self._side
         assert exchange.plan is not None
+        if exchange.counting:
+            return await self._count(exchange.plan)
         if self._ticket is not None:
             await self._ticket.turn()
             side.begin()
@@ -331,6 +334,14 @@ class Run:
             return await self._replied(reply)
         self._answering = Answering(self._pipeline, exchange, self._side, deployment, filters)
         return await self._answering.run()
+
+    async def _count(self, plan: Plan) -> Reply | None:
+        """Answers how long the input is."""
+        deployment = await plan.next(None)
+        if deployment is None:
+            raise Overloaded("No upstream can take this request now.")
+        self._exchange.deployment = deployment
+        return await self._replied(await counted(self._exchange, deployment))
 
     async def _warmed_up(self) -> Reply | None:
         """Ends a response that was only to prepare the context."""

@@ -33,10 +33,12 @@ if TYPE_CHECKING:
 Ask = Callable[[Exchange], Awaitable[Reply | None]]
 """Runs an exchange through the whole pipeline."""
 
+TRIGGER = Raw(b'{"type":"compaction_trigger"}')
+"""The item that asks for a compaction."""
+
 _log = logging.getLogger("penstock")
 _MARK = "compaction"
 _PATH = "/v1/responses/compact"
-_TRIGGER = Raw(b'{"type":"compaction_trigger"}')
 _WORTH = 4  # a compaction must make at least this part of the threshold short
 _NOT_ITS_OWN = (
     "background",
@@ -74,6 +76,7 @@ async def compacted(exchange: Exchange, sealing: Sealing, ask: Ask) -> list[Resp
     if request.items and isinstance(request.items[-1], CompactionTrigger):
         return [_triggered(exchange, request, sealing)]
     threshold = _threshold(request)
+    request.drop("context_management")  # an upstream that knows the field must not do it once more
     if threshold is None or request_tokens(request) <= threshold:
         return []
     kept = _kept(request, threshold)
@@ -124,7 +127,7 @@ async def _summary_of(
         asking.drop(name)
     asking.set("store", False)
     raws = request.raw_items
-    asking.put_items([*(raw for at, raw in enumerate(raws) if at not in kept), _TRIGGER])
+    asking.put_items([*(raw for at, raw in enumerate(raws) if at not in kept), TRIGGER])
     client = msgspec.structs.replace(exchange.client, method="POST", path=_PATH)
     inner = Exchange(f"{exchange.id}-compaction", client, asking)
     want(inner, Wanted("threshold", [raws[at] for at in kept]))

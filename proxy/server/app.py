@@ -10,6 +10,7 @@ from typing import Any
 
 from aiohttp import web
 
+from ..api.dialects import DIALECTS
 from ..errors import BadRequest, ExchangeError, MethodNotAllowed, NotFound, Overloaded, UpgradeRequired
 from ..exchange import Exchange
 from ..pipeline import Pipeline
@@ -17,9 +18,11 @@ from ..reply import Reply
 from ..request import Dialect
 from .body import IDLE_S, read_body
 from .catalog import Catalog
+from .compact import read_compact
 from .conversation_routes import ConversationRoutes
 from .conversations import Conversations
 from .http import client_of, is_upgrade, request_id, to_response
+from .input_tokens import read_count
 from .keepalive import KeepAlive
 from .kept import KeptResponses
 from .peers import Peers
@@ -32,6 +35,10 @@ from .websocket_connection import SocketOptions
 _log = logging.getLogger("penstock")
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+_Finish = Callable[[Reply], Reply]
+_Read = Callable[[Exchange, bytes], _Finish | None]
+"""Gives an exchange the request of a body; what it returns makes the client's answer of the Reply."""
 
 
 class App:
@@ -75,8 +82,10 @@ class App:
         options = SocketOptions(max_message=max_body, life_s=websocket_s, ping_s=pipeline.keepalive_s)
         self._websockets = WebSockets(pipeline, self._running, options)
         self._routes: dict[str, dict[str, Handler]] = {
-            "/responses": {"POST": self._answers("responses")},
-            "/chat/completions": {"POST": self._answers("chat")},
+            "/responses": {"POST": self._answers(_parser("responses"))},
+            "/responses/compact": {"POST": self._answers(read_compact)},
+            "/responses/input_tokens": {"POST": self._answers(read_count)},
+            "/chat/completions": {"POST": self._answers(_parser("chat"))},
             "/models": {"GET": self._models},
             "/healthz": {"GET": self._healthz},
             "/readyz": {"GET": self._readyz},
@@ -139,22 +148,22 @@ class App:
         """The list of models."""
         return self._catalog
 
-    def _answers(self, dialect: Dialect) -> Handler:
-        """Returns the handler of a dialect's requests for an answer."""
+    def _answers(self, read: _Read) -> Handler:
+        """Returns the handler of requests that go through the pipeline."""
 
         async def answer(request: web.BaseRequest) -> web.StreamResponse:
             with self._running:
-                return await self._answer(request, dialect)
+                return await self._answer(request, read)
 
         return answer
 
-    async def _answer(self, request: web.BaseRequest, dialect: Dialect) -> web.StreamResponse:
+    async def _answer(self, request: web.BaseRequest, read: _Read) -> web.StreamResponse:
         exchange = Exchange(request_id(request), client_of(request), None)
         stream = EventStream(request, self._keepalive)
         try:
             self._running.check()
             body = await self._read(request)
-            exchange.request = self._pipeline.dialects[dialect].request.parse(body)
+            finish = read(exchange, body)
         except ExchangeError as error:
             return to_response(request, await self._pipeline.refuse(exchange, error, stream))
         except asyncio.CancelledError:
@@ -164,7 +173,9 @@ class App:
             reply = await self._pipeline.serve(exchange, stream)
         finally:
             stream.drop()
-        return stream if reply is None else to_response(request, reply)
+        if reply is None:
+            return stream
+        return to_response(request, reply if finish is None else finish(reply))
 
     async def _websocket(self, request: web.BaseRequest) -> web.StreamResponse:
         if is_upgrade(request):
@@ -247,6 +258,16 @@ class App:
             )
             reply.headers["allow"] = allowed
         return to_response(request, reply)
+
+
+def _parser(dialect: Dialect) -> _Read:
+    """Returns what reads the requests for an answer of a dialect."""
+    parse = DIALECTS[dialect].request.parse
+
+    def read(exchange: Exchange, body: bytes) -> None:
+        exchange.request = parse(body)
+
+    return read
 
 
 def _head_size(request: web.BaseRequest) -> int:

@@ -14,6 +14,7 @@ from proxy.exchange import Exchange
 from proxy.models import ModelTable
 from proxy.pipeline import Pipeline, Settings
 from proxy.providers.provider import Deployment, Provider
+from proxy.sealing import Sealing
 from proxy.server.app import App
 from proxy.server.connection import Server
 from proxy.stage import Head, ResponseFilter, Stage
@@ -113,6 +114,7 @@ async def house(
     stalled_s: float = 120.0,
     store: ResponseStore | None = None,
     conversations: ConversationStore | None = None,
+    sealing: Sealing | None = None,
     settings: Settings | None = None,
     **options: Any,
 ) -> AsyncIterator[House]:
@@ -124,6 +126,7 @@ async def house(
         ModelTable(table),
         {one.name: one for one in providers},
         store=store,
+        sealing=sealing,
         conversations=conversations or (MemoryConversations() if store is not None else None),
         settings=msgspec.structs.replace(settings or Settings(), keepalive_s=keepalive_s),
     )
