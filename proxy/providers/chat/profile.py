@@ -17,6 +17,7 @@ ReplayReasoning = Literal["auto", "never", "reasoning_content", "reasoning", "re
 StructuredOutput = Literal["json_schema", "json_object", "none"]
 ToolCallIds = Literal["any", "nine"]
 RequiredTool = Literal["required", "any"]
+Tokenizer = Literal["none", "vllm", "openai"]
 
 _NOT_EXTRA = ("model", "messages", "stream", "stream_options", "tools")
 
@@ -92,6 +93,10 @@ class ChatProfile(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
             "never, or always in the named field (reasoning_content is what DeepSeek's thinking models demand)."
         ),
     ] = "auto"
+    tokenizer: Annotated[
+        Tokenizer,
+        _about("Endpoint that counts the tokens of an input: vLLM's /tokenize, or OpenAI's; none is an estimate."),
+    ] = "none"
     think_tags: Annotated[
         ThinkTags, _about("Part thinking from text at <think> tags; implied when the template has opened the tag.")
     ] = "off"

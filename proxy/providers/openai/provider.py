@@ -37,6 +37,7 @@ PROFILE = ChatProfile(
     service_tier=True,
     prompt_cache_key=True,
     safety_identifier=True,
+    tokenizer="openai",
 )
 """What OpenAI's chat completions take."""
 

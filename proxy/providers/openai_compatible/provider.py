@@ -24,6 +24,7 @@ from ..responses.config import Api, ResponsesConfig
 from ..responses.profile import ResponsesProfile
 from ..responses.wire import decoder_for, relay_for, request_body, sealer_for
 from .config import OpenAICompatibleConfig
+from .token_count import MAX_ANSWER, input_tokens_body, read_count, tokenize_body, tokenize_url
 
 if TYPE_CHECKING:
     from ...exchange import Exchange
@@ -162,17 +163,36 @@ class ChatUpstream(Provider):
     async def models(self) -> list[str]:
         """Returns the names of the models that `GET /models` lists; raises UpstreamError when it cannot be asked."""
         request = UpstreamRequest(method="GET", url=f"{self.url}/models", headers=dict(self._headers))
-        response = await self.client.send(request, self.timeouts)
-        try:
-            body = await response.read(_MAX_CATALOG)
-        finally:
-            response.close()
-        if not 200 <= response.status < 300:
-            raise self.error(response.status, response.headers, body)
+        body = await self._answer_to(request, _MAX_CATALOG)
         try:
             return [model.id for model in _decode_catalog(body).data]
         except (msgspec.DecodeError, UnicodeDecodeError):
             return []
+
+    async def count_tokens(self, exchange: Exchange, model: str) -> int | None:
+        """Returns how many tokens a request is, where the profile says that the upstream can tell."""
+        tokenizer = self.profile(model).tokenizer
+        built = self.build(exchange, model)
+        if tokenizer == "vllm" and not self._uses_responses(exchange, model):
+            url, body = tokenize_url(self.url), tokenize_body(built.body)
+        elif tokenizer == "openai" and self._uses_responses(exchange, model):
+            url, body = f"{self.url}/responses/input_tokens", input_tokens_body(built.body)
+        else:
+            return None
+        headers = {**self._headers, "accept": "application/json"}
+        request = UpstreamRequest(method="POST", url=url, headers=headers, body=body)
+        return read_count(self.name, await self._answer_to(request, MAX_ANSWER))
+
+    async def _answer_to(self, request: UpstreamRequest, max_bytes: int) -> bytes:
+        """Returns the body of an answer; raises UpstreamError for a failure and for an error status."""
+        response = await self.client.send(request, self.timeouts)
+        try:
+            body = await response.read(max_bytes)
+        finally:
+            response.close()
+        if not 200 <= response.status < 300:
+            raise self.error(response.status, response.headers, body)
+        return body
 
 
 class OpenAICompatible(ChatUpstream):
