@@ -60,16 +60,20 @@ class ConversationKeeper:
     async def open(self, exchange: Exchange, request: ResponsesRequest, owner: str) -> list[msgspec.Raw]:
         """Returns the items of the request's conversation, whose writer the exchange is from now on; none without one.
 
-        Raises BadRequest, NotFound, StoreFailed. However the exchange ends, `let_go` must be called.
+        An exchange that adds nothing only reads. Raises BadRequest, NotFound, StoreFailed. However the exchange ends,
+        `let_go` must be called.
         """
         id = conversation_id(request)
         if id is None:
             return []
         if self._store is None:
             raise conversation_not_found(id, "conversation")
-        exchange.claim = Claim(id, owner, secrets.token_hex(16))
         try:
-            items = await self._store.claim(id, owner, exchange.claim.token)
+            if exchange.generate and not exchange.counting:
+                exchange.claim = Claim(id, owner, secrets.token_hex(16))
+                items = await self._store.claim(id, owner, exchange.claim.token)
+            else:
+                items = await self._store.items(id, owner)
         except ConversationLocked:
             raise conversation_locked("conversation") from None
         except ConversationFull as error:
@@ -85,8 +89,7 @@ class ConversationKeeper:
 
         A store that fails is logged; the client gets its answer all the same.
         """
-        said = entry.status in _SAID and exchange.generate
-        return self._end(exchange, [*entry.input, *entry.output] if said else [])
+        return self._end(exchange, [*entry.input, *entry.output] if entry.status in _SAID else [])
 
     def let_go(self, exchange: Exchange) -> Awaitable[None]:
         """Lets go of the conversation if that has not been done."""

@@ -9,12 +9,15 @@ from typing import Any
 
 import pytest
 
+from proxy.api.responses.request import ResponsesRequest
+from proxy.exchange import Client, Exchange
 from proxy.pipeline import Settings
 from proxy.stores.conversation_memory import MemoryConversations
 from proxy.stores.conversations import ConversationStore
 from proxy.stores.keeper import StoreKeeper
 from proxy.stores.memory import MemoryStore
 from proxy.stores.store import Entry, StoreFailed
+from tests.support.asked import request
 from tests.support.hostile import until
 from tests.support.house import House, house
 from tests.support.scripted import ScriptedProvider, Step, chunk, events_of, finish, stream
@@ -347,3 +350,17 @@ async def test_a_request_that_is_refused_before_claims_nothing() -> None:
         assert (await home.ask(conversation="conv_1", input=missing))[0] == 404
         assert store._claimed == {}
     assert upstream.requests == []
+
+
+@pytest.mark.parametrize("what", ["generate", "counting"])
+async def test_who_adds_nothing_may_read_what_another_writes(what: str) -> None:
+    store = MemoryConversations()
+    await store.create(conversation(owner=""), said("msg_1"))
+    await store.claim("conv_1", "", "somebody")
+    exchange = Exchange("x", Client("127.0.0.1", {}), request(conversation="conv_1", input="hi"))
+    setattr(exchange, what, what == "counting")
+    await StoreKeeper(MemoryStore(), 60.0, conversations=store).resolve(exchange)
+    assert isinstance(exchange.request, ResponsesRequest)
+    assert len(exchange.request.items) == 2
+    assert exchange.claim is None
+    assert list(store._claimed) == ["somebody"]
