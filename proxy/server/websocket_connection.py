@@ -7,6 +7,7 @@ aborted, upstream and all; only a stop of the server waits for it. What the conn
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 from typing import Any
 
@@ -32,6 +33,9 @@ from .websocket_messages import (
     reply_messages,
     steer_failed,
 )
+
+logging.getLogger("aiohttp.websocket").setLevel(logging.ERROR)
+"""aiohttp warns of subprotocols that it does not know by quoting them, and browsers put keys there."""
 
 _CLOSE_S = 1.0
 """How long a client may take to answer a close frame."""

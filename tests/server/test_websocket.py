@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from typing import Any, ClassVar, Literal
 
 import aiohttp
@@ -133,6 +134,13 @@ async def test_every_request_is_asked_for_its_key_again() -> None:
         assert set(error["error"]) == {"type", "code", "message", "param"}
         asks.key = "good"
         assert (await wire.ask())["type"] == "response.completed"
+
+
+async def test_a_key_in_a_subprotocol_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        async with house(hello()) as home, wired(home, protocols=["realtime", "key.sesame-1234"]) as wire:
+            assert (await wire.ask())["type"] == "response.completed"
+    assert "sesame" not in caplog.text
 
 
 @pytest.mark.parametrize("origin", ["http://evil.example", "null", "https://127.0.0.1:1"])
