@@ -426,11 +426,11 @@ class Run:
         else:
             side.finish()
         if self._filters or left or exchange.claim is not None:
-            await self._pipeline.shielded(self._ends(left))
+            await self._pipeline.shielded(self._ends(left=left))
         else:
             self._ended()
 
-    async def _ends(self, left: bool) -> None:
+    async def _ends(self, *, left: bool) -> None:
         if left:
             await self._conclude()
             self._side.finish()

@@ -152,13 +152,14 @@ class StoreKeeper:
         if exchange.response_id is None or not encoder.done or not exchange.is_remembered:
             return
         entry = self._entry(exchange, encoder.outcome or "failed", encoder.final(), encoder.kept_output())
-        if exchange.memory is not None:
-            exchange.memory.put(entry)
         closing = self.conversations.close(exchange, entry) if exchange.claim is not None else None
         if exchange.keeps:
             exchange.kept = await self._put(entry, encoder)
             if exchange.background and not exchange.kept:
                 self._late[entry.id] = entry
+        memory = exchange.memory
+        if memory is not None and not (exchange.kept and (entry.parent is None or memory.chain(entry.parent) is None)):
+            memory.put(entry)  # what the store has whole is not remembered: deleted there, it is gone
         if closing is not None:
             await closing
 

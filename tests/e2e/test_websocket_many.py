@@ -87,3 +87,14 @@ async def test_nothing_is_left_of_many_connections(seed: int) -> None:
         assert {one.outcome for one in home.watcher.ended} == {"completed", "cancelled"}
         assert all(one.released or one.closed.is_set() for one in provider.client.responses)
         await until(lambda: open_files() <= files + 5)  # connections that a client keeps for later
+
+
+async def test_a_kept_response_that_was_deleted_is_gone_on_its_connection_too() -> None:
+    provider = ScriptedProvider("a", stream(chunk(content="word "), finish()))
+    async with house(provider, store=MemoryStore()) as home, wired(home) as wire:
+        kept = (await wire.ask())["response"]["id"]
+        assert (await wire.ask(previous_response_id=kept, store=False))["type"] == "response.completed"
+        async with home.session.delete(f"{home.url}/responses/{kept}") as response:
+            assert response.status == 200
+        lost = await wire.ask(previous_response_id=kept, store=False)
+    assert lost["error"]["code"] == "previous_response_not_found"
