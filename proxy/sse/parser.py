@@ -45,6 +45,8 @@ class SseParser:
     def feed(self, data: bytes) -> list[Payload]:
         """Takes the next bytes; returns the payloads they complete (often one, often none). Hot: once a read."""
         if self._midway or _CR in data:
+            if not self._midway and _is_one_event_in_crlf(data):  # as Google writes them
+                return [(b"", data[6:-4])]
             return self._feed_midway(data)
         if data.find(b"\n") == len(data) - 2 and data[-1] == _LF and data.startswith(b"data: "):
             return [(b"", data[6:-2])]
@@ -159,3 +161,11 @@ class SseParser:
             if self._unframed:
                 self._unframed += b"\n"
             self._unframed += line
+
+
+def _is_one_event_in_crlf(data: bytes) -> bool:
+    """Tells whether a read is one whole event of one `data:` line whose lines end in CRLF. Hot: once a read."""
+    end = len(data) - 4
+    return (
+        data.endswith(b"\r\n\r\n") and data.find(b"\r") == end and data.find(b"\n") > end and data.startswith(b"data: ")
+    )

@@ -52,6 +52,27 @@ def test_all_three_line_ends_are_line_ends(end: bytes) -> None:
     assert parse(raw) == [(b"x", b"1\n2"), (b"", b"3")]
 
 
+@pytest.mark.parametrize(
+    "read",
+    [
+        b"data: 2\r\n\r\n",
+        b"data: \r\n\r\n",
+        b"data:2\r\n\r\n",
+        b"data: 2\r\ndata: 3\r\n\r\n",
+        b"data: 2\n\r\n\r\n",
+        b"data: 2\r\r\n\r\n",
+        b"data: 2\n\ndata: 3\r\n\r\n",
+        b"\r\n\r\n",
+        b"event: x\r\n\r\n",
+    ],
+)
+def test_a_read_that_ends_like_one_event_in_crlf_is_what_its_lines_say(read: bytes) -> None:
+    events = [b"data: 1\r\n\r\n", read, b"data: 4\r\n\r\n"]
+    parser = SseParser()
+    payloads = [payload for event in events for payload in parser.feed(event)] + parser.finish()
+    assert payloads == parse(b"".join(events).replace(b"\r\n", b"\n").replace(b"\r", b"\n"))
+
+
 def test_a_crlf_cut_between_its_bytes_is_one_line_end() -> None:
     parser = SseParser()
     assert parser.feed(b"data: 1\r") == []
