@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
-from openai import AsyncOpenAI
+from openai import AsyncOpenAI, OpenAI
 from openai.types.responses import CompactedResponse
 
 from proxy.compaction.prompt import PROMPT
@@ -20,6 +21,7 @@ from tests.support.grammar import check_stream
 from tests.support.hostile import until
 from tests.support.house import House
 from tests.support.scripted import events_of
+from tests.support.serving import serving
 from tests.support.talking import answer
 
 SEALING = Sealing(["the key of these tests"])
@@ -419,3 +421,23 @@ async def test_in_the_background_it_is_the_same() -> None:
         async with home.session.get(f"{home.url}/responses/{made['id']}") as got:
             found = await got.json()
         assert [item["type"] for item in found["output"]] == ["compaction", "message"]
+
+
+@pytest.mark.parametrize("stores", ["{kind: memory}", "{kind: sqlite, path: kept.db}"])
+def test_a_compaction_of_one_worker_is_read_by_the_other(stores: str, tmp_path: Path) -> None:
+    config = f"""\
+workers: 2
+upstreams: {{echo: {{kind: echo}}}}
+models: {{echo: [echo/echo]}}
+stores: {{responses: {stores}}}
+pipeline: [route, stream-translate]
+"""
+    with serving(config=config, directory=tmp_path) as served:
+        for _ in range(8):  # each from a connection of its own, which either worker may get
+            with OpenAI(base_url=served.url, api_key="none", max_retries=0, timeout=20) as client:
+                made = client.responses.compact(model="echo", input="one")
+            for _ in range(4):
+                with OpenAI(base_url=served.url, api_key="none", max_retries=0, timeout=20) as client:
+                    item: Any = made.output[-1].model_dump(exclude_none=True)
+                    answered = client.responses.create(model="echo", input=[item, {"role": "user", "content": "two"}])
+                    assert answered.output_text == "two"
