@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from .anthropic.provider import Anthropic
 from .echo.provider import Echo
 from .openai.provider import OpenAI
 from .openai_compatible.provider import OpenAICompatible
 from .provider import Provider
 
-SHIPPED: tuple[type[Provider], ...] = (Echo, OpenAI, OpenAICompatible)
+SHIPPED: tuple[type[Provider], ...] = (Anthropic, Echo, OpenAI, OpenAICompatible)
 
 
 def kinds() -> dict[str, type[Provider]]:
