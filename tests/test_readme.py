@@ -41,8 +41,8 @@ def test_the_curl_line() -> None:
         assert re.search(rf'"sequence_number":{number},[^\n]*"delta":{re.escape(text)}', done.stdout)
 
 
-def test_the_sdk_lines() -> None:
-    [code] = blocks("python", "from openai import OpenAI")
+@pytest.mark.parametrize("code", blocks("python", "from openai import OpenAI"))
+def test_the_sdk_lines(code: str) -> None:
     said = io.StringIO()
     with serving() as served, contextlib.redirect_stdout(said):
         exec(compile(code.replace(HOME, served.url), "README.md", "exec"), {})
