@@ -44,12 +44,12 @@ def reason(raw: bytes) -> str:
 
 
 def test_an_event_has_its_type_for_a_name() -> None:
-    assert parse(TWO) == [(b"messageStart", b'{"role": "assistant"}'), (b"messageStop", b'{"stopReason": "end_turn"}')]
+    assert parse(TWO) == [(b"messageStart", b'{"role":"assistant"}'), (b"messageStop", b'{"stopReason":"end_turn"}')]
 
 
 def test_exceptions_and_errors_are_named_as_such() -> None:
     assert parse(exception("throttlingException", "slow")) == [
-        (EXCEPTION + b"throttlingException", b'{"message": "slow"}')
+        (EXCEPTION + b"throttlingException", b'{"message":"slow"}')
     ]
     error = message({":message-type": "error", ":error-code": "InternalFailure", ":error-message": "it broke"})
     assert parse(error) == [(EXCEPTION + b"InternalFailure", b"it broke")]
@@ -90,7 +90,7 @@ def test_a_changed_byte_anywhere_is_noticed() -> None:
             raw = bytearray(first + second)
             raw[len(first) + place] ^= bit
             found = parse(bytes(raw) + event("three"))
-            assert found[0] == (b"one", b'{"text": "a"}')
+            assert found[0] == (b"one", b'{"text":"a"}')
             assert [name for name, _ in found[1:]] == [BROKEN]
 
 

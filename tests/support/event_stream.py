@@ -28,7 +28,7 @@ def message(headers: Mapping[str, str], payload: bytes = b"") -> bytes:
 
 def event(kind: str, value: Any = None, **fields: Any) -> bytes:
     """Returns one event, its payload given as a Python value or as fields."""
-    payload = json.dumps(fields if value is None else value, ensure_ascii=False).encode()
+    payload = json.dumps(fields if value is None else value, ensure_ascii=False, separators=(",", ":")).encode()
     headers = {":event-type": kind, ":content-type": "application/json", ":message-type": "event"}
     return message(headers, payload)
 
@@ -37,4 +37,4 @@ def exception(kind: str, text: str | None = "no", **fields: Any) -> bytes:
     """Returns the message of an exception; None leaves its message out."""
     said = fields if text is None else {"message": text, **fields}
     headers = {":exception-type": kind, ":content-type": "application/json", ":message-type": "exception"}
-    return message(headers, json.dumps(said).encode())
+    return message(headers, json.dumps(said, separators=(",", ":")).encode())
