@@ -106,10 +106,16 @@ class SseParser:
         blocks = data.split(b"\n\n")
         tail = blocks.pop()
         for block in blocks:
-            if block.startswith(b"data: ") and _LF not in block and not self._unframed:
+            lines = block.count(b"\n") if not self._unframed else -1
+            if lines == 0 and block.startswith(b"data: "):
                 payloads.append((b"", block[6:]))
-            else:
-                self._lines((block + b"\n\n").split(b"\n"), payloads)
+                continue
+            if lines == 1 and block.startswith(b"event: "):
+                name, between, data = block.partition(b"\ndata: ")
+                if between:
+                    payloads.append((name[7:], data))
+                    continue
+            self._lines((block + b"\n\n").split(b"\n"), payloads)
         if tail:
             self._lines(tail.split(b"\n"), payloads)
 
