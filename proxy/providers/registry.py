@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from .anthropic.provider import Anthropic
 from .echo.provider import Echo
+from .gemini.provider import Gemini
 from .openai.provider import OpenAI
 from .openai_compatible.provider import OpenAICompatible
 from .provider import Provider
 
-SHIPPED: tuple[type[Provider], ...] = (Anthropic, Echo, OpenAI, OpenAICompatible)
+SHIPPED: tuple[type[Provider], ...] = (Anthropic, Echo, Gemini, OpenAI, OpenAICompatible)
 
 
 def kinds() -> dict[str, type[Provider]]:
