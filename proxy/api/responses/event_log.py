@@ -24,6 +24,9 @@ LARGEST = 256 * 1024 * 1024
 DONE = b"data: [DONE]\n\n"
 """What stands at the end of a stream, behind its terminal event; it has no number."""
 
+SWAPPED = b"\0"
+"""How templates begin that have the blank for the text in front of the one for the number."""
+
 Entry = str | bytes | tuple[str, bytes, bytes]
 """The text of a delta, a rendered event, or the type of an event of the life cycle with its Response in two parts."""
 
@@ -53,6 +56,16 @@ def life_event(type: str, number: int, response: bytes) -> bytes:
     """Returns an event of the life cycle, with the Response as JSON."""
     kind = type.encode()
     return b'event: %b\ndata: {"type":"%b","sequence_number":%d,"response":%b}\n\n' % (kind, kind, number, response)
+
+
+def filled(template: bytes, number: int, text: str) -> bytes:
+    """Returns a delta event by its template: bytes with a blank for the number and, behind it, one for the text.
+
+    A template that begins with SWAPPED has them the other way round.
+    """
+    if template.startswith(SWAPPED):
+        return template[1:] % (_encode_json(text), number)
+    return template % (number, _encode_json(text))
 
 
 class EventLog:
@@ -146,7 +159,7 @@ class EventLog:
                 template, until = self._spell(spell)
             entry = entries[number]
             if isinstance(entry, str):
-                out.append(template % (number, _encode_json(entry)))
+                out.append(filled(template, number, entry))
             elif isinstance(entry, bytes):
                 out.append(entry)
             else:
@@ -208,7 +221,7 @@ def _restored(stored: _Stored) -> EventLog:
         raise ValueError(f"it is of version {stored.version}")
     log = EventLog(done_marker=stored.done_marker)
     for template in stored.templates:
-        template % (0, b"")
+        filled(template, 0, "")
     for start, place in stored.spells:
         if start < (log._starts[-1] if log._starts else 0) or place < 0:
             raise ValueError("its templates are in no order")

@@ -35,11 +35,17 @@ class EventWriter:
             self.log.delta(template, text)
         return template % (self._take(), _encode(text))
 
-    def passed(self, out: bytes) -> bytes:
-        """Takes an event that was written elsewhere, with the next number in it; returns it."""
+    def passed(self, out: bytes, template: bytes | None = None, text: str = "") -> bytes:
+        """Takes an event that was written elsewhere, with the next number in it; returns it.
+
+        With a template it is the delta of that text.
+        """
         self.next += 1
         if self.log is not None:
-            self.log.entries.append(out)
+            if template is None:
+                self.log.entries.append(out)
+            else:
+                self.log.delta(template, text)
         return out
 
     def snapshot(self, type: str, response: bytes, shared: bytes = b"") -> bytes:

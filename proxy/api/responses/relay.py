@@ -11,11 +11,14 @@ import re
 import msgspec
 
 from ...events import Passed, PassedItem
+from .event_log import SWAPPED, filled
 from .event_writer import EventWriter
 from .output import Output
 
 _NUMBER = re.compile(rb'"sequence_number"\s*:\s*(-?\d+)')
 _KEY = b'"sequence_number"'
+_DELTA = b'"delta":'
+_MISSES = 8
 _ADDED = "response.output_item.added"
 
 _encode = msgspec.json.encode
@@ -23,14 +26,20 @@ _decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 class PassedItems:
-    """Takes the events of items that are passed on, and keeps each item when it is done."""
+    """Takes the events of items that are passed on, and keeps each item when it is done.
 
-    __slots__ = ("_open", "_output", "_writer")
+    For the log the deltas of an upstream are tried for a template: most are the same bytes as the one before but for
+    their number and text. One that pads its deltas is not tried for long.
+    """
+
+    __slots__ = ("_misses", "_open", "_output", "_template", "_writer")
 
     def __init__(self, writer: EventWriter, output: Output) -> None:
         self._writer = writer
         self._output = output
         self._open: dict[int, PassedItem] = {}
+        self._template: bytes | None = None  # that of the last delta
+        self._misses = 0  # deltas one after the other that were not of the template of the one before
 
     def take(self, event: Passed) -> bytes:
         """Returns one event for the client. Hot: once an event."""
@@ -50,7 +59,20 @@ class PassedItems:
             data = _encode({"type": event.type, "sequence_number": number, **(event.fields or {})})
         elif event.number != number:
             data = renumbered(data, event.number, number)
-        return writer.passed(b"event: %b\ndata: %b\n\n" % (event.type.encode(), data))
+        out = b"event: %b\ndata: %b\n\n" % (event.type.encode(), data)
+        if event.text and writer.log is not None and self._misses < _MISSES:
+            return writer.passed(out, self._template_for(out, number, event.text), event.text)
+        return writer.passed(out)
+
+    def _template_for(self, out: bytes, number: int, text: str) -> bytes | None:
+        """Returns the template of the delta before, if this one is of it too; else notes what may be the next one's."""
+        template = self._template
+        if template is not None and filled(template, number, text) == out:
+            self._misses = 0
+            return template
+        self._misses += 1
+        self._template = template_of(out, number, text)
+        return None
 
     def open_items(self) -> list[PassedItem]:
         """Returns the items that the client was told of and that are not done."""
@@ -63,6 +85,19 @@ class PassedItems:
     def drop(self) -> None:
         """Forgets the open items."""
         self._open.clear()
+
+
+def template_of(out: bytes, number: int, text: str) -> bytes | None:
+    """Returns the template of which an event is the delta of a text; None when it cannot be told apart into one."""
+    said = _encode(text)
+    at, found = out.find(_DELTA + said), _NUMBER.search(out)
+    if at < 0 or found is None or int(found[1]) != number:
+        return None
+    at += len(_DELTA)
+    blanks = sorted([(at, at + len(said), b"%b"), (found.start(1), found.end(1), b"%d")])
+    (first, after, blank), (second, behind, other) = blanks
+    pieces = [piece.replace(b"%", b"%%") for piece in (out[:first], out[after:second], out[behind:])]
+    return (SWAPPED if blank == b"%b" else b"") + pieces[0] + blank + pieces[1] + other + pieces[2]
 
 
 def renumbered(data: bytes, old: int | None, new: int) -> bytes:

@@ -11,7 +11,7 @@ import pytest
 from proxy.api.responses.event_log import EventLog
 from proxy.api.responses.event_writer import EventWriter
 from proxy.api.responses.output import Output
-from proxy.api.responses.relay import PassedItems, renumbered
+from proxy.api.responses.relay import PassedItems, renumbered, template_of
 from proxy.events import Passed
 
 
@@ -89,3 +89,40 @@ def test_an_event_that_is_made_up() -> None:
 )
 def test_another_number(data: bytes, old: int | None, expected: bytes) -> None:
     assert renumbered(data, old, 12) == expected
+
+
+def delta(text: str, number: int, *, swapped: bool = False, **more: Any) -> Passed:
+    """Returns a delta as upstreams write it: with its number in front of its text or behind it."""
+    fields: dict[str, Any] = {"type": "response.output_text.delta", "sequence_number": number, "item_id": "50%", **more}
+    fields["delta"] = text
+    if swapped:
+        fields = dict(reversed(fields.items()))
+    data = json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode()
+    return Passed("response.output_text.delta", Told(), data, number, text=text)
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_the_log_keeps_what_deltas_say(swapped: bool) -> None:
+    items, _, writer = machines()
+    texts = ["Hel", "lo", ' "100 %"\n', "ü", "7"]
+    sent = b"".join(items.take(delta(text, at, swapped=swapped)) for at, text in enumerate(texts))
+    assert writer.log is not None
+    assert [entry for entry in writer.log.entries if isinstance(entry, str)] == texts[1:]
+    assert writer.log.render(0, 9)[0] == sent
+    writer.log.hold("response.completed", b"{}")
+    assert EventLog.from_bytes(writer.log.to_bytes()).render(0, 5)[0] == sent
+
+
+def test_deltas_that_are_padded_are_kept_as_they_are() -> None:
+    items, _, writer = machines()
+    sent = b"".join(items.take(delta(str(at), at, obfuscation="x" * (at % 7))) for at in range(40))
+    assert writer.log is not None
+    assert all(isinstance(entry, bytes) for entry in writer.log.entries)
+    assert writer.log.render(0, 99)[0] == sent
+
+
+@pytest.mark.parametrize(
+    "out", [b"", b'{"delta":"x"}', b'{"delta":"x","sequence_number":4}', b'{"delta":"\\u0078","sequence_number":3}']
+)
+def test_what_has_no_template(out: bytes) -> None:
+    assert template_of(out, 3, "x") is None
