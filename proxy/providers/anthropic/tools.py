@@ -107,12 +107,13 @@ def _tool(tool: Tool, names: ToolMap, *, strict: bool) -> dict[str, Any]:
     description = tool.full_description()
     if description:
         made["description"] = description
-    if strict and tool.strict is True:
-        made["input_schema"] = held_to(tool.parameters, f"{tool.path}.parameters")
-        made["input_schema"].setdefault("type", "object")
-        made["strict"] = True
+    where = f"{tool.path}.parameters"
+    schema = held_to(tool.parameters, where) if strict and tool.strict is True else None
+    if schema is None or "$ref" in schema:  # beside a reference nothing could say that it is one of objects
+        made["input_schema"] = _object_schema(tool.parameters, where)
     else:
-        made["input_schema"] = _object_schema(tool.parameters, f"{tool.path}.parameters")
+        made["input_schema"] = {**schema, "type": "object", "additionalProperties": False}
+        made["strict"] = True
     return made
 
 
