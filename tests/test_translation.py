@@ -18,6 +18,7 @@ from tests.support.decoding import decoder
 from tests.support.drive import chatting, exchange_of
 from tests.support.grammar import check_stream
 from tests.support.machines import DONE, ECHO, chunk
+from tests.support.responses_streams import Upstream, message_item, payloads, relayed
 
 
 class Shout(ResponseFilter):
@@ -269,3 +270,9 @@ def test_a_relay_tells_a_failure_behind_output() -> None:
     other.feed(TEXT)
     assert b"ours" in other.fail(InternalError("ours"))
     assert other.done
+
+
+def test_what_an_upstream_says_of_its_response_is_known_before_the_stream_is_opened() -> None:
+    up = Upstream()
+    said = payloads(relayed(up.begin(temperature=0.5) + up.message("Hi") + up.end(message_item("Hi"), temperature=0.5)))
+    assert [one["response"]["temperature"] for one in (said[0], said[1], said[-2])] == [0.5, 0.5, 0.5]

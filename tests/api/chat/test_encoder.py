@@ -17,6 +17,7 @@ from proxy.events import (
     Annotation,
     Event,
     Finish,
+    MessageStart,
     OutputItem,
     ReasoningDelta,
     ReasoningState,
@@ -182,6 +183,24 @@ def test_logprobs_travel_with_their_piece() -> None:
 def test_what_chat_completions_have_no_word_for_is_dropped() -> None:
     search = OutputItem({"id": "ws_1", "type": "web_search_call", "status": "completed"})
     assert run([search, TextDelta("a"), search, Finish()]) == run([TextDelta("a"), Finish()])
+
+
+def test_messages_become_paragraphs() -> None:
+    cited = Annotation({**CITATION, "start_index": 3, "end_index": 5})
+    events: list[Event] = [
+        MessageStart("commentary"),
+        TextDelta("Hm."),
+        MessageStart(),
+        TextDelta("Yes"),
+        cited,
+        Finish(),
+    ]
+    stream, whole = run(events)
+    assert [delta.get("content") for delta in deltas(stream)][1:4] == ["Hm.", "\n\n", "Yes"]
+    message = whole["choices"][0]["message"]
+    assert message["content"] == "Hm.\n\nYes"
+    citation = message["annotations"][0]["url_citation"]
+    assert message["content"][citation["start_index"] : citation["end_index"]] == "Ye"
 
 
 def test_all_that_was_said_is_counted() -> None:

@@ -83,3 +83,15 @@ def test_the_payloads_are_the_json_of_each_event(done_marker: bool) -> None:
     assert all(b"\ndata: " + one + b"\n\n" in told for one in found)
     assert payloads(b"") == payloads(b": ka\n\n") == payloads(DONE) == []
     assert payloads(b": ka\n\nevent: a\ndata: {}\n\n: ka\n\n") == [b"{}"]
+
+
+def test_what_was_written_elsewhere_takes_a_number() -> None:
+    writer = EventWriter(EventLog())
+    template = delta_template("response.output_text.delta", {"item_id": "x"})
+    written = template % (1, b'"Hi"')
+    assert writer.passed(b"event: a\ndata: {}\n\n") == b"event: a\ndata: {}\n\n"
+    assert writer.passed(written, template, "Hi") == written
+    assert writer.next == 2
+    assert writer.log is not None
+    assert writer.log.entries == [b"event: a\ndata: {}\n\n", "Hi"]
+    assert writer.log.render(1, 1)[0] == written

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from proxy.events import Annotation, Event, Finish, ReasoningDelta, ReasoningState, Refusal, TextDelta, ToolCallDelta
+from proxy.events import (
+    Annotation,
+    Event,
+    Finish,
+    MessageStart,
+    ReasoningDelta,
+    ReasoningState,
+    Refusal,
+    TextDelta,
+    ToolCallDelta,
+)
 from tests.support.any_events import CITED, DETAILS, LENGTH, TOOLS
 from tests.support.encoding import MESSAGE, call, closed, encode, encoder, kinds, seal, sealed
 from tests.support.grammar import check_stream
@@ -130,3 +140,27 @@ def test_a_citation_is_told_before_a_call_that_ends_its_text() -> None:
     )
     assert [item["type"] for item in said.output] == ["message", "shell_call"]
     assert len(said.output[0]["content"][0]["annotations"]) == 1
+
+
+# --- messages
+
+
+def test_messages_that_are_told_apart_are_items_of_their_own() -> None:
+    said = encode(
+        MessageStart("commentary"),
+        TextDelta("a"),
+        TextDelta("b"),
+        MessageStart("final_answer"),
+        TextDelta("c"),
+        TextDelta("d"),
+    )
+    assert [(item["phase"], item["content"][0]["text"]) for item in said.output] == [
+        ("commentary", "ab"),
+        ("final_answer", "cd"),
+    ]
+    assert said.of("output_item.added")[0]["item"]["phase"] == "commentary"
+
+
+def test_a_message_of_which_nothing_was_said_is_none() -> None:
+    said = encode(MessageStart("commentary"), MessageStart(), TextDelta("a"), *call(0, "f", "{}"), TextDelta("b"))
+    assert ["phase" in item for item in said.output] == [False, False, False]

@@ -72,3 +72,12 @@ def test_open_items_can_be_shown_as_they_are() -> None:
         ("b", "completed", ""),
     ]
     assert [item["call_id"] for item in json.loads(one.to_json())] == ["b"]
+
+
+def test_items_that_others_tell_have_their_place() -> None:
+    one = output()
+    one.place()
+    one.add(OpaqueItem({"type": "web_search_call"}), [])
+    assert json.loads(one.to_json()) == []
+    one.put(0, b'{"id":"theirs"}', 7)
+    assert (json.loads(one.to_json()), one.chars()) == ([{"id": "theirs"}], 7)

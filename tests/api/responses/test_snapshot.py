@@ -86,3 +86,49 @@ def test_the_clients_own_json_does_not_break_the_line() -> None:
     assert b"\n" not in rendered
     assert b"\r" not in rendered
     assert json.loads(rendered)["tools"] == [{"parameters": {"type": "object", "description": "a\nb"}}]
+
+
+def raws(**fields: Any) -> dict[str, msgspec.Raw]:
+    return {name: msgspec.Raw(json.dumps(value).encode()) for name, value in fields.items()}
+
+
+def test_what_an_upstream_says_of_its_response_is_taken_over() -> None:
+    one = snapshot(temperature=1.0, reasoning={"effort": None, "summary": None}, text={"verbosity": "medium"})
+    one.adopt(raws(temperature=0.2, reasoning={"effort": "low", "summary": None}, text={"format": 1}, billing={"a": 1}))
+    shown = json.loads(one.render("in_progress"))
+    assert (shown["temperature"], shown["billing"]) == (0.2, {"a": 1})
+    assert shown["reasoning"] == {"effort": "low", "summary": None}
+    assert shown["text"] == {"verbosity": "medium", "format": 1}
+
+
+def test_whose_response_it_is_stays() -> None:
+    one = snapshot(store=True, metadata={}, temperature=1.0)
+    before = one.render("in_progress")
+    one.adopt(
+        raws(
+            id="theirs",
+            model="theirs",
+            store=False,
+            metadata={"a": "b"},
+            output=[1],
+            usage={},
+            status="x",
+            temperature=None,
+        )
+    )
+    assert one.render("in_progress") == before
+
+
+def test_what_is_known_late_is_taken_over_at_the_end_and_nothing_else_is() -> None:
+    one = snapshot(temperature=1.0)
+    one.adopt(raws(moderation={"flagged": False}))
+    assert "moderation" not in json.loads(one.render("in_progress"))
+    one.adopt(raws(moderation={"flagged": True}, temperature=0.5), ended=True)
+    shown = json.loads(one.render("completed", completed_at=1))
+    assert (shown["moderation"], shown["temperature"]) == ({"flagged": True}, 1.0)
+
+
+def test_settings_that_are_no_object_are_left() -> None:
+    one = snapshot(reasoning={"effort": None, "summary": None})
+    one.adopt(raws(reasoning="high"))
+    assert json.loads(one.render("in_progress"))["reasoning"] == {"effort": None, "summary": None}
