@@ -234,3 +234,56 @@ async def test_an_upstream_without_numbers() -> None:
     async with house(openai_upstream("up", stream(hello(numbers=False), None))) as home:
         data = (await home.ask(stream=True))[2]
     assert check_stream(data, profile=LOOSE).text == "Hello"
+
+
+async def test_a_chat_client_is_told_everything_in_chunks() -> None:
+    up = Upstream()
+    place = {"item_id": "rs_0", "output_index": 0}
+    thought = {"id": "rs_0", "type": "reasoning", "summary": [], "encrypted_content": "gAAA"}
+    raw = up.begin() + up.event("reasoning_summary_text.delta", **place, summary_index=0, delta="Hm.")
+    raw += up.event(
+        "output_item.done", output_index=0, item={**thought, "summary": [{"type": "summary_text", "text": "Hm."}]}
+    )
+    raw += up.message("Let me see.", index=1) + up.call("f", '{"a"', ":1}", index=2)
+    raw += up.event("refusal.delta", item_id="msg_3", output_index=3, content_index=0, delta="No.")
+    async with house(openai_upstream("up", stream(raw + up.end(), None), api="responses")) as home:
+        data = (await home.ask("/chat/completions", stream=True, stream_options={"include_usage": True}))[2]
+    *chunks, usage, done = payloads(data)
+    deltas = [one["choices"][0]["delta"] for one in chunks]
+    assert deltas[0]["role"] == "assistant"
+    assert [one["reasoning_content"] for one in deltas if "reasoning_content" in one] == ["Hm."]
+    assert [one["reasoning_details"][0]["data"] for one in deltas if "reasoning_details" in one] == ["gAAA"]
+    assert [one["content"] for one in deltas[1:] if one.get("content")] == ["Let me see.", "\n\n"]
+    calls = [one["tool_calls"][0] for one in deltas if "tool_calls" in one]
+    assert (calls[0]["id"], calls[0]["function"]["name"]) == ("call_2", "f")
+    assert "".join(one["function"]["arguments"] for one in calls) == '{"a":1}'
+    assert [one["refusal"] for one in deltas if one.get("refusal")] == ["No."]
+    assert chunks[-1]["choices"][0]["finish_reason"] == "tool_calls"
+    assert (usage["choices"], usage["usage"]["total_tokens"], done) == ([], 14, "[DONE]")
+
+
+async def test_a_chat_client_is_told_of_a_failure() -> None:
+    up = Upstream()
+    raw = up.begin() + up.message("Hello") + up.event("error", code="server_error", message="It broke.", param=None)
+    async with house(openai_upstream("up", stream(raw, None), api="responses")) as home:
+        data = (await home.ask("/chat/completions", stream=True))[2]
+        refused = await home.ask("/chat/completions", stream=True, n=2)
+    last = payloads(data)[-1]
+    assert (last["error"]["message"], last["error"]["code"]) == ("It broke.", "server_error")
+    assert refused[0] == 400
+
+
+async def test_what_a_chat_client_gave_back_goes_up() -> None:
+    provider = openai_upstream("up", stream(hello(), None), api="responses")
+    details = [{"type": "reasoning.encrypted", "data": "gAAA", "format": "openai-responses-v1", "index": 0}]
+    messages = [
+        {"role": "user", "content": "hi"},
+        {"role": "assistant", "content": "Hello", "reasoning_details": details},
+        {"role": "user", "content": "and?"},
+    ]
+    async with house(provider) as home:
+        await home.ask("/chat/completions", stream=True, messages=messages)
+    (asked,) = asked_of(provider)
+    assert [item["type"] for item in asked["input"]] == ["message", "reasoning", "message", "message"]
+    assert asked["input"][1] == {"type": "reasoning", "summary": [], "encrypted_content": "gAAA"}
+    assert (asked["store"], asked["stream"]) == (False, True)
