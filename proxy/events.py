@@ -7,6 +7,7 @@ the decoder chooses, unique within the response.
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any, Literal, Protocol
 
 import msgspec
@@ -88,7 +89,13 @@ class ToolCallDelta(Event):
 
 
 class Usage(Event):
-    """Tokens used so far; the last one counts. `input` includes cached tokens, `output` includes reasoning."""
+    """Tokens used so far; the last one counts. `input` includes all cached tokens, `output` includes reasoning.
+
+    Of the tokens written to a cache, `cache_write_1h` are to stay an hour. Audio is counted apart where the upstream
+    does: what was heard and not read from a cache, and what was spoken. `searches` are calls of a search that the
+    upstream ran and charges for. `cost` is in dollars, where the upstream itself says what it charges. `cache_told`
+    tells a cache that was not hit from one that was not spoken of.
+    """
 
     input_tokens: int = 0
     output_tokens: int = 0
@@ -97,6 +104,12 @@ class Usage(Event):
     reasoning_tokens: int = 0
     total_tokens: int = 0
     estimated: bool = False
+    cache_write_1h_tokens: int = 0
+    audio_input_tokens: int = 0
+    audio_output_tokens: int = 0
+    searches: int = 0
+    cost: Decimal | None = None
+    cache_told: bool = True
 
 
 class Finish(Event):

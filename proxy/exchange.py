@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
@@ -73,6 +74,9 @@ class Exchange:
     that the response is to be added to, while the exchange is its writer. A `background` response goes on when its
     client leaves. One that is not to `generate` only prepares the context: it ends without output, and no upstream is
     asked. One that is `counting` only asks how many tokens its input is.
+
+    `usage` is what its last attempt has used, `service_tier` the one that the upstream says it was served in. `cost` is
+    what that costs, in dollars; None where nothing was used or no price is known.
     """
 
     __slots__ = (
@@ -82,6 +86,7 @@ class Exchange:
         "claim",
         "client",
         "committed",
+        "cost",
         "counting",
         "deployment",
         "error",
@@ -102,6 +107,7 @@ class Exchange:
         "request",
         "response_headers",
         "response_id",
+        "service_tier",
         "timing",
         "translate",
         "upstream_request",
@@ -138,6 +144,8 @@ class Exchange:
         self.outcome: Outcome | None = None
         self.error: ExchangeError | None = None
         self.usage: Usage | None = None
+        self.service_tier: str | None = None
+        self.cost: Decimal | None = None
         self.timing = Timing(time.monotonic(), time.time())
 
     @property
