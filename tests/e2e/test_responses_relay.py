@@ -253,7 +253,7 @@ async def test_a_chat_client_is_told_everything_in_chunks() -> None:
     assert deltas[0]["role"] == "assistant"
     assert [one["reasoning_content"] for one in deltas if "reasoning_content" in one] == ["Hm."]
     assert [one["reasoning_details"][0]["data"] for one in deltas if "reasoning_details" in one] == ["gAAA"]
-    assert [one["content"] for one in deltas[1:] if one.get("content")] == ["Let me see.", "\n\n"]
+    assert [one["content"] for one in deltas[1:] if one.get("content")] == ["Let me see."]
     calls = [one["tool_calls"][0] for one in deltas if "tool_calls" in one]
     assert (calls[0]["id"], calls[0]["function"]["name"]) == ("call_2", "f")
     assert "".join(one["function"]["arguments"] for one in calls) == '{"a":1}'

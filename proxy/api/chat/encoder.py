@@ -70,6 +70,7 @@ class ChatEncoder:
 
     __slots__ = (
         "_annotations",
+        "_between",
         "_calls",
         "_content_prefix",
         "_details",
@@ -114,6 +115,7 @@ class ChatEncoder:
         self._text: list[str] = []
         self._logprobs: list[dict[str, Any]] = []
         self._reasoning: list[str] = []
+        self._between = False  # another message has begun, and has no text yet
         self._inserted = 0  # characters between messages, which no upstream counts
         self._details: dict[str, list[Any]] = {}
         self._refusal: list[str] = []
@@ -153,6 +155,8 @@ class ChatEncoder:
             if self.done:
                 break
             if type(event) is TextDelta:
+                if self._between:
+                    out.append(self._paragraph())
                 self._text.append(event.text)
                 if event.logprobs:
                     out.append(self._with_logprobs(event))
@@ -230,7 +234,7 @@ class ChatEncoder:
         if type(event) is Annotation:
             self._annotations.append(annotation_object(self._shifted(event.annotation)))
         elif type(event) is MessageStart:
-            return self._start_message()
+            self._between = bool(self._text)
         elif type(event) is ReasoningState:
             return self._state(event.state)
         elif type(event) is Usage:
@@ -241,10 +245,9 @@ class ChatEncoder:
             return self.fail(event.error)
         return b""
 
-    def _start_message(self) -> bytes:
-        """Begins a paragraph where there is text already."""
-        if not self._text:
-            return b""
+    def _paragraph(self) -> bytes:
+        """Begins the paragraph of another message, now that it has text."""
+        self._between = False
         self._text.append(_PARAGRAPH)
         self._inserted += len(_PARAGRAPH)
         return self._content_prefix + _encode(_PARAGRAPH) + self._suffix
