@@ -12,17 +12,19 @@ from openai.types.responses import CompactedResponse
 
 from proxy.compaction.prompt import PROMPT
 from proxy.compaction.summary import Summary, compaction_item, opened
+from proxy.config.loader import load_text
+from proxy.providers.openai_compatible.provider import OpenAICompatible
 from proxy.sealing import Sealing
 from tests.support.asked import assistant, call, function, output, user
 from tests.support.captured import captured
 from tests.support.chat_window import USAGE, ChatWindow, Refuses, chat_window, is_for_a_summary
 from tests.support.fixtures import needs_shared
 from tests.support.grammar import check_stream
-from tests.support.hostile import until
-from tests.support.house import House
+from tests.support.hostile import HostileUpstream, Peer, fixed, until
+from tests.support.house import House, house
 from tests.support.scripted import events_of
 from tests.support.serving import serving
-from tests.support.talking import answer
+from tests.support.talking import JSON, answer
 
 SEALING = Sealing(["the key of these tests"])
 LONG = [user("a" * 8000), assistant("b" * 8000), user("c" * 400)]
@@ -441,3 +443,30 @@ pipeline: [route, stream-translate]
                     item: Any = made.output[-1].model_dump(exclude_none=True)
                     answered = client.responses.create(model="echo", input=[item, {"role": "user", "content": "two"}])
                     assert answered.output_text == "two"
+
+
+async def test_an_upstream_of_the_same_api_gets_its_own_compactions_and_reads_ours() -> None:
+    said: list[Any] = []
+
+    async def responses(peer: Peer) -> None:
+        while True:
+            said.append(json.loads((await peer.request()).partition(b"\r\n\r\n")[2]))
+            message = {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "so"}]}
+            made = {"id": "resp_1", "object": "response", "status": "completed", "output": [message]}
+            await peer.send(fixed(json.dumps(made).encode(), headers=JSON))
+
+    async with HostileUpstream(responses) as upstream:
+        text = f"upstreams: {{u: {{kind: openai-compatible, base_url: '{upstream.origin}/v1', api: responses}}}}\n"
+        config = load_text(text + "models: {m: [u/up]}\npipeline: [route, stream-translate]\n", "test").upstreams["u"]
+        async with house(OpenAICompatible("u", config.config), sealing=SEALING) as home:  # type: ignore[arg-type]
+            foreign = {"type": "compaction", "id": "cmp_1", "encrypted_content": "gAAAA"}
+            ours = compaction_item(Summary("window", "old summary"), SEALING)
+            await answer(home, input=[foreign, ours, user("go on")], context_management=MANAGED)
+            made = await compact(home, input=[foreign, user("one")])
+            assert [item["type"] for item in made["output"]] == ["message", "compaction"]
+    first, second = said
+    assert first["input"][0] == foreign
+    assert first["input"][1]["content"].endswith("old summary")
+    assert "context_management" not in first
+    assert second["input"][0] == foreign
+    assert second["input"][-1]["content"] == PROMPT
