@@ -340,7 +340,7 @@ def _put_cache(build: _Build, profile: MessagesProfile) -> None:
 def _betas(body: dict[str, Any], traits: Traits, decided: Decided) -> list[str]:
     """Returns the betas that a body needs."""
     betas = []
-    if decided.on and traits.thinking == "budget" and traits.interleaves and body.get("tools"):
+    if decided.on and traits.interleaves and body.get("tools"):
         betas.append(INTERLEAVED)
     blocks = [block for message in body["messages"] for block in message["content"]]
     inside = [one for block in blocks if isinstance(block.get("content"), list) for one in block["content"]]

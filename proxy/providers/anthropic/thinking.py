@@ -98,7 +98,7 @@ def _budget(budget: int, decided: Decided, traits: Traits, hint: Hint) -> None:
     """Makes room for the budget above the limit of the answer, lowers it where there is none, or gives it up."""
     limit = decided.max_tokens + budget
     if traits.max_output is not None:
-        limit = max(decided.max_tokens, min(limit, traits.max_output))
+        limit = min(limit, traits.max_output)
     budget = min(budget, limit - 1)
     if budget < _LEAST_BUDGET:
         hint("reasoning.effort")

@@ -192,6 +192,16 @@ def test_citations_cover_their_block_wherever_they_come() -> None:
     ]
 
 
+def test_a_document_is_cited_at_a_place_of_the_part_that_is_open() -> None:
+    machine = Machine()
+    machine.start(0, type="text", text="Well, ")
+    machine.start(1, type="tool_use", id="a", name="f")
+    machine.start(2, type="text", text="so", citations=[{"document_index": 0}])
+    machine.stop(2)
+    notes = [event.annotation for event in machine.events if isinstance(event, Annotation)]
+    assert [note["index"] for note in notes] == [2]
+
+
 def test_a_search_stands_where_its_result_came() -> None:
     machine = Machine()
     machine.start(0, type="server_tool_use", id="s", name="web_search", input={})

@@ -217,6 +217,11 @@ def test_a_call_that_was_cut_by_the_limit() -> None:
     assert final["output"][0]["arguments"] == '{"a":'
 
 
+def test_a_call_that_was_cut_before_its_arguments() -> None:
+    final = check_stream(translate(start() + tool(0, "t", "f") + end("max_tokens"))).response
+    assert (final["output"][0]["status"], final["output"][0]["arguments"]) == ("incomplete", "")
+
+
 def test_sources_and_answers_by_tool_are_passed_on() -> None:
     events = decode(start(), tool(0, "t", "json_tool_call", '{"a":1}'), end("tool_use"), answers_by_tool=True)
     assert texts(events) == '{"a":1}'
