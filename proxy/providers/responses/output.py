@@ -9,6 +9,7 @@ been told.
 from __future__ import annotations
 
 import json
+from collections.abc import Container
 from typing import Any
 
 import msgspec
@@ -156,8 +157,9 @@ class ToldOutput:
         if item.value_field is not None:
             agrees &= self._close_value(item, _value_of(item, said), steps)
         if agrees and raw is not None:
-            item.final = _one_line(raw)
-            return item.final == raw
+            line = _one_line(raw)
+            item.end(line)
+            return line == raw
         final = {**said, "id": item.id, "type": item.type}
         if item.type in ("message", "reasoning"):
             final["content"] = _merged(item.content, said.get("content"), summary=False)
@@ -165,7 +167,7 @@ class ToldOutput:
             final["summary"] = _merged(item.summary, said.get("summary"), summary=True)
         if item.value_field is not None:
             final[item.value_field] = "".join(item.value)
-        item.final = Raw(msgspec.json.encode(final))
+        item.end(Raw(msgspec.json.encode(final)))
         return False
 
     def _close_list(self, item: ToldItem, there: dict[int, ToldPart], said: Any, steps: list[AnyStep]) -> bool:
@@ -211,24 +213,32 @@ class ToldOutput:
         steps.append(make.value_delta(item, as_text[len(told) :]))
         return isinstance(said, str)
 
-    # --- items told by the final Response alone
+    # --- the end of the response
 
-    def add_missing(self, raws: list[Raw], steps: list[AnyStep]) -> None:
-        """Tells the items of the final output that were not done, whole."""
-        matched: set[int] = set()
+    def close_all(self, raws: list[Raw], status: str, steps: list[AnyStep]) -> None:
+        """Closes what is open, as the final output has it or with what was told; then tells what only that has."""
+        found: dict[int, Raw] = {}
+        missing: list[Raw] = []
         for index, raw in enumerate(raws):
-            said = read_object(raw)
-            item = self._match(index, said, matched)
+            item = self._match(index, read_object(raw), found.keys())
             if item is None:
-                self.close_early(steps)
-                item = self.open(None, str(said.get("type") or "message"), head_of(said))
-                steps.append(make.added(item))
-            matched.add(item.index)
+                missing.append(raw)
+            else:
+                found[item.index] = raw
+        for item in self.items:
             if item.final is None:
-                self.close_item(item, said, raw, steps)
+                known = found.get(item.index)
+                own = item.to_dict("completed" if status == "completed" else "incomplete")
+                self.close_item(item, own if known is None else read_object(known), known, steps)
                 steps.append(done_step(item))
+        for raw in missing:
+            said = read_object(raw)
+            item = self.open(None, str(said.get("type") or "message"), head_of(said))
+            steps.append(make.added(item))
+            self.close_item(item, said, raw, steps)
+            steps.append(done_step(item))
 
-    def _match(self, index: int, said: dict[str, Any], matched: set[int]) -> ToldItem | None:
+    def _match(self, index: int, said: dict[str, Any], matched: Container[int]) -> ToldItem | None:
         """Returns the item that an entry of the final output is: by id, by place and type, or the next of its type."""
         free = [item for item in self.items if item.index not in matched]
         for item in free:
@@ -236,13 +246,6 @@ class ToldOutput:
                 return item
         same = [item for item in free if item.type == said.get("type")]
         return next((item for item in same if item.upstream_index == index), same[0] if same else None)
-
-    def close_open(self, status: str, steps: list[AnyStep]) -> None:
-        """Closes what the upstream has left open, with what was told of it."""
-        for item in self.items:
-            if item.final is None:
-                self.close_item(item, item.to_dict("completed" if status == "completed" else "incomplete"), None, steps)
-                steps.append(done_step(item))
 
 
 def done_step(item: ToldItem) -> Step:

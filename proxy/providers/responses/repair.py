@@ -113,8 +113,7 @@ class Repair:
             self.done = True
             steps.append(Ended(status, fields, stream_error(error)))
             return
-        self._output.add_missing(_raws(fields.get("output")), steps)
-        self._output.close_open(status, steps)
+        self._output.close_all(_raws(fields.get("output")), status, steps)
         self.done = True
         steps.append(Ended(status, fields))
 

@@ -78,6 +78,7 @@ class ToldItem:
     """
 
     __slots__ = (
+        "_chars",
         "content",
         "continued",
         "early",
@@ -105,6 +106,7 @@ class ToldItem:
         self.valued = False
         self.early = False
         self.continued = False
+        self._chars = 0
         self.final: Raw | None = None
 
     @property
@@ -116,8 +118,18 @@ class ToldItem:
         """Returns the list that parts of a kind stand in, by the upstream's index."""
         return self.summary if kind == SUMMARY else self.content
 
+    def end(self, final: Raw) -> None:
+        """Takes the item's final form, in which all is that was told: the pieces are forgotten."""
+        self._chars = self.chars()
+        self.final = final
+        self.content.clear()
+        self.summary.clear()
+        self.value.clear()
+
     def chars(self) -> int:
         """Returns how many characters the model wrote for it, as far as that was told."""
+        if self.final is not None:
+            return self._chars
         texts = sum(len(part.text()) for part in (*self.content.values(), *self.summary.values()))
         return texts + sum(map(len, self.value))
 

@@ -20,9 +20,9 @@ from proxy.events import (
     ToolCallDelta,
     ToolCallStart,
     UpstreamFailed,
-    Usage,
 )
 from proxy.providers.responses.decoder import ResponsesDecoder
+from proxy.providers.responses.usage import usage_from_responses
 from tests.support.encoding import encoder
 from tests.support.grammar import check_response
 from tests.support.responses_streams import (
@@ -36,7 +36,7 @@ from tests.support.responses_streams import (
     whole,
 )
 
-SAID = Usage(9, 5, 4, 0, 2, 14)
+SAID = usage_from_responses(USAGE)
 
 
 def said(raw: bytes, **options: Any) -> list[Event]:

@@ -9,9 +9,10 @@ import pytest
 
 from proxy.api.raw import Raw
 from proxy.errors import UpstreamCut
-from proxy.events import Finish, UpstreamFailed, Usage
+from proxy.events import Finish, UpstreamFailed
 from proxy.providers.responses.ending import closing_events
 from proxy.providers.responses.steps import Ended
+from proxy.providers.responses.usage import usage_from_responses
 
 
 def ended(status: str, error: Any = None, **fields: Any) -> Ended:
@@ -36,8 +37,9 @@ def test_the_reason(end: Ended, finish: Finish) -> None:
 
 def test_usage_comes_before_the_end() -> None:
     error = UpstreamCut("gone")
-    usage, failed = closing_events(ended("failed", error, usage={"input_tokens": 1, "output_tokens": 2}))
-    assert usage == Usage(1, 2, total_tokens=3)
+    told = {"input_tokens": 1, "output_tokens": 2}
+    usage, failed = closing_events(ended("failed", error, usage=told))
+    assert usage == usage_from_responses(told)
     assert isinstance(failed, UpstreamFailed)
     assert failed.error is error
     assert closing_events(ended("completed", usage=None)) == [Finish("stop")]

@@ -118,7 +118,7 @@ def test_the_final_output_adds_what_was_never_told() -> None:
     thought = {"id": "rs_9", "type": "reasoning", "summary": []}
     output.open(0, "message", {"id": "msg_rotated"})
     steps: list[AnyStep] = []
-    output.add_missing([raw(message_item("x")), raw(thought)], steps)
+    output.close_all([raw(message_item("x")), raw(thought)], "completed", steps)
     assert [item.type for item in output.items] == ["message", "reasoning"]
     assert all(item.final is not None for item in output.items)
     assert types(steps)[-2:] == ["output_item.added", "output_item.done"]
@@ -128,7 +128,7 @@ def test_the_final_output_may_be_in_another_order_and_under_other_ids() -> None:
     output = ToldOutput()
     output.open(0, "reasoning", {"id": "rs_0"})
     output.open(1, "message", {"id": "msg_0"})
-    output.add_missing([raw(message_item("x", id="msg_other"))], [])
+    output.close_all([raw(message_item("x", id="msg_other"))], "completed", [])
     assert len(output.items) == 2
     assert output.items[1].final is not None
 

@@ -64,9 +64,11 @@ def test_a_call_so_far(type: str, field: str) -> None:
 
 
 def test_an_item_that_is_done_is_what_the_upstream_says() -> None:
-    done = item("web_search_call")
-    done.final = Raw(json.dumps({"id": "other", "type": "web_search_call"}).encode())
-    assert done.to_dict("incomplete") == {"id": "other", "type": "web_search_call"}
+    done = item("message")
+    done.content[0] = part("output_text", "Hello")
+    done.end(Raw(json.dumps({"id": "other", "type": "message"}).encode()))
+    assert done.to_dict("incomplete") == {"id": "other", "type": "message"}
+    assert (done.chars(), done.content) == (5, {})
 
 
 def test_a_hosted_item_is_added_as_it_came() -> None:
