@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from .anthropic.provider import Anthropic
+from .bedrock.provider import Bedrock
 from .echo.provider import Echo
 from .gemini.provider import Gemini
 from .openai.provider import OpenAI
 from .openai_compatible.provider import OpenAICompatible
 from .provider import Provider
 
-SHIPPED: tuple[type[Provider], ...] = (Anthropic, Echo, Gemini, OpenAI, OpenAICompatible)
+SHIPPED: tuple[type[Provider], ...] = (Anthropic, Bedrock, Echo, Gemini, OpenAI, OpenAICompatible)
 
 
 def kinds() -> dict[str, type[Provider]]:
