@@ -73,12 +73,16 @@ _KEPT_HERE = frozenset(
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
-    """Whom the request is for: the kind of upstream, the model and what it takes, and how the file wants it asked."""
+    """Whom the request is for: the kind of upstream, the model and what it takes, and how the file wants it asked.
+
+    `replay` is off when the upstream has refused a moment ago what was given back to it.
+    """
 
     family: str
     model: str
     profile: GeminiProfile
     settings: AskSettings = AskSettings()
+    replay: bool = True
 
 
 class _Build:
@@ -133,8 +137,15 @@ def build_body(
         tells_hosted=target.settings.tells_hosted,
     )
     _put_configured(build, functions=any("functionDeclarations" in one for one in tools.get("tools", ())))
+    _put_thinking(build, shown=options.reasoning != "drop")
     asked = Asked(
-        target.family, target.model, target.profile, names, note, sealing=sealing, signatures=signatures or {}
+        target.family,
+        target.model,
+        target.profile,
+        names,
+        note,
+        sealing=sealing if target.replay else None,
+        signatures=(signatures or {}) if target.replay else {},
     )
     system, contents = conversation(request, asked, build.schema_note)
     body: dict[str, Any] = {"contents": contents}
@@ -164,17 +175,17 @@ def _put_configured(build: _Build, *, functions: bool) -> None:
     if request.wants(_LOGPROBS):
         build.generation["responseLogprobs"] = True
     _put_text(build, functions=functions)
-    _put_thinking(build)
     safety = target.settings.safety.as_list()
     if safety:
         build.body["safetySettings"] = safety
 
 
-def _put_thinking(build: _Build) -> None:
+def _put_thinking(build: _Build, *, shown: bool) -> None:
     reasoning, target = build.request.reasoning, build.target
     if reasoning.mode not in (None, "standard"):
         build.hint("reasoning.mode")
-    thoughts = target.settings.include_thoughts or bool(reasoning.summary or reasoning.generate_summary)
+    wanted = target.settings.include_thoughts or bool(reasoning.summary or reasoning.generate_summary)
+    thoughts = shown and wanted
     config = thinking_config(reasoning.effort, target.profile, target.settings.thinking_budgets, thoughts=thoughts)
     if config:
         build.generation["thinkingConfig"] = config

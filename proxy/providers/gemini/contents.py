@@ -29,7 +29,7 @@ _NOTHING = " "
 
 
 class Asked:
-    """What the parts of a conversation are made with."""
+    """What the parts of a conversation are made with. Without `sealing` nothing is given back that was sealed."""
 
     __slots__ = ("family", "ignore", "model", "names", "profile", "sealing", "signatures")
 
@@ -41,7 +41,7 @@ class Asked:
         names: GeminiNames,
         ignore: Callable[[str], None],
         *,
-        sealing: Sealing,
+        sealing: Sealing | None,
         signatures: Mapping[str, str],
     ) -> None:
         self.family = family
@@ -108,7 +108,7 @@ def _add(contents: list[Content], role: str, parts: list[Part]) -> None:
 
 def _model_parts(turns: list[ModelTurn], asked: Asked) -> list[Part]:
     """Returns the parts of what the model did at one go."""
-    entries = [entries_of(turn.thoughts, asked.family, asked.model, asked.sealing) for turn in turns]
+    entries = [_entries(turn, asked) for turn in turns]
     signatures = dict(asked.signatures)
     for entry in (entry for some in entries for entry in some):
         if entry.get("on") == "call" and isinstance(entry.get("id"), str):
@@ -130,6 +130,12 @@ def _model_parts(turns: list[ModelTurn], asked: Asked) -> list[Part]:
     if asked.profile.signatures:
         _sign_first_call(parts)
     return parts
+
+
+def _entries(turn: ModelTurn, asked: Asked) -> list[Entry]:
+    if asked.sealing is None:
+        return []
+    return entries_of(turn.thoughts, asked.family, asked.model, asked.sealing)
 
 
 def _replay(entry: Entry, made: list[Part | _Text]) -> None:

@@ -18,6 +18,9 @@ from ...errors import UpstreamRefused, UpstreamStreamError
 from ..chat.surrogates import load
 from ..chat.wording import is_content_policy, is_context_overflow, is_overloaded, strip_secrets
 
+INVALID_SIGNATURE = "invalid_encrypted_content"
+"""Code of a request whose earlier signatures the upstream does not take: asked again, they are left out."""
+
 _NUMBERS = {
     "INVALID_ARGUMENT": 400,
     "FAILED_PRECONDITION": 400,
@@ -38,9 +41,11 @@ _NUMBERS = {
 _BAD_KEY = re.compile(r"api[ _]key (?:not valid|not found|expired)|API_KEY_INVALID|missing api key", re.IGNORECASE)
 _KEY_REASONS = frozenset(("API_KEY_INVALID", "API_KEY_SERVICE_BLOCKED", "ACCESS_TOKEN_EXPIRED", "CREDENTIALS_MISSING"))
 _PLACE = re.compile(r"user location is not supported|not available in your (?:country|region)", re.IGNORECASE)
+_SIGNATURE = re.compile(r"thought[ _]?signature", re.IGNORECASE)
 _MODEL = re.compile(r"\bmodels?\b", re.IGNORECASE)
 _HINT = re.compile(r"retry in (\d+(?:\.\d+)?)(ms|s)\b", re.IGNORECASE)
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)s")
+_PARAM_OF_CODE = {"model_not_found": "model", INVALID_SIGNATURE: "input"}
 _LONGEST_WAIT_S = 24 * 3600.0
 _PARAMS = (
     (re.compile(r"max_?output_?tokens", re.IGNORECASE), "max_output_tokens"),
@@ -127,6 +132,10 @@ def _is_model(said: Said) -> bool:
     return said.number == 404 and bool(_MODEL.search(said.message))
 
 
+def _is_signature(said: Said) -> bool:
+    return said.number == 400 and bool(_SIGNATURE.search(said.message))
+
+
 def _is_policy(said: Said) -> bool:
     return said.number in (400, 422) and is_content_policy(said.message)
 
@@ -156,6 +165,7 @@ _TABLE: tuple[tuple[Callable[[Said], bool], _Meaning], ...] = (
     (_is_auth, _Meaning(502, "server_error", "upstream_auth", fail_over=True, ours="{advice}")),
     (_is_account, _Meaning(502, "server_error", "upstream_auth", fail_over=True, ours="check its billing and region")),
     (_is_model, _Meaning(404, "invalid_request_error", "model_not_found", fail_over=True)),
+    (_is_signature, _Meaning(400, "invalid_request_error", INVALID_SIGNATURE, retry_same=True)),
     (_is_policy, _Meaning(400, "invalid_request_error", "content_filter")),
     (_number_is(429), _Meaning(429, "rate_limit_error", "rate_limit_exceeded", retry_same=True, fail_over=True)),
     (_is_busy, _Meaning(503, "server_error", "overloaded", retry_same=True, fail_over=True)),
@@ -219,8 +229,8 @@ def stream_error(error: Any) -> UpstreamStreamError:
 
 def _param(said: Said, meaning: _Meaning) -> str | None:
     """Returns the client's parameter that an error is about, as far as the message tells."""
-    if meaning.code == "model_not_found":
-        return "model"
+    if meaning.code in _PARAM_OF_CODE:
+        return _PARAM_OF_CODE[meaning.code]
     if meaning.status != 400 or meaning.code is not None:
         return None
     for pattern, param in _PARAMS:

@@ -28,6 +28,9 @@ def responses_request(
     body = build_from_chat(plain, model, ResponsesProfile(), options, ignore)
     request = ResponsesRequest.parse(body)
     request.fields.update(own)
+    reasoning = request.reasoning
+    if reasoning.effort not in (None, "none"):  # who asks for thinking is shown it, as chat clients are elsewhere
+        request.set("reasoning", {"effort": reasoning.effort, "summary": "auto"})
     request.validate()
     return request, _signatures(chat.get("messages"), made_by)
 

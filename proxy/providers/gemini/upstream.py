@@ -17,7 +17,7 @@ from ..provider import Decoder, Provider, TranslateOptions
 from .build import Target, build_body
 from .config import AskedConfig
 from .decoder import GeminiDecoder
-from .errors import refused
+from .errors import INVALID_SIGNATURE, refused
 from .from_chat import responses_request
 from .profile import profile_of
 from .settings import AskSettings
@@ -90,7 +90,14 @@ class GeminiUpstream(Provider):
             request, signatures = responses_request(request, model, made_by, options, exchange.ignore)
         if not isinstance(request, ResponsesRequest):
             raise InternalError(f"There is no way from {request.dialect} to generateContent.")
-        target = Target(family=self.kind, model=model, profile=profile_of(model), settings=self._settings)
+        failures = {one.error for one in exchange.attempts if one.upstream == self.name}
+        target = Target(
+            family=self.kind,
+            model=model,
+            profile=profile_of(model),
+            settings=self._settings,
+            replay=INVALID_SIGNATURE not in failures,
+        )
         return build_body(request, target, options, exchange.ignore, self.sealing, signatures)
 
     def passthrough(self, exchange: Exchange, model: str) -> UpstreamRequest:

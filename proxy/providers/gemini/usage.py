@@ -9,7 +9,14 @@ from ...events import Usage
 from ..chat.surrogates import load
 from .chunk import fitted
 
-_TIERS = {"standard": "default", "flex": "flex", "priority": "priority"}
+_TIERS = {
+    "standard": "default",
+    "flex": "flex",
+    "priority": "priority",
+    "on_demand_flex": "flex",
+    "on_demand_priority": "priority",
+}
+"""OpenAI's words for the tiers, by the words of the Gemini API and of Vertex AI (`trafficType`)."""
 
 
 class UsageMetadata(msgspec.Struct, gc=False, rename="camel"):
@@ -22,6 +29,7 @@ class UsageMetadata(msgspec.Struct, gc=False, rename="camel"):
     tool_use_prompt_token_count: int = 0
     total_token_count: int = 0
     service_tier: str | None = None
+    traffic_type: str | None = None
 
 
 _decode = msgspec.json.Decoder(UsageMetadata).decode
@@ -36,7 +44,7 @@ def read_usage(raw: Raw) -> tuple[Usage | None, str | None]:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         value = load(bytes(raw))
         counted = fitted(value, UsageMetadata) if isinstance(value, dict) else UsageMetadata()
-    tier = _TIERS.get((counted.service_tier or "").lower().removeprefix("service_tier_"))
+    tier = _TIERS.get((counted.service_tier or counted.traffic_type or "").lower().removeprefix("service_tier_"))
     counts = [max(0, getattr(counted, name)) for name in UsageMetadata.__struct_fields__[:6]]
     prompt, cached, candidates, thoughts, tool_use, total = counts
     if not any(counts):

@@ -57,7 +57,7 @@ def test_fields_that_both_apis_have():
     assert built.generation == {
         "maxOutputTokens": 9,
         "responseMimeType": "application/json",
-        "thinkingConfig": {"thinkingLevel": "low"},
+        "thinkingConfig": {"thinkingLevel": "low", "includeThoughts": True},
     }
     assert built.body["tools"] == [{"functionDeclarations": [{"name": "f"}]}]
     assert ignored == built.ignored == []

@@ -5,13 +5,14 @@ import pytest
 from proxy.api.chat.request import ChatRequest
 from proxy.config.types import Secret
 from proxy.errors import InternalError, UpstreamRefused
-from proxy.exchange import Client, Exchange
+from proxy.exchange import Attempt, Client, Exchange
 from proxy.providers.gemini.config import GeminiConfig
 from proxy.providers.gemini.decoder import GeminiDecoder
 from proxy.providers.gemini.provider import Gemini
+from proxy.providers.gemini.state import sealer, state_of
 from proxy.providers.provider import Deployment, TranslateOptions
 from proxy.request import ModelRequest
-from tests.support.asked import function, request
+from tests.support.asked import call, function, output, request, user
 from tests.support.gemini import MODEL
 from tests.support.hostile import HostileUpstream, fixed
 from tests.support.strict_gemini import check
@@ -73,6 +74,30 @@ def test_options_of_the_translation_are_kept():
     one.translate = TranslateOptions(params="strict")
     with pytest.raises(Exception, match="'user' is not supported"):
         upstream().build(one, MODEL)
+
+
+def test_signatures_that_were_refused_are_left_out_of_the_next_attempt():
+    up = upstream()
+    state = state_of("c2ln", f"gemini/{MODEL}", "call", id="x1").state
+    sealed = sealer("gemini", MODEL, up.sealing)(state, "")
+    thought = {"type": "reasoning", "summary": [], "encrypted_content": sealed}
+    one = exchange(request(input=[user("?"), thought, call("x1"), output("x1")]))
+
+    def signature():
+        return json.loads(up.build(one, MODEL).body)["contents"][1]["parts"][0]["thoughtSignature"]
+
+    assert signature() == "c2ln"
+    one.attempts.append(Attempt("other", MODEL, 0.0, 400, "invalid_encrypted_content"))
+    assert signature() == "c2ln"
+    one.attempts.append(Attempt("g", MODEL, 0.0, 400, "invalid_encrypted_content"))
+    assert signature() == "skip_thought_signature_validator"
+
+
+def test_thoughts_are_asked_for_unless_they_are_dropped():
+    one = exchange(request(reasoning={"summary": "auto"}))
+    assert b"includeThoughts" in upstream().build(one, MODEL).body
+    one.translate = TranslateOptions(reasoning="drop")
+    assert b"includeThoughts" not in upstream().build(one, MODEL).body
 
 
 def test_no_client_speaks_its_dialect():

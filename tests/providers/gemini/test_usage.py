@@ -58,6 +58,11 @@ def test_the_tier_is_told_in_openais_words(word, tier):
     assert read(promptTokenCount=1, serviceTier=word)[1] == tier
 
 
+def test_vertex_ai_tells_the_tier_by_the_kind_of_traffic():
+    assert read(promptTokenCount=1, trafficType="ON_DEMAND_PRIORITY")[1] == "priority"
+    assert read(promptTokenCount=1, trafficType="ON_DEMAND")[1] is None
+
+
 @pytest.mark.parametrize("raw", [ABSENT, Raw(b"null"), Raw(b"{}"), Raw(b'{"trafficType":"ON_DEMAND"}'), Raw(b"[]")])
 def test_nothing_counted_is_no_usage(raw):
     assert read_usage(raw) == (None, None)
