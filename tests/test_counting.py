@@ -1,3 +1,4 @@
+import asyncio
 import json
 
 import pytest
@@ -18,6 +19,8 @@ class Counts(ScriptedProvider):
     async def count_tokens(self, exchange, model):
         if isinstance(self.found, Exception):
             raise self.found
+        if isinstance(self.found, asyncio.Event):
+            await self.found.wait()
         return self.found
 
 
@@ -35,6 +38,12 @@ async def test_the_upstream_s_count_is_taken():
 @pytest.mark.parametrize("found", [None, UpstreamUnreachable("gone")])
 async def test_without_one_it_is_estimated_and_said_to_be(found):
     assert await count(found) == (107, "true")
+
+
+async def test_an_upstream_that_takes_its_time_is_not_waited_for():
+    exchange = Exchange("req_1", Client("", {}), request(input="x" * 400))
+    reply = await counted(exchange, Deployment(Counts(asyncio.Event()), "up"), patience_s=0.01)
+    assert reply.headers["x-penstock-estimated"] == "true"
 
 
 async def test_what_the_upstream_could_not_be_asked_is_refused():
