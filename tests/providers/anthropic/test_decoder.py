@@ -57,7 +57,14 @@ def texts(events: list[Event]) -> str:
 
 
 def test_an_answer() -> None:
-    assert decode(HELLO) == [Usage(10, 1, total_tokens=11), TextDelta("Hello"), Usage(10, 5, total_tokens=15), Finish()]
+    first, said_so, last, finish = decode(HELLO)
+    assert (said_so, finish) == (TextDelta("Hello"), Finish())
+    assert isinstance(first, Usage)
+    assert isinstance(last, Usage)
+    assert [(one.input_tokens, one.output_tokens, one.total_tokens) for one in (first, last)] == [
+        (10, 1, 11),
+        (10, 5, 15),
+    ]
 
 
 def test_names_of_events_may_be_missing() -> None:
