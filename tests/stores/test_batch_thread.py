@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import threading
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
@@ -24,6 +26,7 @@ class Doubler:
         self.rested = threading.Event()
         self.fails_to_open = False
         self.open_for: list[str] = []
+        self.policies: set[int] = set()
 
     def open(self) -> None:
         if self.fails_to_open:
@@ -32,6 +35,7 @@ class Doubler:
 
     def run(self, jobs: Sequence[int]) -> list[Any]:
         self.threads.add(threading.current_thread())
+        self.policies.add(os.sched_getscheduler(0))
         self.gate.wait(10)
         self.batches.append(list(jobs))
         if -13 in jobs:
@@ -133,6 +137,54 @@ async def test_it_rests_when_nobody_asks(thread: BatchThread[int], doubler: Doub
     for _ in range(3):
         doubler.rested.clear()
         assert await asyncio.to_thread(doubler.rested.wait, 5)
+
+
+async def test_it_does_not_interrupt_who_wakes_it(thread: BatchThread[int], doubler: Doubler) -> None:
+    assert await thread.ask(1) == 2
+    assert doubler.policies == {os.SCHED_BATCH}
+    assert os.sched_getscheduler(0) == os.SCHED_OTHER
+
+
+async def test_where_that_is_forbidden_it_works_all_the_same(doubler: Doubler, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(1, "not here")
+
+    monkeypatch.setattr(os, "sched_setscheduler", refuse)
+    thread = BatchThread("doubler", doubler)
+    await thread.start()
+    assert await thread.ask(1) == 2
+    await thread.close()
+
+
+async def test_more_results_than_the_pipe_holds_come_back(thread: BatchThread[int], doubler: Doubler) -> None:
+    written: list[int] = []
+
+    def never(descriptor: int, data: bytes) -> int:
+        written.append(descriptor)
+        raise BlockingIOError(11, "full")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "write", never)
+        asked = [thread.ask(n) for n in range(5)]
+        async with asyncio.timeout(5):
+            while not written:
+                await asyncio.sleep(0.001)
+    assert await thread.ask(7) == 14
+    assert await asyncio.gather(*asked) == [0, 2, 4, 6, 8]
+
+
+async def test_nothing_stays_open(doubler: Doubler) -> None:
+    before = set(os.listdir("/proc/self/fd"))
+    for fails in (False, True):
+        doubler.fails_to_open = fails
+        for _ in range(3):
+            thread = BatchThread("doubler", doubler)
+            with contextlib.suppress(StoreFailed):
+                await thread.start()
+                assert await thread.ask(1) == 2
+            await thread.close()
+            await asyncio.sleep(0)
+    assert len(set(os.listdir("/proc/self/fd"))) <= len(before)
 
 
 async def test_closing_does_what_is_left(doubler: Doubler) -> None:
