@@ -32,8 +32,9 @@ class Transaction:
     Rows are numbered by their put and no number is given twice.
     """
 
-    def __init__(self, db: sqlite3.Connection, now: float) -> None:
-        self._db = db
+    def __init__(self, connection: sqlite3.Connection, now: float) -> None:
+        self._connection = connection
+        self._db = connection.cursor()
         self._now = now
         self._entries = self._bytes = self._last = self._last_before = 0
         self._changed = False
@@ -62,7 +63,7 @@ class Transaction:
             self._undo()
 
     def _undo(self) -> None:
-        if self._db.in_transaction:
+        if self._connection.in_transaction:
             self._db.execute("ROLLBACK")
 
     def put(self, row: Row) -> int:
@@ -104,12 +105,11 @@ class Transaction:
         if self._within(bounds):
             return 0
         removed = self.sweep(most)
-        while removed < most and not self._within(bounds):
-            over = self._entries - bounds.max_responses
-            if over > 0:
-                gone = self._evict(min(over + min(self._entries // _FEW, _FEW), most - removed))
-            else:
-                gone = self._evict_logs(self._bytes - bounds.max_bytes) or self._evict(1)
+        over = self._entries - bounds.max_responses
+        if over > 0:
+            removed += self._evict(min(over + min(self._entries // _FEW, _FEW), max(most - removed, 0)))
+        while removed < most and self._bytes > bounds.max_bytes:
+            gone = self._evict_logs(self._bytes - bounds.max_bytes) or self._evict(1)
             if not gone:
                 break
             removed += gone

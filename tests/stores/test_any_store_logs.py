@@ -129,6 +129,16 @@ async def test_the_log_of_what_is_not_finished_may_go_and_the_entry_not(stores: 
     assert await b.log("running", "me") == b""
 
 
+async def test_logs_go_for_bytes_also_when_there_are_too_many_that_must_stay(stores: Stores) -> None:
+    a, b = await stores.pair(max_responses=1, max_bytes=3000)
+    await a.put(logged("queued", LOG[:1000], status="queued"))
+    await a.put(logged("running", LOG[:1000], status="in_progress"))
+    assert [len(await b.log(id, "me")) for id in ("queued", "running")] == [1000, 1000]
+    await a.put(entry("more", text="x" * 1000, status="queued"))
+    assert await there(b, "queued", "running", "more") == ["queued", "running", "more"]
+    assert [len(await b.log(id, "me")) for id in ("queued", "running")] == [0, 1000]
+
+
 async def test_a_process_that_lives_has_abandoned_nothing(stores: Stores) -> None:
     a, b = await stores.pair()
     for status in ("queued", "in_progress", "completed", "failed"):
