@@ -64,6 +64,25 @@ def explained(path: Path, error: BaseException) -> StoreFailed:
     return failed
 
 
+class Alone:
+    """Holds the lock of a directory within `with`.
+
+    SQLite's own lock keeps others from writing too, but who finds it taken sleeps for longer and longer, and may be the
+    last to get it each time: with several busy workers some writes took 100 ms. Here the kernel wakes who waits.
+    """
+
+    __slots__ = ("_directory",)
+
+    def __init__(self, directory: int) -> None:
+        self._directory = directory
+
+    def __enter__(self) -> None:
+        fcntl.flock(self._directory, fcntl.LOCK_EX)
+
+    def __exit__(self, *_: object) -> None:
+        fcntl.flock(self._directory, fcntl.LOCK_UN)
+
+
 class Database:
     """One thread's connection to the file. After some errors, and when the file was moved or removed, it is renewed."""
 
@@ -100,18 +119,9 @@ class Database:
         assert self._connection is not None
         return self._connection
 
-    @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Keeps other processes from writing meanwhile. The connection must be open already.
-
-        SQLite's own lock does so too, but who finds it taken sleeps for longer and longer, and may be the last to get
-        it each time: with several busy workers some writes took 100 ms. Here the kernel wakes who waits.
-        """
-        fcntl.flock(self._directory, fcntl.LOCK_EX)
-        try:
-            yield
-        finally:
-            fcntl.flock(self._directory, fcntl.LOCK_UN)
+    def alone(self) -> Alone:
+        """Keeps other processes from writing meanwhile. The connection must be open already."""
+        return Alone(self._directory)
 
     def failed(self, error: BaseException) -> StoreFailed:
         """Returns what to tell of an error, after which the connection is opened anew unless it is known to be good."""

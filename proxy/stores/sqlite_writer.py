@@ -142,8 +142,11 @@ class Writer:
 
     def rest(self) -> float:
         """Moves the log into the file when there is much of it, and removes some of what has expired."""
+        wait_s = self._next_sweep - time.monotonic()
+        if wait_s > 0 and self._pages < _CHECKPOINT_PAGES:
+            return wait_s
         try:
-            wait_s = self._tidy()
+            more_in_s = self._tidy()
         except (sqlite3.Error, OSError, StoreFailed) as error:
             failed = error if isinstance(error, StoreFailed) else self._database.failed(error)
             if not self._resting_failed:
@@ -151,10 +154,10 @@ class Writer:
             self._resting_failed = True
             self._next_sweep = time.monotonic() + self._sweep_every_s
             return self._sweep_every_s
-        if wait_s is not None and self._resting_failed:
+        if more_in_s is not None and self._resting_failed:
             self._resting_failed = False
             _log.warning("%s: works again", self._database.path)
-        return wait_s if wait_s is not None else max(0.0, self._next_sweep - time.monotonic())
+        return more_in_s if more_in_s is not None else max(0.0, self._next_sweep - time.monotonic())
 
     def _tidy(self) -> float | None:
         """Returns the seconds until there is more to remove; None when it was not yet time to look."""
