@@ -65,12 +65,13 @@ class RowMaker:
         ids = listed_ids(entry)
         log, log_until = entry.log, entry.log_until
         entry.log, entry.log_until = b"", 0.0
+        # sqlite3 asks everything but exact numbers and texts how it wants to be written, which takes 0.4 us each
         values = (
             entry.id,
             entry.owner,
-            entry.finished,
+            int(entry.finished),
             size,
-            _encode(ids) if ids else b"",
+            _encode(ids) if ids else "",
             entry.created_at,
             entry.expires_at,
             entry.status,
@@ -105,7 +106,7 @@ def entry_of(row: tuple[Any, ...]) -> Entry:
     )
 
 
-def ids_of(column: bytes) -> list[str]:
+def ids_of(column: bytes | str) -> list[str]:
     """Returns the ids that were written down of an entry's items, from their column."""
     if not column:
         return []

@@ -203,9 +203,9 @@ async def main(path):
     await store.start()
     await store.put(entry("resp_1", status="in_progress"))
     if not os.fork():
+        os.write(1, b"forked\\n")
         os.read(0, 1)
         os._exit(0)
-    print("forked", flush=True)
     await asyncio.Event().wait()
 
 asyncio.run(main(sys.argv[1]))
