@@ -9,8 +9,9 @@ from .gemini.provider import Gemini
 from .openai.provider import OpenAI
 from .openai_compatible.provider import OpenAICompatible
 from .provider import Provider
+from .vertex.provider import Vertex
 
-SHIPPED: tuple[type[Provider], ...] = (Anthropic, Bedrock, Echo, Gemini, OpenAI, OpenAICompatible)
+SHIPPED: tuple[type[Provider], ...] = (Anthropic, Bedrock, Echo, Gemini, OpenAI, OpenAICompatible, Vertex)
 
 
 def kinds() -> dict[str, type[Provider]]:
