@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Mapping
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 from botocore.session import Session
@@ -115,7 +116,7 @@ def _check_messages(messages: list[dict[str, Any]]) -> None:
     roles = [message["role"] for message in messages]
     assert roles[0] == "user", "the first message is not the user's"
     assert roles[-1] == "user", "the last message is not the user's"
-    assert all(first != second for first, second in zip(roles, roles[1:], strict=False)), f"no alternation: {roles}"
+    assert all(first != second for first, second in pairwise(roles)), f"no alternation: {roles}"
     pending: list[str] = []
     seen: set[str] = set()
     for message in messages:
