@@ -106,7 +106,10 @@ class Pipeline:
     async def _reap(self) -> None:
         """Looks again and again for responses whose worker has died."""
         while True:
-            await self.keeper.reap()
+            try:
+                await self.keeper.reap()
+            except Exception as error:  # nobody else would look again
+                _log.error("looking for abandoned responses failed", exc_info=error)
             await asyncio.sleep(_REAP_EVERY_S)
 
     async def close(self) -> None:

@@ -10,6 +10,8 @@ import pytest
 from proxy.models import ModelTable
 from proxy.pipeline import Pipeline
 from proxy.stage import Stage
+from proxy.stores.memory import MemoryStore
+from proxy.stores.store import Entry
 from stages.route import Route
 from stages.stream_translate import StreamTranslate
 from tests.support.house import Watcher, house
@@ -110,3 +112,26 @@ async def test_closing_waits_for_what_still_settles() -> None:
     gate.set()
     await closing
     assert done == [True]
+
+
+async def test_a_bug_does_not_end_the_search_for_what_was_abandoned(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    again = asyncio.Event()
+
+    class Abandons(MemoryStore):
+        asked = 0
+
+        async def abandoned(self) -> list[Entry]:
+            self.asked += 1
+            if self.asked == 1:
+                raise RuntimeError("a bug")
+            again.set()
+            return []
+
+    monkeypatch.setattr("proxy.pipeline._REAP_EVERY_S", 0.001)
+    built = Pipeline([], ModelTable({}), {}, store=Abandons())
+    await built.start()
+    await asyncio.wait_for(again.wait(), 5)
+    await built.close()
+    assert "abandoned" in caplog.text
