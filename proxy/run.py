@@ -98,6 +98,8 @@ class Run:
             if going_on and self._exchange.background:
                 reply = await self._served(self._queue)
                 going_on = reply is None
+                if reply is not None and self._exchange.response_id is not None:
+                    self._pipeline.spawn(self._pipeline.keeper.withdraw(self._exchange))
         except asyncio.CancelledError:
             going_on = False
             self._exchange.outcome = "cancelled"
@@ -231,6 +233,7 @@ class Run:
         encoder = self._side.queue()
         self._pipeline.in_flight.add(self)
         await self._pipeline.keeper.accept(self._exchange, encoder)
+        self._side.filters = self._filters
         await self._side.head()
 
     async def _in_background(self) -> Reply | None:

@@ -62,6 +62,7 @@ class KeptResponses:
         run = self._in_flight.get(id, owner)
         if run is not None:
             await run.cancel()
+        self._keeper.forget(id, owner)
         try:
             found = await self._store.delete(id, owner)
         except StoreFailed as error:
@@ -95,6 +96,8 @@ class KeptResponses:
             kept = await self._store.log(id, owner)
         except StoreFailed as error:
             raise _broken(error) from None
+        if not kept and (late := self._keeper.late(id, owner)) is not None:
+            kept = late.log
         if kept:
             try:
                 return Follow(None, EventLog.from_bytes(kept), after)
@@ -117,7 +120,7 @@ class KeptResponses:
         entry = await self._get(id, owner)
         if entry is not None and not entry.finished:  # not in flight here or, as has been asked, elsewhere
             await self._keeper.reap()
-            entry = await self._get(id, owner)
+            entry = self._keeper.late(id, owner) or await self._get(id, owner)
         if entry is None:
             raise unknown_response(id)
         return entry

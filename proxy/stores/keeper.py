@@ -21,6 +21,7 @@ from ..api.responses.stateless import item_not_found, previous_not_found, refuse
 from ..errors import BadRequest, InternalError
 from .conversation_keeper import ConversationKeeper
 from .conversations import ConversationStore
+from .late import LateEnds
 from .nothing import NothingKept
 from .store import Entry, ResponseStore, StoreFailed
 
@@ -59,11 +60,20 @@ class Keeper(Protocol):
     async def accept(self, exchange: Exchange, encoder: ResponsesEncoder) -> None:
         """Keeps a background response before it is acknowledged; raises InternalError when that fails."""
 
+    async def withdraw(self, exchange: Exchange) -> None:
+        """Forgets a background response that could not be acknowledged; nobody knows its id."""
+
     async def keep(self, exchange: Exchange, encoder: Encoder) -> None:
         """Keeps what came of an exchange. A store that fails is logged; the client gets its answer all the same."""
 
     async def let_go(self, exchange: Exchange) -> None:
         """Lets go of what an exchange still holds; called at the end of each that has a claim."""
+
+    def late(self, id: str, owner: str) -> Entry | None:
+        """Returns a response as it ended where the store has it as unfinished, because it could not take the end."""
+
+    def forget(self, id: str, owner: str) -> None:
+        """Gives up what the store could not take of a response that is to be deleted."""
 
     async def reap(self) -> None:
         """Ends the responses that died with their process: they have failed. A store that fails is logged."""
@@ -91,6 +101,9 @@ class Forgetful:
     async def accept(self, exchange: Exchange, encoder: ResponsesEncoder) -> None:
         """Is never asked."""
 
+    async def withdraw(self, exchange: Exchange) -> None:
+        """Is never asked."""
+
     async def keep(self, exchange: Exchange, encoder: Encoder) -> None:
         """Keeps nothing but what the connection remembers."""
         if exchange.memory is not None:
@@ -98,6 +111,13 @@ class Forgetful:
 
     async def let_go(self, exchange: Exchange) -> None:
         """Is never asked."""
+
+    def late(self, id: str, owner: str) -> Entry | None:
+        """Finds none."""
+        return None
+
+    def forget(self, id: str, owner: str) -> None:
+        """Finds none."""
 
     async def reap(self) -> None:
         """Finds none."""
@@ -117,7 +137,7 @@ class StoreKeeper:
         self.conversations = ConversationKeeper(conversations)
         self._keep_s = keep_s
         self._resume_s = resume_s
-        self._late: dict[str, Entry] = {}  # kept as unfinished; as many at most as may run in the background
+        self._late = LateEnds(store)
         self.failures = 0
         """How many responses could not be kept."""
 
@@ -147,6 +167,14 @@ class StoreKeeper:
             _log.error("response %s is not kept: %s", exchange.response_id, error)
             raise InternalError("The response store failed; the log says why.") from None
 
+    async def withdraw(self, exchange: Exchange) -> None:
+        """Forgets it: a store that was only too slow has it as queued for ever."""
+        assert exchange.response_id is not None
+        try:
+            await self._store.delete(exchange.response_id, owner_of(exchange))
+        except StoreFailed as error:
+            _log.error("response %s, which was not begun, may be left as queued: %s", exchange.response_id, error)
+
     async def keep(self, exchange: Exchange, encoder: Encoder) -> None:
         """Keeps the response under its id, before its end is told."""
         if exchange.response_id is None or not encoder.done or not exchange.is_remembered:
@@ -156,7 +184,7 @@ class StoreKeeper:
         if exchange.keeps:
             exchange.kept = await self._put(entry, encoder)
             if exchange.background and not exchange.kept:
-                self._late[entry.id] = entry
+                self._late.add(entry)
         memory = exchange.memory
         if memory is not None and not (exchange.kept and (entry.parent is None or memory.chain(entry.parent) is None)):
             memory.put(entry)  # what the store has whole is not remembered: deleted there, it is gone
@@ -181,12 +209,18 @@ class StoreKeeper:
         """Lets go of the conversation."""
         await self.conversations.let_go(exchange)
 
+    def late(self, id: str, owner: str) -> Entry | None:
+        """Returns an end that the store has not taken yet."""
+        return self._late.get(id, owner)
+
+    def forget(self, id: str, owner: str) -> None:
+        """Gives up an end that the store has not taken yet."""
+        self._late.forget(id, owner)
+
     async def reap(self) -> None:
         """Ends the responses that died with their process, and those whose end could not be kept when it came."""
         try:
-            for id, entry in tuple(self._late.items()):
-                await self._store.put(entry)
-                del self._late[id]
+            await self._late.keep()
             for entry in await self._store.abandoned():
                 await self._store.put(failed_entry(entry))
                 _log.error("response %s has failed: the process that made it is gone", entry.id)

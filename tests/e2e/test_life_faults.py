@@ -1,0 +1,139 @@
+"""The life of a response over a store that fails or is slow at a bad moment."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from proxy.exchange import Exchange
+from proxy.stage import Head, ResponseFilter, Stage
+from proxy.stores.memory import MemoryStore
+from proxy.stores.store import Entry, StoreFailed
+from tests.support.house import House, house
+from tests.support.scripted import ScriptedProvider, chunk, events_of, finish, stream
+from tests.support.talking import call
+
+HELLO = stream(chunk(content="Hel"), chunk(content="lo"), finish())
+
+
+class Full(MemoryStore):
+    """A store that takes no ends as long as it is full."""
+
+    full = True
+
+    async def put(self, entry: Entry) -> None:
+        if self.full and entry.finished:
+            raise StoreFailed("no space")
+        await asyncio.sleep(0)
+        await super().put(entry)
+
+
+async def ended(home: House) -> tuple[str, bytes]:
+    """Runs a background response to its end; returns its id and its stream."""
+    before = len(home.watcher.ended)
+    data = (await home.ask(stream=True, background=True))[2]
+    await home.settled(before + 1)
+    return events_of(data)[0][1]["response"]["id"], data
+
+
+async def test_an_end_that_is_not_kept_is_told_all_the_same() -> None:
+    async with house(ScriptedProvider("a", HELLO), store=Full()) as home:
+        id, data = await ended(home)
+        status, found = await call(home, "GET", f"/responses/{id}")
+        assert (status, found["status"]) == (200, "completed")
+        assert (await call(home, "POST", f"/responses/{id}/cancel"))[1] == found
+        async with home.session.get(f"{home.url}/responses/{id}?stream=true") as response:
+            assert await response.read() == data
+
+
+async def test_ends_that_are_not_kept_may_be_asked_for_by_many_at_once() -> None:
+    store = Full()
+    async with house(ScriptedProvider("a", HELLO), store=store) as home:
+        ids = [(await ended(home))[0] for _ in range(5)]
+        store.full = False
+        answers = await asyncio.gather(*(call(home, "GET", f"/responses/{id}") for id in ids * 4))
+    assert {(status, found["status"]) for status, found in answers} == {(200, "completed")}
+
+
+async def test_an_end_that_is_not_kept_does_not_come_back_when_it_was_deleted() -> None:
+    store = Full()
+    async with house(ScriptedProvider("a", HELLO), store=store) as home:
+        id, _ = await ended(home)
+        assert (await call(home, "DELETE", f"/responses/{id}"))[0] == 200
+        store.full = False
+        await home.pipeline.keeper.reap()
+        assert (await call(home, "GET", f"/responses/{id}"))[0] == 404
+
+
+class TooSlow(MemoryStore):
+    """A store that writes what is queued when nobody waits for it any more."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.deleted = asyncio.Event()
+
+    async def put(self, entry: Entry) -> None:
+        await super().put(entry)
+        if not entry.finished:
+            raise StoreFailed("no answer within 10 s")
+
+    async def delete(self, id: str, owner: str) -> bool:
+        found = await super().delete(id, owner)
+        self.deleted.set()
+        return found
+
+    def states(self) -> list[str]:
+        return [entry.status for entry in self._entries.values()]
+
+
+class Heads(Stage):
+    """Names itself in each head, or fails to."""
+
+    name = "heads"
+
+    def __init__(self, *, fails: bool = False) -> None:
+        super().__init__()
+        self.fails = fails
+
+    async def on_request(self, exchange: Exchange) -> ResponseFilter:
+        return _Heads(fails=self.fails)
+
+
+class _Heads(ResponseFilter):
+    def __init__(self, *, fails: bool) -> None:
+        self.fails = fails
+
+    async def on_head(self, exchange: Exchange, head: Head) -> None:
+        if self.fails:
+            raise RuntimeError("a bug")
+        head.headers["x-heads"] = "seen"
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_what_could_not_be_acknowledged_in_time_is_not_left_as_queued(streamed: bool) -> None:
+    store = TooSlow()
+    async with house(ScriptedProvider("a", HELLO), store=store) as home:
+        status, _, data = await home.ask(background=True, stream=streamed)
+        assert (status, json.loads(data)["error"]["code"]) == (500, "server_error")
+        await asyncio.wait_for(store.deleted.wait(), 5)
+        assert store.states() == []
+        await home.settled()
+    assert home.pipeline.running == set()
+
+
+@pytest.mark.parametrize("fields", [{"stream": True}, {"background": True}, {"background": True, "stream": True}])
+async def test_every_head_is_seen_by_the_stages(fields: dict[str, Any]) -> None:
+    async with house(ScriptedProvider("a", HELLO), store=MemoryStore(), stages=[Heads()]) as home:
+        _, headers, _ = await home.ask(**fields)
+    assert headers["x-heads"] == "seen"
+
+
+async def test_a_stage_that_fails_at_the_head_leaves_nothing_queued() -> None:
+    store = TooSlow()
+    async with house(ScriptedProvider("a", HELLO), store=store, stages=[Heads(fails=True)]) as home:
+        assert (await home.ask(background=True))[0] == 500
+        await asyncio.wait_for(store.deleted.wait(), 5)
+        assert store.states() == []
