@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from proxy.stores import sqlite_file
 from proxy.stores.bounds import Bounds
@@ -328,22 +329,25 @@ async def test_a_file_that_was_taken_away_is_made_anew(
 
 
 async def test_file_and_memory_stay_flat_under_the_bound(start: Start, path: Path) -> None:
-    store = await start(bounds=Bounds(max_responses=5000))
+    clock = Clock()
+    store = await start(bounds=Bounds(max_responses=5000), clock=clock, sweep_every_s=0.05)
     sizes, memory = [], []
-    text = os.urandom(300).hex()
-    for begin in range(0, 20_000, 100):
-        batch = (
-            entry(f"resp_{n}", given=[f"in_{n}"], output=[f"out_{n}"], text=text) for n in range(begin, begin + 100)
-        )
-        await asyncio.gather(*map(store.put, batch))
+    kept = entry("", output=["out_1"], log=os.urandom(300))
+    for begin in range(0, 50_000, 100):
+        clock.now += 1
+        new = [
+            replace(kept, id=f"resp_{n}", log_until=clock.now + 10 * (n % 10 == 0)) for n in range(begin, begin + 100)
+        ]
+        await asyncio.gather(*map(store.put, new))
         if begin % 5000 == 4900:
             sizes.append(size(path) + size(log_of(path)))
             memory.append(resident())
     ((count, oldest),) = rows(path, "SELECT count(*), min(seq) FROM entries")
     assert 4900 < count <= 5000
-    assert oldest == 20_001 - count
-    assert sizes[-1] < 1.2 * sizes[0]
+    assert oldest == 50_001 - count
+    assert max(sizes[2:]) < 1.2 * sizes[1]
     assert memory[-1] - memory[1] < 8 * 1024 * 1024
+    await eventually(lambda: rows(path, "SELECT count(*) FROM logs") == [(100,)])
     check_sums(path)
 
 
