@@ -26,9 +26,10 @@ from ..provider import Payload
 from .chunk import Candidate, Chunk, decode_chunk, decode_leniently
 from .errors import stream_error
 from .finish import ending_of, failed_finish, is_blocked, refused_prompt, supersedes
-from .grounding import citation_annotations, grounding_annotations
+from .grounding import citation_annotations, grounding_annotations, searches_in
 from .logprobs import read_logprobs
 from .parts import Parts
+from .profile import profile_of
 from .usage import read_usage
 
 _MALFORMED_IN_A_ROW = 3
@@ -51,6 +52,7 @@ class GeminiDecoder:
     __slots__ = (
         "_blocked",
         "_citations",
+        "_counts_searches",
         "_finish",
         "_finish_message",
         "_grounding",
@@ -63,6 +65,7 @@ class GeminiDecoder:
     def __init__(self, made_by: str = "", make_call_id: Callable[[], str] = new_call_id) -> None:
         self.done = False
         self._parts = Parts(made_by, make_call_id)
+        self._counts_searches = profile_of(made_by).signatures
         self._malformed_run = 0
         self._finish: str | None = None
         self._finish_message: str | None = None
@@ -191,6 +194,9 @@ class GeminiDecoder:
         """Tells the tokens; returns the service tier."""
         usage, tier = read_usage(self._usage)
         if usage is not None:
+            searches = searches_in(self._grounding)
+            # since Gemini 3 each search is charged for, before that a prompt that was searched for
+            usage.searches = searches if self._counts_searches else min(1, searches)
             events.append(usage)
         return tier
 

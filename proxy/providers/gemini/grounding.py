@@ -51,6 +51,7 @@ class _Support(msgspec.Struct, gc=False, rename="camel"):
 class _Grounding(msgspec.Struct, gc=False, rename="camel"):
     grounding_chunks: list[_GroundingChunk] | None = None
     grounding_supports: list[_Support] | None = None
+    web_search_queries: list[str] | None = None
 
 
 class _Citation(msgspec.Struct, gc=False, rename="camel"):
@@ -87,6 +88,12 @@ def grounding_annotations(raw: Raw, text: str) -> list[dict[str, Any]]:
         sources = [source for chunk in chunks if (source := _source(chunk)) is not None]
         made = [_annotation(source.uri, source.title, (0, 0)) for source in sources]
     return _unique(made)
+
+
+def searches_in(raw: Raw) -> int:
+    """Returns how many searches of the web the grounding metadata of an answer tells of."""
+    value = load(bytes(raw)) if given(raw) else None
+    return len(fitted(value, _Grounding).web_search_queries or ()) if isinstance(value, dict) else 0
 
 
 def citation_annotations(raws: list[Raw], text: str) -> list[dict[str, Any]]:

@@ -19,6 +19,13 @@ _TIERS = {
 """OpenAI's words for the tiers, by the words of the Gemini API and of Vertex AI (`trafficType`)."""
 
 
+class _Modality(msgspec.Struct, gc=False, rename="camel"):
+    """How many of the tokens are of one kind: `TEXT`, `IMAGE`, `AUDIO`."""
+
+    modality: str = ""
+    token_count: int = 0
+
+
 class UsageMetadata(msgspec.Struct, gc=False, rename="camel"):
     """What the API counts. Cached tokens are part of the prompt; thoughts usually come on top of the candidates."""
 
@@ -30,6 +37,9 @@ class UsageMetadata(msgspec.Struct, gc=False, rename="camel"):
     total_token_count: int = 0
     service_tier: str | None = None
     traffic_type: str | None = None
+    prompt_tokens_details: list[_Modality] | None = None
+    cache_tokens_details: list[_Modality] | None = None
+    candidates_tokens_details: list[_Modality] | None = None
 
 
 _decode = msgspec.json.Decoder(UsageMetadata).decode
@@ -58,6 +68,12 @@ def read_usage(raw: Raw) -> tuple[Usage | None, str | None]:
             cached_tokens=cached,
             reasoning_tokens=min(thoughts, output),
             total_tokens=prompt + tool_use + output,
+            audio_input_tokens=max(0, _audio(counted.prompt_tokens_details) - _audio(counted.cache_tokens_details)),
+            audio_output_tokens=_audio(counted.candidates_tokens_details),
         ),
         tier,
     )
+
+
+def _audio(details: list[_Modality] | None) -> int:
+    return sum(max(0, one.token_count) for one in details or () if one.modality == "AUDIO")

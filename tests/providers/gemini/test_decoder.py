@@ -192,6 +192,14 @@ def test_citations_are_told_behind_the_text_and_the_last_grounding_counts():
     assert isinstance(events[-2], Annotation)
 
 
+def test_searches_are_counted_with_the_tokens():
+    answer = {**response({"text": "a"}, finish="STOP"), "usageMetadata": USAGE}
+    answer["candidates"][0]["groundingMetadata"] = {"webSearchQueries": ["x", "y"]}
+    assert [event.searches for event in decode(answer) if isinstance(event, Usage)] == [2]
+    older = decoder("gemini/gemini-2.5-flash").whole(dumped(answer))
+    assert [event.searches for event in older if isinstance(event, Usage)] == [1]
+
+
 def test_citations_need_a_text():
     answer = response(finish="STOP")
     answer["candidates"][0]["groundingMetadata"] = {"groundingChunks": [{"web": {"uri": "https://a.example/"}}]}

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from proxy.api.raw import ABSENT, Raw
-from proxy.providers.gemini.grounding import citation_annotations, grounding_annotations
+from proxy.providers.gemini.grounding import citation_annotations, grounding_annotations, searches_in
 
 TEXT = "Über 85°F. It rains. It rains."
 PAGE = {"web": {"uri": "https://a.example/", "title": "a"}}
@@ -57,6 +57,14 @@ def test_sources_without_a_place_stand_at_the_beginning():
 @pytest.mark.parametrize("raw", [ABSENT, Raw(b"{}"), Raw(b"[]"), Raw(b'{"groundingChunks":[{"web":{"title":"x"}}]}')])
 def test_nothing_found_is_no_citation(raw):
     assert grounding_annotations(raw, TEXT) == []
+
+
+@pytest.mark.parametrize(
+    ("raw", "count"),
+    [(ABSENT, 0), (Raw(b"[]"), 0), (Raw(b"{}"), 0), (Raw(b'{"webSearchQueries":["a","b"]}'), 2)],
+)
+def test_searches_are_counted(raw, count):
+    assert searches_in(raw) == count
 
 
 @pytest.mark.parametrize("name", ["citationSources", "citations"])

@@ -68,6 +68,18 @@ def test_nothing_counted_is_no_usage(raw):
     assert read_usage(raw) == (None, None)
 
 
+def test_audio_is_counted_apart_where_it_was_not_read_from_the_cache():
+    usage, _ = read(
+        promptTokenCount=100,
+        cachedContentTokenCount=30,
+        candidatesTokenCount=50,
+        promptTokensDetails=[{"modality": "TEXT", "tokenCount": 20}, {"modality": "AUDIO", "tokenCount": 80}],
+        cacheTokensDetails=[{"modality": "AUDIO", "tokenCount": 30}],
+        candidatesTokensDetails=[{"modality": "AUDIO", "tokenCount": 40}, {"modality": 5}],
+    )
+    assert (usage.audio_input_tokens, usage.audio_output_tokens) == (50, 40)
+
+
 def test_what_fits_of_bad_counts_is_taken():
     usage, _ = read(promptTokenCount=5, candidatesTokenCount="many", thoughtsTokenCount=-3)
     assert usage == Usage(input_tokens=5, total_tokens=5)
