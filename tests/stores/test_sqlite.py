@@ -130,6 +130,20 @@ async def test_a_file_that_is_no_database(start: Start, path: Path, contents: by
     assert await (await start()).get("resp_1", "me") is not None
 
 
+async def test_a_broken_table_of_logs_is_told(start: Start, path: Path) -> None:
+    store = await start()
+    await store.put(entry("resp_1", output=["msg_1"], log=b"events", log_until=START + 600))
+    await store.close()
+    ((root,),) = rows(path, "SELECT rootpage FROM sqlite_master WHERE name = 'logs'")
+    with path.open("r+b") as file:
+        file.seek((root - 1) * 4096)
+        file.write(b"\x5a" * 4096)
+    with pytest.raises(StoreFailed, match=r"kept\.db: it is damaged"):
+        await start()
+    store = await start(on_corrupt="move-aside")
+    assert await store.get("resp_1", "me") is None
+
+
 async def test_pages_that_were_overwritten(start: Start, path: Path) -> None:
     store = await start()
     for n in range(100):
@@ -203,7 +217,11 @@ async def test_a_full_disk_fails_and_is_forgotten(start: Start, path: Path) -> N
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size(log_of(path)) + 20_000, hard))
     try:
-        puts = [store.put(entry(f"resp_{n}", text=os.urandom(2000).hex())) for n in range(30)]
+        logs = [os.urandom(2000) if n % 2 else b"" for n in range(30)]
+        puts = [
+            store.put(entry(f"resp_{n}", text=os.urandom(2000).hex(), log=log, log_until=START + 600))
+            for n, log in enumerate(logs)
+        ]
         async with asyncio.timeout(5):
             results = await asyncio.gather(*puts, return_exceptions=True)
         failures = [result for result in results if result is not None]
@@ -213,6 +231,7 @@ async def test_a_full_disk_fails_and_is_forgotten(start: Start, path: Path) -> N
         assert list(await store.items(["msg_1"], "me")) == ["msg_1"]
         for n, result in enumerate(results):
             assert (await store.get(f"resp_{n}", "me") is None) == isinstance(result, StoreFailed)
+            assert await store.log(f"resp_{n}", "me") == (logs[n] if result is None else b"")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     await store.put(entry("after"))
@@ -240,12 +259,14 @@ def enlarge(place: Path) -> None:
 async def test_a_file_system_without_space(small_disk: Path) -> None:
     store = SqliteStore(small_disk / "kept.db", clock=Clock())
     await store.start()
-    large = [entry(f"resp_{n}", text=os.urandom(20_000).hex()) for n in range(100)]
+    log = os.urandom(5000)
+    large = [entry(f"resp_{n}", text=os.urandom(20_000).hex(), log=log, log_until=START + 9) for n in range(100)]
     results = [*await asyncio.gather(*map(store.put, large), return_exceptions=True)]
     failed = [n for n, result in enumerate(results) if result is not None]
     assert 0 < len(failed) < 100
     assert all("no space left on its disk" in str(results[n]) for n in failed)
     assert [n for n in range(100) if await store.get(f"resp_{n}", "me") is None] == failed
+    assert [n for n in range(100) if await store.log(f"resp_{n}", "me") != log] == failed
     enlarge(small_disk)
     for n in failed:
         await store.put(large[n])
