@@ -38,7 +38,14 @@ class Follower:
             self._client.finish()
 
     def wake(self) -> None:
-        """Sends what is new, as far as the client reads."""
+        """Sends what is new, as far as the client reads. What goes wrong ends this reader, and nobody else."""
+        try:
+            self._send()
+        except Exception as error:  # called by whoever makes the response
+            if not self._done.done():
+                self._done.set_exception(error)
+
+    def _send(self) -> None:
         while not self._done.done() and not self._client.paused:
             out, position = self._log.render(self._position, _AT_ONCE)
             if position == self._position:

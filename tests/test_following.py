@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+import pytest
+
 from proxy.api.responses.event_log import EventLog
 from proxy.following import Follower, Nobody, Tee
 
@@ -111,6 +113,28 @@ async def test_a_follower_from_beyond_the_end_waits_for_what_comes() -> None:
     follower.wake()
     await asyncio.wait_for(running, 1)
     assert client.got.startswith(b"<6><7>event: response.completed")
+
+
+async def test_what_goes_wrong_with_one_reader_is_its_own_matter() -> None:
+    class Broken(Client):
+        def write(self, data: bytes) -> None:
+            raise OSError("a broken reader")
+
+    log, client, other, broken = log_of(0), Client(), Client(), Broken()
+    tee = Tee(client)
+    followers = [Follower(log, broken, 0), Follower(log, other, 0)]
+    tee.followers |= set(followers)
+    running = [asyncio.create_task(one.run()) for one in followers]
+    await asyncio.sleep(0)
+    log.entries.append(b"<0>")
+    tee.write(b"<0>")
+    ended(log)
+    tee.write(b"")
+    with pytest.raises(OSError, match="a broken reader"):
+        await asyncio.wait_for(running[0], 1)
+    await asyncio.wait_for(running[1], 1)
+    assert (client.got, broken.finished) == (b"<0>", 1)
+    assert other.got == log.render(0, 10)[0]
 
 
 async def test_a_log_that_never_ends_lets_its_followers_go() -> None:
