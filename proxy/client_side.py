@@ -30,7 +30,8 @@ _MAX_HEADER = 1024
 class ClientSide:
     """The client's side of one exchange. `on_bug` is told when opening the stream ahead of time has failed.
 
-    The encoder outlives attempts, so that the response keeps its id; `bridge` is that of the last attempt.
+    The encoder outlives attempts, so that the response keeps its id; `bridge` is that of the last attempt. Once it is
+    `finished`, nothing more is written.
     """
 
     __slots__ = (
@@ -45,6 +46,7 @@ class ClientSide:
         "bridge",
         "encoder",
         "filters",
+        "finished",
         "stream",
     )
 
@@ -63,6 +65,7 @@ class ClientSide:
         self._head_lock = asyncio.Lock()
         self._early: asyncio.Task[None] | None = None
         self._timers: list[asyncio.TimerHandle] = []
+        self.finished = False
         self.stream = stream
         self.encoder: Encoder | None = None
         self.bridge: Bridge | None = None
@@ -227,6 +230,7 @@ class ClientSide:
 
     def finish(self) -> None:
         """Says that nothing follows."""
+        self.finished = True
         self.stream.finish()
         for timer in self._timers:
             timer.cancel()

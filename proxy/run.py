@@ -58,6 +58,7 @@ class Run:
         "_side",
         "_task",
         "_ticket",
+        "_unkept",
         "settled",
     )
 
@@ -72,6 +73,7 @@ class Run:
         self._task: asyncio.Task[object] | None = None
         self._aborted: ExchangeError | None = None
         self._kept = False
+        self._unkept = False
         self._ticket: Ticket | None = None
         self.settled = asyncio.Event()
 
@@ -123,7 +125,8 @@ class Run:
                 return Reply(200, encoder.final(), {**self._side.headers(), **_JSON})
             return reply
         except asyncio.CancelledError:
-            self._exchange.outcome = "cancelled"
+            if self._exchange.outcome is None:  # else the answer is whole, and only waited for being kept
+                self._exchange.outcome = "cancelled"
             raise
         finally:
             await self._settle()
@@ -199,7 +202,7 @@ class Run:
         assert log is not None
         follower = Follower(log, client, log.position_after(starting_after))
         leave = self._side.follow(follower)
-        if self.settled.is_set():
+        if self._side.finished:
             follower.stop()
         try:
             await follower.run()
@@ -412,6 +415,9 @@ class Run:
         self._kept = True
         try:
             await self._pipeline.keeper.keep(self._exchange, encoder)
+        except asyncio.CancelledError:  # nobody may have seen to its end
+            self._kept, self._unkept = False, True
+            raise
         except Exception as error:  # a bug there must not take the end from the client
             _log.error("response %s is not kept", self._exchange.response_id, exc_info=error)
         finally:
@@ -423,18 +429,18 @@ class Run:
         exchange.timing.ended = time.monotonic()
         if exchange.usage is None and exchange.committed:
             exchange.usage = side.estimated_usage()
-        left = exchange.outcome == "cancelled" and side.open_response()
-        if left:
+        if exchange.outcome == "cancelled" and side.open_response():
             side.cancel()
-        else:
+            self._unkept = True
+        if not self._unkept:
             side.finish()
-        if self._filters or left or exchange.claim is not None:
-            await self._pipeline.shielded(self._ends(left=left))
+        if self._filters or self._unkept or exchange.claim is not None:
+            await self._pipeline.shielded(self._ends())
         else:
             self._ended()
 
-    async def _ends(self, *, left: bool) -> None:
-        if left:
+    async def _ends(self) -> None:
+        if self._unkept:  # out of reach of the client that has left
             await self._conclude()
             self._side.finish()
         if self._exchange.claim is not None:

@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
+from proxy.errors import UpstreamUnreachable
 from proxy.exchange import Exchange
+from proxy.following import Nobody
 from proxy.stage import Head, ResponseFilter, Stage
 from proxy.stores.memory import MemoryStore
 from proxy.stores.store import Entry, StoreFailed
 from tests.support.house import House, house
-from tests.support.scripted import ScriptedProvider, chunk, events_of, finish, stream
+from tests.support.scripted import ScriptedProvider, chunk, events_of, fails, finish, stream
 from tests.support.talking import call
 
 HELLO = stream(chunk(content="Hel"), chunk(content="lo"), finish())
@@ -137,3 +139,69 @@ async def test_a_stage_that_fails_at_the_head_leaves_nothing_queued() -> None:
         assert (await home.ask(background=True))[0] == 500
         await asyncio.wait_for(store.deleted.wait(), 5)
         assert store.states() == []
+
+
+class Gated(MemoryStore):
+    """A store that takes ends when it is let."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked, self.go = asyncio.Event(), asyncio.Event()
+
+    async def put(self, entry: Entry) -> None:
+        self.asked.set()
+        await self.go.wait()
+        await super().put(entry)
+
+
+async def test_what_was_answered_is_kept_although_its_client_leaves_meanwhile() -> None:
+    """Its bytes had come, and its usage was told: log and store agree that it was completed."""
+    store = Gated()
+    async with house(ScriptedProvider("a", HELLO), store=store) as home:
+        reader, writer = await home.connect()
+        async with asyncio.timeout(5):
+            told = await reader.readuntil(b'"delta":"lo"')
+            await store.asked.wait()
+        writer.close()
+        id = "resp_" + told.partition(b'"id":"resp_')[2][:48].decode()
+        assert (await call(home, "GET", f"/responses/{id}"))[1]["status"] == "completed"
+        store.go.set()
+        exchange = await home.settled()
+        assert (exchange.outcome, exchange.kept) == ("completed", True)
+        assert (await call(home, "GET", f"/responses/{id}"))[1]["status"] == "completed"
+    assert len(home.watcher.ended) == 1
+
+
+class SlowEnd(Stage):
+    """Takes its time at the end of an exchange."""
+
+    name = "slow-end"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reached, self.go = asyncio.Event(), asyncio.Event()
+
+    async def on_request(self, exchange: Exchange) -> ResponseFilter:
+        return _SlowEnd(self)
+
+
+class _SlowEnd(ResponseFilter):
+    def __init__(self, stage: SlowEnd) -> None:
+        self.stage = stage
+
+    async def on_end(self, exchange: Exchange) -> None:
+        self.stage.reached.set()
+        await self.stage.go.wait()
+
+
+async def test_a_reader_that_comes_when_all_is_over_does_not_wait_for_ever() -> None:
+    """This answer is an HTTP error: its stream has never begun."""
+    slow = SlowEnd()
+    provider = ScriptedProvider("a", fails(UpstreamUnreachable("no")))
+    async with house(provider, store=MemoryStore(), stages=[slow]) as home:
+        asked = asyncio.create_task(home.ask(stream=True))
+        await asyncio.wait_for(slow.reached.wait(), 5)
+        (run,) = home.pipeline.running
+        await asyncio.wait_for(run.follow(Nobody(), -1), 5)
+        slow.go.set()
+        assert (await asked)[0] == 502

@@ -255,7 +255,7 @@ async def test_a_cancelled_background_response_lets_go() -> None:
 
 
 class Slow(MemoryStore):
-    """A store of responses that takes its time to keep one."""
+    """A store of responses that takes its time to keep one, the first time."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -263,8 +263,9 @@ class Slow(MemoryStore):
 
     async def put(self, entry: Entry) -> None:
         await super().put(entry)
-        self.asked.set()
-        await asyncio.Event().wait()
+        if not self.asked.is_set():
+            self.asked.set()
+            await asyncio.Event().wait()
 
 
 async def test_a_client_that_leaves_at_the_very_end_has_been_answered() -> None:
