@@ -1,6 +1,7 @@
 import base64
-import multiprocessing
 import stat
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -79,11 +80,17 @@ def test_a_key_file_is_made_once_and_for_its_owner_alone(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_many_processes_make_one_key(tmp_path):
-    with multiprocessing.get_context("fork").Pool(8) as pool:
-        keys = pool.map(key_in, [tmp_path / "key"] * 64, chunksize=1)
-    assert len(set(keys)) == 1
-    assert len(list(tmp_path.iterdir())) == 1
+def test_of_many_at_the_same_moment_one_makes_the_key(tmp_path):
+    for name in map(str, range(20)):
+        together = threading.Barrier(8)
+
+        def ask(path: Path, together: threading.Barrier = together) -> str:
+            together.wait(10)
+            return key_in(path)
+
+        with ThreadPoolExecutor(8) as pool:
+            assert len(set(pool.map(ask, [tmp_path / name] * 8))) == 1
+    assert len(list(tmp_path.iterdir())) == 20
 
 
 def test_a_file_with_something_else_is_refused(tmp_path):
