@@ -93,8 +93,8 @@ class Usage(Event):
 
     Of the tokens written to a cache, `cache_write_1h` are to stay an hour. Audio is counted apart where the upstream
     does: what was heard and not read from a cache, and what was spoken. `searches` are calls of a search that the
-    upstream ran and charges for. `cost` is in dollars, where the upstream itself says what it charges. `cache_told`
-    tells a cache that was not hit from one that was not spoken of.
+    upstream ran and charges for. `cost` is in dollars, where the upstream itself says what it charges. `cache_missed`
+    says that it has told of no cached token, where else it may only have said nothing.
     """
 
     input_tokens: int = 0
@@ -109,7 +109,7 @@ class Usage(Event):
     audio_output_tokens: int = 0
     searches: int = 0
     cost: Decimal | None = None
-    cache_told: bool = True
+    cache_missed: bool = False
 
 
 class Finish(Event):

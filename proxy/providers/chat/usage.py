@@ -5,13 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from ...events import Usage
+from .told_cost import told_cost
+
+_CACHE = ("cached_tokens", "prompt_cache_hit_tokens", "cache_read_input_tokens")
+"""Where others than OpenAI count what was read from a cache: Moonshot, DeepSeek, gateways to Anthropic."""
 
 
 def usage_from_chat(usage: dict[str, Any]) -> Usage:
     """Returns the neutral usage of a chat `usage` object; absent or malformed counts are 0.
 
     xAI counts reasoning outside `completion_tokens` but inside `total_tokens`: where the total says so, the output is
-    what the total leaves after the prompt.
+    what the total leaves after the prompt. Perplexity's deep research counts it in neither, beside them, which shows
+    where there is more of it than output.
     """
     prompt_details = _object(usage, "prompt_tokens_details")
     completion_details = _object(usage, "completion_tokens_details")
@@ -21,19 +26,32 @@ def usage_from_chat(usage: dict[str, Any]) -> Usage:
     total = _count(usage, "total_tokens") or prompt + completion
     if reasoning and total - prompt - completion == reasoning:
         completion += reasoning
+    elif _count(usage, "reasoning_tokens") > completion:
+        completion += reasoning
+        total = max(total, prompt + completion)
+    cached = (
+        _count(prompt_details, "cached_tokens")
+        or _count(usage, "prompt_cache_hit_tokens")
+        or _count(usage, "cache_read_input_tokens")
+        or _count(usage, "cached_tokens")
+    )
     return Usage(
         input_tokens=prompt,
         output_tokens=completion,
-        cached_tokens=(
-            _count(prompt_details, "cached_tokens")
-            or _count(usage, "prompt_cache_hit_tokens")
-            or _count(usage, "cache_read_input_tokens")
-        ),
+        cached_tokens=cached,
         cache_write_tokens=(
-            _count(prompt_details, "cache_write_tokens") or _count(usage, "cache_creation_input_tokens")
+            _count(prompt_details, "cache_write_tokens")
+            or _count(prompt_details, "cache_creation_input_tokens")
+            or _count(usage, "cache_creation_input_tokens")
         ),
         reasoning_tokens=reasoning,
         total_tokens=total,
+        cache_write_1h_tokens=_count(_object(prompt_details, "cache_creation"), "ephemeral_1h_input_tokens"),
+        audio_input_tokens=_count(prompt_details, "audio_tokens"),
+        audio_output_tokens=_count(completion_details, "audio_tokens"),
+        cost=told_cost(usage),
+        cache_missed=not cached
+        and (prompt_details.get("cached_tokens") == 0 or any(usage.get(name) == 0 for name in _CACHE)),
     )
 
 

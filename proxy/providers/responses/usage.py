@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...events import Usage
+from ..chat.told_cost import told_cost
 
 
 def usage_from_responses(usage: dict[str, Any]) -> Usage:
@@ -19,6 +20,10 @@ def usage_from_responses(usage: dict[str, Any]) -> Usage:
         cache_write_tokens=_count(input_details, "cache_write_tokens"),
         reasoning_tokens=_count(output_details, "reasoning_tokens"),
         total_tokens=_count(usage, "total_tokens") or asked + said,
+        audio_input_tokens=_count(input_details, "audio_tokens"),
+        audio_output_tokens=_count(output_details, "audio_tokens"),
+        cost=told_cost(usage),
+        cache_missed=input_details.get("cached_tokens") == 0,
     )
 
 

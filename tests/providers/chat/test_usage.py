@@ -46,11 +46,58 @@ def test_a_total_that_does_not_add_up_otherwise_is_left_alone() -> None:
         ({"prompt_cache_hit_tokens": 7, "prompt_cache_miss_tokens": 2}, 7, 0),
         ({"cache_read_input_tokens": 7, "cache_creation_input_tokens": 3}, 7, 3),
         ({"prompt_tokens_details": {"cached_tokens": 7}, "prompt_cache_hit_tokens": 7}, 7, 0),
+        ({"cached_tokens": 7}, 7, 0),
+        ({"prompt_tokens_details": {"cached_tokens": 5, "cache_creation_input_tokens": 3}}, 5, 3),
     ],
 )
 def test_cached_tokens_are_found_and_counted_once(fields: dict[str, Any], cached: int, written: int) -> None:
     usage = usage_from_chat({"prompt_tokens": 9, "completion_tokens": 1, **fields})
     assert (usage.cached_tokens, usage.cache_write_tokens) == (cached, written)
+
+
+@pytest.mark.parametrize(
+    ("fields", "missed"),
+    [
+        ({}, False),
+        ({"prompt_tokens_details": None}, False),
+        ({"prompt_tokens_details": {"audio_tokens": 0}}, False),
+        ({"prompt_tokens_details": {"cached_tokens": None}}, False),
+        ({"prompt_tokens_details": {"cached_tokens": 0}}, True),
+        ({"prompt_cache_hit_tokens": 0}, True),
+        ({"cached_tokens": 0}, True),
+        ({"prompt_tokens_details": {"cached_tokens": 0}, "prompt_cache_hit_tokens": 4}, False),
+    ],
+)
+def test_a_cache_that_was_missed_is_not_one_that_nobody_spoke_of(fields: dict[str, Any], missed: bool) -> None:
+    assert usage_from_chat({"prompt_tokens": 9, **fields}).cache_missed is missed
+
+
+def test_audio_and_what_stays_an_hour() -> None:
+    usage = usage_from_chat({
+        "prompt_tokens": 90, "completion_tokens": 40,
+        "prompt_tokens_details": {
+            "audio_tokens": 20, "cache_creation_input_tokens": 30, "cache_creation": {"ephemeral_1h_input_tokens": 10},
+        },
+        "completion_tokens_details": {"audio_tokens": 25},
+    })  # fmt: skip
+    assert (usage.audio_input_tokens, usage.audio_output_tokens) == (20, 25)
+    assert (usage.cache_write_tokens, usage.cache_write_1h_tokens) == (30, 10)
+
+
+def test_perplexity_counts_the_thinking_of_deep_research_in_neither() -> None:
+    usage = usage_from_chat({
+        "prompt_tokens": 33, "completion_tokens": 7163, "total_tokens": 7196, "citation_tokens": 20016,
+        "num_search_queries": 18, "reasoning_tokens": 73995,
+    })  # fmt: skip
+    assert (usage.output_tokens, usage.reasoning_tokens, usage.total_tokens) == (81158, 73995, 81191)
+
+
+def test_more_thinking_than_output_is_an_inexact_count() -> None:
+    usage = usage_from_chat({
+        "prompt_tokens": 43, "completion_tokens": 10, "total_tokens": 53,
+        "completion_tokens_details": {"reasoning_tokens": 11},
+    })  # fmt: skip
+    assert (usage.output_tokens, usage.total_tokens) == (10, 53)
 
 
 def test_thinking_is_counted_at_the_top_too() -> None:
