@@ -26,6 +26,8 @@ Content = dict[str, Any]
 _UNKNOWN_SIGNATURE = "skip_thought_signature_validator"
 """What stands for the signature of a call that was made elsewhere, or lost: models refuse calls without any."""
 _NOTHING = " "
+_LOST = "input: reasoning"
+"""How history is named in the header of what had no effect that only its maker could have read."""
 
 
 class Asked:
@@ -133,9 +135,14 @@ def _model_parts(turns: list[ModelTurn], asked: Asked) -> list[Part]:
 
 
 def _entries(turn: ModelTurn, asked: Asked) -> list[Entry]:
-    if asked.sealing is None:
-        return []
-    return entries_of(turn.thoughts, asked.family, asked.model, asked.sealing)
+    """Returns what a turn's thinking holds for this model. What only another one could read is named as lost."""
+    made: list[Entry] = []
+    for thought in turn.thoughts:
+        found = entries_of([thought], asked.family, asked.model, asked.sealing) if asked.sealing is not None else []
+        if not found and (thought.encrypted_content or thought.content):
+            asked.ignore(_LOST)
+        made += found
+    return made
 
 
 def _replay(entry: Entry, made: list[Part | _Text]) -> None:

@@ -185,6 +185,16 @@ def test_what_was_sealed_elsewhere_is_left_out():
     assert contents(user("a"), thought, assistant("b"), user("c"))[1] == turn("model", "b")
 
 
+def test_what_cannot_be_carried_over_is_named():
+    def ignored(**fields):
+        thought = {"type": "reasoning", "summary": [{"type": "summary_text", "text": "hm"}], **fields}
+        return asked(input=[user("a"), thought, assistant("b"), user("c")]).ignored
+
+    assert ignored(encrypted_content="gAAAAA") == ["input: reasoning"]
+    assert ignored(content=[{"type": "reasoning_text", "text": "hm"}]) == ["input: reasoning"]
+    assert ignored() == []
+
+
 def test_a_text_that_was_changed_on_the_way_keeps_its_signature():
     items = sealed_output(framed(response({"text": "my card is 4111", "thoughtSignature": "MQ=="}), STOP))
     items[0]["content"][0]["text"] = "my card"
