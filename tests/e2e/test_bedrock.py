@@ -22,9 +22,10 @@ from proxy.providers.bedrock.provider import Bedrock
 from proxy.providers.provider import Deployment
 from proxy.stores.memory import MemoryStore
 from stages.route import Route, RouteConfig
+from tests.support import messages
 from tests.support.bedrock_asked import NOVA, SONNET
 from tests.support.converse import START, answer, end, said, text, thinking, tool
-from tests.support.event_stream import exception
+from tests.support.event_stream import chunks, exception
 from tests.support.fixtures import needs_shared, recording
 from tests.support.grammar import check_stream
 from tests.support.hostile import HostileUpstream, Peer, Script, answering, chunked, closing, fixed
@@ -434,3 +435,24 @@ async def test_boto3_reads_the_same_answer_and_asks_at_the_same_place() -> None:
     assert theirs[0] == ours[0]
     assert json.loads(theirs[2]) == json.loads(ours[2])
     assert verify(notes[0]) == verify(notes[1])
+
+
+async def test_claude_over_its_own_api() -> None:
+    notes: list[bytes] = []
+    raw = streamed(chunks(messages.start(), messages.thinking(0, "Hm."), messages.text(1, "Hello"), messages.end()))
+    plain = fixed(messages.answer({"type": "text", "text": "Hello"}), headers=JSON)
+    given = {"access_key_id": Secret("AKIDEXAMPLE"), "secret_access_key": Secret("hush")}
+    async with behind(noting(notes, raw, plain), api="invoke", **given) as (home, _):
+        _, _, data = await home.ask(stream=True)
+        _, _, whole = await home.ask()
+    assert check_stream(data).text == json.loads(whole)["output"][0]["content"][0]["text"] == "Hello"
+    assert [asked(one)[0].rpartition("/")[2] for one in notes] == ["invoke-with-response-stream", "invoke"]
+    assert [verify(one) for one in notes] == ["AKIDEXAMPLE"] * 2
+    assert json.loads(asked(notes[0])[2])["anthropic_version"] == "bedrock-2023-05-31"
+
+
+async def test_other_models_are_asked_over_converse_all_the_same() -> None:
+    notes: list[bytes] = []
+    async with behind(noting(notes, streamed(HELLO)), model=NOVA, api="invoke", api_key=Secret("k")) as (home, _):
+        assert check_stream((await home.ask(stream=True))[2]).text == "Hello"
+    assert asked(notes[0])[0].endswith("/converse-stream")

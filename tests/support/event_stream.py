@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import struct
 import zlib
@@ -38,3 +39,9 @@ def exception(kind: str, text: str | None = "no", **fields: Any) -> bytes:
     said = fields if text is None else {"message": text, **fields}
     headers = {":exception-type": kind, ":content-type": "application/json", ":message-type": "exception"}
     return message(headers, json.dumps(said, separators=(",", ":")).encode())
+
+
+def chunks(*parts: bytes) -> bytes:
+    """Returns server-sent events as messages of InvokeModel's stream."""
+    payloads = [one.partition(b"data: ")[2] for one in b"".join(parts).split(b"\n\n") if one]
+    return b"".join(event("chunk", bytes=base64.b64encode(one).decode(), p="abc") for one in payloads)

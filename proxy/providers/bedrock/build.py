@@ -95,7 +95,7 @@ class Target(msgspec.Struct, kw_only=True):
 
 
 class Built(msgspec.Struct):
-    """A request: its body, and the names of its tools for the way back.
+    """A request: its body, the names of its tools for the way back, and headers of its own.
 
     `answers_by_tool`: the model answers by calling a tool.
     """
@@ -103,6 +103,7 @@ class Built(msgspec.Struct):
     body: dict[str, Any]
     tools: ToolMap
     answers_by_tool: bool
+    headers: dict[str, str] = {}
 
 
 class _Build:

@@ -18,11 +18,13 @@ from ..provider import Decoder, Parser, Provider, TranslateOptions
 from .address import control_url, model_path, runtime_url
 from .build import Built, Target, build_body
 from .client import SigningClient
-from .config import BedrockConfig
+from .config import Api, BedrockConfig
 from .credentials import FoundKeys, GivenKeys, Keys, KeySource, find_keys
 from .decoder import ConverseDecoder
 from .errors import refused
 from .families import Family, family_of, region_of
+from .invoke import build_invoke
+from .invoke_decoder import InvokeDecoder
 from .sealing import sealer
 
 if TYPE_CHECKING:
@@ -31,6 +33,12 @@ if TYPE_CHECKING:
 _ENCRYPTED = "reasoning.encrypted_content"
 _BY_TOOL = "answers_by_tool"
 _MAX_CATALOG = 8 * 1024 * 1024
+_OPERATIONS = {
+    ("converse", False): "converse",
+    ("converse", True): "converse-stream",
+    ("invoke", False): "invoke",
+    ("invoke", True): "invoke-with-response-stream",
+}
 _COUNTED = ("messages", "system", "toolConfig", "additionalModelRequestFields")
 
 
@@ -54,7 +62,7 @@ _decode_counted = msgspec.json.Decoder(_Counted).decode
 
 
 class Bedrock(Provider):
-    """Amazon Bedrock, over the Converse API."""
+    """Amazon Bedrock: all models over the Converse API, Claude over its own where the file says so."""
 
     kind: ClassVar[str] = "bedrock"
     Config = BedrockConfig
@@ -101,6 +109,10 @@ class Bedrock(Provider):
         """Returns the id of the model behind an id."""
         return self.config.base_models.get(model, model)
 
+    def api(self, model: str) -> Api:
+        """Returns over which API a model is asked."""
+        return "invoke" if self.config.api == "invoke" and self.family(model).claude is not None else "converse"
+
     def url(self, model: str, operation: str) -> str:
         """Returns where an operation on a model is asked: in the region that its ARN names, if it is one."""
         base = self.config.base_url
@@ -112,17 +124,20 @@ class Bedrock(Provider):
 
     def build(self, exchange: Exchange, model: str) -> UpstreamRequest:
         """Returns the request for the exchange's, and leaves the map of its tools in its marks."""
-        built = self._built(exchange, model)
+        api = self.api(model)
+        built = self._built(exchange, model, api)
         exchange.marks["tools"] = built.tools
         exchange.marks[_BY_TOOL] = built.answers_by_tool
         stream = exchange.request.stream
-        return self._request(model, "converse-stream" if stream else "converse", built.body, stream=stream)
+        request = self._request(model, _OPERATIONS[api, stream], built.body, stream=stream)
+        request.headers.update(built.headers)
+        return request
 
     def passthrough(self, exchange: Exchange, model: str) -> UpstreamRequest:
         """Returns what `build` does: no client speaks this API itself."""
         return self.build(exchange, model)
 
-    def _built(self, exchange: Exchange, model: str) -> Built:
+    def _built(self, exchange: Exchange, model: str, api: Api) -> Built:
         """Returns the request; what the upstream has refused a moment ago is left out of it."""
         options = exchange.translate or TranslateOptions()
         failures = {one.error for one in exchange.attempts if one.upstream == self.name}
@@ -139,7 +154,8 @@ class Bedrock(Provider):
             strict=INVALID_STRICT not in failures,
             show_thinking=options.reasoning != "drop" and (chat or options.reasoning in ("content", "summary")),
         )
-        return build_body(request, target, options, exchange.ignore, self.sealing)
+        build = build_invoke if api == "invoke" else build_body
+        return build(request, target, options, exchange.ignore, self.sealing)
 
     def _request(self, model: str, operation: str, body: Any, *, stream: bool = False) -> UpstreamRequest:
         headers = dict(self._headers)
@@ -160,6 +176,8 @@ class Bedrock(Provider):
         """Returns a decoder for one answer."""
         model = exchange.deployment.model if exchange.deployment is not None else ""
         by_tool = exchange.marks.get(_BY_TOOL) is True
+        if self.api(model) == "invoke":
+            return InvokeDecoder(answers_by_tool=by_tool)
         return ConverseDecoder(answers_by_tool=by_tool, summaries=self.family(model).summaries)
 
     def sealer(self, exchange: Exchange, model: str) -> Callable[[dict[str, Any], str], str | None] | None:
@@ -193,7 +211,7 @@ class Bedrock(Provider):
         """Returns how many tokens the exchange's request is, as Bedrock counts; None for models that it cannot."""
         if self.family(model).claude is None:
             return None
-        body = self._built(exchange, model).body
+        body = self._built(exchange, model, "converse").body
         counted = {"input": {"converse": {name: body[name] for name in _COUNTED if name in body}}}
         try:
             answer = await self._ask(self._request(model, "count-tokens", counted))
