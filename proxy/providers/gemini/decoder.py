@@ -26,6 +26,7 @@ from ..provider import Payload
 from .chunk import Candidate, Chunk, decode_chunk, decode_leniently
 from .errors import stream_error
 from .finish import ending_of, failed_finish, is_blocked, refused_prompt, supersedes
+from .frame import LearnedFrame, counted
 from .grounding import citation_annotations, grounding_annotations, searches_in
 from .logprobs import read_logprobs
 from .parts import Parts
@@ -55,7 +56,9 @@ class GeminiDecoder:
         "_counts_searches",
         "_finish",
         "_finish_message",
+        "_frame",
         "_grounding",
+        "_late",
         "_malformed_run",
         "_parts",
         "_usage",
@@ -71,11 +74,14 @@ class GeminiDecoder:
         self._finish_message: str | None = None
         self._blocked: tuple[str, str | None] | None = None
         self._usage = ABSENT
+        self._late = b""  # a read that was recognised, and whose counts are the last
+        self._frame = LearnedFrame()
         self._grounding = ABSENT
         self._citations: list[Raw] = []
 
     def feed(self, payloads: Sequence[Payload]) -> list[Event]:
         """Takes payloads; returns the events they make. Hot: once a read."""
+        self._frame.prefix = None
         events: list[Event] = []
         for name, data in payloads:
             if self.done:
@@ -93,11 +99,20 @@ class GeminiDecoder:
         return events
 
     def text_of(self, read: bytes) -> str:
-        """Returns "": no two responses are the same but for their text, because each counts tokens anew."""
-        return ""
+        """Returns the text of a read that is known to be one plain piece of text, "" for any other. Hot: once a read.
+
+        Its tokens are counted when no others come behind it.
+        """
+        text = self._frame.text(read)
+        if text:
+            self._parts.heard(text)
+            self._late = read
+        return text
 
     def learn(self, read: bytes, text: str) -> None:
-        """Learns nothing, for the same reason."""
+        """Tells of a read that was one whole event and gave that text alone, so that the next like it is known."""
+        if self._frame.patience and not self.done:
+            self._frame.learn(read, text)
 
     def finish(self) -> list[Event]:
         """Says that the body has ended; returns the rest, ending in Finish or UpstreamFailed."""
@@ -122,6 +137,7 @@ class GeminiDecoder:
                 self._candidate(candidate, events)
         if len(chunk.usage_metadata):
             self._usage = chunk.usage_metadata
+            self._late = b""
         feedback = chunk.prompt_feedback
         if feedback is not None and is_blocked(feedback.block_reason):
             self._blocked = feedback.block_reason or "", feedback.block_reason_message
@@ -192,7 +208,7 @@ class GeminiDecoder:
 
     def _count(self, events: list[Event]) -> str | None:
         """Tells the tokens; returns the service tier."""
-        usage, tier = read_usage(self._usage)
+        usage, tier = read_usage(counted(self._late).usage_metadata if self._late else self._usage)
         if usage is not None:
             searches = searches_in(self._grounding)
             # since Gemini 3 each search is charged for, before that a prompt that was searched for

@@ -68,6 +68,11 @@ class Parts:
         elif signature:
             events.append(state_of(signature, self._made_by, "text", range=[self._run, self._run]))
 
+    def heard(self, text: str) -> None:
+        """Takes a piece of text that goes on from text. Hot: once a read."""
+        self._run += len(text)
+        self.texts.append(text)
+
     def finish(self, events: list[Event]) -> None:
         """Says that no more parts come, and that the answer is whole."""
         self._end_call(events)
