@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -52,6 +53,17 @@ TOOLS = [
         "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
     }
 ]
+
+
+@pytest.fixture(autouse=True)
+def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Hides this machine's settings of AWS; returns the file in which profiles have their keys."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    return tmp_path / "credentials"
 
 
 def streamed(*parts: bytes) -> bytes:
@@ -320,18 +332,19 @@ async def test_wrong_credentials_are_ours_to_mend() -> None:
     assert "access_key_id" in error["message"]
 
 
-async def test_keys_that_have_run_out_are_looked_for_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    file = tmp_path / "credentials"
-    keys = "[work]\naws_access_key_id = {}\naws_secret_access_key = hush\n"
-    file.write_text(keys.format("OLDKEY"))
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+def put_key(file: Path, key: str) -> None:
+    """Writes the file in which the profile `work` has its keys."""
+    file.write_text(f"[work]\naws_access_key_id = {key}\naws_secret_access_key = hush\n")
+
+
+async def test_keys_that_have_run_out_are_looked_for_again(alone: Path) -> None:
+    put_key(alone, "OLDKEY")
     notes: list[bytes] = []
 
     async def script(peer: Peer) -> None:
         for one in (refusal(403, "ExpiredTokenException"), streamed(HELLO)):
             notes.append(await peer.request())
-            file.write_text(keys.format("NEWKEY"))
+            put_key(alone, "NEWKEY")
             await peer.send(one)
         await peer.stall()
 
@@ -350,9 +363,7 @@ async def test_keys_that_have_run_out_are_looked_for_again(monkeypatch: pytest.M
     assert [verify(one) for one in notes] == ["OLDKEY", "NEWKEY"]
 
 
-async def test_no_credentials_at_all(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+async def test_no_credentials_at_all() -> None:
     async with behind(answering(streamed(HELLO)), aws_profile="work") as (home, (upstream,)):
         status, _, data = await home.ask(stream=True)
         assert (status, json.loads(data)["error"]["code"]) == (502, "upstream_auth")
@@ -403,6 +414,25 @@ async def test_thinking_and_tools_over_three_turns(how: str) -> None:
     assert [next(iter(block)) for block in first] == ["reasoningContent", "text", "toolUse"]
     assert second[0]["reasoningContent"]["reasoningText"]["signature"] == "c2Vjb25k"
     assert second[1]["toolUse"]["input"] == {"city": "Bergen"}
+
+
+async def test_thinking_that_is_refused_is_left_out_the_next_time() -> None:
+    notes: list[bytes] = []
+    refused = refusal(400, "ValidationException", "messages.1.content.0: Invalid `signature` in `thinking` block")
+    items: list[Any] = [{"role": "user", "content": "Weather?"}]
+    include = ["reasoning.encrypted_content"]
+    async with behind(noting(notes, streamed(WORK + end("tool_use")), refused, streamed(HELLO)), retries=1) as (
+        home,
+        _,
+    ):
+        _, _, data = await home.ask(input=items, tools=TOOLS, include=include, stream=True)
+        output = {"type": "function_call_output", "call_id": "t1", "output": "rain"}
+        items = [*items, *check_stream(data).response["output"], output]
+        status, headers, _ = await home.ask(input=items, tools=TOOLS, include=include, stream=True)
+    assert status == 200
+    assert headers["x-penstock-ignored-params"] == "input: reasoning"
+    firsts = [check(asked(one)[2], operation="ConverseStream")["messages"][1]["content"][0] for one in notes[1:]]
+    assert [next(iter(block)) for block in firsts] == ["reasoningContent", "text"]
 
 
 # --- the official SDK before the same upstream

@@ -81,7 +81,6 @@ class ConverseDecoder:
 
     __slots__ = (
         "_blocks",
-        "_counter",
         "_frame",
         "_malformed_run",
         "_open",
@@ -92,6 +91,7 @@ class ConverseDecoder:
         "_tier",
         "done",
         "malformed",
+        "text_of",
     )
 
     def __init__(
@@ -105,9 +105,10 @@ class ConverseDecoder:
         self.malformed = 0
         self._malformed_run = 0
         self._summaries = summaries
-        self._frame = TextMessage()
-        self._counter = TextFrame()
-        self._blocks = Blocks(self._counter, make_call_id, answers_by_tool=answers_by_tool, sources=False)
+        counter = TextFrame()
+        self._frame = TextMessage(counter)
+        self.text_of = self._frame.text
+        self._blocks = Blocks(counter, make_call_id, answers_by_tool=answers_by_tool, sources=False)
         self._open: set[int] = set()
         self._signatures: dict[int, str] = {}
         self._redacted: dict[int, bytes] = {}
@@ -135,13 +136,6 @@ class ConverseDecoder:
             if event.delta is not None:
                 self._delta(event.content_block_index, event.delta, events)
         return events
-
-    def text_of(self, read: bytes) -> str:
-        """Returns the text of a read that is one more piece of the open text; "" for any other. Hot: once a read."""
-        text = self._frame.text(read)
-        if text:
-            self._counter.chars += len(text)
-        return text
 
     def learn(self, read: bytes, text: str) -> None:
         """Tells of a read that was one whole message and gave that text alone, so that the next like it is known."""

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from proxy.providers.anthropic.frame import TextFrame
 from proxy.providers.bedrock.frame import TextMessage
 from tests.support.converse import delta, said
 from tests.support.event_stream import event, frame
@@ -14,7 +15,7 @@ from tests.support.fixtures import needs_shared, recording
 
 def knowing(read: bytes, index: int = 0) -> TextMessage:
     """Returns one that has learned from a read."""
-    known = TextMessage()
+    known = TextMessage(TextFrame())
     known.learn(read, index)
     return known
 
@@ -23,7 +24,7 @@ KNOWN = knowing(said(0, "x"))
 
 
 def test_nothing_is_known_at_first() -> None:
-    assert TextMessage().text(said(0, "x")) == ""
+    assert TextMessage(TextFrame()).text(said(0, "x")) == ""
 
 
 @pytest.mark.parametrize("text", ["a", " ", '"', '\\"},"p":"', '"},"p":"', "ö☂🦩", "\n\t\\", "}}", "p" * 5000])
@@ -68,6 +69,15 @@ def test_a_changed_byte_is_noticed() -> None:
 def test_what_is_written_otherwise_is_not_learned() -> None:
     other = frame(event("contentBlockDelta")[12:-6], b'{"delta":{"text":"x"},"contentBlockIndex":0}')
     assert knowing(other).prefix is None
+
+
+def test_characters_are_counted() -> None:
+    counter = TextFrame()
+    known = TextMessage(counter)
+    known.learn(said(0, "x"), 0)
+    known.text(said(0, "🦩ö"))
+    known.text(said(1, "not this"))
+    assert counter.chars == 2
 
 
 def test_half_a_message_is_not_learned() -> None:
