@@ -166,6 +166,12 @@ class AsyncPump(Pump):
             if self._task is not None:
                 self._task.cancel()
 
+    def abort(self, error: ExchangeError) -> None:
+        """As `Pump.abort`; what a filter still makes of earlier events is not told any more."""
+        if not self._done.done() and self._task is not None:
+            self._task.cancel()
+        super().abort(error)
+
     def _on_data(self, data: bytes) -> None:
         try:
             self._enqueue(self._bridge_async.decode(data))

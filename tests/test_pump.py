@@ -7,9 +7,11 @@ import json
 
 import pytest
 
+from proxy.errors import ResponseCancelled
 from proxy.events import Event, Finish, TextDelta
 from proxy.exchange import Exchange
 from proxy.stage import ResponseFilter, Stage
+from proxy.stores.memory import MemoryStore
 from proxy.upstream.client import Timeouts
 from tests.support.house import house
 from tests.support.scripted import ScriptedProvider, body, chunk, events_of, finish, stream
@@ -134,3 +136,41 @@ async def test_a_filter_that_swallows_the_end_does_not_leave_the_client_without_
     assert kinds(data)[-2:] == ["response.failed", ""]
     assert text_of(data) == "Hello"
     assert exchange.outcome == "failed"
+
+
+class Waits(Stage):
+    """Lets each batch wait until it may go on."""
+
+    name = "waits"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reached, self.go = asyncio.Event(), asyncio.Event()
+
+    async def on_request(self, exchange: Exchange) -> ResponseFilter:
+        return _Waits(self)
+
+
+class _Waits(ResponseFilter):
+    def __init__(self, stage: Waits) -> None:
+        self.stage = stage
+
+    async def on_events(self, exchange: Exchange, events: list[Event]) -> list[Event]:
+        self.stage.reached.set()
+        await self.stage.go.wait()
+        return events
+
+
+async def test_what_a_filter_lets_go_in_the_turn_of_a_cancel_is_not_told() -> None:
+    waits = Waits()
+    steps = chunk(content="everything") + finish()
+    async with house(ScriptedProvider("a", stream(steps)), stages=[waits], store=MemoryStore()) as home:
+        asked = asyncio.create_task(home.ask(stream=True))
+        await asyncio.wait_for(waits.reached.wait(), 5)
+        (run,) = home.pipeline.running
+        waits.go.set()
+        run.abort(ResponseCancelled("enough"))
+        data = (await asked)[2]
+        exchange = await home.settled()
+    assert events_of(data)[-2][1]["response"]["status"] == exchange.outcome == "cancelled"
+    assert b"everything" not in data
