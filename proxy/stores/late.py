@@ -24,6 +24,7 @@ class LateEnds:
         self._most = most
         self._clock = clock
         self._entries: dict[str, Entry] = {}
+        self._trying = False
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -49,15 +50,21 @@ class LateEnds:
 
     async def keep(self) -> None:
         """Has the store take them; those that it still does not take stay, and hold up none of the others."""
+        if self._trying:
+            return
         now = self._clock()
         for id in [id for id, entry in self._entries.items() if entry.expires_at <= now]:
             del self._entries[id]
-        await asyncio.gather(*map(self._keep, tuple(self._entries.values())))
+        self._trying = True
+        try:
+            await asyncio.gather(*map(self._keep, tuple(self._entries.values())))
+        finally:
+            self._trying = False
 
     async def _keep(self, entry: Entry) -> None:
         try:
             await self._store.put(entry)
+            if self._entries.pop(entry.id, None) is None:  # it was deleted meanwhile
+                await self._store.delete(entry.id, entry.owner)
         except StoreFailed:
-            return  # that has been logged when it came
-        if self._entries.get(entry.id) is entry:
-            del self._entries[entry.id]
+            pass  # that has been logged when it came

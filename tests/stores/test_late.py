@@ -73,6 +73,19 @@ async def test_they_may_be_tried_by_several_at_once() -> None:
     assert await store.get("a", "me") is not None
 
 
+async def test_what_is_deleted_while_it_is_tried_is_gone() -> None:
+    store = Choosy()
+    late = late_of(store, "a")
+    store.go.clear()
+    trying = asyncio.create_task(late.keep())
+    await asyncio.sleep(0)
+    late.forget("a", "me")
+    assert not await store.delete("a", "me")
+    store.go.set()
+    await trying
+    assert await store.get("a", "me") is None
+
+
 async def test_their_time_ends_as_it_would_in_the_store() -> None:
     store, clock = Choosy(), Clock()
     store.refused = {"a"}
