@@ -125,8 +125,7 @@ class Run:
                 return Reply(200, encoder.final(), {**self._side.headers(), **_JSON})
             return reply
         except asyncio.CancelledError:
-            if self._exchange.outcome is None:  # else the answer is whole, and only waited for being kept
-                self._exchange.outcome = "cancelled"
+            self._deserted()
             raise
         finally:
             await self._settle()
@@ -396,7 +395,7 @@ class Run:
             side.cancel()
             return None
         exchange.error = error
-        exchange.outcome = _outcome_of(error, exchange)
+        exchange.outcome = "failed" if side.stream.opened else _outcome_of(error, exchange)
         if not side.stream.opened:
             reply = Reply.from_error(error)
             reply.headers = {**side.headers(), **reply.headers}
@@ -404,6 +403,17 @@ class Run:
             return reply
         side.fail(error)
         return None
+
+    def _deserted(self) -> None:
+        """Notes that the client has left. An answer that is whole is what it is, and only has to be kept."""
+        exchange, side = self._exchange, self._side
+        if exchange.outcome is not None:
+            return
+        if side.encoder is not None and side.encoder.done:
+            side.take_outcome()
+            self._unkept = True
+        else:
+            exchange.outcome = "cancelled"
 
     async def _conclude(self) -> None:
         """Keeps the response and tells its end, where the end was held back for that."""

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from proxy.api.responses.request import ResponsesRequest
 from proxy.errors import UpstreamUnreachable
-from proxy.exchange import Exchange
+from proxy.exchange import Client, Exchange
 from proxy.following import Nobody
 from proxy.stage import Head, ResponseFilter, Stage
 from proxy.stores.memory import MemoryStore
@@ -205,3 +206,23 @@ async def test_a_reader_that_comes_when_all_is_over_does_not_wait_for_ever() -> 
         await asyncio.wait_for(run.follow(Nobody(), -1), 5)
         slow.go.set()
         assert (await asked)[0] == 502
+
+
+async def test_what_was_said_whole_is_kept_although_its_client_leaves_in_that_very_turn() -> None:
+    store = MemoryStore()
+    async with house(ScriptedProvider("a", HELLO), store=store) as home:
+        request = ResponsesRequest.parse(b'{"model": "m", "input": "hi", "stream": true}')
+        exchange = Exchange("req", Client("", {}), request)
+
+        class Leaves(Nobody):
+            def write(self, data: bytes) -> None:
+                if b"response.output_item.done" in data:
+                    serving.cancel()
+
+        serving = asyncio.create_task(home.pipeline.serve(exchange, Leaves()))
+        with pytest.raises(asyncio.CancelledError):
+            await serving
+        assert exchange.response_id is not None
+        entry = await store.get(exchange.response_id, "")
+    assert entry is not None
+    assert entry.status == exchange.outcome == "completed"
