@@ -67,10 +67,11 @@ class App:
         self._keepalive = KeepAlive(pipeline.keepalive_s)
         self._catalog = Catalog(pipeline.models, int(time.time()))
         self._peers = peers or Peers(None, 0)
+        self._readers = Running()
         self._responses: ResponseRoutes | None = None
         if pipeline.store is not None:
             kept = KeptResponses(pipeline.store, pipeline.keeper, pipeline.in_flight)
-            self._responses = ResponseRoutes(kept, self._authenticate, self._keepalive, self._peers)
+            self._responses = ResponseRoutes(kept, self._authenticate, self._keepalive, self._peers, self._readers)
         self._conversations: ConversationRoutes | None = None
         if pipeline.store is not None and pipeline.conversations is not None:
             conversations = Conversations(pipeline.conversations, pipeline.store)
@@ -125,6 +126,7 @@ class App:
             async with asyncio.timeout(timeout_s):
                 await self._running.none()
                 await self._pipeline.idle()
+                await self._readers.none()
                 await self._websockets.closed()
         except TimeoutError:
             return False

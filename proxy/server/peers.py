@@ -14,6 +14,7 @@ import aiohttp
 from aiohttp import web
 
 from ..api.responses.ids import worker_of
+from ..errors import Overloaded
 
 _TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=1.0)
 _ANSWER_S = 15.0
@@ -49,7 +50,8 @@ class Peers:
     async def forward(self, request: web.BaseRequest, number: int) -> web.StreamResponse | None:
         """Has another worker answer a request; None when it is gone, or does not know what was asked for.
 
-        An answer that ends without its end, because that worker died, ends the client's the same way.
+        Raises Overloaded when it is there and does not answer: nobody else knows how it stands. An answer that ends
+        without its end, because that worker died, ends the client's the same way.
         """
         headers = {name: value for name, value in request.headers.items() if name.lower() not in _OWN}
         try:
@@ -57,7 +59,9 @@ class Peers:
                 answer = await self._session(number).request(
                     request.method, f"http://worker{request.rel_url}", headers=headers, allow_redirects=False
                 )
-        except (aiohttp.ClientError, OSError, TimeoutError):
+        except TimeoutError:
+            raise Overloaded("The worker that makes this response does not answer now.", retry_after_s=1) from None
+        except (aiohttp.ClientError, OSError):
             return None
         async with answer:
             if answer.status == 404:

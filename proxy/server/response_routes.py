@@ -15,6 +15,7 @@ from .http import Query, client_of, query_of, request_id, to_response
 from .keepalive import KeepAlive
 from .kept import KeptResponses
 from .peers import Peers
+from .running import Running
 from .stream import EventStream
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
@@ -27,14 +28,18 @@ FROM_PEER = web.RequestKey("from_peer", bool)
 class ResponseRoutes:
     """Handlers of `/responses/{id}` and what stands below it.
 
-    `authenticate` takes an exchange through the stages that find out who is asking.
+    `authenticate` takes an exchange through the stages that find out who is asking. `readers` counts who is reading a
+    stream, here or from another worker.
     """
 
-    def __init__(self, kept: KeptResponses, authenticate: Authenticate, keepalive: KeepAlive, peers: Peers) -> None:
+    def __init__(
+        self, kept: KeptResponses, authenticate: Authenticate, keepalive: KeepAlive, peers: Peers, readers: Running
+    ) -> None:
         self._kept = kept
         self._authenticate = authenticate
         self._keepalive = keepalive
         self._peers = peers
+        self._readers = readers
 
     def find(self, path: str) -> dict[str, Handler] | None:
         """Returns the methods of a path behind `/responses/`; None when there is no such path."""
@@ -79,14 +84,18 @@ class ResponseRoutes:
             return None
         if await self._kept.is_finished(id, owner):
             return None
-        return await self._peers.forward(request, maker)
+        with self._readers:
+            return await self._peers.forward(request, maker)
 
     async def _stream(self, request: web.BaseRequest, id: str, owner: str, query: Query) -> web.StreamResponse:
         follow = await self._kept.stream(id, owner, query)
+        if request.method == "HEAD":
+            return to_response(request, Reply(200, b"", {"content-type": "text/event-stream; charset=utf-8"}))
         stream = EventStream(request, self._keepalive)
         stream.open({"x-request-id": request_id(request)})
         try:
-            await follow.to(stream)
+            with self._readers:
+                await follow.to(stream)
         finally:
             stream.drop()
         return stream

@@ -14,6 +14,8 @@ from proxy.stores.memory import MemoryStore
 from tests.support.house import house
 from tests.support.scripted import ScriptedProvider, chunk, finish, stream
 
+ASKED = {"model": "m", "input": "hi", "stream": True}
+
 
 def id_of(worker: int, monkeypatch: pytest.MonkeyPatch) -> str:
     """Returns an id that a worker has made."""
@@ -59,3 +61,47 @@ async def test_a_request_is_passed_on_once(tmp_path: Path, monkeypatch: pytest.M
             (tmp_path / "1.sock").touch()
             async with other.session.get(f"{other.url}/responses/{id}") as response:
                 assert response.status == 404  # that worker is gone, and took its memory with it
+
+
+async def test_a_worker_that_does_not_answer_is_no_worker_that_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("proxy.server.peers._ANSWER_S", 0.05)
+    monkeypatch.setenv("PENSTOCK_WORKER", "0")
+    gone = asyncio.Event()
+
+    async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        gone.set()
+        writer.close()
+
+    provider = ScriptedProvider("a", stream(chunk(content="x"), finish()))
+    async with house(provider, store=MemoryStore(), peers=Peers(tmp_path, 0)) as home:
+        listening = await asyncio.start_unix_server(hang, tmp_path / "1.sock")
+        for method, what in (("GET", ""), ("POST", "/cancel"), ("DELETE", "")):
+            url = f"{home.url}/responses/{id_of(1, monkeypatch)}{what}"
+            async with home.session.request(method, url) as response:
+                assert (response.status, response.headers["retry-after"]) == (503, "1")
+            await asyncio.wait_for(gone.wait(), 5)
+            gone.clear()
+        listening.close()
+
+
+async def test_a_drain_waits_for_those_who_read_from_another_worker(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PENSTOCK_WORKER", "1")
+    gate = asyncio.Event()
+    provider = ScriptedProvider("a", stream(chunk(content="x"), gate, finish()))
+    async with house(provider, store=MemoryStore(), peers=Peers(tmp_path, 1)) as maker:
+        server = Server(maker.app.handle_from_peer, access_log=None, auto_decompress=False)
+        await asyncio.get_running_loop().create_unix_server(server, tmp_path / "1.sock")
+        async with house(provider, store=MemoryStore(), peers=Peers(tmp_path, 0)) as other:
+            async with maker.session.post(f"{maker.url}/responses", json=ASKED) as first:
+                id = "resp_" + (await first.content.readuntil(b'"x"')).partition(b'"id":"resp_')[2][:48].decode()
+                async with other.session.get(f"{other.url}/responses/{id}?stream=true") as second:
+                    assert not await other.app.drained(0.01)
+                    gate.set()
+                    assert (await second.read()).endswith(b"[DONE]\n\n")
+            assert await other.app.drained(5)
+        await server.shutdown(1)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from yarl import URL
 
 from proxy.stores.memory import MemoryStore
 from tests.support.house import house
-from tests.support.scripted import ScriptedProvider, stream
+from tests.support.scripted import ScriptedProvider, chunk, events_of, finish, stream
 
 
 @pytest.mark.parametrize("base", ["/v1", ""])
@@ -39,3 +41,17 @@ async def test_answers(base: str, method: str, path: str, status: int) -> None:
     assert response.status == status, error
     assert set(error) == {"message", "type", "param", "code"}
     assert len(error["message"]) < 1000
+
+
+async def test_the_head_of_a_stream_has_no_body() -> None:
+    """What came behind it would be read as the answer to the next request of the connection."""
+    async with house(ScriptedProvider("a", stream(chunk(content="x"), finish())), store=MemoryStore()) as home:
+        id = events_of((await home.ask(stream=True))[2])[0][1]["response"]["id"]
+        reader, writer = await asyncio.open_connection("127.0.0.1", home.port)
+        for method in (b"HEAD", b"HEAD", b"GET"):
+            writer.write(b"%b /v1/responses/%b?stream=true HTTP/1.1\r\nhost: x\r\n\r\n" % (method, id.encode()))
+            head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+            assert head.startswith(b"HTTP/1.1 200 ")
+            assert b"text/event-stream" in head
+        assert b"response.created" in await asyncio.wait_for(reader.readuntil(b"[DONE]"), 5)
+        writer.close()
