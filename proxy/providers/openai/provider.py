@@ -73,17 +73,8 @@ class OpenAIConfig(ResponsesConfig, forbid_unknown_fields=True, frozen=True, kw_
         return url if urlsplit(url).path else f"{url}/v1"
 
 
-class OpenAI(ChatUpstream):
-    """OpenAI's own API."""
-
-    kind: ClassVar[str] = "openai"
-    Config = OpenAIConfig
-    config: OpenAIConfig
-
-    def __init__(self, name: str, config: OpenAIConfig) -> None:
-        own = {"openai-organization": config.organization, "openai-project": config.project}
-        headers = {key: value for key, value in own.items() if value is not None}
-        super().__init__(name, config, config.url, api=config.api, headers=headers)
+class OpenAIModels(ChatUpstream):
+    """OpenAI's own models, wherever they are served: what each takes, by its name."""
 
     def profile(self, model: str) -> ChatProfile:
         """Returns what a model takes over chat completions."""
@@ -104,3 +95,16 @@ class OpenAI(ChatUpstream):
     def only_responses(self, model: str) -> bool:
         """Tells whether a model is not served over chat completions, by its name."""
         return _ONLY_RESPONSES.match(model) is not None
+
+
+class OpenAI(OpenAIModels):
+    """OpenAI's own API."""
+
+    kind: ClassVar[str] = "openai"
+    Config = OpenAIConfig
+    config: OpenAIConfig
+
+    def __init__(self, name: str, config: OpenAIConfig) -> None:
+        own = {"openai-organization": config.organization, "openai-project": config.project}
+        headers = {key: value for key, value in own.items() if value is not None}
+        super().__init__(name, config, config.url, api=config.api, headers=headers)

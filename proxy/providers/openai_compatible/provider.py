@@ -69,13 +69,21 @@ class ChatUpstream(Provider):
         self.timeouts = config.timeouts.for_client()
         self._headers = {"content-type": "application/json", "user-agent": "penstock", **(headers or {})}
         if config.api_key is not None:
-            self._headers["authorization"] = f"Bearer {config.api_key.reveal()}"
+            self._headers.update(self.key_headers(config.api_key.reveal()))
         self._headers.update((key.lower(), value.reveal()) for key, value in config.headers.items())
         self.client = config.make_client()
 
     async def close(self) -> None:
         """Closes all connections."""
         await self.client.close()
+
+    def key_headers(self, key: str) -> dict[str, str]:
+        """Returns the headers that carry the key."""
+        return {"authorization": f"Bearer {key}"}
+
+    def endpoint(self, path: str, model: str) -> str:
+        """Returns the URL of a path of the API, such as `/chat/completions`, for a model ("" where none is asked)."""
+        return self.url + path
 
     @abstractmethod
     def profile(self, model: str) -> ChatProfile:
@@ -108,7 +116,7 @@ class ChatUpstream(Provider):
         options = exchange.translate or TranslateOptions()
         body, names = build_body(request, model, self.profile(model), options, exchange.ignore, self.sealing)
         exchange.marks["tools"] = names
-        return self._request(body, stream=request.stream)
+        return self._request(body, self.endpoint("/chat/completions", model), stream=request.stream)
 
     def passthrough(self, exchange: Exchange, model: str) -> UpstreamRequest:
         """Returns the request as it is but for what is Penstock's: the model's name, and what is kept and counted."""
@@ -120,19 +128,19 @@ class ChatUpstream(Provider):
         if stream and self.profile(model).stream_usage:
             fields["stream_options"] = _with_usage(request.fields.get("stream_options"))
         exchange.marks["tools"] = ToolMap()
-        return self._request(msgspec.json.encode(fields), stream=stream)
+        return self._request(msgspec.json.encode(fields), self.endpoint("/chat/completions", model), stream=stream)
 
     def _responses_request(self, exchange: Exchange, model: str) -> UpstreamRequest:
         body = request_body(exchange, model, self.responses_profile(model), self.sealing)
-        return self._request(body, stream=exchange.request.stream, path="/responses")
+        return self._request(body, self.endpoint("/responses", model), stream=exchange.request.stream)
 
-    def _request(self, body: bytes, *, stream: bool, path: str = "/chat/completions") -> UpstreamRequest:
+    def _request(self, body: bytes, url: str, *, stream: bool) -> UpstreamRequest:
         headers = dict(self._headers)
         headers.setdefault("accept", "text/event-stream" if stream else "application/json")
         if stream:
             # what compresses a stream also holds it back until there is something to compress
             headers.setdefault("accept-encoding", "identity")
-        return UpstreamRequest(method="POST", url=self.url + path, headers=headers, body=body)
+        return UpstreamRequest(method="POST", url=url, headers=headers, body=body)
 
     def decoder(self, exchange: Exchange) -> Decoder:
         """Returns a decoder for one answer."""
@@ -162,7 +170,7 @@ class ChatUpstream(Provider):
 
     async def models(self) -> list[str]:
         """Returns the names of the models that `GET /models` lists; raises UpstreamError when it cannot be asked."""
-        request = UpstreamRequest(method="GET", url=f"{self.url}/models", headers=dict(self._headers))
+        request = UpstreamRequest(method="GET", url=self.endpoint("/models", ""), headers=dict(self._headers))
         body = await self._answer_to(request, _MAX_CATALOG)
         try:
             return [model.id for model in _decode_catalog(body).data]
@@ -176,7 +184,7 @@ class ChatUpstream(Provider):
         if tokenizer == "vllm" and not self._uses_responses(exchange, model):
             url, body = tokenize_url(self.url), tokenize_body(built.body)
         elif tokenizer == "openai" and self._uses_responses(exchange, model):
-            url, body = f"{self.url}/responses/input_tokens", input_tokens_body(built.body)
+            url, body = self.endpoint("/responses/input_tokens", model), input_tokens_body(built.body)
         else:
             return None
         headers = {**self._headers, "accept": "application/json"}
