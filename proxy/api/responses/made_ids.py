@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import secrets
+from functools import lru_cache
 
 FIRST_INPUT = 0x8000
 """Where the numbers of input items begin; those of output items begin at 0."""
@@ -23,10 +24,16 @@ def made_id(response_id: str, prefix: str, number: int) -> str:
     It is any fresh id where it cannot name the response: for a response whose id is not Penstock's, and for items
     without number.
     """
-    response = _RESPONSE.fullmatch(response_id)
-    if response is None or not 0 <= number <= _LAST:
+    token = _token(response_id)
+    if token is None or not 0 <= number <= _LAST:
         return f"{prefix}_{secrets.token_hex(24)}"
-    return f"{prefix}_{response[1]}{number:04x}"
+    return f"{prefix}_{token}{number:04x}"
+
+
+@lru_cache(maxsize=64)
+def _token(response_id: str) -> str | None:
+    response = _RESPONSE.fullmatch(response_id)
+    return None if response is None else response[1]
 
 
 def response_of(item_id: str) -> str | None:
