@@ -11,7 +11,7 @@ import msgspec
 from ...api.raw import Raw, given
 from ...api.responses.request import ResponsesRequest
 from ...api.responses.tool_map import ToolMap
-from ...errors import BadRequest, UpstreamError
+from ...errors import BadRequest, UpstreamError, UpstreamRefused
 from ...request import Dialect
 from ...upstream.client import UpstreamRequest
 from ..chat.build import build_body
@@ -22,7 +22,7 @@ from ..chat.sealing import sealer
 from ..provider import Decoder, Provider, TranslateOptions
 from ..responses.config import Api, ResponsesConfig
 from ..responses.profile import ResponsesProfile
-from ..responses.wire import decoder_for, relay_for, request_body, sealer_for
+from ..responses.wire import REFUSED_THOUGHTS, decoder_for, relay_for, request_body, sealer_for, without_thoughts
 from .config import OpenAICompatibleConfig
 from .token_count import MAX_ANSWER, input_tokens_body, read_count, tokenize_body, tokenize_url
 
@@ -132,6 +132,8 @@ class ChatUpstream(Provider):
 
     def _responses_request(self, exchange: Exchange, model: str) -> UpstreamRequest:
         body = request_body(exchange, model, self.responses_profile(model), self.sealing)
+        if any(one.upstream == self.name and one.error == REFUSED_THOUGHTS for one in exchange.attempts):
+            body = without_thoughts(body)
         return self._request(body, self.endpoint("/responses", model), stream=exchange.request.stream)
 
     def _request(self, body: bytes, url: str, *, stream: bool) -> UpstreamRequest:
@@ -166,7 +168,7 @@ class ChatUpstream(Provider):
         """Maps an error answer to the tree of errors."""
         key = self.config.api_key
         advice = "it wants an api_key" if key is None else f"check its api_key ({key.source})"
-        return refused(self.name, status, headers, body, advice=advice)
+        return asked_again(refused(self.name, status, headers, body, advice=advice))
 
     async def models(self) -> list[str]:
         """Returns the names of the models that `GET /models` lists; raises UpstreamError when it cannot be asked."""
@@ -201,6 +203,13 @@ class ChatUpstream(Provider):
         if not 200 <= response.status < 300:
             raise self.error(response.status, response.headers, body)
         return body
+
+
+def asked_again(error: UpstreamRefused) -> UpstreamRefused:
+    """Lets an upstream be asked again that has refused the reasoning of earlier turns: then without it."""
+    if error.code == REFUSED_THOUGHTS:
+        error.retry_same = True
+    return error
 
 
 class OpenAICompatible(ChatUpstream):

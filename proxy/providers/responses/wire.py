@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from ...api.chat.request import ChatRequest
 from ...api.responses.request import ResponsesRequest
 from ...api.responses.tool_map import ToolMap
@@ -21,6 +23,9 @@ from .sealing import sealer
 if TYPE_CHECKING:
     from ...exchange import Exchange
 
+REFUSED_THOUGHTS = "invalid_encrypted_content"
+"""What an upstream says of encrypted reasoning that another account, resource or region has made."""
+
 
 def request_body(exchange: Exchange, model: str, profile: ResponsesProfile, sealing: Sealing) -> bytes:
     """Returns the JSON body for the exchange's request, and leaves the map of its tools in its marks.
@@ -36,6 +41,18 @@ def request_body(exchange: Exchange, model: str, profile: ResponsesProfile, seal
     exchange.marks["tools"] = ToolMap()
     options = exchange.translate or TranslateOptions()
     return build_from_chat(request, model, profile, options, exchange.ignore)
+
+
+def without_thoughts(body: bytes) -> bytes:
+    """Returns a body without the reasoning of earlier turns, for an upstream that cannot open it."""
+    fields = msgspec.json.decode(body)
+    if isinstance(items := fields.get("input"), list):
+        fields["input"] = [item for item in items if not _is_reasoning(item)]
+    return msgspec.json.encode(fields)
+
+
+def _is_reasoning(item: Any) -> bool:
+    return isinstance(item, dict) and item.get("type") == "reasoning"
 
 
 def decoder_for(exchange: Exchange) -> Decoder:

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from proxy.config.types import Mistake, Secret
-from proxy.exchange import Client, Exchange
+from proxy.exchange import Attempt, Client, Exchange
 from proxy.providers.chat.decoder import ChatDecoder
 from proxy.providers.openai.provider import PROFILE, OpenAI, OpenAIConfig
 from proxy.providers.provider import Deployment
@@ -160,3 +160,15 @@ def test_the_upstream_may_keep_responses_too():
     assert json.loads(up.build(exchange(request()), "gpt-5").body)["store"] is True
     profile = up.responses_profile("gpt-5")
     assert (profile.keeps, profile.summary) == (True, "auto")
+
+
+def test_thoughts_of_another_account_are_left_out_once_they_were_refused():
+    up = provider("auto")
+    error = up.error(400, {}, b'{"error":{"message":"cannot be verified","code":"invalid_encrypted_content"}}')
+    assert (error.status, error.code, error.retry_same) == (400, "invalid_encrypted_content", True)
+    thought = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAAA"}
+    one = exchange(request(input=[thought, {"role": "user", "content": "and?"}]))
+    one.attempts.append(Attempt("other", "gpt-5", 0.0, 400, error.code))
+    assert len(json.loads(up.build(one, "gpt-5").body)["input"]) == 2
+    one.attempts.append(Attempt("openai", "gpt-5", 0.0, 400, error.code))
+    assert json.loads(up.build(one, "gpt-5").body)["input"] == [{"role": "user", "content": "and?"}]

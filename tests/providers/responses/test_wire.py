@@ -11,7 +11,7 @@ from proxy.errors import InternalError
 from proxy.events import ToolCallStart
 from proxy.providers.responses.profile import ResponsesProfile
 from proxy.providers.responses.relay import ResponsesRelay
-from proxy.providers.responses.wire import decoder_for, relay_for, request_body, sealer_for
+from proxy.providers.responses.wire import decoder_for, relay_for, request_body, sealer_for, without_thoughts
 from proxy.request import ModelRequest
 from proxy.sealing import Sealing
 from tests.support.drive import asking, chatting, exchange_of
@@ -62,3 +62,11 @@ def test_what_is_sealed_for_whom() -> None:
     assert sealer_for(exchange, "m", SEALING) is not None
     assert sealer_for(exchange_of(asking("hi", include=["reasoning.encrypted_content"])), "m", SEALING) is not None
     assert sealer_for(exchange_of(chatting()), "m", SEALING) is None
+
+
+def test_a_body_without_the_thoughts_of_earlier_turns() -> None:
+    said = {"role": "user", "content": "hi"}
+    body = {"model": "m", "input": [{"type": "reasoning", "encrypted_content": "x"}, said], "store": False}
+    assert json.loads(without_thoughts(json.dumps(body).encode())) == {**body, "input": [said]}
+    alone = {"model": "m", "input": "hi"}
+    assert json.loads(without_thoughts(json.dumps(alone).encode())) == alone
