@@ -2,8 +2,12 @@
 
 `entries` are numbered in the order of their puts, and no number is given twice. `item_ids` is a JSON list of the ids
 that stand in `items`. `holder` names who works on an entry that is not finished. `logs` are the event logs of entries:
-they end before their entries do, and may outlive them for a while. `totals` has one row: a number that this file alone
-has, the last number given, how many entries there are, of how many bytes with their logs.
+they end before their entries do, and may outlive them for a while.
+
+How many entries there are, of how many bytes with their logs, is known without counting: `all_entries` and `all_bytes`
+of the newest one say what was ever put, `gone_entries` and `gone_bytes` of `totals` what was ever removed. So a put
+changes no page for it. `last`, `entries` and `bytes` of `totals` are the newest entry's numbers when something was
+removed last: the newest itself may have gone. `file` is a number that this file alone has.
 """
 
 from __future__ import annotations
@@ -25,6 +29,8 @@ CREATE TABLE entries (
   owner TEXT NOT NULL,
   finished INTEGER NOT NULL,
   size INTEGER NOT NULL,
+  all_entries INTEGER,
+  all_bytes INTEGER,
   item_ids BLOB NOT NULL,
   created_at REAL NOT NULL,
   expires_at REAL NOT NULL,
@@ -38,8 +44,15 @@ CREATE TABLE entries (
 CREATE UNIQUE INDEX entries_by_id ON entries (id);
 CREATE INDEX entries_by_expiry ON entries (expires_at);
 CREATE TABLE items (id TEXT NOT NULL, entry INTEGER NOT NULL, PRIMARY KEY (id, entry)) WITHOUT ROWID;
-CREATE TABLE totals (file INTEGER NOT NULL, last INTEGER NOT NULL, entries INTEGER NOT NULL, bytes INTEGER NOT NULL);
-INSERT INTO totals VALUES (%d, 0, 0, 0);
+CREATE TABLE totals (
+  file INTEGER NOT NULL,
+  last INTEGER NOT NULL,
+  entries INTEGER NOT NULL,
+  bytes INTEGER NOT NULL,
+  gone_entries INTEGER NOT NULL,
+  gone_bytes INTEGER NOT NULL
+);
+INSERT INTO totals VALUES (%d, 0, 0, 0, 0, 0);
 {_LOGS}
 PRAGMA application_id = {APPLICATION};
 PRAGMA user_version = {VERSION};
@@ -52,6 +65,10 @@ MIGRATIONS = {
     1: f"""
 BEGIN IMMEDIATE;
 ALTER TABLE entries ADD COLUMN holder TEXT;
+ALTER TABLE entries ADD COLUMN all_entries INTEGER;
+ALTER TABLE entries ADD COLUMN all_bytes INTEGER;
+ALTER TABLE totals ADD COLUMN gone_entries INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE totals ADD COLUMN gone_bytes INTEGER NOT NULL DEFAULT 0;
 UPDATE entries SET holder = '' WHERE NOT finished;
 {_LOGS}
 PRAGMA user_version = 2;

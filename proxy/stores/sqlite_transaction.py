@@ -6,10 +6,20 @@ import sqlite3
 from types import TracebackType
 from typing import Self
 
+import msgspec
+
 from .bounds import Bounds
 from .sqlite_rows import COLUMNS, Row, ids_of
 
-_INSERT = f"INSERT INTO entries ({COLUMNS}) VALUES ({','.join('?' * len(COLUMNS.split()))}) ON CONFLICT (id) DO NOTHING"
+_INSERT = (
+    f"INSERT INTO entries (all_entries, all_bytes, {COLUMNS}) VALUES (?,?{',?' * len(COLUMNS.split())}) "
+    "ON CONFLICT (id) DO NOTHING"
+)
+_STATE = """
+SELECT last, entries, bytes, gone_entries, gone_bytes, seq, all_entries, all_bytes
+FROM totals LEFT JOIN (SELECT seq, all_entries, all_bytes FROM entries ORDER BY seq DESC LIMIT 1)
+"""
+_REMOVED = "UPDATE totals SET last = ?, entries = ?, bytes = ?, gone_entries = ?, gone_bytes = ?"
 _INSERT_LOG = "INSERT INTO logs (entry, expires_at, body) VALUES (?, ?, ?)"
 _FOUND = "SELECT seq, size, item_ids, (SELECT length(body) FROM logs WHERE entry = seq) FROM entries"
 _OWN = f"{_FOUND} WHERE id = ? AND owner = ? AND expires_at > ?"
@@ -25,10 +35,41 @@ _LOGS_AT_ONCE = 16
 _FEW = 64
 
 
+class State(msgspec.Struct):
+    """The number of the last put, what was ever put, and what was ever removed; see sqlite_schema."""
+
+    last: int
+    all_entries: int
+    all_bytes: int
+    gone_entries: int
+    gone_bytes: int
+
+    @property
+    def entries(self) -> int:
+        """How many entries there are."""
+        return self.all_entries - self.gone_entries
+
+    @property
+    def bytes(self) -> int:
+        """How many bytes they have, with their logs."""
+        return self.all_bytes - self.gone_bytes
+
+    def within(self, bounds: Bounds) -> bool:
+        """Tells whether nothing is too much."""
+        return self.entries <= bounds.max_responses and self.bytes <= bounds.max_bytes
+
+
+def state_of(db: sqlite3.Connection | sqlite3.Cursor) -> State:
+    """Returns the state of a database."""
+    last, entries, size, gone_entries, gone_bytes, seq, all_entries, all_bytes = db.execute(_STATE).fetchone()
+    if seq is not None and seq > last:
+        last, entries, size = seq, all_entries, all_bytes
+    return State(last, entries, size, gone_entries, gone_bytes)
+
+
 class Transaction:
     """Begins with `with`, is committed at its end, and undone when anything is raised. Raises sqlite3.Error.
 
-    How many entries there are, of how many bytes, is kept in the table `totals`: counting them would take reading them.
     Rows are numbered by their put and no number is given twice.
     """
 
@@ -36,27 +77,24 @@ class Transaction:
         self._connection = connection
         self._db = connection.cursor()
         self._now = now
-        self._entries = self._bytes = self._last = self._last_before = 0
-        self._changed = False
+        self._removed = False
 
     def __enter__(self) -> Self:
         self._db.execute("BEGIN IMMEDIATE")
         try:
-            totals = self._db.execute("SELECT last, entries, bytes FROM totals").fetchone()
-            self._last, self._entries, self._bytes = totals
+            self._state = state_of(self._db)
         except BaseException:
             self._undo()
             raise
-        self._last_before = self._last
+        self._last_before = self._state.last
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            if error is None and self._changed:
-                totals = (self._last, self._entries, self._bytes)
-                self._db.execute("UPDATE totals SET last = ?, entries = ?, bytes = ?", totals)
+            if error is None and self._removed:
+                self._db.execute(_REMOVED, msgspec.structs.astuple(self._state))
             if error is None:
                 self._db.execute("COMMIT")
         finally:
@@ -68,19 +106,19 @@ class Transaction:
 
     def put(self, row: Row) -> int:
         """Writes a row in the place of one with the same id; returns its number."""
-        self._changed = True
-        self._last += 1
-        values = (self._last, *row.values)
+        state = self._state
+        state.last += 1
+        state.all_entries += 1
+        state.all_bytes += row.size + len(row.log)
+        values = (state.all_entries, state.all_bytes, state.last, *row.values)
         if not self._db.execute(_INSERT, values).rowcount:
             self._remove(self._db.execute(_ANY, (row.entry.id,)).fetchall())
             self._db.execute(_INSERT, values)
         if row.ids:
-            self._db.executemany("INSERT INTO items (id, entry) VALUES (?, ?)", [(id, self._last) for id in row.ids])
+            self._db.executemany("INSERT INTO items (id, entry) VALUES (?, ?)", [(id, state.last) for id in row.ids])
         if row.log:
-            self._db.execute(_INSERT_LOG, (self._last, row.log_until, row.log))
-        self._entries += 1
-        self._bytes += row.size + len(row.log)
-        return self._last
+            self._db.execute(_INSERT_LOG, (state.last, row.log_until, row.log))
+        return state.last
 
     def delete(self, id: str, owner: str) -> bool:
         """Removes an entry of an owner; tells whether there was one that had not expired."""
@@ -102,26 +140,24 @@ class Transaction:
         The oldest go first; for bytes, logs go before entries. Those of this transaction stay, and so does what was
         put last of all. Returns how many were removed.
         """
-        if self._within(bounds):
+        state = self._state
+        if state.within(bounds):
             return 0
         removed = self.sweep(most)
-        over = self._entries - bounds.max_responses
+        over = state.entries - bounds.max_responses
         if over > 0:
-            removed += self._evict(min(over + min(self._entries // _FEW, _FEW), max(most - removed, 0)))
-        while removed < most and self._bytes > bounds.max_bytes:
-            gone = self._evict_logs(self._bytes - bounds.max_bytes) or self._evict(1)
+            removed += self._evict(min(over + min(state.entries // _FEW, _FEW), max(most - removed, 0)))
+        while removed < most and state.bytes > bounds.max_bytes:
+            gone = self._evict_logs(state.bytes - bounds.max_bytes) or self._evict(1)
             if not gone:
                 break
             removed += gone
         return removed
 
-    def _within(self, bounds: Bounds) -> bool:
-        return self._entries <= bounds.max_responses and self._bytes <= bounds.max_bytes
-
     @property
     def _before(self) -> int:
         """The last number that may be evicted."""
-        return min(self._last_before, self._last - 1)
+        return min(self._last_before, self._state.last - 1)
 
     def _evict(self, most: int) -> int:
         found = self._db.execute(_OLDEST, (self._before, most)).fetchall()
@@ -142,18 +178,18 @@ class Transaction:
     def _remove(self, found: list[_Found]) -> None:
         if not found:
             return
-        self._changed = True
+        self._removed = True
         pairs = [(id, seq) for seq, _, ids, _ in found if ids for id in ids_of(ids)]
         if pairs:
             self._db.executemany("DELETE FROM items WHERE id = ? AND entry = ?", pairs)
         self._db.executemany("DELETE FROM entries WHERE seq = ?", [(seq,) for seq, _, _, _ in found])
-        self._entries -= len(found)
-        self._bytes -= sum(size for _, size, _, _ in found)
+        self._state.gone_entries += len(found)
+        self._state.gone_bytes += sum(size for _, size, _, _ in found)
         self._remove_logs([(seq, length) for seq, _, _, length in found if length is not None])
 
     def _remove_logs(self, found: list[tuple[int, int]]) -> None:
         if not found:
             return
-        self._changed = True
+        self._removed = True
         self._db.executemany("DELETE FROM logs WHERE entry = ?", [(entry,) for entry, _ in found])
-        self._bytes -= sum(length for _, length in found)
+        self._state.gone_bytes += sum(length for _, length in found)

@@ -15,15 +15,15 @@ from .recent import Recent
 from .sqlite_file import Database, code, explained
 from .sqlite_holder import Holder
 from .sqlite_rows import Row, RowMaker
-from .sqlite_transaction import Transaction
+from .sqlite_transaction import Transaction, state_of
 from .store import Entry, StoreFailed
 
 _log = logging.getLogger("penstock")
 
 _SWEEP_AT_ONCE = 64
 _PAGE = 4096
-_PAGES_OF_A_ROW = 5
-"""How many pages a small put changes: one of each index, the totals, the row itself, and now and then another."""
+_PAGES_OF_A_ROW = 4
+"""How many pages a small put changes: one of each index, the row itself, and now and then another."""
 _CHECKPOINT_PAGES = 1000
 _EXPIRED = """
 SELECT 1 WHERE EXISTS (SELECT 1 FROM entries WHERE expires_at <= :now)
@@ -174,10 +174,8 @@ class Writer:
 
     def _sweep(self, connection: sqlite3.Connection) -> int:
         now = self._clock()
-        entries, size = connection.execute("SELECT entries, bytes FROM totals").fetchone()
-        too_much = entries > self._bounds.max_responses or size > self._bounds.max_bytes
         expired = connection.execute(_EXPIRED, {"now": now}).fetchone()
-        if not too_much and expired is None:
+        if expired is None and state_of(connection).within(self._bounds):
             return 0  # so that the lock for writing is not taken in vain
         with self._database.alone(), Transaction(connection, now) as transaction:
             removed = transaction.sweep(_SWEEP_AT_ONCE)

@@ -12,7 +12,7 @@ import pytest
 from proxy.stores.bounds import Bounds
 from proxy.stores.sqlite_file import Database
 from proxy.stores.sqlite_rows import Row, RowMaker
-from proxy.stores.sqlite_transaction import Transaction
+from proxy.stores.sqlite_transaction import State, Transaction, state_of
 from tests.support.stored import START, entry
 
 
@@ -29,8 +29,8 @@ def row(id: str, **fields: object) -> Row:
 
 def kept(db: sqlite3.Connection) -> list[str]:
     """Returns what there is, after checking that the totals say the same."""
-    totals = db.execute("SELECT entries, bytes FROM totals").fetchone()
-    assert totals == db.execute("SELECT count(*), coalesce(sum(size), 0) FROM entries").fetchone()
+    state = state_of(db)
+    assert (state.entries, state.bytes) == db.execute("SELECT count(*), coalesce(sum(size), 0) FROM entries").fetchone()
     ids = [id for (id,) in db.execute("SELECT id FROM entries ORDER BY seq")]
     assert sorted(f"msg_{id}" for id in ids) == [id for (id,) in db.execute("SELECT id FROM items ORDER BY id")]
     return ids
@@ -98,3 +98,34 @@ def test_trimming_removes_so_many_and_never_what_was_put_last(db: sqlite3.Connec
     with Transaction(db, START) as transaction:
         assert transaction.trim(Bounds(max_responses=1), 10) == 0
     assert kept(db) == ["b", "g"]
+
+
+def test_the_state_is_known_whatever_was_removed(db: sqlite3.Connection) -> None:
+    size = row("a").size
+    with Transaction(db, START) as transaction:
+        for id in "abc":
+            transaction.put(row(id, log=b"12345", log_until=START + 9))
+    assert state_of(db) == State(3, 3, 3 * (size + 5), 0, 0)
+    with Transaction(db, START) as transaction:
+        transaction.delete("c", "me")  # the newest, whose numbers are needed
+    assert state_of(db) == State(3, 3, 3 * (size + 5), 1, size + 5)
+    with Transaction(db, START + 9) as transaction:
+        assert transaction.sweep(10) == 2
+    assert state_of(db) == State(3, 3, 3 * (size + 5), 1, size + 15)
+    with Transaction(db, START) as transaction:
+        assert transaction.put(row("d")) == 4
+    assert state_of(db) == State(4, 4, 4 * size + 15, 1, size + 15)
+    for id in "dba":
+        with Transaction(db, START) as transaction:
+            assert transaction.delete(id, "me")
+    state = state_of(db)
+    assert (state.last, state.entries, state.bytes) == (4, 0, 0)
+    assert kept(db) == []
+
+
+def test_a_put_alone_leaves_the_totals_as_they_are(db: sqlite3.Connection) -> None:
+    statements: list[str] = []
+    db.set_trace_callback(statements.append)
+    with Transaction(db, START) as transaction:
+        transaction.put(row("a"))
+    assert not any("UPDATE" in statement for statement in statements)

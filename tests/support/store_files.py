@@ -10,6 +10,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from proxy.stores.sqlite_transaction import state_of
 from proxy.stores.store import Entry
 from tests.support.fixtures import ROOT
 from tests.support.stored import START, entry
@@ -84,7 +85,9 @@ def rows(path: Path, sql: str) -> list[tuple[Any, ...]]:
 def check_sums(path: Path) -> None:
     """Asserts that the totals and the items agree with the entries, and the pages of the file with each other."""
     assert rows(path, "PRAGMA integrity_check") == [("ok",)]
-    assert rows(path, "SELECT entries, bytes FROM totals") == rows(
+    with closing(sqlite3.connect(path)) as connection:
+        state = state_of(connection)
+    assert [(state.entries, state.bytes)] == rows(
         path,
         "SELECT count(*), coalesce(sum(size), 0) + (SELECT coalesce(sum(length(body)), 0) FROM logs) FROM entries",
     )
