@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from proxy.config.loader import load_text
+from proxy.providers.registry import kinds
+from stages import STAGES
 from tests.support.programs import needs_curl
 from tests.support.serving import ROOT, serving
 
@@ -86,13 +88,20 @@ def test_the_commands_exist() -> None:
         assert (ROOT / "proxy" / "cli" / f"{command}.py").exists()
 
 
-def test_the_stages_are_the_shipped_ones() -> None:
-    from stages import STAGES
+def rows(heading: str) -> list[str]:
+    """Returns the names that the table under a heading begins its rows with."""
+    section = README.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    return re.findall(r"^\| `([\w-]+)` \|", section, re.MULTILINE)
 
-    assert re.findall(r"^\| `([\w-]+)` \|", README, re.MULTILINE) == [
-        "auth", "rate-limit", "guardrail", "route", "transform", "stream-translate", "log"
-    ]  # fmt: skip
-    assert {stage.name for stage in STAGES} == set(re.findall(r"^\| `([\w-]+)` \|", README, re.MULTILINE))
+
+def test_the_stages_are_the_shipped_ones() -> None:
+    shown = rows("Stages")
+    assert shown == ["auth", "rate-limit", "guardrail", "route", "transform", "stream-translate", "log"]
+    assert {stage.name for stage in STAGES} == set(shown)
+
+
+def test_the_upstreams_are_the_shipped_ones() -> None:
+    assert set(rows("Upstreams")) == set(kinds())
 
 
 def test_the_links_lead_somewhere() -> None:
