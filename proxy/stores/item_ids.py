@@ -15,11 +15,15 @@ class _Named(msgspec.Struct):
 
 
 _decode = msgspec.json.Decoder(_Named).decode
-_FIRST = re.compile(rb'\{"id":"[a-z]+_([0-9a-f]{48})[0-9a-f]{4}"').match
+_MADE = re.compile(rb'\{"id":"([a-z]+_[0-9a-f]{52})",').match
+"""How an item begins whose id names a response: what is behind it need not be read."""
 
 
 def item_id(item: msgspec.Raw) -> str | None:
     """Returns the id of an item; None when it has none, or is no object at all."""
+    made = _MADE(item)
+    if made is not None:
+        return made[1].decode()
     try:
         return _decode(item).id
     except (msgspec.MsgspecError, UnicodeDecodeError):
@@ -44,7 +48,7 @@ def listed_ids(entry: Entry) -> list[str]:
     """
     ids: dict[str, None] = {}
     for item in (*entry.input, *entry.output):
-        if _FIRST(item) is None:  # else its id names a response, and need not be decoded
+        if _MADE(item) is None:
             id = item_id(item)
             if id is not None and response_of(id) is None:
                 ids[id] = None
