@@ -23,7 +23,7 @@ COLUMNS = (
 """The order of columns wherever whole rows are read or written."""
 
 _COMPRESS_FROM = 64 * 1024
-"""Compressing costs some 2 us a kilobyte of text, writing it to the log and from there to the file 0.8."""
+"""Compressing takes some 2 us a kilobyte of text and saves 60 % of it; writing takes 2 us a kilobyte, all in all."""
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _OPTIONS: dict[int, int] = {zstd.CompressionParameter.compression_level: 1, zstd.CompressionParameter.checksum_flag: 1}
 _OUTPUT = b'"output":['
@@ -55,7 +55,7 @@ class RowMaker:
     def row(self, entry: Entry, size: int, holder: str | None = None) -> Row:
         """Returns the row of an entry of that size, and takes the log out of it. `holder` is who works on it.
 
-        Only a very long body is compressed: that always takes longer than writing it as it is, and saves but space.
+        Only a very long body is compressed: that takes longer than writing it as it is, and saves but space.
         """
         body = _packed(entry)
         if len(body) < _COMPRESS_FROM:
