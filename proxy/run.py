@@ -50,6 +50,7 @@ class Run:
     __slots__ = (
         "_aborted",
         "_answering",
+        "_client",
         "_exchange",
         "_filters",
         "_kept",
@@ -65,6 +66,7 @@ class Run:
     def __init__(self, pipeline: Pipeline, exchange: Exchange, client: ClientStream) -> None:
         self._pipeline = pipeline
         self._exchange = exchange
+        self._client = client
         make_encoder = pipeline.dialects[exchange.request.dialect if exchange.request is not None else "chat"].encoder
         self._side = ClientSide(exchange, client, make_encoder, self.abort)
         self._filters: list[ResponseFilter] = []
@@ -240,7 +242,7 @@ class Run:
 
     async def _in_background(self) -> Reply | None:
         """Lets a response go on by itself; answers with what it is now, or with its stream."""
-        exchange, client = self._exchange, self._side.stream
+        exchange, client = self._exchange, self._client
         headers = self._side.headers()
         self._side.detach()
         exchange.head_status = 200

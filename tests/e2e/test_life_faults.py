@@ -226,3 +226,18 @@ async def test_what_was_said_whole_is_kept_although_its_client_leaves_in_that_ve
         entry = await store.get(exchange.response_id, "")
     assert entry is not None
     assert entry.status == exchange.outcome == "completed"
+
+
+async def test_a_reader_that_is_there_before_the_acknowledgement_takes_nothing_from_the_client() -> None:
+    store = Gated()
+    async with house(ScriptedProvider("a", HELLO), store=store) as home:
+        asked = asyncio.create_task(home.ask(background=True, stream=True))
+        await asyncio.wait_for(store.asked.wait(), 5)
+        (run,) = home.pipeline.running
+        reading = asyncio.create_task(run.follow(Nobody(), -1))
+        await asyncio.sleep(0)
+        store.go.set()
+        status, _, data = await asked
+        await asyncio.wait_for(reading, 5)
+    assert status == 200
+    assert data.endswith(b"data: [DONE]\n\n")
