@@ -1,0 +1,86 @@
+"""Knows what each deployment charges, and puts on every exchange what it has cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from .own import OwnPrice, OwnPrices
+from .rates import RateCard, dollars, rate_card
+from .sellers import seller_of
+from .table import PriceTable, price_table
+
+if TYPE_CHECKING:
+    from ..exchange import Exchange
+    from ..providers.provider import Deployment
+
+_FREE = rate_card({"input": 0, "output": 0})
+_MAX_REMEMBERED = 1024
+_MAX_REMEMBERED_NAME = 256  # characters; longer names are looked up each time
+
+
+class Price(msgspec.Struct, frozen=True):
+    """What a deployment charges, and where that is from: the file, the table, or that it runs on one's own machines.
+
+    `name` is what it is found under in the table, or in the file, there in `line`. Without a `card` nobody knows what
+    it costs, unless the upstream itself says so.
+    """
+
+    origin: Literal["file", "table", "own", "unknown"]
+    card: RateCard | None = None
+    name: str = ""
+    line: int = 0
+
+
+_UNKNOWN = Price("unknown")
+_OWN = Price("own", _FREE)
+
+
+class PriceBook:
+    """The prices of the file, in front of the table."""
+
+    def __init__(self, own: Iterable[OwnPrice] = (), table: PriceTable | None = None) -> None:
+        self._own = OwnPrices(own)
+        self._table = table or price_table()
+        self._remembered: dict[tuple[str, str], Price] = {}
+
+    def price(self, upstream: str, model: str, *, kind: str, base_url: str | None) -> Price:
+        """Returns what a model costs at an upstream of that kind and place."""
+        own = self._own.find(f"{upstream}/{model}")
+        if own is not None:
+            return Price("file", own.card, own.name, own.line)
+        seller = seller_of(kind, base_url)
+        if seller.vendor is None:
+            return _OWN if seller.own else _UNKNOWN
+        listed = self._table.find(seller.vendor, model)
+        return _UNKNOWN if listed is None else Price("table", listed.card, listed.name)
+
+    def price_of(self, deployment: Deployment) -> Price:
+        """Returns what a deployment charges. Hot: once an exchange."""
+        provider = deployment.provider
+        key = (provider.name, deployment.model)
+        price = self._remembered.get(key)
+        if price is None:
+            kind, url = getattr(provider, "kind", ""), getattr(provider.config, "base_url", None)
+            price = self.price(provider.name, deployment.model, kind=kind, base_url=url)
+            if len(deployment.model) <= _MAX_REMEMBERED_NAME:
+                if len(self._remembered) >= _MAX_REMEMBERED:
+                    self._remembered.clear()
+                self._remembered[key] = price
+        return price
+
+    def charge(self, exchange: Exchange) -> None:
+        """Puts on an exchange whose usage is final what it has cost, once; nothing where that is not known.
+
+        What the upstream says that it charges counts for more than the table, and less than the file.
+        """
+        usage, deployment = exchange.usage, exchange.deployment
+        if usage is None or deployment is None or exchange.cost is not None:
+            return
+        price = self.price_of(deployment)
+        if usage.cost is not None and price.origin != "file":
+            exchange.cost = usage.cost
+        elif price.card is not None:
+            exchange.cost = dollars(price.card.cost(usage, exchange.service_tier))
