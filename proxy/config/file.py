@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from ..errors import Problem
+from ..pricing.own import OwnPrice
 from ..providers.provider import Provider, UpstreamConfig
 from ..stage import Stage, StageConfig
 from ..stores.config import StoresConfig
@@ -84,6 +85,13 @@ class File(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True
         Any, Meta(description="Where tokens come from: a name of your own, then its kind and settings.")
     ]
     models: Annotated[Any, Meta(description="The names clients ask for, and the deployments that serve each.")]
+    prices: Annotated[
+        Any,
+        Meta(
+            description="What models cost that the table of prices does not have, or has otherwise: by the name that "
+            "clients ask for, by upstream/model or by the upstream's name for it; a * stands for any."
+        ),
+    ] = None
     pipeline: Annotated[
         Any, Meta(description="The order of processing: a request falls down this list, its response climbs back up.")
     ]
@@ -133,6 +141,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     secret: SecretList | None = None
     upstreams: dict[str, UpstreamEntry]
     models: dict[str, tuple[DeploymentEntry, ...]]
+    prices: tuple[OwnPrice, ...] = ()
     pipeline: tuple[StageEntry, ...]
     skipped: tuple[Skipped, ...] = ()
     warnings: tuple[Problem, ...] = ()

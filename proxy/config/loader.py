@@ -17,11 +17,12 @@ from .models import read_models
 from .nodes import Entry, Mapping, Node, Scalar, compose, plain, read
 from .order import who_sets
 from .pipeline import Pipeline, check_models, read_pipeline
+from .prices import read_prices
 from .problems import Place, Problems
 from .types import Sources, shown
 from .upstreams import Upstreams, read_upstreams
 
-_SECTIONS = ("upstreams", "models", "pipeline")
+_SECTIONS = ("upstreams", "models", "pipeline", "prices")
 
 
 def load(
@@ -89,12 +90,13 @@ class _Reading:
         """Returns the configuration, or raises ConfigError with everything that is wrong with the file."""
         problems = self.problems
         file = decode(self._settings(), File, "", problems, self.sources)
-        upstreams, models, pipeline = map(self._section, _SECTIONS)
+        upstreams, models, pipeline, prices = map(self._section, _SECTIONS)
         where = Upstreams() if upstreams is None else read_upstreams(upstreams, self.providers, problems, self.sources)
         what, unserved = ({}, []) if models is None else read_models(models, where, problems)
         order = Pipeline() if pipeline is None else read_pipeline(pipeline, self.stages, problems, self.sources)
         if isinstance(models, Mapping):
             check_models(order, models.entries, problems)
+        costs = read_prices(prices, models, where.names, problems)
         if file is not None and not file.listen.loopback and order.lacks("key"):
             self._refuse_reach(file.listen)
         if unserved and not what:
@@ -112,6 +114,7 @@ class _Reading:
             secret=file.secret,
             upstreams=where.used,
             models=what,
+            prices=costs,
             pipeline=tuple(order.entries),
             skipped=(*where.skipped.values(), *unserved),
             warnings=problems.warnings,

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
+from ..pricing.config import ModelPrices
 from ..providers.provider import Provider
 from ..stage import Stage
 from .describe import describe
@@ -37,6 +38,7 @@ def schema(providers: Mapping[str, type[Provider]], stages: Mapping[str, type[St
         "additionalProperties": {"oneOf": [_ref(f"upstream.{kind}") for kind in sorted(providers)]},
     }
     whole["properties"]["models"] |= _models()
+    whole["properties"]["prices"] |= _prices()
     whole["properties"]["pipeline"] |= {"type": "array", "minItems": 1, "items": _entry(stages)}
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
@@ -144,6 +146,12 @@ def _models() -> Schema:
         "propertyNames": {"pattern": r"^[^*]*\*?[^*]*$"},
         "additionalProperties": {"anyOf": [*target["anyOf"], {"type": "array", "minItems": 1, "items": target}]},
     }
+
+
+def _prices() -> Schema:
+    like = {"type": "string", "pattern": "^[^/]+/.+$", "description": "Charge what the table has for vendor/model."}
+    prices = {"type": "object", "additionalProperties": {"anyOf": [like, of(inspect.type_info(ModelPrices))]}}
+    return {"anyOf": [{**prices, "propertyNames": {"pattern": r"^[^*]*\*?[^*]*$"}}, {"type": "null"}]}
 
 
 def _entry(stages: Mapping[str, type[Stage]]) -> Schema:
