@@ -168,16 +168,20 @@ class Answering:
         body = await response.read(self._pipeline.max_answer_bytes)
         if self._passes_through(filters):
             assert self._relay is not None
-            body, exchange.usage, exchange.outcome = self._relay(exchange).whole(body)
+            machine = self._relay(exchange)
+            body, exchange.usage, exchange.outcome = machine.whole(body)
+            exchange.service_tier = machine.service_tier
         else:
             await self._encode_whole(self._translation(filters), body)
             encoder = side.get_encoder()
             exchange.usage, exchange.outcome = encoder.usage, encoder.outcome
+            exchange.service_tier = encoder.service_tier
             if encoder.error is not None:
                 raise encoder.error
             body = encoder.final()
         exchange.committed = True
         exchange.timing.first_event = time.monotonic()
+        self._pipeline.prices.charge(exchange)
         await side.head()
         exchange.head_status = 200
         return Reply(200, body, {**side.headers(), **_JSON})

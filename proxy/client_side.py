@@ -96,6 +96,8 @@ class ClientSide:
         if exchange.deployment is not None:
             headers["x-penstock-upstream"] = exchange.deployment.provider.name
             headers["x-penstock-upstream-model"] = exchange.deployment.model[:_MAX_HEADER]
+        if exchange.cost is not None:
+            headers["x-penstock-cost"] = f"{exchange.cost.normalize():f}"
         if exchange.ignored:
             headers["x-penstock-ignored-params"] = _joined(exchange.ignored)
         if len(exchange.attempts) > 1:
@@ -216,6 +218,7 @@ class ClientSide:
         exchange = self._exchange
         source = self.bridge.machine if isinstance(self.bridge, Relay) else self.get_encoder()
         exchange.outcome, exchange.usage, exchange.error = source.outcome, source.usage, source.error
+        exchange.service_tier = source.service_tier
 
     def estimated_usage(self) -> Usage | None:
         """Returns what was used, or a guess where the upstream did not get to say it: four characters a token."""

@@ -14,6 +14,7 @@ from .errors import ExchangeError
 from .exchange import Exchange
 from .in_flight import Background, InFlight
 from .models import ModelTable
+from .pricing.book import PriceBook
 from .providers.provider import Provider
 from .pump import ClientStream
 from .reply import Reply
@@ -38,6 +39,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     `keepalive_s` is how long a stream may be silent before a comment is sent, and the longest wait for an upstream's
     head before the client's stream is opened without it; 0 turns both off. Responses are kept for `keep_s`, the events
     of their streams for `resume_s`. So many `background` responses run at a time, and `background_waiting` more wait.
+    Without `prices` those of the table count.
     """
 
     keepalive_s: float = 15.0
@@ -46,6 +48,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     resume_s: float = 600.0
     background: int = 64
     background_waiting: int = 1000
+    prices: PriceBook | None = None
 
 
 class Pipeline:
@@ -74,6 +77,7 @@ class Pipeline:
         self.models = models
         self.providers = dict(providers)
         self.sealing = sealing or Sealing.fresh()
+        self.prices = settings.prices or PriceBook()
         for provider in self.providers.values():
             provider.sealing = self.sealing
         self.keepalive_s = settings.keepalive_s

@@ -394,6 +394,7 @@ class Run:
         if isinstance(error, ResponseCancelled):
             exchange.outcome = "cancelled"
             exchange.usage = side.estimated_usage()
+            self._pipeline.prices.charge(exchange)
             side.cancel()
             return None
         exchange.error = error
@@ -441,6 +442,7 @@ class Run:
         exchange.timing.ended = time.monotonic()
         if exchange.usage is None and exchange.committed:
             exchange.usage = side.estimated_usage()
+        self._pipeline.prices.charge(exchange)
         if exchange.outcome == "cancelled" and side.open_response():
             side.cancel()
             self._unkept = True

@@ -38,6 +38,10 @@ class Encoder(Protocol):
         """The last usage that was told."""
 
     @property
+    def service_tier(self) -> str | None:
+        """The service tier that the upstream says it has served the answer in."""
+
+    @property
     def error(self) -> ExchangeError | None:
         """What the answer failed with."""
 

@@ -37,8 +37,9 @@ class Log(Stage):
 
     A line says who asked for what, who answered, how it ended, what was used and how long it took: `time`, `id`,
     `response_id`, `client`, `user_agent`, `key`, `owner`, `dialect`, `path`, `model`, `stream`, `upstream`,
-    `upstream_model`, `attempts`, `status`, `outcome`, `error`, `usage`, `timing_ms`, `ignored` and `guardrail`. What
-    was said is not in it, texts are cut to 500 characters, and what looks like a key or a password becomes `***`.
+    `upstream_model`, `attempts`, `status`, `outcome`, `error`, `usage`, `cost` (in dollars; null where no price is
+    known), `cost_estimated`, `timing_ms`, `ignored` and `guardrail`. What was said is not in it, texts are cut to 500
+    characters, and what looks like a key or a password becomes `***`.
 
     It stands anywhere in the list and sees the same. A disk that is slow or full holds up no answer: lines wait, up to
     16 MiB, and are then dropped and counted.
@@ -131,12 +132,14 @@ def record_of(exchange: Exchange) -> dict[str, Any]:
         if usage is None
         else {
             "input": usage.input_tokens,
-            "cached": usage.cached_tokens,
+            "cached": usage.cached_tokens if usage.cached_tokens or usage.cache_missed else None,
             "output": usage.output_tokens,
             "reasoning": usage.reasoning_tokens,
             "total": usage.total_tokens,
             "estimated": usage.estimated,
         },
+        "cost": None if exchange.cost is None else float(exchange.cost),
+        "cost_estimated": None if exchange.cost is None or usage is None else usage.estimated,
         "timing_ms": _timing(exchange.timing),
         "ignored": list(exchange.ignored),
         "guardrail": list(exchange.marks.get("guardrail", ())),

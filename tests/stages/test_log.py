@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ async def logged(tmp_path: Path) -> AsyncIterator[Logged]:
 
 def used(exchange: Exchange) -> Exchange:
     exchange.usage = Usage(10, 5, cached_tokens=4, reasoning_tokens=2, total_tokens=15)
+    exchange.cost = Decimal("0.003250000000")
     exchange.attempts = [Attempt("a", "up-1", 0.0, 503, "overloaded"), Attempt("b", "up-2", 0.0, 200)]
     exchange.timing.started, exchange.timing.wall = 100.0, 1_700_000_000.25
     exchange.timing.upstream_sent, exchange.timing.upstream_head = 100.001, 100.25
@@ -78,6 +80,8 @@ async def test_a_line_says_it_all(logged: Logged) -> None:
             "kept": None,
             "error": None,
             "usage": {"input": 10, "cached": 4, "output": 5, "reasoning": 2, "total": 15, "estimated": False},
+            "cost": 0.00325,
+            "cost_estimated": False,
             "timing_ms": {"upstream_sent": 1.0, "upstream_head": 250.0, "first_event": 300.0, "total": 1500.0},
             "ignored": ["user"],
             "guardrail": [{"rule": "r", "action": "masked", "where": "output"}],

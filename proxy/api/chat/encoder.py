@@ -86,11 +86,11 @@ class ChatEncoder:
         "_suffix",
         "_tail",
         "_text",
-        "_tier",
         "done",
         "error",
         "finish",
         "outcome",
+        "service_tier",
         "usage",
     )
 
@@ -121,11 +121,11 @@ class ChatEncoder:
         self._refusal: list[str] = []
         self._annotations: list[dict[str, Any]] = []
         self._calls: dict[int, _Call] = {}
-        self._tier: str | None = None
         self.done = False
         self.outcome: Outcome | None = None
         self.finish: FinishReason | None = None
         self.usage: Usage | None = None
+        self.service_tier: str | None = None
         self.error: ExchangeError | None = None
 
     def use(self, tools: object, seal: object) -> None:
@@ -203,8 +203,8 @@ class ChatEncoder:
         }
         if self.usage is not None:
             completion["usage"] = usage_object(self.usage)
-        if self._tier:
-            completion["service_tier"] = self._tier
+        if self.service_tier:
+            completion["service_tier"] = self.service_tier
         return _encode(completion)
 
     def _message(self) -> dict[str, Any]:
@@ -287,7 +287,7 @@ class ChatEncoder:
         self.done = True
         self.finish = event.reason
         self.outcome = "completed" if event.reason == "stop" else "incomplete"
-        self._tier = event.service_tier
+        self.service_tier = event.service_tier
         out: list[bytes] = []
         for call in self._calls.values():
             if not call.arguments and not call.freeform and event.reason == "stop":
@@ -304,5 +304,5 @@ class ChatEncoder:
     def _delta(self, delta: dict[str, Any], logprobs: Any = None, finish: str | None = None) -> bytes:
         """Returns one chunk."""
         choice = {"index": 0, "delta": delta, "logprobs": logprobs, "finish_reason": finish}
-        tier = b"" if finish is None or self._tier is None else b',"service_tier":' + _encode(self._tier)
+        tier = b"" if finish is None or self.service_tier is None else b',"service_tier":' + _encode(self.service_tier)
         return self._open + _encode(choice) + b"]" + tier + self._tail

@@ -52,6 +52,7 @@ class _Seen(msgspec.Struct, gc=False):
     usage: dict[str, Any] | None = None
     error: Any = None
     x_groq: dict[str, Any] | None = None
+    service_tier: Any = None
 
 
 _decode = msgspec.json.Decoder(_Seen).decode
@@ -61,8 +62,8 @@ class ChatRelay:
     """Takes the bytes of one answer; returns the bytes for the client.
 
     `include_usage` says whether the client asked for the usage chunk. `started` is True once anything was passed on:
-    from then on nothing can be retried. `done` is True once the answer has ended; `outcome`, `error` and
-    `usage` are final then. `malformed` counts payloads that were left out.
+    from then on nothing can be retried. `done` is True once the answer has ended; `outcome`, `error`,
+    `usage` and `service_tier` are final then. `malformed` counts payloads that were left out.
     """
 
     __slots__ = (
@@ -79,6 +80,7 @@ class ChatRelay:
         "error",
         "malformed",
         "outcome",
+        "service_tier",
         "started",
     )
 
@@ -96,6 +98,7 @@ class ChatRelay:
         self._chunks = 0
         self.done = False
         self.outcome: Outcome | None = None
+        self.service_tier: str | None = None
         self.error: ExchangeError | None = None
 
     @property
@@ -211,7 +214,9 @@ class ChatRelay:
         return _framed(data)
 
     def _note(self, seen: _Seen) -> None:
-        """Remembers the finish reason and the usage."""
+        """Remembers the finish reason, the usage and the service tier."""
+        if isinstance(seen.service_tier, str):
+            self.service_tier = seen.service_tier
         for choice in seen.choices or ():
             if choice.finish_reason and self._finish is None and choice.finish_reason not in _BROKEN:
                 self._finish = choice.finish_reason
@@ -293,7 +298,8 @@ def _read_leniently(data: bytes) -> _Seen | None:
         return None
     chunk = read[0]
     choices = None if chunk.choices is None else [_Choice(one.finish_reason, one.error) for one in chunk.choices]
-    return _Seen(choices, chunk.usage, chunk.error, chunk.x_groq if isinstance(chunk.x_groq, dict) else None)
+    groq = chunk.x_groq if isinstance(chunk.x_groq, dict) else None
+    return _Seen(choices, chunk.usage, chunk.error, groq, chunk.service_tier)
 
 
 def _framed(data: bytes) -> bytes:

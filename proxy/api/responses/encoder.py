@@ -106,6 +106,7 @@ class ResponsesEncoder:
         "error",
         "log",
         "outcome",
+        "service_tier",
         "usage",
     )
 
@@ -142,6 +143,7 @@ class ResponsesEncoder:
         self._final: bytes | None = None
         self.outcome: Outcome | None = None
         self.usage: Usage | None = None
+        self.service_tier: str | None = None
         self.error: ExchangeError | None = None
 
     @property
@@ -321,6 +323,7 @@ class ResponsesEncoder:
     def _on_finish(self, event: Finish, out: list[bytes]) -> None:
         """Ends as the model, a limit or a filter wanted; what is open closes by its place in the output."""
         whole = event.reason == "stop"
+        self.service_tier = event.service_tier
         calls = self._calls.take_all()
         place = len(calls) if self._open.item is None else self._open.item.index
         for call in [call for call in calls if 0 <= call.index < place]:
