@@ -55,6 +55,11 @@ class Tokens:
         self._work: asyncio.Task[Token] | None = None
         self._not_before = 0.0
 
+    def prepare(self) -> None:
+        """Begins to look for the first token, without waiting for it; a failure is told to the log."""
+        if self._token is None and self._work is None:
+            self._start().add_done_callback(_tell_failure)
+
     async def token(self) -> Token:
         """Returns a token that is good now; raises NoCredentials when there is none to be had."""
         token = self._token
@@ -96,7 +101,7 @@ class Tokens:
 
 def _tell_failure(work: asyncio.Task[Token]) -> None:
     if not work.cancelled() and (error := work.exception()) is not None:
-        _log.warning("a token of Google Cloud could not be renewed ahead of its end: %s", error)
+        _log.warning("a token of Google Cloud could not be had ahead of time: %s", error)
 
 
 def fetcher(account: str | None) -> Callable[[], Token]:

@@ -59,13 +59,20 @@ class Vertex(GeminiUpstream):
     def __init__(self, name: str, config: VertexConfig) -> None:
         super().__init__(name, config)
         self._place = config.place()
+        self._tokens: Tokens | None = None
         if config.quota_project is not None:
             self._headers.setdefault("x-goog-user-project", config.quota_project)
         if config.api_key is not None:
             self._headers.setdefault("x-goog-api-key", config.api_key.reveal())
         else:
             account = config.credentials.reveal() if config.credentials is not None else None
-            self.client = TokenClient(name, self.client, Tokens(fetcher(account)))
+            self._tokens = Tokens(fetcher(account))
+            self.client = TokenClient(name, self.client, self._tokens)
+
+    async def start(self) -> None:
+        """Begins to look for a token, without waiting for it."""
+        if self._tokens is not None:
+            self._tokens.prepare()
 
     def ask_settings(self) -> AskSettings:
         """Returns how models are to be asked: tiers stand in a header, and hosted tools are told of anyway."""

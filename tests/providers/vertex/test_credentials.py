@@ -43,6 +43,25 @@ async def test_one_token_serves_until_shortly_before_its_end():
     assert bank.made == 1
 
 
+async def test_the_first_token_may_be_looked_for_before_anybody_asks():
+    bank = Bank()
+    bank.tokens.prepare()
+    bank.tokens.prepare()
+    assert await bank.ask() == "token-1"
+    bank.tokens.prepare()
+    assert bank.made == 1
+
+
+async def test_a_first_token_that_is_not_there_is_told_to_the_log(caplog):
+    bank = Bank()
+    bank.error = "no key of that name"
+    bank.tokens.prepare()
+    await until(lambda: bank.tokens._work is None)
+    assert "no key of that name" in caplog.text
+    bank.error = None
+    assert await bank.ask() == "token-1"
+
+
 async def test_many_that_ask_at_once_wait_for_one_look_up():
     bank = Bank()
     bank.gate.clear()

@@ -13,7 +13,7 @@ from proxy.providers.vertex.config import VertexConfig
 from proxy.providers.vertex.provider import Vertex
 from tests.support.asked import function, request
 from tests.support.google_accounts import TokenServer
-from tests.support.hostile import HostileUpstream, fixed
+from tests.support.hostile import HostileUpstream, fixed, until
 from tests.support.strict_gemini import check
 
 GEMINI, CLAUDE = "gemini-2.5-flash", "claude-sonnet-4-5@20250929"
@@ -167,6 +167,17 @@ async def test_models_are_listed():
         "/v1beta1/publishers/google/models?pageSize=300&pageToken=x%20y",
     ]
     assert (await served(fixed(b"["), ask=lambda up: up.models()))[0] == []
+
+
+async def test_a_token_is_looked_for_when_the_upstream_starts():
+    async with TokenServer() as tokens:
+        up = upstream(credentials=Secret(tokens.account()))
+        await up.start()
+        await until(lambda: tokens.asked)
+        await up.close()
+    express = upstream(project=None, api_key=Secret("k"))
+    await express.start()
+    await express.close()
 
 
 async def test_express_mode_needs_no_credentials():
