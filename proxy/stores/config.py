@@ -33,8 +33,8 @@ MaxResponses = Annotated[
 MaxBytes = Annotated[
     Size,
     Meta(
-        description="How many bytes of JSON and of events are kept, before compression; beyond, the oldest go: the events "
-        "of streams first, then finished responses. Conversations may take as much again."
+        description="How many bytes of JSON and of events are kept, before compression; beyond, the oldest go: "
+        "the events of streams first, then finished responses. Conversations may take as much again."
     ),
 ]
 MaxConversations = Annotated[
