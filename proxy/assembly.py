@@ -9,6 +9,7 @@ from .config.file import Config, StageEntry
 from .errors import ConfigError, Problem
 from .models import ModelTable
 from .pipeline import Pipeline, Settings
+from .pricing.book import PriceBook
 from .providers.provider import Deployment
 from .sealing import Sealing, key_in
 from .stage import Stage
@@ -41,6 +42,7 @@ def assemble(config: Config) -> Pipeline:
             resume_s=0.0 if isinstance(responses, NoneConfig) else float(responses.resume),
             background=config.limits.background,
             background_waiting=config.limits.background_waiting,
+            prices=PriceBook(config.prices),
         ),
     )
 
