@@ -125,7 +125,7 @@ async def test_an_answer_over_chat_completions(stream: bool) -> None:
 
 
 @pytest.mark.parametrize("stream", [True, False])
-async def test_three_turns_with_a_tool_for_a_client_that_keeps_everything_itself(stream: bool) -> None:
+async def test_3_6_signatures_survive_turns_of_a_client_that_keeps_everything_itself(stream: bool) -> None:
     items: list[Any] = [{"role": "user", "content": "weather?"}]
     asking = {"stream": stream, "store": False, "tools": [TOOL], "include": ["reasoning.encrypted_content"]}
     async with behind(CALLING, HELLO, HELLO) as (home, google):
@@ -146,7 +146,7 @@ async def test_three_turns_with_a_tool_for_a_client_that_keeps_everything_itself
     assert google.bodies[2]["contents"][: len(google.bodies[1]["contents"])] == google.bodies[1]["contents"]
 
 
-async def test_three_turns_with_a_tool_over_a_kept_chain() -> None:
+async def test_3_6_signatures_survive_a_kept_chain() -> None:
     async with behind(CALLING, HELLO, store=MemoryStore()) as (home, google):
         first = json.loads((await home.ask(input="weather?", tools=[TOOL]))[2])
         answer = {"type": "function_call_output", "call_id": "x1", "output": "15C"}
@@ -156,7 +156,7 @@ async def test_three_turns_with_a_tool_over_a_kept_chain() -> None:
     assert google.bodies[1]["contents"][1] == {"role": "model", "parts": [CALL]}
 
 
-async def test_a_chat_client_gives_back_what_it_got() -> None:
+async def test_3_6_a_chat_client_gives_back_what_it_got() -> None:
     messages: list[Any] = [{"role": "user", "content": "weather?"}]
     async with behind(CALLING, HELLO, HELLO) as (home, google):
         first = json.loads((await home.ask("/chat/completions", messages=messages, tools=[CHAT_TOOL]))[2])
