@@ -18,6 +18,7 @@ COMMANDS = {
     "serve": "start the proxy",
     "check": "find every mistake in a pipeline.yaml",
     "stages": "list the stages, or explain one",
+    "prices": "tell what models cost, and which have no price",
     "schema": "print the JSON Schema of pipeline.yaml",
 }
 

@@ -24,17 +24,20 @@ _MAX_REMEMBERED_NAME = 256  # characters; longer names are looked up each time
 class Price(msgspec.Struct, frozen=True):
     """What a deployment charges, and where that is from: the file, the table, or that it runs on one's own machines.
 
-    `name` is what it is found under in the table, or in the file, there in `line`. Without a `card` nobody knows what
-    it costs, unless the upstream itself says so.
+    `name` is what it is found under in the table, or in the file, there in `line`; `like` is the name of the table that
+    the file points to. Without a `card` nobody knows what it costs, unless the upstream says so with an answer: those
+    that always do are `told`.
     """
 
-    origin: Literal["file", "table", "own", "unknown"]
+    origin: Literal["file", "table", "own", "told", "unknown"]
     card: RateCard | None = None
     name: str = ""
     line: int = 0
+    like: str | None = None
 
 
 _UNKNOWN = Price("unknown")
+_TOLD = Price("told")
 _OWN = Price("own", _FREE)
 
 
@@ -50,10 +53,10 @@ class PriceBook:
         """Returns what a model costs at an upstream of that kind and place."""
         own = self._own.find(f"{upstream}/{model}")
         if own is not None:
-            return Price("file", own.card, own.name, own.line)
+            return Price("file", own.card, own.name, own.line, own.like)
         seller = seller_of(kind, base_url)
         if seller.vendor is None:
-            return _OWN if seller.own else _UNKNOWN
+            return _OWN if seller.own else _TOLD if seller.tells else _UNKNOWN
         listed = self._table.find(seller.vendor, model)
         return _UNKNOWN if listed is None else Price("table", listed.card, listed.name)
 

@@ -64,7 +64,7 @@ def _asked_for(name: str, models: Mapping[str, Sequence[str]]) -> Iterator[str]:
     for asked, deployments in models.items():
         if stands_for(name, asked):
             yield from deployments
-        elif (middle := _within(name, asked)) is not None:
+        elif (middle := within(name, asked)) is not None:
             yield from (deployment.replace("*", middle, 1) for deployment in deployments)
 
 
@@ -73,7 +73,7 @@ def _served(name: str, models: Mapping[str, Sequence[str]]) -> Iterator[str]:
         yield from (one for one in deployments if stands_for(name, one.partition("/")[2]))
 
 
-def _within(name: str, pattern: str) -> str | None:
+def within(name: str, pattern: str) -> str | None:
     """Returns what the `*` of a pattern stands for in a name, or in a narrower pattern; None if it is not within."""
     prefix, star, suffix = pattern.partition("*")
     if star and len(name) > len(prefix) + len(suffix) and name.startswith(prefix) and name.endswith(suffix):

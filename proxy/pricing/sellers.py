@@ -46,14 +46,19 @@ _BY_HOST: Mapping[str, str] = {
 """By host, those of its regions and customers too (`eu.api.openai.com`, `mine.openai.azure.com`)."""
 
 _OWN_KINDS = frozenset(("echo",))
+_TELLING_HOSTS = ("openrouter.ai",)
 _OWN_HOSTS = frozenset(("localhost", "host.docker.internal"))
 
 
 class Seller(msgspec.Struct, frozen=True):
-    """Who charges. `vendor` is the first part of names in the table; `own` says that nobody does."""
+    """Who charges. `vendor` is the first part of names in the table; `own` says that nobody does.
+
+    One that `tells` is not in the table, and says with each answer what it charges.
+    """
 
     vendor: str | None = None
     own: bool = False
+    tells: bool = False
 
 
 def seller_of(kind: str, base_url: str | None) -> Seller:
@@ -64,7 +69,10 @@ def seller_of(kind: str, base_url: str | None) -> Seller:
     """
     host = (urlsplit(base_url).hostname or "").lower() if base_url else ""
     vendor = _at(host) or _BY_KIND.get(kind)
-    return Seller(vendor, own=vendor is None and (kind in _OWN_KINDS or _is_own(host)))
+    if vendor is not None:
+        return Seller(vendor)
+    tells = any(host == one or host.endswith(f".{one}") for one in _TELLING_HOSTS)
+    return Seller(own=kind in _OWN_KINDS or _is_own(host), tells=tells)
 
 
 def _at(host: str) -> str | None:

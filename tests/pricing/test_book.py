@@ -103,6 +103,7 @@ def test_where_a_price_is_from() -> None:
     assert origin("a/mine", "openai") == ("file", "mine", 7)
     assert origin("x/gpt-4o-2024-11-20", "openai") == ("table", "openai/gpt-4o", 0)
     assert origin("x/eu.anthropic.claude-opus-4-7", "bedrock") == ("table", "bedrock/us.anthropic.claude-opus-4-7", 0)
+    assert origin("r/a/b", "openai-compatible", "https://openrouter.ai/api/v1") == ("told", "", 0)
     assert origin("x/a", "echo") == ("own", "", 0)
     assert origin("y/a", "openai") == ("unknown", "", 0)
 
