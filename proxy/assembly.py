@@ -14,13 +14,20 @@ from .providers.provider import Deployment
 from .sealing import Sealing, key_in
 from .stage import Stage
 from .stores.config import NoneConfig, SqliteConfig, make_conversations, make_store
+from .stores.conversations import ConversationStore
+from .stores.store import ResponseStore
 
 KEY_FILE = "PENSTOCK_KEY_FILE"
 """The variable that names the file in which workers without a store on disk share their key."""
 
 
-def assemble(config: Config) -> Pipeline:
-    """Returns the pipeline of a configuration, not yet started: upstreams, the models on them, the stages."""
+def assemble(
+    config: Config, *, store: ResponseStore | None = None, conversations: ConversationStore | None = None
+) -> Pipeline:
+    """Returns the pipeline of a configuration, not yet started: upstreams, the models on them, the stages.
+
+    A store that is given stands for the one that the file would have.
+    """
     providers = {name: entry.provider(name, entry.config) for name, entry in config.upstreams.items()}
     models = {
         name: [Deployment(providers[one.upstream], one.model, one.weight) for one in entries]
@@ -33,8 +40,8 @@ def assemble(config: Config) -> Pipeline:
         [_stage(entry, directory) for entry in config.pipeline],
         ModelTable(models, unavailable),
         providers,
-        store=make_store(responses, directory),
-        conversations=make_conversations(responses, directory),
+        store=make_store(responses, directory) if store is None else store,
+        conversations=make_conversations(responses, directory) if conversations is None else conversations,
         sealing=_sealing(config),
         settings=Settings(
             keepalive_s=float(config.limits.keepalive_comment),

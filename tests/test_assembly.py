@@ -10,6 +10,8 @@ from proxy.assembly import KEY_FILE, assemble
 from proxy.config.loader import load_text
 from proxy.errors import ConfigError
 from proxy.sealing import SealBroken, Sealing
+from proxy.stores.conversation_memory import MemoryConversations
+from proxy.stores.memory import MemoryStore
 
 FILE = """\
 limits: {keepalive_comment: 3s}
@@ -91,3 +93,10 @@ def test_without_a_file_the_workers_share_a_key_all_the_same(
 def test_upstreams_seal_with_the_pipeline_s_key() -> None:
     pipeline = assemble(load_text(FILE, "test"))
     assert all(provider.sealing is pipeline.sealing for provider in pipeline.providers.values())
+
+
+async def test_stores_that_are_given_stand_for_those_of_the_file() -> None:
+    responses, conversations = MemoryStore(), MemoryConversations()
+    pipeline = assemble(load_text(FILE, "test"), store=responses, conversations=conversations)
+    assert pipeline.store is responses
+    assert pipeline.conversations is conversations
