@@ -27,7 +27,17 @@ from tests.support.source_tree import (
 SOURCES = modules("proxy", "stages")
 EVERYTHING = modules("proxy", "stages", "tests", "bench")
 
-OPTIONAL = ("aiobotocore", "asyncpg", "botocore", "google", "opentelemetry", "prometheus_client", "redis")
+OPTIONAL = (
+    "aiobotocore",
+    "asyncpg",
+    "azure",
+    "botocore",
+    "google",
+    "openai",
+    "opentelemetry",
+    "prometheus_client",
+    "redis",
+)
 """Dependencies that not everyone has: only these may be imported inside a function, where they are needed."""
 
 SANS_IO = (

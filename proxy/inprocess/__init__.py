@@ -1,0 +1,1 @@
+"""The pipeline without a server: for scripts and tests that call it as functions."""
