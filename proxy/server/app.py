@@ -16,6 +16,7 @@ from ..exchange import Exchange
 from ..pipeline import Pipeline
 from ..reply import Reply
 from ..request import Dialect
+from ..stores.nothing import NothingKept
 from .body import IDLE_S, read_body
 from .catalog import Catalog
 from .compact import read_compact
@@ -68,10 +69,8 @@ class App:
         self._catalog = Catalog(pipeline.models, int(time.time()))
         self._peers = peers or Peers(None, 0)
         self._readers = Running()
-        self._responses: ResponseRoutes | None = None
-        if pipeline.store is not None:
-            kept = KeptResponses(pipeline.store, pipeline.keeper, pipeline.in_flight)
-            self._responses = ResponseRoutes(kept, self._authenticate, self._keepalive, self._peers, self._readers)
+        kept = KeptResponses(pipeline.store or NothingKept(), pipeline.keeper, pipeline.in_flight)
+        self._responses = ResponseRoutes(kept, self._authenticate, self._keepalive, self._peers, self._readers)
         self._conversations: ConversationRoutes | None = None
         if pipeline.store is not None and pipeline.conversations is not None:
             conversations = Conversations(pipeline.conversations, pipeline.store)
@@ -208,7 +207,7 @@ class App:
         _, _, model = path.partition("/models/")
         if path.startswith("/models/") and model:
             return {"GET": lambda request: self._aside(request, lambda exchange: self._model(model, exchange))}
-        if path.startswith("/responses/") and self._responses is not None:
+        if path.startswith("/responses/"):
             return self._responses.find(path.removeprefix("/responses/"))
         if path.startswith("/conversations") and self._conversations is not None:
             return self._conversations.find(path.removeprefix("/conversations"))

@@ -1,4 +1,4 @@
-"""The store that keeps nothing, for what a connection remembers where no responses are kept."""
+"""The store that keeps nothing, for responses in flight and what connections remember where no responses are kept."""
 
 from __future__ import annotations
 

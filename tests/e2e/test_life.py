@@ -318,9 +318,10 @@ async def test_an_answer_that_is_not_streamed_is_cancelled() -> None:
     assert exchange.outcome == "cancelled"
 
 
-async def test_a_response_that_is_not_stored_can_be_cancelled_too() -> None:
+@pytest.mark.parametrize("store", [MemoryStore(), None])
+async def test_a_response_that_is_not_stored_can_be_cancelled_too(store: MemoryStore | None) -> None:
     _, steps = gated(3)
-    async with house(ScriptedProvider("a", stream(*steps)), store=MemoryStore()) as home:
+    async with house(ScriptedProvider("a", stream(*steps)), store=store) as home:
         reader, writer = await home.connect(tools=TOOLS, store=False)
         id = id_in(await read_until(reader, b'"delta":"Hel"'))
         assert (await call(home, "GET", f"/responses/{id}"))[0] == 404
