@@ -99,9 +99,9 @@ def _of_file(config: Config, name: str | None) -> list[Quote]:
     if not asked and slash and model and upstream in config.upstreams:
         asked[f"{upstream}/{model}"] = []
     quotes = [_quote(config, book, deployment, names) for deployment, names in asked.items()]
-    return [
-        each for quote in quotes for each in (_each(config, quote) if name is not None and "*" in name else [quote])
-    ]
+    if name is not None and "*" in name:
+        quotes = [each for quote in quotes for each in _each(config, quote)]
+    return list({quote.name: quote for quote in reversed(quotes)}.values())[::-1]
 
 
 def _each(config: Config, quote: Quote) -> list[Quote]:

@@ -94,9 +94,9 @@ far/thing, asked for as odd
         ("openai/gpt-4.1*", ["openai/gpt-4.1", "openai/gpt-4.1-mini"]),
         ("gpt-4o", ["openai/gpt-4o", "azure/gpt-4o"]),
         ("anthropic/claude-sonnet-4-5-20250929", ["anthropic/claude-sonnet-4-5-20250929"]),
-        ("zai/glm-5*", ["zai/glm-5", "zai/glm-5.1", "zai/glm-5.2", "zai/glm-5.3", "zai/glm-5.3-flash", "zai/glm-5v-turbo"]),
+        ("minimax/*", ["minimax/MiniMax-M2.5", "minimax/MiniMax-M2.5-lightning", "minimax/MiniMax-M3"]),
     ],
-)  # fmt: skip
+)
 def test_what_a_name_means(name: str, found: list[str], file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert [quote["name"] for quote in json.loads(prices(capsys, name, "--json"))] == found
 
