@@ -7,7 +7,6 @@ sees the same beginning in every turn and its prompt cache hits.
 from __future__ import annotations
 
 import logging
-import secrets
 import time
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -15,7 +14,9 @@ import msgspec
 
 from ..api import invalid
 from ..api.responses.encoder import ResponsesEncoder
+from ..api.responses.ids import new_response_id
 from ..api.responses.items import ItemReference
+from ..api.responses.made_ids import FIRST_INPUT, made_id
 from ..api.responses.request import ResponsesRequest
 from ..api.responses.stateless import item_not_found, previous_not_found, refuse_references
 from ..errors import BadRequest, InternalError
@@ -44,7 +45,7 @@ class _Kind(msgspec.Struct):
     """What is read of a kept item. Clients may write null for what they leave out, and anything as `status`."""
 
     type: str | None = None
-    id: str | None = None
+    id: str | msgspec.UnsetType | None = msgspec.UNSET
     status: Any = None
 
 
@@ -155,7 +156,11 @@ class StoreKeeper:
         exchange.background = bool(request.value("background"))
         exchange.keeps = exchange.background or request.value("store") is not False
         exchange.keeps_log = exchange.keeps and request.stream and self._resume_s > 0
-        exchange.input_items = _named(own) if exchange.is_remembered else []
+        if exchange.is_remembered:
+            exchange.response_id = exchange.response_id or new_response_id()
+            exchange.input_items = _named(own, exchange.response_id)
+        else:
+            exchange.input_items = []
         if history or own != request.raw_items:
             request.put_items(history + own)
 
@@ -314,8 +319,9 @@ def _whole(output: list[msgspec.Raw]) -> list[msgspec.Raw]:
     return [item for item in output if (kind := _decode_kind(item)).type not in _CALLS or kind.status != "incomplete"]
 
 
-def _named(items: list[msgspec.Raw]) -> list[msgspec.Raw]:
+def _named(items: list[msgspec.Raw], response_id: str) -> list[msgspec.Raw]:
     """Returns input items that each have an id of their own; of several with one id the last one keeps it."""
+    number = FIRST_INPUT
     taken: set[str] = set()
     named: list[msgspec.Raw] = []
     for item in reversed(items):
@@ -324,11 +330,15 @@ def _named(items: list[msgspec.Raw]) -> list[msgspec.Raw]:
             taken.add(kind.id)
             named.append(item)
         else:
-            named.append(_with_new_id(item, kind.type or "message"))
+            named.append(_with_id(item, kind, response_id, number))
+            number += 1
     return named[::-1]
 
 
-def _with_new_id(item: msgspec.Raw, type: str) -> msgspec.Raw:
-    id = f"{_PREFIXES.get(type, 'item')}_{secrets.token_hex(24)}"
+def _with_id(item: msgspec.Raw, kind: _Kind, response_id: str, number: int) -> msgspec.Raw:
+    type = kind.type or "message"
+    id = made_id(response_id, _PREFIXES.get(type, "item"), number)
+    if kind.type and kind.id is msgspec.UNSET:  # what mostly comes: the id is put in front, and nothing decoded
+        return msgspec.Raw(b'{"id":"' + id.encode() + b'",' + bytes(item)[1:])
     fields = msgspec.json.decode(item, type=dict[str, msgspec.Raw])
     return msgspec.Raw(msgspec.json.encode({**fields, "id": id, "type": type}))

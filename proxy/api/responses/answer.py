@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from .encoder import EncoderOptions, ResponsesEncoder
 from .ids import new_response_id
+from .made_ids import made_id
 from .request import ResponsesRequest
 from .snapshot import Snapshot
 
@@ -32,6 +34,7 @@ def responses_encoder(exchange: Exchange) -> ResponsesEncoder:
     stream_options = request.get("stream_options")
     return ResponsesEncoder(
         snapshot,
+        item_id=partial(made_id, exchange.response_id),
         options=EncoderOptions(
             reasoning=reasoning,
             logprobs=request.wants("message.output_text.logprobs") or bool(request.value("top_logprobs")),
