@@ -395,7 +395,7 @@ async def test_a_compaction_that_fails_does_no_harm_and_is_told() -> None:
         check_stream(data)
         assert [item["type"] for item in events_of(data)[-2][1]["response"]["output"]] == ["message"]
         await home.settled(2)
-        assert [one.outcome for one in home.watcher.ended] == ["rejected", "completed"]
+        assert [one.outcome for one in home.watcher.ended] == ["failed", "completed"]
     assert len(upstream.requests) == 1
 
 

