@@ -90,6 +90,8 @@ class Pipeline:
         self.below = tuple(acting[chooser + 1 :])
         self.translate = next((stage.translate for stage in stages if stage.translate is not None), None)
         self.running: set[Run] = set()
+        self.alone: set[Run] = set()  # whose clients have left
+        self._most_alone = settings.background + settings.background_waiting
         self._settling: set[asyncio.Task[None]] = set()
         self._going_on: set[asyncio.Task[Any]] = set()
         self._reaper: asyncio.Task[None] | None = None
@@ -148,9 +150,17 @@ class Pipeline:
         self.running.add(run)
         return await run.run()
 
+    def leave_alone(self, run: Run) -> bool:
+        """Lets a stream go on without its client; False when too many do already, as many as may in the background."""
+        if run.settled.is_set() or len(self.alone) >= self._most_alone:
+            return False
+        self.alone.add(run)
+        return True
+
     def ended(self, run: Run) -> None:
         """Forgets an exchange that was settled."""
         self.in_flight.discard(run)
+        self.alone.discard(run)
         self.running.discard(run)
 
     def spawn(self, work: Coroutine[Any, Any, Reply | None]) -> asyncio.Task[Reply | None]:

@@ -222,13 +222,14 @@ class Run:
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
-            if not self._side.stream.opened:  # nobody has been told an id to come back with
-                task.cancel()
-                await asyncio.wait((task,))
-            elif not task.done():
+            # as long as it is not opened, nobody has been told an id to come back with
+            if self._side.stream.opened and self._pipeline.leave_alone(self):
                 self._side.detach()
                 if self._answering is not None:
                     self._answering.detach()
+            elif not task.done():
+                task.cancel()
+                await asyncio.wait((task,))
             raise
 
     async def _queue(self) -> None:

@@ -78,7 +78,7 @@ class App:
         self._draining = False
         self._cut: Overloaded | None = None
         self._reading: set[asyncio.Task[Any]] = set()
-        self._running = Running(max_streams)
+        self._running = Running(max_streams, pipeline.alone)
         options = SocketOptions(max_message=max_body, life_s=websocket_s, ping_s=pipeline.keepalive_s)
         self._websockets = WebSockets(pipeline, self._running, options)
         self._routes: dict[str, dict[str, Handler]] = {

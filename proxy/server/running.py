@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sized
 from types import TracebackType
 
 from ..errors import Overloaded
 
 
 class Running:
-    """Counts what runs: `with running:` around each. `at_most` is how many may; None is no limit."""
+    """Counts what runs: `with running:` around each. `at_most` is how many may; None is no limit.
 
-    def __init__(self, at_most: int | None = None) -> None:
+    `alone` are those that go on after their clients have left: nobody waits here for them, and yet they run.
+    """
+
+    def __init__(self, at_most: int | None = None, alone: Sized = ()) -> None:
         self._at_most = at_most
+        self._alone = alone
         self._none = asyncio.Event()
         self._none.set()
         self.count = 0
@@ -28,7 +33,7 @@ class Running:
 
     def check(self) -> None:
         """Raises Overloaded when more run than may, the one that asks among them."""
-        if self._at_most is not None and self.count > self._at_most:
+        if self._at_most is not None and self.count + len(self._alone) > self._at_most:
             raise Overloaded(f"This server answers {self._at_most} requests at a time.", retry_after_s=1)
 
     async def none(self) -> None:

@@ -15,6 +15,7 @@ from proxy.stores.memory import MemoryStore
 from proxy.stores.store import Entry, StoreFailed
 from stages.stream_translate import StreamTranslate, StreamTranslateConfig
 from tests.support.grammar import check_stream
+from tests.support.hostile import until
 from tests.support.house import House, house
 from tests.support.scripted import ScriptedProvider, ScriptedResponse, Step, body, chunk, events_of, finish, stream
 from tests.support.talking import Says, call
@@ -405,6 +406,32 @@ async def test_a_stream_goes_on_without_its_client_where_the_file_says_so() -> N
     check_stream(again)
     assert exchange.outcome == "completed"
     assert b'"type":"response.completed"' in again
+
+
+async def test_only_so_many_go_on_without_their_clients() -> None:
+    """The third has no room; those that go on count among the exchanges that run."""
+    gate, steps = gated(4)
+    provider = ScriptedProvider("a", stream(*steps))
+    translate = StreamTranslate(StreamTranslateConfig(on_disconnect="continue"))
+    settings = Settings(background=1, background_waiting=1)
+    async with house(provider, store=MemoryStore(), translate=translate, settings=settings, max_streams=3) as home:
+        for _ in range(3):
+            reader, writer = await home.connect(tools=TOOLS)
+            await read_until(reader, b'"delta":"lo, "')
+            writer.transport.abort()
+            await until(lambda: home.app._running.count == 0)
+        assert [exchange.outcome for exchange in home.watcher.ended] == ["cancelled"]
+        assert provider.client.responses[2].closed.is_set()
+        reader, writer = await home.connect(tools=TOOLS)
+        await read_until(reader, b'"delta":"lo, "')
+        assert (await home.ask(stream=True))[0] == 503
+        gate.set()
+        await read_until(reader, b"[DONE]")
+        writer.close()
+        await home.settled(5)
+    assert home.pipeline.alone == set()
+    outcomes = [exchange.outcome for exchange in home.watcher.ended]
+    assert sorted(map(str, outcomes)) == ["cancelled", "completed", "completed", "completed", "rejected"]
 
 
 async def test_what_is_not_kept_does_not_go_on() -> None:

@@ -33,6 +33,18 @@ async def test_more_than_may_run_are_refused() -> None:
         running.check()
 
 
+async def test_those_without_a_client_count_too() -> None:
+    alone = {1}
+    running = Running(2, alone)
+    with running:
+        running.check()
+        alone.add(2)
+        with pytest.raises(Overloaded):
+            running.check()
+        alone.clear()
+        running.check()
+
+
 async def test_without_a_limit_any_number_may_run() -> None:
     running = Running()
     with running, running, running:
