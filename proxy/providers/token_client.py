@@ -24,6 +24,10 @@ class TokenClient:
         self._client = client
         self._tokens = tokens
 
+    def prepare(self) -> None:
+        """Begins to look for the first token, without waiting for it."""
+        self._tokens.prepare()
+
     async def send(self, request: UpstreamRequest, timeouts: Timeouts) -> UpstreamResponse:
         """Sends a request; raises UpstreamRefused without credentials, and what the client raises."""
         token = await self._token(None)

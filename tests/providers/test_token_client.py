@@ -11,6 +11,7 @@ from proxy.providers import token_client as module
 from proxy.providers.access_tokens import NoCredentials, Token, Tokens
 from proxy.providers.token_client import TokenClient
 from proxy.upstream.client import Timeouts, UpstreamRequest
+from tests.support.hostile import until
 from tests.support.scripted import ScriptedResponse
 
 LIMITS = Timeouts()
@@ -114,3 +115,11 @@ async def test_closing_closes_the_connections():
     inner = Inner()
     await TokenClient("v", inner, bank()).close()
     assert inner.closed
+
+
+async def test_the_first_token_may_be_looked_for_before_the_first_request():
+    tokens = bank()
+    client = TokenClient("v", Inner(200), tokens)
+    client.prepare()
+    await until(lambda: tokens._token is not None)
+    assert (await tokens.token()).text == "token-1"

@@ -11,7 +11,7 @@ import msgspec
 from ...config.types import Mistake
 from ..connection import check_base_url
 from ..responses.config import Api, ResponsesConfig
-from .entra import Entra
+from .entra import Entra, advice_for, check_one_of
 
 _DATED = re.compile(r"\d{4}-\d{2}-\d{2}(?:-preview)?")
 _UNDATED = ("v1", "preview", "latest")
@@ -30,31 +30,7 @@ _UNDER_DEPLOYMENTS = frozenset(
 """Paths that the dated API has below a deployment; it takes the deployment's name for all others from the body."""
 
 
-class AzureConfig(ResponsesConfig, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """Base of the configuration of upstreams on Azure: `api_key`, or tokens of Entra ID."""
-
-    base_url: Annotated[str, msgspec.Meta(description="The resource's endpoint.")]
-    entra: Annotated[
-        Entra | None,
-        msgspec.Meta(description="Credentials of Entra ID in place of api_key; they need pip install penstock[azure]."),
-    ] = None
-
-    def __post_init__(self) -> None:
-        """Refuses what can be no base URL, and two ways to say who we are."""
-        check_base_url(self.base_url)
-        if self.entra is not None and self.api_key is not None:
-            raise Mistake("there are both api_key and entra", "keep one of them")
-
-    @property
-    def advice(self) -> str:
-        """What to do when Azure takes us for nobody."""
-        if self.entra is not None:
-            return self.entra.advice
-        key = self.api_key
-        return "it wants an api_key, or entra" if key is None else f"check its api_key ({key.source})"
-
-
-class AzureOpenAIConfig(AzureConfig, forbid_unknown_fields=True, frozen=True, kw_only=True):
+class AzureOpenAIConfig(ResponsesConfig, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """OpenAI's models on Azure. What stands for a model is the name of its deployment."""
 
     base_url: Annotated[
@@ -78,6 +54,10 @@ class AzureOpenAIConfig(AzureConfig, forbid_unknown_fields=True, frozen=True, kw
             "v1 or preview, it is /openai/v1."
         ),
     ] = None
+    entra: Annotated[
+        Entra | None,
+        msgspec.Meta(description="Credentials of Entra ID in place of api_key; they need pip install penstock[azure]."),
+    ] = None
     base_models: Annotated[
         dict[str, str],
         msgspec.Meta(
@@ -87,12 +67,18 @@ class AzureOpenAIConfig(AzureConfig, forbid_unknown_fields=True, frozen=True, kw
 
     def __post_init__(self) -> None:
         """Refuses what can be no base URL or version."""
-        super().__post_init__()
+        check_base_url(self.base_url)
+        check_one_of(self.api_key, self.entra)
         version = self.api_version
         if version is not None and version not in _UNDATED and not _DATED.fullmatch(version):
             raise Mistake(
                 f'api_version: "{version[:40]}" is no version of the API', "write it like 2024-10-21, or leave it out"
             )
+
+    @property
+    def advice(self) -> str:
+        """What to do when Azure takes us for nobody."""
+        return advice_for(self.api_key, self.entra)
 
     @property
     def dated(self) -> bool:

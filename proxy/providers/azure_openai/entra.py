@@ -10,7 +10,9 @@ import msgspec
 from msgspec import Meta
 
 from ...config.types import Mistake, Secret
-from ..access_tokens import NoCredentials, Token, first_line
+from ...upstream.client import UpstreamClient
+from ..access_tokens import NoCredentials, Token, Tokens, first_line
+from ..token_client import TokenClient
 
 OF = "Entra ID"
 SCOPE = "https://cognitiveservices.azure.com/.default"
@@ -49,10 +51,23 @@ class Entra(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=Tru
         if self.use != "client-secret" and self.client_secret is not None:
             raise Mistake(f"use: {self.use} takes no client_secret", "write use: client-secret")
 
-    @property
-    def advice(self) -> str:
-        """What to do when Azure takes us for nobody, or for somebody without rights."""
-        return f"check its entra credentials ({self.use}), and that they may use the resource"
+
+def check_one_of(api_key: Secret | None, entra: Entra | None) -> None:
+    """Raises Mistake where there are two ways to say who we are."""
+    if api_key is not None and entra is not None:
+        raise Mistake("there are both api_key and entra", "keep one of them")
+
+
+def advice_for(api_key: Secret | None, entra: Entra | None) -> str:
+    """Returns what to do when Azure takes us for nobody, or for somebody without rights."""
+    if entra is not None:
+        return f"check its entra credentials ({entra.use}), and that they may use the resource"
+    return "it wants an api_key, or entra" if api_key is None else f"check its api_key ({api_key.source})"
+
+
+def with_tokens(name: str, client: UpstreamClient, entra: Entra | None) -> UpstreamClient:
+    """Returns the client of the upstream of that name, which gives every request a token where there is `entra`."""
+    return client if entra is None else TokenClient(name, client, Tokens(fetcher(entra), OF))
 
 
 def fetcher(entra: Entra) -> Callable[[], Token]:

@@ -9,14 +9,13 @@ from typing import ClassVar
 import msgspec
 
 from ...errors import UpstreamError
-from ..access_tokens import Tokens
 from ..chat.profile import ChatProfile
 from ..openai.provider import OpenAIModels
 from ..openai_compatible.provider import asked_again
 from ..responses.profile import ResponsesProfile
 from ..token_client import TokenClient
 from .config import AzureOpenAIConfig
-from .entra import OF, fetcher
+from .entra import with_tokens
 from .errors import refused
 
 _NOT_OPENAI = re.compile(
@@ -34,15 +33,12 @@ class AzureOpenAI(OpenAIModels):
 
     def __init__(self, name: str, config: AzureOpenAIConfig) -> None:
         super().__init__(name, config, config.url, api=config.api)
-        self._tokens: Tokens | None = None
-        if config.entra is not None:
-            self._tokens = Tokens(fetcher(config.entra), OF)
-            self.client = TokenClient(name, self.client, self._tokens)
+        self.client = with_tokens(name, self.client, config.entra)
 
     async def start(self) -> None:
         """Begins to look for a token, without waiting for it."""
-        if self._tokens is not None:
-            self._tokens.prepare()
+        if isinstance(self.client, TokenClient):
+            self.client.prepare()
 
     def key_headers(self, key: str) -> dict[str, str]:
         """Returns the header that carries the key."""

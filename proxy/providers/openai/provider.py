@@ -76,6 +76,8 @@ class OpenAIConfig(ResponsesConfig, forbid_unknown_fields=True, frozen=True, kw_
 class OpenAIModels(ChatUpstream):
     """OpenAI's own models, wherever they are served: what each takes, by its name."""
 
+    config: ResponsesConfig
+
     def profile(self, model: str) -> ChatProfile:
         """Returns what a model takes over chat completions."""
         return REASONING_PROFILE if _REASONING_MODEL.match(model) else PROFILE

@@ -19,8 +19,9 @@ from ..chat.decoder import ChatDecoder
 from ..chat.errors import refused
 from ..chat.profile import ChatProfile
 from ..chat.sealing import sealer
+from ..connection import ConnectedConfig
 from ..provider import Decoder, Provider, TranslateOptions
-from ..responses.config import Api, ResponsesConfig
+from ..responses.config import Api
 from ..responses.profile import ResponsesProfile
 from ..responses.wire import REFUSED_THOUGHTS, decoder_for, relay_for, request_body, sealer_for, without_thoughts
 from .config import OpenAICompatibleConfig
@@ -52,10 +53,10 @@ class ChatUpstream(Provider):
     profiles.
     """
 
-    config: ResponsesConfig
+    config: ConnectedConfig
 
     def __init__(
-        self, name: str, config: ResponsesConfig, url: str, *, api: Api, headers: Mapping[str, str] | None = None
+        self, name: str, config: ConnectedConfig, url: str, *, api: Api, headers: Mapping[str, str] | None = None
     ) -> None:
         super().__init__(name, config)
         self.url = url
