@@ -12,7 +12,7 @@ import msgspec
 
 from ..config.file import UpstreamEntry
 from ..config.loader import load_text
-from ..config.types import Sources
+from ..config.types import Secret, Sources
 from ..errors import BadRequest, ConfigError
 from ..exchange import Exchange
 from ..models import ModelTable
@@ -74,7 +74,7 @@ class AdHocUpstreams:
         if key not in self._names:
             async with self._making:
                 if key not in self._names:
-                    self._names[key] = await self._make(self._entry(vendor, settings, asked))
+                    self._names[key] = await self._make(self._entry(vendor, settings, asked), call)
                     await self._trim()
         self._names.move_to_end(key)
         return self._names[key]
@@ -101,8 +101,12 @@ class AdHocUpstreams:
             raise _refusal(asked, f"{skipped.reason}, and the call gives no api_key")
         return config.upstreams[vendor.prefix]
 
-    async def _make(self, entry: UpstreamEntry) -> str:
-        provider = entry.provider(entry.name, entry.config)
+    async def _make(self, entry: UpstreamEntry, call: Call) -> str:
+        config: Any = entry.config
+        key = getattr(config, "api_key", None)
+        if isinstance(key, Secret) and key.reveal() == call.api_key:
+            config = msgspec.structs.replace(config, api_key=Secret(call.api_key, "as given with the call"))
+        provider = entry.provider(entry.name, config)
         provider.sealing = self._pipeline.sealing
         await provider.start()
         self._made += 1

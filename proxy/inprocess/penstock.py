@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -11,6 +12,8 @@ from ..config.loader import load, load_text
 from .asynchronous import AsyncCalls
 from .services import Services
 from .synchronous import SyncCalls
+
+_log = logging.getLogger("penstock")
 
 
 class Penstock(AsyncCalls, SyncCalls):
@@ -34,7 +37,9 @@ class Penstock(AsyncCalls, SyncCalls):
 
     @classmethod
     def from_config(cls, config: Config, *, api_key: str | None = None) -> Self:
-        """Returns the pipeline of a file that was loaded."""
+        """Returns the pipeline of a file that was loaded; what is doubtful in it is logged."""
+        for warning in config.warnings:
+            _log.warning("%s", warning)
         return cls(Services(config), api_key)
 
     def __enter__(self) -> Self:

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from ..api.responses.request import ResponsesRequest
-from ..errors import ExchangeError, InternalError, NotFound, Overloaded, UpstreamTimeout
+from ..errors import BadRequest, ExchangeError, InternalError, NotFound, Overloaded, UpstreamTimeout
 from ..exchange import Exchange
 from ..pipeline import Pipeline
 from ..reply import Reply
@@ -228,8 +228,13 @@ class Service:
         return await self._at_maker(id, owner, lambda kept: kept.input_items(id, owner, call.query()))
 
     async def follow(self, id: str, call: Call, deliver: Deliver) -> Serving:
-        """Returns the stream of a response once more, which goes on live if this loop makes it."""
+        """Returns the stream of a response once more, going on live; raises BadRequest when another loop makes it."""
         owner = await self._owner(call, f"/v1/responses/{id}", "GET")
+        if not self.makes(id, owner) and any(other.makes(id, owner) for other in self._others()):
+            why = (
+                "This response is being made in another event loop: follow it there, or read it here when it has ended."
+            )
+            raise BadRequest(why, param="stream", code="unsupported_value")
         follow = await self._responses().stream(id, owner, call.query())
         outlet = Outlet(deliver)
         outlet.open({})
@@ -252,7 +257,7 @@ class Service:
         """Does work on a response in the loop that is making it, else here."""
         if not self.makes(id, owner):
             for other in self._others():
-                if other.makes(id, owner):
+                if other.makes(id, owner) and other.loop.is_running():
                     asked = asyncio.run_coroutine_threadsafe(work(other._responses()), other.loop)
                     return msgspec.json.encode(await asyncio.wrap_future(asked))
         return msgspec.json.encode(await work(self._responses()))

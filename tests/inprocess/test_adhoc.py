@@ -29,7 +29,7 @@ async def refusing(peer: Peer) -> None:
     """Refuses every request, and keeps its head."""
     while True:
         peer.received_head = (await peer.request()).partition(b"\r\n\r\n")[0].lower()  # type: ignore[attr-defined]
-        await peer.send(fixed(b"{}", status=403, headers="content-type: application/json\r\n"))
+        await peer.send(fixed(b"{}", status=401, headers="content-type: application/json\r\n"))
 
 
 @pytest.mark.parametrize(
@@ -65,6 +65,8 @@ async def test_each_vendor_is_asked_in_its_own_way(
         with pytest.raises(UpstreamRefused) as refused:
             await every.aresponses("hi", model, base_url=up.origin, **asked)
         assert refused.value.upstream == model.partition("/")[0]
+        assert "the-key" not in str(refused.value)
+        assert ("given with the call" in str(refused.value)) == (given == "call")
         head = (await up.peer()).received_head  # type: ignore[attr-defined]
         assert path in head
         assert header in head

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 
@@ -90,3 +91,20 @@ async def test_a_key_that_is_set_later_counts(monkeypatch: pytest.MonkeyPatch) -
 async def test_what_cannot_be_served_is_said(asked: dict[str, str], why: str) -> None:
     with pytest.raises(BadRequest, match=why):
         await aresponses(input="hi", **asked)
+
+
+PAGE = (ROOT / "docs" / "in-process.md").read_text()
+
+
+def test_the_page_runs_as_it_stands(capsys: pytest.CaptureFixture[str]) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    for code in blocks:
+        exec(compile(code, "in-process.md", "exec"), {})
+    assert len(blocks) == 4
+    assert capsys.readouterr().out == "Hello, river.\n" * 3
+
+
+def test_the_page_names_what_is_offered() -> None:
+    for name in proxy.__all__:
+        if not name.startswith(("a", "__")):
+            assert name in PAGE

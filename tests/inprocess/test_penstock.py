@@ -40,6 +40,13 @@ def test_what_is_wrong_with_the_file_is_said_at_once(tmp_path: Path) -> None:
         Penstock.from_file(tmp_path / "none.yaml")
 
 
+def test_what_is_doubtful_in_it_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    late = "route, auth: {keys: [{id: a, key: a-key-of-somebody}]}, stream-translate"
+    Penstock.from_text(ECHO.replace("route, stream-translate", late))
+    assert "text:4" in caplog.text
+    assert "every attempt asks for the key again" in caplog.text
+
+
 def test_a_closed_one_is_opened_again_when_it_is_asked() -> None:
     penstock = Penstock.from_text(ECHO)
     with penstock:

@@ -135,6 +135,8 @@ async def test_what_another_loop_makes_is_found_and_cancelled() -> None:
         queued = await asyncio.to_thread(penstock.responses, "hi", "m", background=True)
         peer = await up.peer()
         assert (await penstock.aget_responses(queued.id)).status == "in_progress"
+        with pytest.raises(BadRequest, match="another event loop"):
+            await penstock.aget_responses(queued.id, stream=True)
         assert (await penstock.acancel_responses(queued.id)).status == "cancelled"
         assert await peer.was_closed()
         penstock.close()
