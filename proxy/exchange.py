@@ -53,13 +53,17 @@ class Timing(msgspec.Struct):
 
 
 class Attempt(msgspec.Struct):
-    """One try on one deployment: where, when, and what went wrong (None when it was the one that answered)."""
+    """One try on one deployment: where, when, and what went wrong (None when it was the one that answered).
+
+    `param` is the parameter that the error was about, if it names one.
+    """
 
     upstream: str
     model: str
     started: float
     status: int | None = None
     error: str | None = None
+    param: str | None = None
 
 
 class Exchange:

@@ -318,7 +318,7 @@ class Run:
             except ResponseCancelled:
                 raise
             except ExchangeError as error:
-                attempt.error = error.code or error.type
+                attempt.error, attempt.param = error.code or error.type, error.param
                 if isinstance(error, UpstreamError) and error.upstream is None:
                     error.upstream = deployment.provider.name
                 if exchange.committed:
