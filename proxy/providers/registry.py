@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .anthropic.provider import Anthropic
+from .azure_ai.provider import AzureAI
 from .azure_openai.provider import AzureOpenAI
 from .bedrock.provider import Bedrock
 from .echo.provider import Echo
@@ -12,7 +13,17 @@ from .openai_compatible.provider import OpenAICompatible
 from .provider import Provider
 from .vertex.provider import Vertex
 
-SHIPPED: tuple[type[Provider], ...] = (Anthropic, AzureOpenAI, Bedrock, Echo, Gemini, OpenAI, OpenAICompatible, Vertex)
+SHIPPED: tuple[type[Provider], ...] = (
+    Anthropic,
+    AzureAI,
+    AzureOpenAI,
+    Bedrock,
+    Echo,
+    Gemini,
+    OpenAI,
+    OpenAICompatible,
+    Vertex,
+)
 
 
 def kinds() -> dict[str, type[Provider]]:
