@@ -65,6 +65,14 @@ def test_the_files(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert load_text(text, "README.md").warnings == ()
 
 
+def test_the_functions() -> None:
+    [code] = blocks("python", "from proxy import responses")
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        exec(compile(code, "README.md", "exec"), {})
+    assert said.getvalue() == "Hello, river."
+
+
 @needs_curl
 def test_the_stage_of_ones_own(tmp_path: Path) -> None:
     [code] = blocks("python", "class CountWords")
