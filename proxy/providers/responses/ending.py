@@ -6,7 +6,7 @@ from ...api.raw import Raw, given
 from ...events import Event, Finish, FinishReason, UpstreamFailed
 from .event import read_object
 from .steps import Ended
-from .usage import usage_from_responses
+from .usage import searches_in, usage_from_responses
 
 
 def closing_events(ended: Ended) -> list[Event]:
@@ -14,7 +14,9 @@ def closing_events(ended: Ended) -> list[Event]:
     events: list[Event] = []
     usage = ended.fields.get("usage")
     if usage is not None and given(usage) and (counts := read_object(usage)):
-        events.append(usage_from_responses(counts))
+        found = usage_from_responses(counts)
+        found.searches = searches_in(bytes(ended.fields.get("output", b"")))
+        events.append(found)
     if ended.error is not None:
         events.append(UpstreamFailed(ended.error))
     else:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from ...events import Usage
 from ..chat.told_cost import told_cost
 
@@ -25,6 +27,34 @@ def usage_from_responses(usage: dict[str, Any]) -> Usage:
         cost=told_cost(usage),
         cache_missed=input_details.get("cached_tokens") == 0,
     )
+
+
+class _Action(msgspec.Struct):
+    type: str = "search"
+
+
+class _Item(msgspec.Struct):
+    type: str = ""
+    status: str | None = None
+    action: _Action | None = None
+
+
+_decode_items = msgspec.json.Decoder(list[_Item]).decode
+
+
+def searches_in(output: bytes) -> int:
+    """Returns how many searches of the web the upstream has run, by the JSON of its output items.
+
+    Each is charged; opening a page that was found, or looking for something in it, is not.
+    """
+    if b"web_search_call" not in output:
+        return 0
+    try:
+        items = _decode_items(output)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return 0
+    calls = [item for item in items if item.type == "web_search_call" and item.status != "failed"]
+    return sum(1 for call in calls if call.action is None or call.action.type == "search")
 
 
 def _object(usage: dict[str, Any], name: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import pytest
 
 from proxy.api.raw import Raw
 from proxy.errors import UpstreamCut
-from proxy.events import Finish, UpstreamFailed
+from proxy.events import Finish, UpstreamFailed, Usage
 from proxy.providers.responses.ending import closing_events
 from proxy.providers.responses.steps import Ended
 from proxy.providers.responses.usage import usage_from_responses
@@ -43,3 +43,10 @@ def test_usage_comes_before_the_end() -> None:
     assert isinstance(failed, UpstreamFailed)
     assert failed.error is error
     assert closing_events(ended("completed", usage=None)) == [Finish("stop")]
+
+
+def test_searches_are_part_of_the_usage() -> None:
+    output = [{"type": "web_search_call", "action": {"type": "search"}}]
+    usage, _ = closing_events(ended("completed", usage={"input_tokens": 1}, output=output))
+    assert isinstance(usage, Usage)
+    assert (usage.input_tokens, usage.searches) == (1, 1)
