@@ -22,7 +22,15 @@ def usage_of(usage: dict[str, Any]) -> Usage:
         cached_tokens=cached,
         cache_write_tokens=written,
         total_tokens=read + made,
+        cache_write_1h_tokens=min(written, _kept_an_hour(usage.get("cacheDetails"))),
+        cache_missed=usage.get("cacheReadInputTokens") == 0,
     )
+
+
+def _kept_an_hour(details: Any) -> int:
+    """Returns how many of the tokens that were written are to stay an hour, by the list of what was written."""
+    parts = [part for part in details if isinstance(part, dict)] if isinstance(details, list) else []
+    return sum(_count(part, "inputTokens") for part in parts if part.get("ttl") == "1h")
 
 
 def _count(usage: dict[str, Any], name: str) -> int:

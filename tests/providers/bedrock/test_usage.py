@@ -27,3 +27,13 @@ from proxy.providers.bedrock.usage import usage_of
 )
 def test_counts(said: dict[str, Any], usage: Usage) -> None:
     assert usage_of(said) == usage
+
+
+def test_what_is_written_for_an_hour_is_counted_apart() -> None:
+    details = [{"ttl": "1h", "inputTokens": 30}, {"ttl": "5m", "inputTokens": 12}, {"ttl": "1h"}, None]
+    usage = usage_of(
+        {"inputTokens": 1, "cacheReadInputTokens": 0, "cacheWriteInputTokens": 42, "cacheDetails": details}
+    )
+    assert (usage.cache_write_tokens, usage.cache_write_1h_tokens, usage.cache_missed) == (42, 30, True)
+    assert usage_of({"cacheWriteInputTokens": 5, "cacheDetails": details}).cache_write_1h_tokens == 5
+    assert usage_of({"cacheWriteInputTokens": 5, "cacheDetails": "1h"}).cache_write_1h_tokens == 0
