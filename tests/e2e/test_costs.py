@@ -157,7 +157,7 @@ async def test_what_was_refused_has_no_cost(tmp_path: Path) -> None:
     assert "x-penstock-cost" not in headers
 
 
-async def test_a_client_that_leaves_pays_for_what_was_said(tmp_path: Path) -> None:
+async def test_9_1_a_client_that_leaves_pays_for_what_was_said(tmp_path: Path) -> None:
     async def say_and_stay(peer: Any) -> None:
         await peer.request()
         await peer.send(chunked(chunk(content="x" * 400), headers=SSE, end=b""))
@@ -179,13 +179,59 @@ async def test_a_client_that_leaves_pays_for_what_was_said(tmp_path: Path) -> No
     assert line["cost"] == float(exchange.cost)
 
 
-async def test_an_answer_that_fails_after_its_usage_costs_what_it_says(tmp_path: Path) -> None:
+async def test_9_5_an_answer_that_fails_after_its_usage_costs_what_it_says(tmp_path: Path) -> None:
     error = b'data: {"error": {"message": "broke"}}\n\n'
     script = answering(chunked(chunk(content="par"), usage(choices=[{"index": 0, "delta": {}}]), error, headers=SSE))
     async with costly(tmp_path, script) as one:
         await one.home.ask(stream=True)
         _, line = await one.line()
     assert (line["outcome"], line["cost"], line["cost_estimated"]) == ("failed", COST, False)
+
+
+@BOTH
+@pytest.mark.parametrize("stream", [False, True])
+async def test_9_5_an_answer_that_is_cut_short_costs_what_it_says(path: str, stream: bool, tmp_path: Path) -> None:
+    cut = {"index": 0, "delta" if stream else "message": {"content": "par"}, "finish_reason": "length"}
+    answer = {"object": "chat.completion", "choices": [cut], "usage": {"prompt_tokens": 10, "completion_tokens": 1024}}
+    body = json.dumps(answer).encode()
+    script = answering(
+        chunked(b"data: " + body + b"\n\ndata: [DONE]\n\n", headers=SSE) if stream else fixed(body, headers=JSON)
+    )
+    async with costly(tmp_path, script) as one:
+        await one.home.ask(path, stream=stream)
+        _, line = await one.line()
+    assert (line["outcome"], line["usage"]["output"], line["cost"]) == ("incomplete", 1024, 0.010265)
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("details", "cached"), [({"cached_tokens": 0}, 0), ({}, None), (None, None), ({"cached_tokens": 3}, 3)]
+)
+async def test_9_2_a_cache_that_was_missed_is_not_one_that_nobody_spoke_of(
+    path: str, details: Any, cached: int | None, tmp_path: Path
+) -> None:
+    told = {"prompt_tokens": 10, "completion_tokens": 5, "prompt_tokens_details": details}
+    async with costly(tmp_path, whole(told=told)) as one:
+        _, _, body = await one.home.ask(path)
+        _, line = await one.line()
+    assert line["usage"]["cached"] == cached
+    if path == "/responses":
+        assert json.loads(body)["usage"]["input_tokens_details"]["cached_tokens"] == (cached or 0)
+
+
+@BOTH
+@pytest.mark.parametrize("stream", [False, True])
+async def test_9_4_what_was_read_from_a_cache_costs_less_however_it_is_told(
+    path: str, stream: bool, tmp_path: Path
+) -> None:
+    told = {"prompt_tokens": 2459, "completion_tokens": 23, "prompt_tokens_details": {"cached_tokens": 2455}}
+    prices = "prices: {m: {input: 0.8, output: 4, cache_read: 0.08}}\n"
+    parts = (chunk(content="Hello"), finish().partition(b"data: [DONE]")[0], usage(usage=told), b"data: [DONE]\n\n")
+    script = answering(chunked(*parts, headers=SSE)) if stream else whole(told=told)
+    async with costly(tmp_path, script, prices=prices) as one:
+        await one.home.ask(path, stream=stream)
+        _, line = await one.line()
+    assert line["cost"] == 0.0002916  # 4 * 0.8 + 2455 * 0.08 + 23 * 4
 
 
 @BOTH
