@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from .api.chat.relay import ChatRelay
 from .client_side import ClientSide
 from .errors import BadRequest, ExchangeError, InternalError
-from .exchange import Exchange
+from .exchange import Exchange, Outcome
 from .providers.provider import Deployment
 from .pump import AsyncPump, Pump
 from .refusal import raise_for_status
@@ -166,15 +166,16 @@ class Answering:
         exchange, side = self._exchange, self._side
         filters = self._events_filters()
         body = await response.read(self._pipeline.max_answer_bytes)
+        outcome: Outcome | None
         if self._passes_through(filters):
             assert self._relay is not None
             machine = self._relay(exchange)
-            body, exchange.usage, exchange.outcome = machine.whole(body)
+            body, exchange.usage, outcome = machine.whole(body)
             exchange.service_tier = machine.service_tier
         else:
             await self._encode_whole(self._translation(filters), body)
             encoder = side.get_encoder()
-            exchange.usage, exchange.outcome = encoder.usage, encoder.outcome
+            exchange.usage, outcome = encoder.usage, encoder.outcome
             exchange.service_tier = encoder.service_tier
             if encoder.error is not None:
                 raise encoder.error
@@ -183,6 +184,7 @@ class Answering:
         exchange.timing.first_event = time.monotonic()
         self._pipeline.prices.charge(exchange)
         await side.head()
+        exchange.outcome = outcome
         exchange.head_status = 200
         return Reply(200, body, {**side.headers(), **_JSON})
 

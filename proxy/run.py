@@ -236,7 +236,6 @@ class Run:
         """Acknowledges a background response: from here on it is kept, and will come to an end."""
         self._ticket = self._pipeline.background.enter()
         encoder = self._side.queue()
-        self._pipeline.in_flight.add(self)
         await self._pipeline.keeper.accept(self._exchange, encoder)
         self._side.filters = self._filters
         await self._side.head()
@@ -245,6 +244,7 @@ class Run:
         """Lets a response go on by itself; answers with what it is now, or with its stream."""
         exchange, client = self._exchange, self._client
         headers = self._side.headers()
+        self._pipeline.in_flight.add(self)  # only now: nobody may end what was not acknowledged
         self._side.detach()
         exchange.head_status = 200
         snapshot = self.encoder.now()
@@ -393,6 +393,9 @@ class Run:
         """Ends the exchange in an error: as HTTP while nothing was sent, else in the stream."""
         exchange, side = self._exchange, self._side
         if isinstance(error, ResponseCancelled):
+            if side.encoder is not None and side.encoder.done:  # too late: all of it was there
+                side.take_outcome()
+                return None
             exchange.outcome = "cancelled"
             exchange.usage = side.estimated_usage()
             self._pipeline.prices.charge(exchange)

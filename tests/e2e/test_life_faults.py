@@ -9,16 +9,17 @@ from typing import Any
 import pytest
 
 from proxy.api.responses.request import ResponsesRequest
-from proxy.errors import UpstreamUnreachable
+from proxy.errors import Overloaded, UpstreamUnreachable
 from proxy.exchange import Client, Exchange
 from proxy.following import Nobody
 from proxy.stage import Head, ResponseFilter, Stage
 from proxy.stores.memory import MemoryStore
 from proxy.stores.store import Entry, StoreFailed
 from tests.support.house import House, house
-from tests.support.scripted import ScriptedProvider, chunk, events_of, fails, finish, stream
+from tests.support.scripted import ScriptedProvider, body, chunk, events_of, fails, finish, stream
 from tests.support.talking import call
 
+WHOLE = b'{"choices": [{"index": 0, "message": {"role": "assistant", "content": "Hello"}, "finish_reason": "stop"}]}'
 HELLO = stream(chunk(content="Hel"), chunk(content="lo"), finish())
 
 
@@ -241,3 +242,48 @@ async def test_a_reader_that_is_there_before_the_acknowledgement_takes_nothing_f
         await asyncio.wait_for(reading, 5)
     assert status == 200
     assert data.endswith(b"data: [DONE]\n\n")
+
+
+class HangsAtHead(Stage):
+    """Never lets the head of an answer go."""
+
+    name = "hangs"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reached = asyncio.Event()
+
+    async def on_request(self, exchange: Exchange) -> ResponseFilter:
+        return _HangsAtHead(self)
+
+
+class _HangsAtHead(ResponseFilter):
+    def __init__(self, stage: HangsAtHead) -> None:
+        self.stage = stage
+
+    async def on_head(self, exchange: Exchange, head: Head) -> None:
+        self.stage.reached.set()
+        await asyncio.Event().wait()
+
+
+async def test_a_cancel_of_what_has_come_whole_ends_its_wait_and_changes_nothing() -> None:
+    stage = HangsAtHead()
+    async with house(ScriptedProvider("a", body(WHOLE)), store=MemoryStore(), stages=[stage]) as home:
+        asked = asyncio.create_task(home.ask())
+        await asyncio.wait_for(stage.reached.wait(), 5)
+        (run,) = home.pipeline.running
+        status, found = await call(home, "POST", f"/responses/{run.exchange.response_id}/cancel")
+        assert (status, found["status"]) == (200, "completed")
+        status, _, data = await asked
+        assert (status, json.loads(data)) == (200, found)
+        assert (await home.settled()).outcome == "completed"
+
+
+async def test_the_end_of_a_drain_ends_what_waits_at_its_head() -> None:
+    stage = HangsAtHead()
+    async with house(ScriptedProvider("a", body(WHOLE)), store=MemoryStore(), stages=[stage]) as home:
+        asked = asyncio.create_task(home.ask())
+        await asyncio.wait_for(stage.reached.wait(), 5)
+        home.pipeline.abort_all(Overloaded("The server is shutting down."))
+        assert (await asked)[0] == 503
+        assert (await home.settled()).outcome == "failed"
