@@ -6,6 +6,7 @@ import pytest
 
 from proxy.pricing.sellers import Seller, seller_of
 from proxy.pricing.table import price_table
+from proxy.providers.vendors import VENDORS, Vendor
 
 OWN, UNKNOWN = Seller(own=True), Seller()
 
@@ -63,3 +64,11 @@ def test_every_vendor_of_the_table_is_somebody() -> None:
     kinds = ("openai", "azure-openai", "azure-ai", "anthropic", "gemini", "vertex", "bedrock")
     found = {seller_of("openai-compatible", f"https://{host}/v1").vendor for host in hosts.values()}
     assert found | {seller_of(kind, None).vendor for kind in kinds} == vendors
+
+
+@pytest.mark.parametrize("vendor", VENDORS, ids=lambda vendor: vendor.prefix)
+def test_those_who_are_served_by_their_key_alone_are_found_in_the_table(vendor: Vendor) -> None:
+    known = {name.partition("/")[0] for name in price_table().models} & {vendor.prefix, *vendor.also}
+    seller = seller_of(vendor.kind, vendor.base_url)
+    assert {seller.vendor} - {None} == known
+    assert seller.own == bool(vendor.kind == "echo" or "127.0.0.1" in (vendor.base_url or ""))
