@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from .pump import ClientStream
 
 _AT_ONCE = 256
-"""How many events are rendered for one write."""
+_BYTES_AT_ONCE = 256 * 1024
+"""How many events are rendered for one write, and how many bytes of them: a reader that stalls then holds no more."""
 
 
 class Follower:
@@ -47,7 +48,7 @@ class Follower:
 
     def _send(self) -> None:
         while not self._done.done() and not self._client.paused:
-            out, position = self._log.render(self._position, _AT_ONCE)
+            out, position = self._log.render(self._position, _AT_ONCE, _BYTES_AT_ONCE)
             if position == self._position:
                 break
             self._position = position

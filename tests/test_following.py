@@ -61,6 +61,25 @@ async def test_a_log_that_has_ended_is_read_in_pieces() -> None:
     assert client.resume is None
 
 
+async def test_a_reader_that_stalls_holds_little() -> None:
+    class Stalls(Client):
+        def write(self, data: bytes) -> None:
+            super().write(data)
+            self.paused = True
+
+    log, client = EventLog(), Stalls()
+    log.entries += [b"x" * 200_000 for _ in range(20)]
+    follower = Follower(ended(log), client, 0)
+    running = asyncio.create_task(follower.run())
+    await asyncio.sleep(0)
+    assert len(client.got) == 200_000
+    while not running.done():
+        client.paused = False
+        follower.wake()
+        await asyncio.sleep(0)
+    assert client.got == log.render(0, 100)[0]
+
+
 async def test_a_follower_goes_on_live() -> None:
     log, client, source = log_of(2), Client(), Client()
     tee = Tee(source)

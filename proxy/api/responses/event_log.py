@@ -144,8 +144,11 @@ class EventLog:
         after = max(number, -1) + 1
         return min(after, self.last + 1) if self.ended else after
 
-    def render(self, position: int, most: int) -> tuple[bytes, int]:
-        """Returns the bytes of at most `most` events from a position on, and the position behind them."""
+    def render(self, position: int, most: int, most_bytes: int = sys.maxsize) -> tuple[bytes, int]:
+        """Returns the bytes of at most `most` events from a position on, and the position behind them.
+
+        Fewer events, but one at least, when they have more than `most_bytes` bytes.
+        """
         entries = self.entries
         stop = min(position + most, len(entries))
         if position >= stop:
@@ -153,18 +156,23 @@ class EventLog:
         spell = bisect_right(self._starts, position)
         template, until = self._spell(spell)
         out: list[bytes] = []
+        size = 0
         for number in range(position, stop):
             while number == until:
                 spell += 1
                 template, until = self._spell(spell)
             entry = entries[number]
             if isinstance(entry, str):
-                out.append(filled(template, number, entry))
+                event = filled(template, number, entry)
             elif isinstance(entry, bytes):
-                out.append(entry)
+                event = entry
             else:
                 type, own, shared = entry
-                out.append(life_event(type, number, own + shared))
+                event = life_event(type, number, own + shared)
+            if size and size + len(event) > most_bytes:
+                return b"".join(out), number
+            size += len(event)
+            out.append(event)
         return b"".join(out), stop
 
     def _spell(self, spell: int) -> tuple[bytes, int]:

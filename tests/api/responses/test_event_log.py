@@ -58,6 +58,19 @@ def test_deltas_are_written_by_the_template_in_force() -> None:
     assert position == 5
 
 
+def test_so_many_bytes_at_a_time_and_one_event_at_least() -> None:
+    log = small()
+    log.release()
+    whole, position, pieces = log.render(0, 100)[0], 0, []
+    while position < len(log.entries):
+        piece, position = log.render(position, 100, 200)
+        assert len(piece) <= 200 or piece.count(b"\n\n") == 1
+        pieces.append(piece)
+    assert b"".join(pieces) == whole
+    assert 2 < len(pieces) < 6
+    assert log.render(2, 3, 1) == (b"event: x\ndata: {}\n\n", 3)
+
+
 @pytest.mark.parametrize("done_marker", [True, False])
 def test_the_end_is_read_when_it_is_released(done_marker: bool) -> None:
     log = small(done_marker=done_marker)
