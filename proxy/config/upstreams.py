@@ -62,6 +62,8 @@ def _read_one(
         problems.error(kind.value.place, what, instead(str(plain(kind.value)), kinds))
         return None
     settings = Mapping(node.place, {key: value for key, value in node.entries.items() if key != "kind"})
+    for key, text in provider.Config.implied(plain(settings), sources.environ).items():
+        settings.entries.setdefault(key, Entry(node.place, Scalar(node.place, text, text, quoted=True)))
     config = decode(settings, provider.Config, owner, problems, sources)
     return None if config is None else UpstreamEntry(name, provider, config)
 

@@ -46,6 +46,15 @@ class UpstreamConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw
     ] = None
 
 
+    @classmethod
+    def implied(cls, given: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, str]:
+        """Returns what follows from the settings that are given, as it would be written in the file.
+
+        What is written there itself counts for more.
+        """
+        return {}
+
+
 class Parser(Protocol):
     """Cuts the bytes of a streamed answer into payloads. Sans-IO; one instance an answer."""
 

@@ -122,7 +122,7 @@ def _put_others(build: _Build) -> None:
         if name in _KEPT_HERE or name in _TABLE or not given(raw):
             continue
         if name in build.profile.pass_params:
-            build.body[name] = raw
+            build.body[build.profile.seed_name if name == "seed" else name] = raw
         elif named < _MAX_NAMED:
             named += 1
             build.hint(name)

@@ -17,6 +17,7 @@ ReplayReasoning = Literal["auto", "never", "reasoning_content", "reasoning", "re
 StructuredOutput = Literal["json_schema", "json_object", "none"]
 ToolCallIds = Literal["any", "nine"]
 RequiredTool = Literal["required", "any"]
+SeedName = Literal["seed", "random_seed"]
 Tokenizer = Literal["none", "vllm", "openai"]
 
 _NOT_EXTRA = ("model", "messages", "stream", "stream_options", "tools")
@@ -105,6 +106,7 @@ class ChatProfile(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
     prompt_cache_key: Annotated[bool, _about("The server takes prompt_cache_key and prompt_cache_retention.")] = False
     safety_identifier: Annotated[bool, _about("The server takes safety_identifier; else it is sent as user.")] = False
     user: Annotated[bool, _about("The server takes user.")] = True
+    seed_name: Annotated[SeedName, _about("What seed is called. Mistral: random_seed.")] = "seed"
     pass_params: Annotated[
         tuple[str, ...], _about("Fields beyond the Responses API that are passed on when a client sends them.")
     ] = ("stop", "seed", "logit_bias")
