@@ -31,6 +31,7 @@ from .errors import BadRequest, ExchangeError, InternalError, Overloaded, Respon
 from .events import Finish
 from .exchange import Attempt, Exchange, Outcome
 from .following import Follower, Nobody
+from .guarded import guarded, is_cancelled
 from .in_flight import Ticket
 from .providers.provider import Deployment, Plan
 from .pump import ClientStream
@@ -164,17 +165,22 @@ class Run:
         self._task = asyncio.current_task()
         try:
             return await work()
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as error:
+            if not is_cancelled():  # something that was awaited was cancelled, and nobody has left
+                return self._broke(error)
             if self._aborted is None or self._task is None or self._task.uncancel():
                 raise
             return self._failed(self._aborted)
         except ExchangeError as error:
             return self._failed(error)
         except Exception as error:  # the top of an exchange: whatever went wrong, the client gets an answer
-            _log.error("exchange %s failed", self._exchange.id, exc_info=error)
-            return self._failed(InternalError("Penstock failed on this request; its log says why."))
+            return self._broke(error)
         finally:
             self._task = None
+
+    def _broke(self, error: BaseException) -> Reply | None:
+        _log.error("exchange %s failed", self._exchange.id, exc_info=error)
+        return self._failed(InternalError("Penstock failed on this request; its log says why."))
 
     # --- what others do to it
 
@@ -442,8 +448,19 @@ class Run:
 
     async def _settle(self) -> None:
         """Runs every `on_end` once, in reverse, to the end, even when the client's task is cancelled meanwhile."""
+        self._exchange.timing.ended = time.monotonic()
+        try:
+            self._close()
+        except Exception as error:  # whatever is wrong, everybody must be told that it is over
+            _log.error("exchange %s could not be closed", self._exchange.id, exc_info=error)
+        if self._filters or self._unkept or self._exchange.claim is not None:
+            await self._pipeline.shielded(self._ends())
+        else:
+            self._ended()
+
+    def _close(self) -> None:
+        """Adds up what was used, and ends the client's stream."""
         exchange, side = self._exchange, self._side
-        exchange.timing.ended = time.monotonic()
         if exchange.usage is None and exchange.committed:
             exchange.usage = side.estimated_usage()
         self._pipeline.prices.charge(exchange)
@@ -452,23 +469,18 @@ class Run:
             self._unkept = True
         if not self._unkept:
             side.finish()
-        if self._filters or self._unkept or exchange.claim is not None:
-            await self._pipeline.shielded(self._ends())
-        else:
-            self._ended()
 
     async def _ends(self) -> None:
-        if self._unkept:  # out of reach of the client that has left
-            await self._conclude()
-            self._side.finish()
-        if self._exchange.claim is not None:
-            await self._pipeline.keeper.let_go(self._exchange)
-        for one in reversed(self._filters):
-            try:
-                await one.on_end(self._exchange)
-            except Exception as error:  # one stage's bug must not keep the others from settling
-                _log.error("on_end of %s failed", type(one).__name__, exc_info=error)
-        self._ended()
+        try:
+            if self._unkept:  # out of reach of the client that has left
+                await guarded(self._conclude(), "keeping a response")
+                self._side.finish()
+            if self._exchange.claim is not None:
+                await guarded(self._pipeline.keeper.let_go(self._exchange), "letting go of a conversation")
+            for one in reversed(self._filters):
+                await guarded(one.on_end(self._exchange), f"on_end of {type(one).__name__}")
+        finally:
+            self._ended()
 
     def _ended(self) -> None:
         if self._ticket is not None:

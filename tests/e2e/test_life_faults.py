@@ -287,3 +287,67 @@ async def test_the_end_of_a_drain_ends_what_waits_at_its_head() -> None:
         home.pipeline.abort_all(Overloaded("The server is shutting down."))
         assert (await asked)[0] == 503
         assert (await home.settled()).outcome == "failed"
+
+
+class Breaks(Stage):
+    """Awaits something that is cancelled, in one of its phases."""
+
+    name = "breaks"
+
+    def __init__(self, phase: str) -> None:
+        super().__init__()
+        self.phase = phase
+
+    async def on_request(self, exchange: Exchange) -> ResponseFilter:
+        await self.breaks("request")
+        return _Breaks(self)
+
+    async def breaks(self, phase: str) -> None:
+        if phase == self.phase:
+            other = asyncio.ensure_future(asyncio.Event().wait())
+            other.cancel()
+            await other
+
+
+class _Breaks(ResponseFilter):
+    def __init__(self, stage: Breaks) -> None:
+        self.stage = stage
+
+    async def on_head(self, exchange: Exchange, head: Head) -> None:
+        await self.stage.breaks("head")
+
+    async def on_end(self, exchange: Exchange) -> None:
+        await self.stage.breaks("end")
+
+
+@pytest.mark.parametrize("fields", [{}, {"stream": True}, {"background": True}])
+@pytest.mark.parametrize(("phase", "status"), [("request", 500), ("head", 500), ("end", 200)])
+async def test_a_stage_whose_own_work_is_cancelled_is_broken_and_nobody_has_left(
+    fields: dict[str, Any], phase: str, status: int
+) -> None:
+    provider = ScriptedProvider("a", HELLO if fields.get("stream") else body(WHOLE))
+    async with house(provider, store=MemoryStore(), stages=[Breaks(phase)]) as home:
+        assert (await home.ask(**fields))[0] == status
+        exchange = await home.settled()
+        async with asyncio.timeout(5):
+            while home.pipeline.running:
+                await asyncio.sleep(0)
+    assert (exchange.outcome == "completed") == (status == 200)
+    assert exchange.outcome != "cancelled"
+    assert len(home.pipeline.in_flight) == 0
+
+
+async def test_an_exchange_that_cannot_be_closed_is_over_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with house(ScriptedProvider("a", HELLO), store=MemoryStore()) as home:
+
+        def breaks(exchange: Exchange) -> None:
+            raise ZeroDivisionError("a bug")
+
+        monkeypatch.setattr(home.pipeline.prices, "charge", breaks)
+        reader, writer = await home.connect()
+        async with asyncio.timeout(5):
+            await reader.readuntil(b"[DONE]")
+            await home.settled()
+            while home.pipeline.running:
+                await asyncio.sleep(0)
+        writer.close()
