@@ -134,15 +134,18 @@ def test_forking_while_others_open_and_close_leaves_no_lock(database: Path) -> N
     thread = threading.Thread(target=work)
     thread.start()
     asked, ask = os.pipe()
+    told, tell = os.pipe()
     children = []
     try:
         for _ in range(20):
             child = os.fork()
             if not child:
                 os.close(ask)
+                os.write(tell, b".")  # only now is it what a fork leaves
                 os.read(asked, 1)
                 os._exit(0)
             children.append(child)
+            os.read(told, 1)
         stop.set()
         thread.join()
         assert tokens
@@ -154,7 +157,8 @@ def test_forking_while_others_open_and_close_leaves_no_lock(database: Path) -> N
         os.close(ask)
         for child in children:
             os.waitpid(child, 0)
-        os.close(asked)
+        for descriptor in (asked, told, tell):
+            os.close(descriptor)
 
 
 def fds(pid: int) -> list[str]:
