@@ -32,8 +32,8 @@ class TokenClient:
         """Sends a request; raises UpstreamRefused without credentials, and what the client raises."""
         token = await self._token(None)
         response = await self._client.send(self.signed(request, token), timeouts)
-        if response.status != 401:
-            return response
+        if response.status != 401 or request.upload is not None:
+            return response  # an upload is gone by now
         try:
             token = await self._token(token)
         except (UpstreamRefused, UpstreamTimeout):

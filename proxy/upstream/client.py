@@ -5,7 +5,7 @@ Body bytes come by callback, in the turn of the event loop in which they arrive:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Protocol
 
 import msgspec
@@ -32,13 +32,27 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
     total: float | None = None
 
 
+class Upload(msgspec.Struct):
+    """A body that comes piece by piece, `length` bytes in all; None where only its end tells. It can be sent once.
+
+    What `pieces` raises ends the request, and is what its sender gets.
+    """
+
+    pieces: AsyncIterator[bytes]
+    length: int | None = None
+
+
 class UpstreamRequest(msgspec.Struct, kw_only=True):
-    """One HTTP request to an upstream. `headers` hold neither Host nor Content-Length; names are lower case."""
+    """One HTTP request to an upstream. `headers` hold neither Host nor Content-Length; names are lower case.
+
+    Where there is an `upload` it is the body.
+    """
 
     method: str
     url: str
     headers: dict[str, str]
     body: bytes = b""
+    upload: Upload | None = None
 
 
 class UpstreamResponse(Protocol):

@@ -19,9 +19,10 @@ from typing import Protocol, cast
 
 from ..errors import TimeoutPhase, UpstreamCut, UpstreamError, UpstreamGarbled, UpstreamTimeout, UpstreamUnreachable
 from .answer import FAULTS, MAX_HEAD, Answer, fault_of
-from .client import OnData, Timeouts
+from .client import OnData, Timeouts, Upload
 from .connect import cause_of
 from .deadlines import Deadlines
+from .pouring import Pouring
 from .response import DRAIN_BYTES, DRAIN_SECONDS, Response, discard
 
 SLICE = 64 * 1024
@@ -62,6 +63,7 @@ class Http1Connection(asyncio.Protocol):
         "_owner",
         "_paused",
         "_pieces",
+        "_pouring",
         "_response",
         "_reusable",
         "_silent",
@@ -92,6 +94,7 @@ class Http1Connection(asyncio.Protocol):
         self._response: Response | None = None
         self._head: asyncio.Future[Response] | None = None
         self._unsent: memoryview | None = None
+        self._pouring: Pouring | None = None
         self._idle_timeout: float | None = None
         self._paused = False
         self._reusable = True
@@ -101,10 +104,13 @@ class Http1Connection(asyncio.Protocol):
 
     # Sending
 
-    async def send(self, head: bytes, body: bytes, timeouts: Timeouts, total_at: float) -> Response:
+    async def send(
+        self, head: bytes, body: bytes, timeouts: Timeouts, total_at: float, upload: Upload | None = None
+    ) -> Response:
         """Sends a request and returns the head of the answer; closes the connection when it raises.
 
-        Raises UpstreamCut, UpstreamGarbled, UpstreamTimeout, or UpstreamUnreachable for a refusal within TLS.
+        Raises UpstreamCut, UpstreamGarbled, UpstreamTimeout, or UpstreamUnreachable for a refusal within TLS; and what
+        an upload raises.
         """
         transport = self._transport
         if self.closed or transport is None:
@@ -118,7 +124,11 @@ class Http1Connection(asyncio.Protocol):
         self._head = waiter
         self._deadlines.start("first_byte", timeouts.first_byte, timeouts.total, total_at)
         try:
-            if len(body) <= SLICE:
+            if upload is not None:
+                transport.write(head)
+                self._deadlines.pause()  # who is waited for is the source
+                self._pouring = Pouring(upload, self._put, self._poured)
+            elif len(body) <= SLICE:
                 transport.write(head + body)
             else:
                 transport.write(head)
@@ -144,15 +154,36 @@ class Http1Connection(asyncio.Protocol):
             transport.write(unsent[:SLICE])
             unsent = self._unsent = unsent[SLICE:] if len(unsent) > SLICE else None
 
+    def _put(self, data: bytes) -> None:
+        """Writes a piece of an upload."""
+        if self._transport is not None:
+            self._transport.write(data)
+
+    def _poured(self, error: Exception | None) -> None:
+        """The upload has been handed over whole, or could not be."""
+        self._pouring = None
+        if error is not None:
+            self._give_up(error)
+        elif self._response is None:
+            self._deadlines.resume()
+
     def pause_writing(self) -> None:
         """Transport's call: the upstream does not keep up with the request body."""
         self._write_paused = True
+        if self._pouring is not None:
+            self._pouring.hold()
+            if self._response is None:
+                self._deadlines.resume()
 
     def resume_writing(self) -> None:
         """Transport's call: the upstream has taken some of it, which is a sign of life."""
         self._write_paused = False
         self._deadlines.last = self._now()
         self._send_more()
+        if self._pouring is not None:
+            self._pouring.go()
+            if self._response is None:
+                self._deadlines.pause()
 
     # Receiving
 
@@ -199,11 +230,12 @@ class Http1Connection(asyncio.Protocol):
         answer, waiter = self._answer, self._head
         assert answer is not None
         assert waiter is not None
-        if self._unsent is not None and answer.status >= 400:
+        if (self._unsent is not None or self._pouring is not None) and answer.status >= 400:
             # RFC 9112, 9.3: an early answer that is an error says that the rest is not wanted.
-            self._unsent = None
+            self._stop_sending()
             self._reusable = False
         self._response = Response(answer.status, answer.headers, self, self.peer)
+        self._deadlines.resume()
         self._deadlines.enter("idle", self._idle_timeout)
         if not waiter.done():
             waiter.set_result(self._response)
@@ -226,6 +258,8 @@ class Http1Connection(asyncio.Protocol):
 
     def _is_sent(self) -> bool:
         """Returns whether the request has gone out whole, so that another may follow it."""
+        if self._pouring is not None:
+            return False
         transport = self._transport  # while there is more to hand over, it holds some back
         return self._reusable and transport is not None and not transport.get_write_buffer_size()
 
@@ -234,11 +268,18 @@ class Http1Connection(asyncio.Protocol):
         if answer is not None:
             answer.forget()
             del self._feed, self._pieces
-        self._answer = self._response = self._head = self._unsent = None
+        self._answer = self._response = self._head = None
+        self._stop_sending()
         self._deadlines.stop()
         self.sink = discard
         if not self.closed:
             self.resume()
+
+    def _stop_sending(self) -> None:
+        self._unsent = None
+        if self._pouring is not None:
+            self._pouring.stop()
+            self._pouring = None
 
     # The reader's side
 
@@ -291,6 +332,15 @@ class Http1Connection(asyncio.Protocol):
             waiter.set_exception(error)
         elif response is not None:
             response.finish(error)
+
+    def _give_up(self, error: Exception) -> None:
+        """Closes the connection at once because the rest of the request will not come."""
+        waiter = self._head
+        if waiter is not None and not waiter.done():
+            self._shut()
+            waiter.set_exception(error)
+        else:
+            self.fail(UpstreamCut(f"the request to upstream {self.peer} broke off"))
 
     def _shut(self) -> None:
         if self.closed:

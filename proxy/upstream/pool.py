@@ -11,7 +11,7 @@ import msgspec
 
 from ..errors import UpstreamCut, UpstreamTimeout
 from .address import Origin
-from .client import Timeouts, UpstreamRequest
+from .client import Timeouts, Upload, UpstreamRequest
 from .connect import connect
 from .deadlines import GRAIN
 from .http1 import Http1Connection
@@ -39,6 +39,7 @@ class _Order(msgspec.Struct, frozen=True):
     body: bytes
     timeouts: Timeouts
     total_at: float
+    upload: Upload | None = None
 
 
 class Http1Client:
@@ -63,19 +64,20 @@ class Http1Client:
         """Sends a request and returns the head of the answer; see `UpstreamClient.send`.
 
         A connection kept from an earlier request may have been closed by the upstream meanwhile. When such a one ends
-        before any byte of the answer, the request is sent once more, on a new connection.
+        before any byte of the answer, the request is sent once more, on a new connection. An upload, which can be sent
+        but once, gets a new connection at once.
         Raises InternalError for a request that cannot be put into HTTP (a line break in a header).
         """
         loop = asyncio.get_running_loop()
         target = target_of(request)
         total_at = inf if timeouts.total is None else loop.time() + timeouts.total
-        order = _Order(target.origin, write_head(request, target), request.body, timeouts, total_at)
+        order = _Order(target.origin, write_head(request, target), request.body, timeouts, total_at, request.upload)
         pool = self._pool(target.origin, loop)
         try:
-            connection = await self._checkout(pool, order, fresh=False)
+            connection = await self._checkout(pool, order, fresh=order.upload is not None)
             was_fresh = connection.fresh
             try:
-                return await connection.send(order.head, order.body, timeouts, total_at)
+                return await connection.send(order.head, order.body, timeouts, total_at, order.upload)
             except UpstreamCut as cut:
                 if was_fresh or not cut.before_bytes or self._closed:
                     raise

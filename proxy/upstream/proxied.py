@@ -6,6 +6,7 @@ import asyncio
 import base64
 import io
 import socket
+from collections.abc import AsyncIterator
 from math import inf
 from types import SimpleNamespace
 from typing import Any
@@ -44,6 +45,7 @@ class _Progress:
         self.phase: TimeoutPhase = "connect"
         self.limit_s = 0.0
         self.reused = False
+        self.broken: Exception | None = None
         self.answered = False
         self.timeout = asyncio.timeout_at(self._due("connect", timeouts.connect))
 
@@ -104,7 +106,8 @@ class ProxiedClient:
         try:
             progress = _Progress(timeouts, total_at, loop)
             try:
-                reply = await self._ask(self._kept, request, origin, progress)
+                session = self._kept if request.upload is None else self._fresh
+                reply = await self._ask(session, request, origin, progress)
             except UpstreamCut as cut:
                 if not (progress.reused and cut.before_bytes):
                     raise
@@ -177,6 +180,8 @@ class ProxiedClient:
         headers = request.headers
         if "accept-encoding" not in headers:
             headers = {**headers, "accept-encoding": "identity"}
+        if request.upload is not None and request.upload.length is not None:
+            headers = {**headers, "content-length": str(request.upload.length)}
         if origin.scheme == "http":
             # aiohttp gives `proxy_headers` to CONNECT only; the absolute form is read by the proxy itself.
             headers = {**headers, **self._proxy_headers}
@@ -185,7 +190,7 @@ class ProxiedClient:
                 reply = await session.request(
                     request.method,
                     URL(request.url, encoded=True),
-                    data=io.BytesIO(request.body) if request.body else None,
+                    data=_body_of(request, progress),
                     headers=headers,
                     allow_redirects=False,
                     proxy=self._proxy,
@@ -197,7 +202,7 @@ class ProxiedClient:
             message = f"upstream {origin.peer} {_SAID[progress.phase]} {progress.limit_s:g} s"
             raise UpstreamTimeout(message, phase=progress.phase) from None
         except (aiohttp.ClientError, OSError, UnicodeError) as error:
-            raise self._mapped(error, origin) from None
+            raise progress.broken or self._mapped(error, origin) from None
         if reply.status == 101 or (reply.status == 407 and self._proxy):
             reply.close()
             if reply.status == 101:
@@ -243,6 +248,22 @@ class ProxiedClient:
 
     def _proxy_peer(self) -> str:
         return parse_url(str(self._proxy)).origin.peer if self._proxy else ""
+
+
+def _body_of(request: UpstreamRequest, progress: _Progress) -> io.BytesIO | AsyncIterator[bytes] | None:
+    if request.upload is not None:
+        return _noting(request.upload.pieces, progress)
+    return io.BytesIO(request.body) if request.body else None
+
+
+async def _noting(pieces: AsyncIterator[bytes], progress: _Progress) -> AsyncIterator[bytes]:
+    """Yields the pieces; what they end in is noted, since aiohttp makes a broken connection of it."""
+    try:
+        async for piece in pieces:
+            yield piece
+    except Exception as error:
+        progress.broken = error
+        raise
 
 
 def _take_apart(proxy: str) -> tuple[URL, dict[str, str]]:

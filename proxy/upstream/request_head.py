@@ -28,7 +28,10 @@ def write_head(request: UpstreamRequest, target: Target) -> bytes:
     lines += [f"{name}: {value}\r\n" for name, value in headers.items()]
     if "accept-encoding" not in headers:
         lines.append("accept-encoding: identity\r\n")
-    if request.body or request.method not in ("GET", "DELETE"):
+    if request.upload is not None:
+        length = request.upload.length
+        lines.append("transfer-encoding: chunked\r\n" if length is None else f"content-length: {length}\r\n")
+    elif request.body or request.method not in ("GET", "DELETE"):
         lines.append(f"content-length: {len(request.body)}\r\n")
     lines.append("\r\n")
     return "".join(lines).encode("utf-8", "surrogateescape")

@@ -10,7 +10,7 @@ from proxy.errors import UpstreamRefused, UpstreamTimeout
 from proxy.providers import token_client as module
 from proxy.providers.access_tokens import NoCredentials, Token, Tokens
 from proxy.providers.token_client import TokenClient
-from proxy.upstream.client import Timeouts, UpstreamRequest
+from proxy.upstream.client import Timeouts, Upload, UpstreamRequest
 from tests.support.hostile import until
 from tests.support.scripted import ScriptedResponse
 
@@ -67,6 +67,16 @@ async def test_a_token_that_is_refused_is_renewed_once():
     assert await sent(inner, bank()) == (200, ["Bearer token-1", "Bearer token-2"])
     assert inner.responses[0].closed.is_set()
     assert await sent(Inner(401, 401), bank()) == (401, ["Bearer token-1", "Bearer token-2"])
+
+
+async def test_an_upload_is_not_sent_twice():
+    async def pieces():
+        yield b"x"
+
+    inner = Inner(401)
+    request = UpstreamRequest(method="POST", url=URL, headers={}, upload=Upload(pieces()))
+    assert (await TokenClient("v", inner, bank()).send(request, LIMITS)).status == 401
+    assert inner.requests[0].upload is request.upload
 
 
 async def test_a_refusal_stands_where_there_is_no_other_token():
