@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from pathlib import Path
 
@@ -18,3 +19,9 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     if collection_path.name == "clients" and not config.getoption("--clients"):
         return True
     return None
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Keeps the collector from looking at thousands of tests again and again: tests that ask it to run would wait."""
+    gc.collect()
+    gc.freeze()

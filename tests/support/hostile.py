@@ -31,6 +31,7 @@ class Peer(asyncio.Protocol):
     def __init__(self, upstream: HostileUpstream) -> None:
         self.received = bytearray()
         self.sent = 0
+        self.lost = False
         self.gone = asyncio.Event()
         self.reached = asyncio.Event()  # for scripts to say how far they are
         self._upstream = upstream
@@ -63,6 +64,7 @@ class Peer(asyncio.Protocol):
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self.lost = True
         self._left()
         if self._task is not None:
             self._task.cancel()
@@ -206,7 +208,8 @@ class HostileUpstream:
     async def __aexit__(self, *_exc: object) -> None:
         self._server.close()
         for peer in self.peers:
-            peer.transport.abort()
+            if not peer.lost:  # a transport that has ended cannot be aborted any more
+                peer.transport.abort()
             if peer._task is not None:
                 peer._task.cancel()
         await asyncio.sleep(0)
