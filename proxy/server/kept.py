@@ -82,6 +82,7 @@ class KeptResponses:
     async def input_items(self, id: str, owner: str, query: Query) -> Any:
         """Returns a page of the request's own items; the newest first unless `order` says otherwise."""
         page = Page.of(query)
+        _included(query)  # items are shown as they were sent: what may be asked for besides is there
         run = self._kept_run(id, owner)
         items = run.exchange.input_items if run is not None else (await self._entry(id, owner)).input
         return page_of(items, page, item_shown)

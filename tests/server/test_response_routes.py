@@ -23,6 +23,7 @@ from tests.support.scripted import ScriptedProvider, chunk, events_of, finish, s
         ("POST", "/responses/resp_x/cancel", 404),
         ("GET", "/responses/resp_x/input_items", 404),
         ("GET", "/responses/resp_x/input_items?limit=1000", 400),
+        ("GET", "/responses/resp_x/input_items?include[]=nonsense", 400),
         ("GET", "/responses/resp_x/other", 404),
         ("GET", "/responses/resp_x/input_items/more", 404),
         ("GET", "/responses/resp_%F0%9F%98%80", 404),
