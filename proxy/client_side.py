@@ -91,18 +91,7 @@ class ClientSide:
 
     def headers(self) -> dict[str, str]:
         """Returns the headers of the answer as they are now."""
-        exchange = self._exchange
-        headers = {"x-request-id": exchange.id, **exchange.response_headers}
-        if exchange.deployment is not None:
-            headers["x-penstock-upstream"] = exchange.deployment.provider.name
-            headers["x-penstock-upstream-model"] = exchange.deployment.model[:_MAX_HEADER]
-        if exchange.cost is not None:
-            headers["x-penstock-cost"] = f"{exchange.cost.normalize():f}"
-        if exchange.ignored:
-            headers["x-penstock-ignored-params"] = _joined(exchange.ignored)
-        if len(exchange.attempts) > 1:
-            headers["x-penstock-attempts"] = str(len(exchange.attempts))
-        return headers
+        return answer_headers(self._exchange)
 
     def open(self) -> None:
         """Sends the head and the events that open the stream; another attempt may still be made."""
@@ -239,6 +228,21 @@ class ClientSide:
             timer.cancel()
         if self._early is not None:
             self._early.cancel()
+
+
+def answer_headers(exchange: Exchange) -> dict[str, str]:
+    """Returns the headers of the answer to an exchange as they are now."""
+    headers = {"x-request-id": exchange.id, **exchange.response_headers}
+    if exchange.deployment is not None:
+        headers["x-penstock-upstream"] = exchange.deployment.provider.name
+        headers["x-penstock-upstream-model"] = exchange.deployment.model[:_MAX_HEADER]
+    if exchange.cost is not None:
+        headers["x-penstock-cost"] = f"{exchange.cost.normalize():f}"
+    if exchange.ignored:
+        headers["x-penstock-ignored-params"] = _joined(exchange.ignored)
+    if len(exchange.attempts) > 1:
+        headers["x-penstock-attempts"] = str(len(exchange.attempts))
+    return headers
 
 
 def _joined(names: Sequence[str]) -> str:

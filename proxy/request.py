@@ -13,7 +13,8 @@ import msgspec
 
 from .errors import BadRequest
 
-Dialect = Literal["responses", "chat"]
+Dialect = Literal["responses", "chat", "raw"]
+"""What a client speaks; `raw` is what is passed on as it is: embeddings, images, audio, files."""
 Fields = dict[str, msgspec.Raw]
 
 _decode_fields = msgspec.json.Decoder(Fields).decode

@@ -160,7 +160,7 @@ class Guardrail(Stage):
                     f'The request was refused by the content rule "{act[0]}".',
                     type="content_filter_error",
                     code="content_filter",
-                    param="input" if exchange.request.dialect == "responses" else "messages",
+                    param="messages" if exchange.request.dialect == "chat" else "input",
                 )
             if screen.masked:
                 place.replace(text)

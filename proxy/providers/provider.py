@@ -126,6 +126,14 @@ class Provider(ABC):
     def passthrough(self, exchange: Exchange, model: str) -> UpstreamRequest:
         """Returns the request as it is but for the model's name; only for dialects in `dialects`."""
 
+    def forwarded(self, path: str, model: str) -> UpstreamRequest | None:
+        """Returns the beginning of a request for another path of OpenAI's API, such as `/embeddings`, that is passed on
+        as it came: its URL and the headers of this upstream. None where there is no such API.
+
+        `model` is the upstream's name for the model, "" where none is asked.
+        """
+        return None
+
     @abstractmethod
     def decoder(self, exchange: Exchange) -> Decoder:
         """Returns a fresh decoder for an answer to the exchange's request."""

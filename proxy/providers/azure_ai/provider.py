@@ -45,6 +45,7 @@ _KNOWN = frozenset(
     )
 )
 """Fields of the inference API. Others go to the model only where a header says so."""
+_FORWARDED = ("/embeddings", "/images/embeddings")
 _EXTRA = "extra-parameters"
 _MAX_INFO = 1024 * 1024
 _AS_ASKED = {"reasoning_effort": "reasoning.effort"}
@@ -141,6 +142,12 @@ class AzureAI(ChatUpstream):
             message = f"Unsupported parameter: '{name}' is not supported with this model."
             raise BadRequest(message, param=name, code=UNSUPPORTED)
         exchange.ignore(name)
+
+    def forwarded(self, path: str, model: str) -> UpstreamRequest | None:
+        """Returns the beginning of a request for one of the few other paths of the inference API."""
+        if path not in _FORWARDED or self._for(model) is not None:
+            return None
+        return super().forwarded(path, model)
 
     def decoder(self, exchange: Exchange) -> Decoder:
         """Returns a decoder for one answer."""

@@ -145,6 +145,11 @@ class ChatUpstream(Provider):
             headers.setdefault("accept-encoding", "identity")
         return UpstreamRequest(method="POST", url=url, headers=headers, body=body)
 
+    def forwarded(self, path: str, model: str) -> UpstreamRequest | None:
+        """Returns the beginning of a request for any path of the API."""
+        headers = {name: value for name, value in self._headers.items() if name != "content-type"}
+        return UpstreamRequest(method="POST", url=self.endpoint(path, model), headers=headers)
+
     def decoder(self, exchange: Exchange) -> Decoder:
         """Returns a decoder for one answer."""
         model = _model_of(exchange)
