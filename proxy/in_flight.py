@@ -39,27 +39,39 @@ class InFlight:
         return len(self._runs)
 
 
-class Background:
-    """Room for background responses in one worker: so many run at a time, and so many more wait for their turn."""
+_WAITING_BYTES = 512 * 1024 * 1024
 
-    def __init__(self, running: int, waiting: int) -> None:
+
+class Background:
+    """Room for background responses in one worker: so many run at a time, and so many more wait for their turn.
+
+    The requests of those that wait may take `most_bytes` in all; one may wait however large it is.
+    """
+
+    def __init__(self, running: int, waiting: int, *, most_bytes: int = _WAITING_BYTES) -> None:
         self._most = running + waiting
+        self._most_bytes = most_bytes
         self._slots = asyncio.Semaphore(running)
         self._inside = 0
+        self._bytes = 0
 
-    def enter(self) -> Ticket:
-        """Takes a place; raises RateLimited when all are taken."""
+    def enter(self, size: int = 0) -> Ticket:
+        """Takes a place for a request of so many bytes; raises RateLimited when all are taken."""
         if self._inside >= self._most:
-            raise RateLimited(
-                f"{self._inside} background responses are running or waiting here, and there may be no more.",
-                retry_after_s=5,
-            )
+            raise _full(f"{self._inside} background responses are running or waiting here, and there may be no more.")
+        if self._bytes and self._bytes + size > self._most_bytes:
+            raise _full(f"Background responses of {self._bytes} bytes wait here, and there may be no more.")
         self._inside += 1
-        return Ticket(self)
+        self._bytes += size
+        return Ticket(self, size)
 
     async def acquire(self) -> None:
         """Waits until one more may run."""
         await self._slots.acquire()
+
+    def began(self, size: int) -> None:
+        """Takes note that a request of so many bytes waits no longer."""
+        self._bytes -= size
 
     def release(self, *, ran: bool) -> None:
         """Gives a place back."""
@@ -71,8 +83,9 @@ class Background:
 class Ticket:
     """One place among the background responses."""
 
-    def __init__(self, background: Background) -> None:
+    def __init__(self, background: Background, size: int) -> None:
         self._background = background
+        self._size = size
         self._runs = False
         self._left = False
 
@@ -80,9 +93,16 @@ class Ticket:
         """Waits for its turn to run."""
         await self._background.acquire()
         self._runs = True
+        self._background.began(self._size)
 
     def leave(self) -> None:
         """Gives the place back; safe to call again."""
         if not self._left:
             self._left = True
+            if not self._runs:
+                self._background.began(self._size)
             self._background.release(ran=self._runs)
+
+
+def _full(why: str) -> RateLimited:
+    return RateLimited(why, retry_after_s=5)

@@ -240,7 +240,8 @@ class Run:
 
     async def _queue(self) -> None:
         """Acknowledges a background response: from here on it is kept, and will come to an end."""
-        self._ticket = self._pipeline.background.enter()
+        fields = self._exchange.request.fields
+        self._ticket = self._pipeline.background.enter(sum(map(len, fields.values())))
         encoder = self._side.queue()
         await self._pipeline.keeper.accept(self._exchange, encoder)
         self._side.filters = self._filters

@@ -77,3 +77,22 @@ async def test_one_who_stops_waiting_takes_no_turn() -> None:
     first.leave()
     third = background.enter()
     await asyncio.wait_for(third.turn(), 1)
+
+
+async def test_what_waits_may_take_so_many_bytes() -> None:
+    background = Background(1, 9, most_bytes=100)
+    first = background.enter(5000)
+    with pytest.raises(RateLimited, match="5000 bytes"):
+        background.enter(1)
+    await first.turn()
+    second, third = background.enter(60), background.enter(40)
+    with pytest.raises(RateLimited):
+        background.enter(1)
+    third.leave()
+    third.leave()  # gives nothing back twice
+    fourth = background.enter(40)
+    first.leave()
+    await second.turn()
+    background.enter(60)
+    second.leave()
+    fourth.leave()
