@@ -50,6 +50,8 @@ def assemble(
             background=config.limits.background,
             background_waiting=config.limits.background_waiting,
             prices=PriceBook(config.prices),
+            default_upstream=config.default_upstream,
+            max_upload_bytes=int(config.limits.upload),
         ),
     )
 

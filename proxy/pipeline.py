@@ -39,7 +39,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     `keepalive_s` is how long a stream may be silent before a comment is sent, and the longest wait for an upstream's
     head before the client's stream is opened without it; 0 turns both off. Responses are kept for `keep_s`, the events
     of their streams for `resume_s`. So many `background` responses run at a time, and `background_waiting` more wait.
-    Without `prices` those of the table count.
+    Without `prices` those of the table count. Of what is only passed on, `default_upstream` gets what names no model,
+    and `max_upload_bytes` bound a body.
     """
 
     keepalive_s: float = 15.0
@@ -49,6 +50,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     background: int = 64
     background_waiting: int = 1000
     prices: PriceBook | None = None
+    default_upstream: str | None = None
+    max_upload_bytes: int = 512 * 1024 * 1024
 
 
 class Pipeline:
@@ -82,6 +85,8 @@ class Pipeline:
             provider.sealing = self.sealing
         self.keepalive_s = settings.keepalive_s
         self.max_answer_bytes = settings.max_answer_bytes
+        self.default_upstream = settings.default_upstream
+        self.max_upload_bytes = settings.max_upload_bytes
         self.dialects: Mapping[Dialect, ClientDialect] = DIALECTS
         self.observers = tuple(stage for stage in stages if stage.observer)
         acting = [stage for stage in stages if not stage.observer]

@@ -25,6 +25,10 @@ class Limits(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=Tr
     body: Annotated[Size, Meta(description="The largest request body, as sent and after decompression.")] = Size(
         32 * 1024 * 1024
     )
+    upload: Annotated[
+        Size,
+        Meta(description="The largest body that is passed on piece by piece: files, and forms with files in them."),
+    ] = Size(512 * 1024 * 1024)
     header: Annotated[Size, Meta(description="The largest request head: request line and all headers.")] = Size(
         64 * 1024
     )
@@ -79,6 +83,13 @@ class File(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True
         Meta(
             description="What seals what clients carry for Penstock: thinking, compactions. Of several the first one "
             "seals and all open. Without it a key is made beside the store's file."
+        ),
+    ] = None
+    default_upstream: Annotated[
+        str | None,
+        Meta(
+            description="The upstream of requests that name no model, such as those for /v1/files; by default the only "
+            "one that has the endpoint."
         ),
     ] = None
     upstreams: Annotated[
@@ -139,6 +150,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits
     stores: StoresConfig
     secret: SecretList | None = None
+    default_upstream: str | None = None
     upstreams: dict[str, UpstreamEntry]
     models: dict[str, tuple[DeploymentEntry, ...]]
     prices: tuple[OwnPrice, ...] = ()

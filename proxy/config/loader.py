@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from collections.abc import Mapping as Table
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from .nodes import Entry, Mapping, Node, Scalar, compose, plain, read
 from .order import who_sets
 from .pipeline import Pipeline, check_models, read_pipeline
 from .prices import read_prices
-from .problems import Place, Problems
+from .problems import Place, Problems, instead
 from .types import Sources, shown
 from .upstreams import Upstreams, read_upstreams
 
@@ -99,6 +100,8 @@ class _Reading:
         costs = read_prices(prices, models, where.names, problems)
         if file is not None and not file.listen.loopback and order.lacks("key"):
             self._refuse_reach(file.listen)
+        if file is not None and file.default_upstream not in (None, *where.names):
+            self._refuse_default(str(file.default_upstream), where.names)
         if unserved and not what:
             problems.warning(
                 self._place("models"), "no model is left to serve", "set a variable that an upstream requires"
@@ -112,6 +115,7 @@ class _Reading:
             limits=file.limits,
             stores=file.stores,
             secret=file.secret,
+            default_upstream=file.default_upstream,
             upstreams=where.used,
             models=what,
             prices=costs,
@@ -134,6 +138,12 @@ class _Reading:
             self._place("listen"),
             f"listen: {listen.written} is open to other machines, and no stage asks them for a key",
             f"add {who_sets('key', self.stages)} to the pipeline, or listen on 127.0.0.1:{listen.port}",
+        )
+
+    def _refuse_default(self, name: str, known: Iterable[str]) -> None:
+        """Reports a default upstream that is none."""
+        self.problems.error(
+            self._place("default_upstream"), f'default_upstream: there is no upstream "{name}"', instead(name, known)
         )
 
     def _section(self, name: str) -> Node | None:

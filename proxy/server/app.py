@@ -26,6 +26,7 @@ from .http import client_of, is_upgrade, request_id, to_response
 from .input_tokens import read_count
 from .keepalive import KeepAlive
 from .kept import KeptResponses
+from .passthrough import PassLimits, Passthrough
 from .peers import Peers
 from .response_routes import FROM_PEER, ResponseRoutes
 from .running import Running
@@ -81,6 +82,8 @@ class App:
         self._running = Running(max_streams, pipeline.alone)
         options = SocketOptions(max_message=max_body, life_s=websocket_s, ping_s=pipeline.keepalive_s)
         self._websockets = WebSockets(pipeline, self._running, options)
+        bounds = PassLimits(whole=max_body, upload=pipeline.max_upload_bytes, idle_s=body_idle_s)
+        self._passthrough = Passthrough(pipeline, self._running, bounds, pipeline.default_upstream)
         self._routes: dict[str, dict[str, Handler]] = {
             "/responses": {"POST": self._answers(_parser("responses"))},
             "/responses/compact": {"POST": self._answers(read_compact)},
@@ -136,6 +139,7 @@ class App:
         self._cut = Overloaded("The server is shutting down.", code="server_error", retry_after_s=1)
         self._websockets.cut_off(self._cut)
         self._pipeline.abort_all(self._cut)
+        self._passthrough.cut_off(self._cut)
         for reading in self._reading:
             reading.cancel()
 
@@ -211,7 +215,7 @@ class App:
             return self._responses.find(path.removeprefix("/responses/"))
         if path.startswith("/conversations") and self._conversations is not None:
             return self._conversations.find(path.removeprefix("/conversations"))
-        return None
+        return self._passthrough.find(path)
 
     async def handle_from_peer(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answers a request that another worker has passed on."""

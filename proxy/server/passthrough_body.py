@@ -1,0 +1,160 @@
+"""The body of a request that is passed on: whole where the model must be found in it, else piece by piece."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+from aiohttp import web
+
+from ..errors import BadRequest, RequestTooLarge, UnsupportedMedia
+from ..upstream.client import Upload
+from .passthrough_form import FormModel, boundary_of
+from .passthrough_request import RawRequest
+
+_SMALL = 1024 * 1024
+
+
+class Sending(Protocol):
+    """A body on its way to an upstream."""
+
+    @property
+    def again(self) -> bool:
+        """Whether it can be sent, or sent once more."""
+
+    def to(self, request: RawRequest, model: str) -> bytes | Upload:
+        """Returns the body for an upstream that has that name for the model ("": none is asked)."""
+
+
+class Whole:
+    """A body that is there as bytes of JSON, or empty."""
+
+    again = True
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def to(self, request: RawRequest, model: str) -> bytes | Upload:
+        """Returns the bytes that came, but for the model's name and what stages have changed."""
+        return request.body(model, self._data) if self._data else self._data
+
+
+class ClientBody:
+    """What a client sends, piece by piece. `max_bytes` bound it all; no piece may take longer than `idle_s`.
+
+    `piece` raises RequestTooLarge, and BadRequest for a body that is broken, cut or late (status 408).
+    """
+
+    def __init__(self, request: web.BaseRequest, max_bytes: int, idle_s: float) -> None:
+        coding = request.headers.get("content-encoding", "identity").strip().lower()
+        if coding not in ("", "identity"):
+            raise UnsupportedMedia(
+                f"Content encoding {coding!r} is not served here: send none.", code="unsupported_content_encoding"
+            )
+        self._request = request
+        self._max = max_bytes
+        self._idle_s = idle_s
+        self._size = 0
+        self._begun = False
+        self.poured = False
+        self.length = request.content_length
+        if (self.length or 0) > max_bytes:
+            raise self._too_large()
+
+    async def piece(self) -> bytes:
+        """Returns the next piece, b"" at the end."""
+        request = self._request
+        if not self._begun:
+            self._begun = True
+            if request.headers.get("expect", "").lower() == "100-continue" and request.transport is not None:
+                request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        try:
+            async with asyncio.timeout(self._idle_s):
+                data = await request.content.readany()
+        except web.RequestPayloadError as error:
+            raise BadRequest(f"The request body did not arrive whole: {error}", code="invalid_body") from None
+        except TimeoutError:
+            message = f"Nothing of the request body came for {self._idle_s:g} s."
+            raise BadRequest(message, code="timeout", status=408) from None
+        self._size += len(data)
+        if self._size > self._max:
+            raise self._too_large()
+        return data
+
+    async def pieces(self, before: bytes = b"") -> AsyncIterator[bytes]:
+        """Yields what was read `before`, then all that still comes; from then on it is `poured`."""
+        self.poured = True
+        if before:
+            yield before
+        while data := await self.piece():
+            yield data
+
+    def _too_large(self) -> RequestTooLarge:
+        return RequestTooLarge(f"The request body is larger than {self._max} bytes (limits.upload).")
+
+
+class Streamed:
+    """A body that nobody looks into."""
+
+    def __init__(self, body: ClientBody) -> None:
+        self._body = body
+
+    @property
+    def again(self) -> bool:
+        """Whether nothing of it was sent yet."""
+        return not self._body.poured
+
+    def to(self, request: RawRequest, model: str) -> bytes | Upload:
+        """Returns the body as it comes."""
+        return Upload(self._body.pieces(), self._body.length)
+
+
+class Form:
+    """A form whose model is known; what is held of it, and the rest where it has not come yet."""
+
+    def __init__(self, form: FormModel, rest: ClientBody | None) -> None:
+        self._form = form
+        self._rest = rest
+
+    @property
+    def again(self) -> bool:
+        """Whether it is there whole, or nothing of it was sent yet."""
+        return self._rest is None or not self._rest.poured
+
+    @property
+    def model(self) -> str | None:
+        """The model that the form names."""
+        return self._form.model
+
+    def to(self, request: RawRequest, model: str) -> bytes | Upload:
+        """Returns the form with the upstream's name for the model."""
+        held = self._form.named(model) if model else bytes(self._form.held)
+        if self._rest is None:
+            return held
+        length = self._rest.length
+        if length is not None:
+            length += len(held) - len(self._form.held)
+        return Upload(self._rest.pieces(held), length)
+
+
+async def read_form(body: ClientBody, content_type: str, max_held: int) -> Form:
+    """Returns a form once its model is known; a small one is read to its end, so that it can be sent again.
+
+    Raises what ClientBody does, BadRequest for what is no form, and RequestTooLarge when the model did not come within
+    `max_held` bytes.
+    """
+    form = FormModel(boundary_of(content_type))
+    small = body.length is not None and body.length <= _SMALL
+    while data := await body.piece():
+        if form.done:
+            form.held += data
+        else:
+            form.feed(data)
+        if form.model is not None and not small:
+            return Form(form, body)
+        if len(form.held) > max_held:
+            message = f"The field 'model' did not come within {max_held} bytes (limits.body): send it before the files."
+            raise RequestTooLarge(message)
+    form.end()
+    return Form(form, None)

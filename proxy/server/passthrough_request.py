@@ -1,0 +1,102 @@
+"""The request of an exchange that is passed on as it is: embeddings, images, audio, files and the like."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar, Literal, Self
+
+import msgspec
+
+from ..request import Dialect, Fields, InputText, ModelRequest
+
+_TEXTS = ("input", "instructions", "prompt", "query", "documents")
+"""Fields of other endpoints that hold what a model will read."""
+
+_encode = msgspec.json.encode
+
+
+class _Text:
+    """One text of a request; `put` takes another one in its place."""
+
+    def __init__(self, path: str, text: str, put: Callable[[str], None]) -> None:
+        self.path = path
+        self.text = text
+        self._put = put
+
+    def replace(self, text: str) -> None:
+        """Puts another text in its place."""
+        self.text = text
+        self._put(text)
+
+
+class RawRequest(ModelRequest):
+    """The fields of a JSON body, or of another body only the model that it names.
+
+    A stage may change fields of JSON; nothing in them is checked, for the upstream does that.
+    """
+
+    dialect: ClassVar[Dialect] = "raw"
+
+    def __init__(self, fields: Fields) -> None:
+        super().__init__(fields)
+        self._original = dict(fields)
+
+    @classmethod
+    def naming(cls, model: str | None) -> Self:
+        """Returns the request of a body of which no more is known than the model that it names, if it names any."""
+        return cls({} if model is None else {"model": msgspec.Raw(_encode(model))})
+
+    @property
+    def names_model(self) -> bool:
+        """Whether the request says which model it is for."""
+        return self.get("model") is not None
+
+    @property
+    def changed(self) -> bool:
+        """Whether a stage has changed a field."""
+        return self.fields != self._original
+
+    def body(self, model: str, original: bytes) -> bytes:
+        """Returns the JSON body with the upstream's name for the model; `original` where nothing has to change."""
+        named = self.fields.get("model")
+        if not self.changed and (not model or named == msgspec.Raw(_encode(model))):
+            return original
+        return _encode({**self.fields, "model": model} if model else self.fields)
+
+    def validate(self) -> None:
+        """Does nothing: what may be asked is for the upstream to say."""
+
+    def texts(self) -> Iterator[InputText]:
+        """Yields what a model will read: texts, and lists of them, in the fields that hold such."""
+        for name in _TEXTS:
+            if name not in self.fields:
+                continue
+            value = self.get(name)
+            if isinstance(value, str):
+                yield _Text(name, value, self._setter(name))
+            elif isinstance(value, list):
+                yield from self._listed(name, value)
+
+    def _listed(self, name: str, values: list[Any]) -> Iterator[_Text]:
+        for index, value in enumerate(values):
+            if isinstance(value, str):
+                yield _Text(f"{name}[{index}]", value, self._item_setter(name, values, index))
+
+    def _setter(self, name: str) -> Callable[[str], None]:
+        return lambda text: self.set(name, text)
+
+    def _item_setter(self, name: str, values: list[Any], index: int) -> Callable[[str], None]:
+        def put(text: str) -> None:
+            values[index] = text
+            self.set(name, values)
+
+        return put
+
+    def add_instructions(self, text: str, where: Literal["prepend", "append"]) -> None:
+        """Does nothing: what is passed on has no instructions."""
+
+    def copy(self) -> Self:
+        """Returns a copy whose changes do not show in this one."""
+        copied = type(self)(dict(self.fields))
+        copied._original = self._original
+        return copied
