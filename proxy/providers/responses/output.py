@@ -52,6 +52,8 @@ class ToldOutput:
         """Returns the item of that type that an event belongs to, made up when it was not added. Hot: once an event."""
         item = self.find(seen)
         if item is None or item.type != type:
+            if item is not None and item.final is None:
+                self.give_up(item, steps)
             self.close_early(steps)
             item = self.open(seen.output_index, type, {"id": seen.item_id})
             steps.append(make.added(item))
@@ -109,6 +111,11 @@ class ToldOutput:
                 item.early = True
                 self.close_item(item, item.to_dict("completed"), None, steps)
                 steps.append(done_step(item))
+
+    def give_up(self, item: ToldItem, steps: list[AnyStep]) -> None:
+        """Closes an item whose place another one has taken."""
+        self.close_item(item, item.to_dict("completed"), None, steps)
+        steps.append(done_step(item))
 
     def take_late(self, item: ToldItem, said: dict[str, Any], steps: list[AnyStep]) -> None:
         """Takes what the upstream says at the end of reasoning that was closed early: what it wants back."""

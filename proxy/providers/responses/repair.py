@@ -136,8 +136,7 @@ class Repair:
         if known is not None and known.final is None:
             if known.type == kind:
                 return  # told twice
-            self._output.close_item(known, known.to_dict("completed"), None, steps)
-            steps.append(done_step(known))
+            self._output.give_up(known, steps)
         self._output.close_early(steps)
         item = self._output.open(seen.output_index, kind, head_of(said))
         step = Step("response.output_item.added", item, number=seen.sequence_number)
@@ -159,6 +158,8 @@ class Repair:
         said = read_object(seen.item)
         item = self._output.find(seen)
         if item is not None and said.get("type") not in (None, item.type):
+            if item.final is None:
+                self._output.give_up(item, steps)
             item = None  # another one, which was not added
         if item is not None and item.final is not None:
             self._output.take_late(item, said, steps)
