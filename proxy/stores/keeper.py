@@ -155,7 +155,8 @@ class StoreKeeper:
             raise InternalError("The response store failed; the log says why.") from None
         exchange.background = bool(request.value("background"))
         exchange.keeps = exchange.background or request.value("store") is not False
-        exchange.keeps_log = exchange.keeps and request.stream and self._resume_s > 0
+        is_read = exchange.background or self._resume_s > 0  # the client of a background stream reads its log, too
+        exchange.keeps_log = exchange.keeps and request.stream and is_read
         if exchange.is_remembered:
             exchange.response_id = exchange.response_id or new_response_id()
             exchange.input_items = _named(own, exchange.response_id)
@@ -198,7 +199,7 @@ class StoreKeeper:
 
     async def _put(self, entry: Entry, encoder: Encoder) -> bool:
         log = encoder.log if isinstance(encoder, ResponsesEncoder) else None
-        if log is not None:
+        if log is not None and self._resume_s > 0:
             entry.log, entry.log_until = log.to_bytes(), time.time() + self._resume_s
         try:
             await self._store.put(entry)

@@ -123,6 +123,16 @@ async def test_a_background_stream_goes_on_without_its_client() -> None:
     assert again.startswith(got[got.index(b"event: ") : got.index(b"event: ") + 30])
 
 
+async def test_a_background_stream_is_told_where_no_events_are_kept() -> None:
+    settings = Settings(resume_s=0)
+    async with house(ScriptedProvider("a", stream(*HELLO)), store=MemoryStore(), settings=settings) as home:
+        data = (await home.ask(stream=True, background=True, tools=TOOLS))[2]
+        check_stream(data)
+        await home.settled()
+        assert (await call(home, "GET", f"/responses/{id_in(data)}"))[1]["status"] == "completed"
+        assert (await call(home, "GET", f"/responses/{id_in(data)}?stream=true"))[0] == 400
+
+
 async def test_more_background_responses_than_there_is_room_for_are_refused() -> None:
     gate = asyncio.Event()
     provider = ScriptedProvider("a", lambda request: _gated_body(gate), body(WHOLE))
