@@ -77,6 +77,8 @@ class KeptResponses:
         if run is None:
             return (await self._entry(id, owner)).response
         await run.cancel()
+        if not run.encoder.done:  # its client had left, or got an error instead; and it is kept nowhere
+            raise unknown_response(id)
         return msgspec.Raw(run.encoder.now())
 
     async def input_items(self, id: str, owner: str, query: Query) -> Any:

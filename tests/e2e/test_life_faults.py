@@ -244,6 +244,20 @@ async def test_a_reader_that_is_there_before_the_acknowledgement_takes_nothing_f
     assert data.endswith(b"data: [DONE]\n\n")
 
 
+async def test_what_has_ended_with_its_client_and_is_kept_nowhere_cannot_be_cancelled() -> None:
+    slow = SlowEnd()
+    steps = stream(chunk(content="Hel"), asyncio.Event())
+    async with house(ScriptedProvider("a", steps), store=MemoryStore(), stages=[slow]) as home:
+        reader, writer = await home.connect(store=False)
+        told = await asyncio.wait_for(reader.readuntil(b'"delta":"Hel"'), 5)
+        writer.transport.abort()
+        await asyncio.wait_for(slow.reached.wait(), 5)
+        id = "resp_" + told.partition(b'"id":"resp_')[2][:48].decode()
+        cancelling = asyncio.create_task(call(home, "POST", f"/responses/{id}/cancel"))
+        slow.go.set()
+        assert (await cancelling)[0] == 404
+
+
 class HangsAtHead(Stage):
     """Never lets the head of an answer go."""
 
