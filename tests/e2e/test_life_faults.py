@@ -15,6 +15,7 @@ from proxy.following import Nobody
 from proxy.stage import Head, ResponseFilter, Stage
 from proxy.stores.memory import MemoryStore
 from proxy.stores.store import Entry, StoreFailed
+from tests.support.hostile import until
 from tests.support.house import House, house
 from tests.support.scripted import ScriptedProvider, body, chunk, events_of, fails, finish, stream
 from tests.support.talking import call
@@ -253,7 +254,9 @@ async def test_what_has_ended_with_its_client_and_is_kept_nowhere_cannot_be_canc
         writer.transport.abort()
         await asyncio.wait_for(slow.reached.wait(), 5)
         id = "resp_" + told.partition(b'"id":"resp_')[2][:48].decode()
+        (run,) = home.pipeline.running
         cancelling = asyncio.create_task(call(home, "POST", f"/responses/{id}/cancel"))
+        await until(lambda: run.settled._waiters)
         slow.go.set()
         assert (await cancelling)[0] == 404
 
