@@ -119,7 +119,7 @@ async def test_pace() -> None:
     assert await reader.end() is None
     assert sum(len(payloads(one)) for one in reader.reads) == 7
     assert 1 < len(reader.reads) <= 6  # less where the loop was late: then what is due comes at once
-    assert 0.05 <= reader.times[-1] - reader.times[0]
+    assert reader.times[-1] - reader.times[0] >= 0.05
 
 
 async def test_pace_of_the_client() -> None:
@@ -127,7 +127,7 @@ async def test_pace_of_the_client() -> None:
     reader = Reader(await client.send(request("a b c d"), FOREVER))
     assert await reader.end() is None
     assert 1 < len(reader.reads) <= 6
-    assert 0.02 <= reader.times[-1] - reader.times[0]
+    assert reader.times[-1] - reader.times[0] >= 0.02
 
 
 async def test_first_token() -> None:
