@@ -17,6 +17,7 @@ from ..errors import BadRequest, ExchangeError, MethodNotAllowed, Overloaded
 from ..exchange import Exchange
 from ..pipeline import Pipeline
 from ..providers.provider import Provider
+from ..reply import Reply
 from .body import IDLE_S, read_body
 from .http import client_of, request_id, to_response
 from .passthrough_body import ClientBody, Sending, Streamed, Whole, read_form
@@ -84,24 +85,27 @@ class Passthrough:
     async def _handle(self, request: web.BaseRequest, path: str) -> web.StreamResponse:
         exchange = Exchange(request_id(request), client_of(request), None)
         stream = RawStream(request)
+        passage = Passage(self._pipeline, exchange, stream)
         try:
             self._running.check()
             if request.method == "HEAD":
                 raise MethodNotAllowed(f"Not allowed: HEAD on {request.path}. Use GET.")
             asked = await self._read(request, exchange, path)
         except ExchangeError as error:
-            return to_response(request, await self._pipeline.refuse(exchange, error, stream))
+            reply = await passage.refuse(error)
         except asyncio.CancelledError:
-            await self._pipeline.left(exchange, stream)
+            await passage.left()
             raise
-        passage = Passage(self._pipeline, exchange, asked, stream)
+        else:
+            reply = await self._run(passage, asked)
+        return stream if reply is None else to_response(request, reply)
+
+    async def _run(self, passage: Passage, asked: Asked) -> Reply | None:
         self._passages.add(passage)
         try:
-            reply = await passage.run()
+            return await passage.run(asked)
         finally:
             self._passages.discard(passage)
-            stream.on_flow(None, None)
-        return stream if reply is None else to_response(request, reply)
 
     async def _read(self, request: web.BaseRequest, exchange: Exchange, path: str) -> Asked:
         """Returns what is asked, once the model is known; raises what reading the body raises."""

@@ -65,20 +65,25 @@ class Asked(msgspec.Struct, frozen=True):
 
 
 class Passage:
-    """One exchange on its way. Its answer goes to `stream`, or is returned as a Reply."""
+    """One exchange on its way. Its answer goes to `stream`, or is returned as a Reply.
 
-    def __init__(self, pipeline: Pipeline, exchange: Exchange, asked: Asked, stream: RawStream) -> None:
+    Exactly one of `run`, `refuse` and `left` is called.
+    """
+
+    _asked: Asked
+
+    def __init__(self, pipeline: Pipeline, exchange: Exchange, stream: RawStream) -> None:
         self._pipeline = pipeline
         self._exchange = exchange
-        self._asked = asked
         self._stream = stream
         self._filters: list[ResponseFilter] = []
         self._refusal: tuple[ExchangeError, Reply] | None = None  # an upstream's own words for an error
         self._task: asyncio.Task[object] | None = None
         self._aborted: ExchangeError | None = None
 
-    async def run(self) -> Reply | None:
+    async def run(self, asked: Asked) -> Reply | None:
         """Serves the exchange; returns the answer, or None when it went to the stream."""
+        self._asked = asked
         exchange = self._exchange
         exchange.models = self._pipeline.models
         exchange.translate = self._pipeline.translate
@@ -94,6 +99,31 @@ class Passage:
         finally:
             self._task = None
             await self._settle()
+
+    async def refuse(self, error: ExchangeError) -> Reply | None:
+        """Answers a request that could not be read; observers see it like any other."""
+        try:
+            await self._observe()
+            return self._failed(error)
+        except asyncio.CancelledError:
+            self._exchange.outcome = "cancelled"
+            raise
+        finally:
+            await self._settle()
+
+    async def left(self) -> None:
+        """Ends an exchange whose client left before its request could be read."""
+        self._exchange.outcome = "cancelled"
+        try:
+            await self._observe()
+        finally:
+            await self._settle()
+
+    async def _observe(self) -> None:
+        try:
+            await self._requests(self._pipeline.observers)
+        except Exception as error:  # the top of an exchange
+            _log.error("exchange %s failed", self._exchange.id, exc_info=error)
 
     def abort(self, error: ExchangeError) -> None:
         """Ends a running exchange with an error of ours; one that is being answered is cut."""

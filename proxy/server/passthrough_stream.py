@@ -16,10 +16,7 @@ _BODILESS = frozenset((204, 304))
 
 
 class RawStream(web.StreamResponse):
-    """One answer to one client. To aiohttp it is a response that prepares and ends itself.
-
-    Implements the engine's ClientStream, of which only refusals make use: they never open it.
-    """
+    """One answer to one client. To aiohttp it is a response that prepares and ends itself."""
 
     def __init__(self, request: web.BaseRequest) -> None:
         super().__init__()
@@ -39,10 +36,6 @@ class RawStream(web.StreamResponse):
     def keep_alive(self) -> bool:
         """Whether the connection can carry another request behind this answer."""
         return not self._closes and bool(self._request.keep_alive)
-
-    def open(self, headers: dict[str, str]) -> None:
-        """Sends status 200 and the headers."""
-        self.begin(200, headers, None)
 
     def begin(self, status: int, headers: dict[str, str], length: int | None) -> None:
         """Sends status and headers; `length` is that of the body, None where only its end will tell."""
@@ -72,9 +65,6 @@ class RawStream(web.StreamResponse):
         transport = self._connection.transport
         if transport is not None and data:  # an empty chunk would be the end
             transport.write(b"%x\r\n%b\r\n" % (len(data), data) if self._frames else data)
-
-    def finish(self) -> None:
-        """Does nothing: the body ends when the exchange is settled."""
 
     def cut(self) -> None:
         """Ends the connection within the body, so that nobody takes what has come for all of it."""

@@ -26,9 +26,10 @@ NOT_OF_THE_SCHEMA = {
     "anchor_that_contains_itself", "anchor_that_is_not_there", "bracket_not_closed", "colon_in_a_value", "indentation",
     "key_set_twice", "merge_of_nothing", "nothing", "quote_not_closed", "star_without_quotes", "tab", "tag",
     "two_documents", "unquoted_shell_variable", "value_that_begins_with_an_at", "windows_path_in_double_quotes",
-    "model_on_an_unknown_upstream", "module_not_found", "no_stage_that_routes", "nothing_to_do", "open_to_the_network", "default_upstream",
+    "model_on_an_unknown_upstream", "module_not_found", "no_stage_that_routes", "nothing_to_do", "open_to_the_network",
     "required_stage_missing", "secret_as_a_shell_variable", "secret_from_an_unset_variable", "stage_named_twice",
     "wrong_order", "wrong_side", "address", "port_out_of_range", "wildcard_without_its_counterpart",
+    "default_upstream",
 }  # fmt: skip
 
 

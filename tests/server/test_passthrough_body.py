@@ -1,0 +1,155 @@
+"""Bodies of what is passed on: bounded, in time, and once more where that can be."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+
+import pytest
+from aiohttp import web
+
+from proxy.errors import BadRequest, RequestTooLarge, UnsupportedMedia
+from proxy.server.passthrough_body import ClientBody, Streamed, Whole, read_form
+from proxy.server.passthrough_request import RawRequest
+from proxy.upstream.client import Upload
+
+FORM = "multipart/form-data; boundary=b"
+MODEL = b'--b\r\ncontent-disposition: form-data; name="model"\r\n\r\nm\r\n'
+END = b"--b--\r\n"
+
+
+def part(size):
+    return b'--b\r\ncontent-disposition: form-data; name="f"; filename="f"\r\n\r\n%b\r\n' % bytes(size)
+
+
+class Transport:
+    def __init__(self):
+        self.written = b""
+
+    def write(self, data):
+        self.written += data
+
+
+class Content:
+    """Gives these pieces, one a call; raises what is an error; then ends, or says nothing more."""
+
+    def __init__(self, pieces, *, ends):
+        self.pieces = list(pieces)
+        self.ends = ends
+
+    async def readany(self):
+        if not self.pieces and not self.ends:
+            await asyncio.Event().wait()
+        piece = self.pieces.pop(0) if self.pieces else b""
+        if isinstance(piece, Exception):
+            raise piece
+        return piece
+
+
+def request(*pieces, headers=None, length=None, ends=True):
+    """Returns as much of a request as a body needs."""
+    content = Content(pieces, ends=ends)
+    return SimpleNamespace(content=content, headers=headers or {}, content_length=length, transport=Transport())
+
+
+def body(*pieces, max_bytes=10_000_000, idle_s=5, **more):
+    return ClientBody(request(*pieces, **more), max_bytes, idle_s)
+
+
+async def joined(sent):
+    assert isinstance(sent, Upload)
+    return b"".join([piece async for piece in sent.pieces])
+
+
+async def test_pieces_come_as_they_are():
+    one = Streamed(body(b"abc", b"def", length=6))
+    assert one.again
+    sent = one.to(RawRequest.naming(None), "")
+    assert (sent.length, one.again) == (6, True)
+    assert await joined(sent) == b"abcdef"
+    assert not one.again
+
+
+async def test_too_much_is_refused_at_once_or_when_it_comes():
+    with pytest.raises(RequestTooLarge, match=r"limits\.upload"):
+        body(length=11, max_bytes=10)
+    late = body(b"x" * 11, max_bytes=10)
+    with pytest.raises(RequestTooLarge):
+        await late.piece()
+
+
+async def test_silence_is_not_waited_for():
+    silent = body(ends=False, idle_s=0.01)
+    with pytest.raises(BadRequest) as caught:
+        await silent.piece()
+    assert (caught.value.status, caught.value.code) == (408, "timeout")
+
+
+async def test_a_body_that_breaks():
+    broken = body(web.RequestPayloadError("cut"), ends=False)
+    with pytest.raises(BadRequest, match="did not arrive whole"):
+        await broken.piece()
+
+
+async def test_a_client_that_asks_first_is_told_to_go_on_once_the_body_is_wanted():
+    asked = request(b"abc", headers={"expect": "100-Continue"})
+    one = ClientBody(asked, 10, 5)
+    assert asked.transport.written == b""
+    assert await one.piece() == b"abc"
+    assert await one.piece() == b""
+    assert asked.transport.written == b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+async def test_coded_bodies_are_not_taken():
+    with pytest.raises(UnsupportedMedia):
+        body(headers={"content-encoding": "gzip"})
+    body(headers={"content-encoding": "identity"})
+
+
+def test_bytes_go_up_as_they_came_or_with_another_model():
+    raw = b'{"model": "m"}'
+    whole = Whole(raw)
+    assert whole.again
+    assert whole.to(RawRequest.parse(raw), "m") is raw
+    assert whole.to(RawRequest.parse(raw), "up") == b'{"model":"up"}'
+    assert Whole(b"").to(RawRequest.naming(None), "") == b""
+
+
+async def test_a_small_form_can_be_sent_again():
+    raw = part(1000) + MODEL + part(10) + END
+    form = await read_form(body(raw[:500], raw[500:], length=len(raw)), FORM, 1_000_000)
+    assert (form.model, form.again) == ("m", True)
+    request = RawRequest.naming("m")
+    assert form.to(request, "up") == raw.replace(b"\r\n\r\nm\r\n", b"\r\n\r\nup\r\n")
+    assert form.to(request, "") == raw
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_a_large_form_goes_on_behind_its_model(known):
+    raw = MODEL + part(2_000_000) + END
+    pieces = [raw[at : at + 60_000] for at in range(0, len(raw), 60_000)]
+    form = await read_form(body(*pieces, length=len(raw) if known else None), FORM, 100_000)
+    assert (form.model, form.again) == ("m", True)
+    sent = form.to(RawRequest.naming("m"), "upstream-model")
+    expected = raw.replace(b"\r\n\r\nm\r\n", b"\r\n\r\nupstream-model\r\n")
+    assert sent.length == (len(expected) if known else None)
+    assert await joined(sent) == expected
+    assert not form.again
+
+
+async def test_a_form_without_a_model_is_read_to_its_end():
+    raw = part(2_000_000) + END
+    form = await read_form(body(raw[:1_000_000], raw[1_000_000:], b"\r\n"), FORM, 3_000_000)
+    assert (form.model, form.again) == (None, True)
+    assert form.to(RawRequest.naming(None), "") == raw + b"\r\n"
+
+
+async def test_a_model_that_does_not_come_in_time():
+    pieces = [part(2_000_000)[at : at + 60_000] for at in range(0, 2_000_000, 60_000)]
+    with pytest.raises(RequestTooLarge, match="send it before the files"):
+        await read_form(body(*pieces), FORM, 500_000)
+
+
+async def test_a_form_that_ends_too_early():
+    with pytest.raises(BadRequest, match="not whole"):
+        await read_form(body(part(10)[:-5]), FORM, 500_000)

@@ -1,0 +1,137 @@
+"""Forms: where the model is, wherever the cuts and whatever the order of the parts."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from proxy.errors import BadRequest
+from proxy.server.passthrough_form import FormModel, boundary_of
+
+EDGE = "------edge7MA4YWxk"
+
+
+def part(name: str, value: bytes, more: str = "") -> bytes:
+    head = f'--{EDGE}\r\nContent-Disposition: form-data; name="{name}"{more}\r\n\r\n'
+    return head.encode() + value + b"\r\n"
+
+
+def form(*parts: bytes) -> bytes:
+    return b"".join(parts) + f"--{EDGE}--\r\n".encode()
+
+
+FILE = part("file", b"\r\n--not the edge\r\nmodel" * 50, '; filename="a.wav"\r\nContent-Type: audio/wav')
+MODEL = part("model", b"m")
+FORMS = {
+    "before the file": form(MODEL, FILE),
+    "behind the file": form(FILE, MODEL),
+    "behind empty parts": form(part("a", b""), part("b", b""), MODEL),
+    "alone": form(MODEL),
+    "with a preamble": b"This is a form.\r\n" + form(FILE, MODEL),
+    "without quotes": form(MODEL.replace(b'"model"', b"model")),
+    "with more headers": form(MODEL.replace(b"\r\n\r\n", b"\r\ncontent-type: text/plain\r\n\r\n", 1)),
+    "in small letters": form(MODEL.replace(b"Content-Disposition", b"content-disposition")),
+}
+
+
+def fed(raw: bytes, *cuts: int) -> FormModel:
+    """Returns a form that got the bytes in pieces, up to where it wanted no more."""
+    made = FormModel(EDGE.encode())
+    for start, end in zip((0, *cuts), (*cuts, len(raw)), strict=True):
+        if not made.done:
+            made.feed(raw[start:end])
+    return made
+
+
+@pytest.mark.parametrize("raw", FORMS.values(), ids=FORMS.keys())
+def test_the_model_is_found_wherever_the_network_cuts(raw: bytes) -> None:
+    for cut in range(len(raw) + 1):
+        made = fed(raw, cut)
+        assert (made.done, made.model) == (True, "m")
+        assert made.named("up/m-1") == bytes(made.held).replace(b"\r\n\r\nm\r\n", b"\r\n\r\nup/m-1\r\n")
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.data())
+def test_and_in_any_pieces(data: st.DataObject) -> None:
+    raw = data.draw(st.sampled_from(list(FORMS.values())))
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(raw)), max_size=20)))
+    assert fed(raw, *cuts).model == "m"
+
+
+def test_bytes_one_by_one() -> None:
+    for raw in FORMS.values():
+        assert fed(raw, *range(1, len(raw))).model == "m"
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        form(FILE),
+        form(),
+        form(part("model", b"m", '; filename="m"')),
+        form(part("other", b"model")),
+        form(part("model", b"")),
+        form(part("model", b"  ")),
+        form(f"--{EDGE}\r\nContent-Type: text/plain\r\n\r\nm\r\n".encode()),
+    ],
+)
+def test_a_form_without_a_model(raw: bytes) -> None:
+    for cut in range(len(raw) + 1):
+        made = fed(raw, cut)
+        assert (made.done, made.model) == (True, None)
+        made.end()
+    assert fed(form(FILE)).named("x") == form(FILE)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"no form at all",
+        form(FILE)[:-10],
+        MODEL[:-3],
+        f"--{EDGE}".encode(),
+    ],
+)
+def test_a_form_that_is_not_whole(raw: bytes) -> None:
+    with pytest.raises(BadRequest, match="not whole"):
+        fed(raw).end()
+
+
+@pytest.mark.parametrize(
+    ("raw", "what"),
+    [
+        (f"--{EDGE}\r\n".encode() + b"x" * 20_000, "no end to its head"),
+        (f"--{EDGE}\r\n".encode() + b"x" * 20_000 + b"\r\n\r\n", "no end to its head"),
+        (part("model", b"m" * 2000)[:-2], "too long"),
+        (form(part("model", b"\xff\xfe")), "no text"),
+    ],
+)
+def test_what_is_refused(raw: bytes, what: str) -> None:
+    with pytest.raises(BadRequest, match=what):
+        fed(raw)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "boundary"),
+    [
+        ("multipart/form-data; boundary=abc", b"abc"),
+        ('multipart/form-data; charset=utf-8; boundary="a b"', b"a b"),
+        ("multipart/form-data;BOUNDARY=x;y=z", b"x"),
+    ],
+)
+def test_what_stands_between_parts(content_type: str, boundary: bytes) -> None:
+    assert boundary_of(content_type) == boundary
+
+
+@pytest.mark.parametrize("content_type", ["multipart/form-data", "multipart/form-data; boundary=", 'a; boundary=""'])
+def test_a_form_that_does_not_say_it(content_type: str) -> None:
+    with pytest.raises(BadRequest, match="no boundary"):
+        boundary_of(content_type)
+
+
+def test_behind_a_large_file_full_of_what_looks_like_an_edge() -> None:
+    raw = form(part("file", b"\r\n--" * 400_000, '; filename="a"'), MODEL)
+    assert fed(raw, *range(65_536, len(raw), 65_536)).model == "m"

@@ -1,0 +1,77 @@
+"""Requests that are passed on: their model, their texts, and the bytes that go up."""
+
+from __future__ import annotations
+
+import pytest
+
+from proxy.errors import BadRequest
+from proxy.server.passthrough_request import RawRequest
+
+BODY = b'{ "model": "m", "input": ["a", [1, 2]],  "x": 1.0 }'
+
+
+def test_bytes_that_need_no_change_go_up_as_they_came() -> None:
+    request = RawRequest.parse(BODY)
+    assert request.body("m", BODY) is BODY
+    assert request.copy().body("m", BODY) is BODY
+    assert RawRequest.parse(b'{"x":1}').body("", b'{"x":1}') == b'{"x":1}'
+
+
+def test_with_another_name_for_the_model_all_else_stays() -> None:
+    assert RawRequest.parse(BODY).body("up/m", BODY) == b'{"model":"up/m","input":["a", [1, 2]],"x":1.0}'
+
+
+def test_what_a_stage_changes_goes_up() -> None:
+    request = RawRequest.parse(BODY)
+    copy = request.copy()
+    copy.set("x", 2)
+    copy.drop("input")
+    assert copy.changed
+    assert copy.body("m", BODY) == b'{"model":"m","x":2}'
+    assert copy.copy().body("m", BODY) == b'{"model":"m","x":2}'
+    assert not request.changed
+    nameless = RawRequest.parse(b'{"x":1}')
+    nameless.set("x", 3)
+    assert nameless.body("", b'{"x":1}') == b'{"x":3}'
+
+
+@pytest.mark.parametrize(
+    ("body", "names"), [(BODY, True), (b"{}", False), (b'{"model":null}', False), (b'{"model":""}', True)]
+)
+def test_whether_it_names_a_model(body: bytes, names: bool) -> None:
+    assert RawRequest.parse(body).names_model == names
+
+
+def test_of_a_form_only_the_model_is_known() -> None:
+    assert RawRequest.naming("m").model == "m"
+    assert not RawRequest.naming(None).names_model
+    with pytest.raises(BadRequest):
+        _ = RawRequest.naming(None).model
+
+
+def test_the_texts_that_a_model_will_read() -> None:
+    request = RawRequest.parse(b'{"input":["a",5,"b"],"prompt":"c","query":"q","documents":[{"text":"d"},"e"],"x":"y"}')
+    assert {place.path: place.text for place in request.texts()} == {
+        "input[0]": "a",
+        "input[2]": "b",
+        "prompt": "c",
+        "query": "q",
+        "documents[1]": "e",
+    }
+
+
+def test_texts_may_be_replaced() -> None:
+    request = RawRequest.parse(b'{"input":["a",5,"b"],"prompt":"c"}')
+    for place in request.texts():
+        place.replace(f"[{place.text}]")
+    assert request.get("input") == ["[a]", 5, "[b]"]
+    assert request.get("prompt") == "[c]"
+
+
+def test_nothing_else_is_checked_or_added() -> None:
+    request = RawRequest.parse(b'{"input":{"odd":1}}')
+    request.validate()
+    request.add_instructions("Be kind.", "prepend")
+    assert list(request.texts()) == []
+    assert not request.changed
+    assert request.dialect == "raw"
