@@ -128,7 +128,8 @@ def _meant(name: str | None, model: str, deployment: str) -> str | None:
 def _quote(config: Config, book: PriceBook, deployment: str, asked_as: list[str]) -> Quote:
     upstream, _, model = deployment.partition("/")
     kind, url = _place(config, upstream)
-    price = book.price(upstream, model, kind=kind, base_url=url)
+    base = getattr(config.upstreams[upstream].config, "base_models", {}).get(model)
+    price = book.price(upstream, model, kind=kind, base_url=url, base_model=base)
     if price.origin == "unknown" and "*" in model and seller_of(kind, url).vendor is not None:
         return Quote(name=deployment, asked_as=asked_as, origin="table", source=_EACH)
     return _told(deployment, asked_as, price, _source(price, config.file))

@@ -49,15 +49,20 @@ class PriceBook:
         self._table = table or price_table()
         self._remembered: dict[tuple[str, str], Price] = {}
 
-    def price(self, upstream: str, model: str, *, kind: str, base_url: str | None) -> Price:
-        """Returns what a model costs at an upstream of that kind and place."""
+    def price(
+        self, upstream: str, model: str, *, kind: str, base_url: str | None, base_model: str | None = None
+    ) -> Price:
+        """Returns what a model costs at an upstream of that kind and place.
+
+        `base_model` is what it is in the table, where the upstream has another name for it.
+        """
         own = self._own.find(f"{upstream}/{model}")
         if own is not None:
             return Price("file", own.card, own.name, own.line, own.like)
         seller = seller_of(kind, base_url)
         if seller.vendor is None:
             return _OWN if seller.own else _TOLD if seller.tells else _UNKNOWN
-        listed = self._table.find(seller.vendor, model)
+        listed = self._table.find(seller.vendor, base_model or model)
         return _UNKNOWN if listed is None else Price("table", listed.card, listed.name)
 
     def price_of(self, deployment: Deployment) -> Price:
@@ -67,7 +72,8 @@ class PriceBook:
         price = self._remembered.get(key)
         if price is None:
             kind, url = getattr(provider, "kind", ""), getattr(provider.config, "base_url", None)
-            price = self.price(provider.name, deployment.model, kind=kind, base_url=url)
+            base = getattr(provider.config, "base_models", {}).get(deployment.model)
+            price = self.price(provider.name, deployment.model, kind=kind, base_url=url, base_model=base)
             if len(deployment.model) <= _MAX_REMEMBERED_NAME:
                 if len(self._remembered) >= _MAX_REMEMBERED:
                     self._remembered.clear()

@@ -23,6 +23,7 @@ USED = Usage(2000, 500, cached_tokens=800)
 
 class Config(msgspec.Struct):
     base_url: str | None = None
+    base_models: dict[str, str] = {}
 
 
 def deployment(name: str, *, kind: str = "openai", url: str | None = None) -> Deployment:
@@ -114,6 +115,14 @@ def test_a_provider_without_a_kind_or_a_config_is_unknown() -> None:
             raise AssertionError
 
     assert PriceBook().price_of(Deployment(Bare("x", None), "gpt-4o")).origin == "unknown"
+
+
+def test_a_deployment_costs_what_its_model_costs() -> None:
+    at = deployment("az/mine", kind="azure-openai")
+    assert charged(PriceBook(), at) is None
+    at.provider.config.base_models["mine"] = "gpt-4o"
+    assert charged(PriceBook(), at) == charged(PriceBook(), deployment("az/gpt-4o", kind="azure-openai"))
+    assert charged(PriceBook(), at) is not None
 
 
 def test_any_number_of_names_takes_bounded_memory() -> None:
