@@ -11,15 +11,16 @@ import msgspec
 from ...api.raw import Raw
 from ...errors import UpstreamError
 from ...upstream.client import UpstreamRequest
+from ..access_tokens import Tokens
 from ..anthropic.sealing import sealer as claude_sealer
 from ..gemini.settings import AskSettings
 from ..gemini.upstream import GeminiUpstream
 from ..provider import Decoder
 from . import claude
 from .address import is_claude, parse_model
-from .client import TokenClient
+from .client import ProjectClient
 from .config import VertexConfig
-from .credentials import Tokens, fetcher
+from .credentials import OF, fetcher
 
 if TYPE_CHECKING:
     from ...exchange import Exchange
@@ -66,8 +67,8 @@ class Vertex(GeminiUpstream):
             self._headers.setdefault("x-goog-api-key", config.api_key.reveal())
         else:
             account = config.credentials.reveal() if config.credentials is not None else None
-            self._tokens = Tokens(fetcher(account))
-            self.client = TokenClient(name, self.client, self._tokens)
+            self._tokens = Tokens(fetcher(account), OF)
+            self.client = ProjectClient(name, self.client, self._tokens)
 
     async def start(self) -> None:
         """Begins to look for a token, without waiting for it."""
