@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from proxy.config.types import Duration
 from proxy.errors import Forbidden, UpstreamCut, UpstreamTimeout, UpstreamUnreachable
 from proxy.exchange import Exchange
 from proxy.providers.provider import TranslateOptions
@@ -92,7 +93,8 @@ async def test_the_models_name_is_the_clients_everywhere() -> None:
 @pytest.mark.parametrize("streamed", [True, False])
 async def test_a_failure_before_the_first_output_leads_to_the_next_deployment(first: Any, streamed: bool) -> None:
     good = stream(*HELLO) if streamed else body(WHOLE)
-    async with house(ScriptedProvider("a", first), ScriptedProvider("b", good)) as home:
+    patient = StreamTranslate(StreamTranslateConfig(commit_after=Duration(60)))  # on a busy machine too
+    async with house(ScriptedProvider("a", first), ScriptedProvider("b", good), translate=patient) as home:
         status, headers, data = await home.ask(stream=streamed)
         exchange = await home.settled()
     assert status == 200

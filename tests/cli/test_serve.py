@@ -220,7 +220,7 @@ async def test_memory_stays_flat_over_many_streams_and_dropped_clients(tmp_path:
     def resident(pid: int) -> int:
         return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
-    with serving(config=ECHO, directory=tmp_path) as served:
+    with serving(config=ECHO + "stores: {responses: {kind: none}}\n", directory=tmp_path) as served:
         port = int(served.url.rsplit(":", 1)[1].removesuffix("/v1"))
 
         async def one(number: int) -> None:
