@@ -16,10 +16,11 @@ from proxy.config.types import Secret
 from proxy.providers.azure_ai.config import AzureAIConfig
 from proxy.providers.azure_ai.provider import AzureAI
 from proxy.providers.azure_openai.config import AzureOpenAIConfig
+from proxy.providers.azure_openai.entra import Entra
 from proxy.providers.azure_openai.provider import AzureOpenAI
 from proxy.providers.provider import Deployment, Provider
 from stages.route import Route, RouteConfig
-from tests.support.azure import Asked, Azure, said, streamed
+from tests.support.azure import Asked, Azure, Identity, said, streamed
 from tests.support.claude import streamed as claude_says
 from tests.support.fixtures import SHARED, needs_shared, recording, recordings
 from tests.support.grammar import check_stream
@@ -247,3 +248,64 @@ async def test_as_the_file_says_it(entry: str, path: str) -> None:
         async with serving(one.provider("az", one.config), model="x") as home:
             status, _, _ = await home.ask()
     assert (status, azure.asked[0].path) == (200, path)
+
+
+# --- other endpoints
+
+
+async def test_embeddings_are_asked_as_the_sdk_asks_them() -> None:
+    made = said({"object": "list", "data": [], "model": "e", "usage": {"prompt_tokens": 3, "total_tokens": 3}})
+    async with Azure(made) as azure:
+        sdk = openai.AsyncAzureOpenAI(azure_endpoint=azure.origin, api_key="k1", api_version=VERSION, max_retries=0)
+        up = openai_on(azure, api_version=VERSION)
+        async with sdk, serving(up, model="embed-3") as home:
+            await sdk.embeddings.create(model="embed-3", input="hi", encoding_format="float")
+            async with openai.AsyncOpenAI(base_url=home.url, api_key="x", max_retries=0) as client:
+                await client.embeddings.create(model="m", input="hi", encoding_format="float")
+            exchange = await home.settled()
+    of_sdk, of_penstock = azure.asked
+    assert of_penstock[:3] == of_sdk[:3]
+    assert of_penstock.path == "/openai/deployments/embed-3/embeddings"
+    assert of_penstock.body == of_sdk.body
+    assert of_penstock.headers["api-key"] == "k1"
+    assert "authorization" not in of_penstock.headers
+    assert exchange.usage is not None
+    assert exchange.usage.input_tokens == 3
+
+
+async def test_files_of_the_newer_api() -> None:
+    async with Azure(said({"data": []})) as azure, serving(openai_on(azure)) as home:
+        async with home.session.get(home.url + "/files?limit=2") as got:
+            assert got.status == 200
+    assert (azure.asked[0].path, azure.asked[0].query) == ("/openai/v1/files", {"limit": ["2"]})
+
+
+async def test_a_query_stands_behind_the_version() -> None:
+    async with Azure(said({"data": []})) as azure, serving(openai_on(azure, api_version=VERSION)) as home:
+        async with home.session.get(home.url + "/files?limit=2") as got:
+            assert got.status == 200
+    assert azure.asked[0].query == {"api-version": [VERSION], "limit": ["2"]}
+
+
+async def test_an_upload_with_a_token_of_entra(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with Identity() as identity, Azure(said({"text": "ok"})) as azure:
+        monkeypatch.setenv("AZURE_POD_IDENTITY_AUTHORITY_HOST", identity.azure.origin)
+        up = openai_on(azure, api_key=None, entra=Entra(use="managed-identity"))
+        async with serving(up, model="whisper") as home:
+            async with openai.AsyncOpenAI(base_url=home.url, api_key="x", max_retries=0) as client:
+                made = await client.audio.transcriptions.create(model="m", file=("a.wav", bytes(1_500_000)))
+    assert made.text == "ok"
+    (asked,) = azure.asked
+    assert (asked.path, asked.headers["authorization"]) == ("/openai/v1/audio/transcriptions", "Bearer token-1")
+    assert b"\r\n\r\nwhisper\r\n" in asked.body
+
+
+@pytest.mark.parametrize(
+    ("model", "path", "status"),
+    [("cohere-embed", "/embeddings", 200), ("claude-opus-4-5", "/embeddings", 400), ("phi-4", "/audio/speech", 400)],
+)
+async def test_foundry_has_few_other_endpoints(model: str, path: str, status: int) -> None:
+    async with Azure(said({"data": []})) as azure, serving(foundry_on(azure), model=model) as home:
+        async with home.session.post(home.url + path, json={"model": "m", "input": "hi"}) as got:
+            assert got.status == status
+    assert [one.path for one in azure.asked] == ["/models/embeddings"] * (status == 200)
