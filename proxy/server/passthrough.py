@@ -13,14 +13,14 @@ from collections.abc import Awaitable, Callable
 import msgspec
 from aiohttp import web
 
-from ..errors import BadRequest, ExchangeError, MethodNotAllowed, Overloaded
+from ..errors import BadRequest, ExchangeError, MethodNotAllowed, Overloaded, UnsupportedMedia
 from ..exchange import Exchange
 from ..pipeline import Pipeline
 from ..providers.provider import Provider
 from ..reply import Reply
 from .body import IDLE_S, read_body
 from .http import client_of, request_id, to_response
-from .passthrough_body import ClientBody, Sending, Streamed, Whole, read_form
+from .passthrough_body import ClientBody, Json, NoBody, Sending, Streamed, read_form
 from .passthrough_request import RawRequest
 from .passthrough_run import Asked, Passage, is_about_files
 from .passthrough_stream import RawStream
@@ -131,15 +131,20 @@ class Passthrough:
         media = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
         exchange.request = RawRequest.naming(None)
         if not request.can_read_body:
-            return Whole(b"")
+            return NoBody()
         if media == "application/json" or media.endswith("+json"):
             data = await read_body(request, limits.whole, limits.idle_s)
-            if data:
-                exchange.request = RawRequest.parse(data)
-            return Whole(data)
+            if not data:
+                return NoBody()
+            exchange.request = RawRequest.parse(data)
+            return Json()
         body = ClientBody(request, limits.upload, limits.idle_s)
-        if media != "multipart/form-data" or is_about_files(path):
+        if is_about_files(path):
             return Streamed(body)
+        if media != "multipart/form-data":
+            raise UnsupportedMedia(
+                f"Content type {media!r} is not served here: send application/json or multipart/form-data."
+            )
         form = await read_form(body, request.headers["content-type"], limits.whole)
         exchange.request = RawRequest.naming(form.model)
         return form

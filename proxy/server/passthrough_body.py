@@ -27,17 +27,24 @@ class Sending(Protocol):
         """Returns the body for an upstream that has that name for the model ("": none is asked)."""
 
 
-class Whole:
-    """A body that is there as bytes of JSON, or empty."""
+class NoBody:
+    """Nothing."""
 
     again = True
 
-    def __init__(self, data: bytes) -> None:
-        self._data = data
+    def to(self, request: RawRequest, model: str) -> bytes | Upload:
+        """Returns no bytes."""
+        return b""
+
+
+class Json:
+    """A body whose fields are the request's."""
+
+    again = True
 
     def to(self, request: RawRequest, model: str) -> bytes | Upload:
-        """Returns the bytes that came, but for the model's name and what stages have changed."""
-        return request.body(model, self._data) if self._data else self._data
+        """Returns the fields that came, but for the model's name and what stages have changed."""
+        return request.body(model)
 
 
 class ClientBody:
@@ -82,11 +89,9 @@ class ClientBody:
             raise self._too_large()
         return data
 
-    async def pieces(self, before: bytes = b"") -> AsyncIterator[bytes]:
-        """Yields what was read `before`, then all that still comes; from then on it is `poured`."""
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """Yields all that still comes; from then on it is `poured`."""
         self.poured = True
-        if before:
-            yield before
         while data := await self.piece():
             yield data
 
@@ -135,7 +140,16 @@ class Form:
         length = self._rest.length
         if length is not None:
             length += len(held) - len(self._form.held)
-        return Upload(self._rest.pieces(held), length)
+        return Upload(self._watched(held, self._rest), length)
+
+    async def _watched(self, held: bytes, rest: ClientBody) -> AsyncIterator[bytes]:
+        """Yields what is held, then what still comes; raises BadRequest when that names another model."""
+        rest.poured = True
+        yield held
+        watch = self._form.rest()
+        async for piece in rest.pieces():
+            watch.feed(piece)
+            yield piece
 
 
 async def read_form(body: ClientBody, content_type: str, max_held: int) -> Form:
@@ -157,4 +171,5 @@ async def read_form(body: ClientBody, content_type: str, max_held: int) -> Form:
             message = f"The field 'model' did not come within {max_held} bytes (limits.body): send it before the files."
             raise RequestTooLarge(message)
     form.end()
+    form.rest()
     return Form(form, None)

@@ -61,6 +61,16 @@ class FormModel:
             return bytes(self.held)
         return b"".join((self.held[: self._value], model.encode(), self.held[self._value_end :]))
 
+    def rest(self) -> OtherModel:
+        """Returns what looks on behind the field, at the rest of what is held first; raises BadRequest.
+
+        Nobody may name one model for Penstock to see, and another for the upstream.
+        """
+        watch = OtherModel(self._line)
+        if self._value >= 0:
+            watch.feed(bytes(self.held[self._value_end :]))
+        return watch
+
     def _delimiter(self) -> bool:
         """Goes to the next part; returns whether there is more to look at."""
         mark = self._line if self._at == 0 else b"\r\n" + self._line
@@ -88,11 +98,8 @@ class FormModel:
             return False
         if end < 0 or end - self._at > _MAX_HEAD:
             raise BadRequest("A part of the form has no end to its head.", code="invalid_body")
-        disposition = _DISPOSITION.search(bytes(self.held[self._at : end]))
-        if disposition is not None and not _FILE.search(disposition[1]):
-            name = _NAME.search(disposition[1])
-            if name is not None and (name[1] if name[1] is not None else name[2]) == _FIELD:
-                self._value = end + len(_END_OF_HEAD)
+        if _names_model(bytes(self.held[self._at : end])):
+            self._value = end + len(_END_OF_HEAD)
         self._at, self._inside = end + 2, False  # an empty part's delimiter begins with the head's last line end
         return True
 
@@ -103,3 +110,38 @@ class FormModel:
         except UnicodeDecodeError:
             raise BadRequest("The field 'model' of the form is no text.", param="model", code="invalid_value") from None
         self.done = True
+
+
+class OtherModel:
+    """Looks for one more field `model` in a form whose parts begin with `line`. Holds a part's head at most."""
+
+    def __init__(self, line: bytes) -> None:
+        self._mark = b"\r\n" + line
+        self._kept = b""
+        self._over = False
+
+    def feed(self, data: bytes) -> None:
+        """Takes what comes next; raises BadRequest when the field is there again."""
+        kept, at = self._kept + data, 0
+        while not self._over and (found := kept.find(self._mark, at)) >= 0:
+            behind = found + len(self._mark)
+            end = kept.find(_END_OF_HEAD, behind)
+            self._over = kept[behind : behind + 2] == b"--"
+            if end < 0 and not self._over:
+                if len(kept) - found > _MAX_HEAD:
+                    raise BadRequest("A part of the form has no end to its head.", code="invalid_body")
+                self._kept = kept[found:]
+                return
+            if not self._over and _names_model(kept[behind:end]):
+                raise BadRequest("The form names a model twice.", param="model", code="invalid_value")
+            at = end + 2
+        self._kept = b"" if self._over else kept[max(at, len(kept) - len(self._mark)) :]
+
+
+def _names_model(head: bytes) -> bool:
+    """Tells whether a part's head is that of the field, and not of a file of that name."""
+    disposition = _DISPOSITION.search(head)
+    if disposition is None or _FILE.search(disposition[1]):
+        return False
+    name = _NAME.search(disposition[1])
+    return name is not None and (name[1] if name[1] is not None else name[2]) == _FIELD

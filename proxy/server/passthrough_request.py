@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal, Self
 
 import msgspec
 
-from ..request import Dialect, Fields, InputText, ModelRequest
+from ..request import Dialect, InputText, ModelRequest
 
 _TEXTS = ("input", "instructions", "prompt", "query", "documents")
 """Fields of other endpoints that hold what a model will read."""
@@ -37,10 +37,6 @@ class RawRequest(ModelRequest):
 
     dialect: ClassVar[Dialect] = "raw"
 
-    def __init__(self, fields: Fields) -> None:
-        super().__init__(fields)
-        self._original = dict(fields)
-
     @classmethod
     def naming(cls, model: str | None) -> Self:
         """Returns the request of a body of which no more is known than the model that it names, if it names any."""
@@ -51,16 +47,12 @@ class RawRequest(ModelRequest):
         """Whether the request says which model it is for."""
         return self.get("model") is not None
 
-    @property
-    def changed(self) -> bool:
-        """Whether a stage has changed a field."""
-        return self.fields != self._original
+    def body(self, model: str) -> bytes:
+        """Returns the JSON body with the upstream's name for the model ("": none is asked).
 
-    def body(self, model: str, original: bytes) -> bytes:
-        """Returns the JSON body with the upstream's name for the model; `original` where nothing has to change."""
-        named = self.fields.get("model")
-        if not self.changed and (not model or named == msgspec.Raw(_encode(model))):
-            return original
+        Values stand in it byte for byte as they came. A key that came twice is there once: which of the two an upstream
+        would read is not left open, for one of them was looked at here.
+        """
         return _encode({**self.fields, "model": model} if model else self.fields)
 
     def validate(self) -> None:
@@ -97,6 +89,4 @@ class RawRequest(ModelRequest):
 
     def copy(self) -> Self:
         """Returns a copy whose changes do not show in this one."""
-        copied = type(self)(dict(self.fields))
-        copied._original = self._original
-        return copied
+        return type(self)(dict(self.fields))

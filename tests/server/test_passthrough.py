@@ -239,6 +239,7 @@ async def test_the_log_has_a_line_like_any_other():
         ({"data": b"x", "headers": {"content-type": "multipart/form-data; boundary=b", "content-encoding": "gzip"}},
          415, "unsupported_content_encoding"),
         ({"json": {"model": 5}}, 400, "invalid_type"),
+        ({"data": b"{}", "headers": {"content-type": "text/plain"}}, 415, "unsupported_content_type"),
     ],
 )  # fmt: skip
 async def test_bodies_that_cannot_be_read(options, status, code):

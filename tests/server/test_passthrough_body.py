@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 
 from proxy.errors import BadRequest, RequestTooLarge, UnsupportedMedia
-from proxy.server.passthrough_body import ClientBody, Streamed, Whole, read_form
+from proxy.server.passthrough_body import ClientBody, Json, NoBody, Streamed, read_form
 from proxy.server.passthrough_request import RawRequest
 from proxy.upstream.client import Upload
 
@@ -106,13 +106,10 @@ async def test_coded_bodies_are_not_taken():
     body(headers={"content-encoding": "identity"})
 
 
-def test_bytes_go_up_as_they_came_or_with_another_model():
-    raw = b'{"model": "m"}'
-    whole = Whole(raw)
-    assert whole.again
-    assert whole.to(RawRequest.parse(raw), "m") is raw
-    assert whole.to(RawRequest.parse(raw), "up") == b'{"model":"up"}'
-    assert Whole(b"").to(RawRequest.naming(None), "") == b""
+def test_json_goes_up_with_the_upstreams_name_for_the_model():
+    request = RawRequest.parse(b'{"model": "m"}')
+    assert (Json().again, Json().to(request, "up")) == (True, b'{"model":"up"}')
+    assert (NoBody().again, NoBody().to(request, "up")) == (True, b"")
 
 
 async def test_a_small_form_can_be_sent_again():
@@ -153,3 +150,16 @@ async def test_a_model_that_does_not_come_in_time():
 async def test_a_form_that_ends_too_early():
     with pytest.raises(BadRequest, match="not whole"):
         await read_form(body(part(10)[:-5]), FORM, 500_000)
+
+
+@pytest.mark.parametrize("size", [10, 2_000_000])
+async def test_no_other_model_reaches_the_upstream(size):
+    raw = MODEL + part(size) + MODEL.replace(b"\r\nm\r\n", b"\r\nn\r\n") + END
+    pieces = [raw[at : at + 60_000] for at in range(0, len(raw), 60_000)]
+
+    async def sent():
+        form = await read_form(body(*pieces, length=len(raw)), FORM, 100_000)
+        await joined(form.to(RawRequest.naming("m"), "up"))
+
+    with pytest.raises(BadRequest, match="names a model twice"):
+        await sent()

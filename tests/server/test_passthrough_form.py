@@ -135,3 +135,52 @@ def test_a_form_that_does_not_say_it(content_type: str) -> None:
 def test_behind_a_large_file_full_of_what_looks_like_an_edge() -> None:
     raw = form(part("file", b"\r\n--" * 400_000, '; filename="a"'), MODEL)
     assert fed(raw, *range(65_536, len(raw), 65_536)).model == "m"
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        form(MODEL, MODEL),
+        form(FILE, MODEL, FILE, part("a", b""), MODEL),
+        form(MODEL, part("x", b"y", '; filename="f"'), MODEL.replace(b'"model"', b"model")),
+    ],
+)
+def test_a_model_that_is_named_twice(raw: bytes) -> None:
+    for cut in range(len(raw) - 40):
+        made = FormModel(EDGE.encode())
+        made.feed(raw[:cut])
+        if not made.done:
+            made.feed(raw[cut:])
+        with pytest.raises(BadRequest, match="twice"):
+            made.rest().feed(raw[cut:])
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        form(MODEL, FILE),
+        form(MODEL),
+        form(MODEL, part("a", b""), part("b", b"model"), FILE),
+        form(MODEL, part("model", b"x", '; filename="model"')),
+        form(MODEL) + MODEL,
+        form(MODEL, part("f", b'\r\n--other\r\ncontent-disposition: form-data; name="model"\r\n\r\nx')),
+    ],
+)
+def test_a_form_with_one_model_is_left_alone(raw: bytes) -> None:
+    made = fed(raw[: len(MODEL) + 24])
+    assert made.done
+    rest = raw[len(MODEL) + 24 :]
+    for cut in range(len(rest) + 1):
+        watch = made.rest()
+        watch.feed(rest[:cut])
+        watch.feed(rest[cut:])
+    watch = made.rest()
+    for at in range(len(rest)):
+        watch.feed(rest[at : at + 1])
+    assert len(watch._kept) < 200
+
+
+def test_a_head_behind_the_model_that_has_no_end() -> None:
+    watch = fed(MODEL + f"--{EDGE}\r\n".encode()).rest()
+    with pytest.raises(BadRequest, match="no end to its head"):
+        watch.feed(b"x" * 20_000)

@@ -10,15 +10,16 @@ from proxy.server.passthrough_request import RawRequest
 BODY = b'{ "model": "m", "input": ["a", [1, 2]],  "x": 1.0 }'
 
 
-def test_bytes_that_need_no_change_go_up_as_they_came() -> None:
+def test_values_go_up_byte_for_byte_under_the_upstreams_name_for_the_model() -> None:
     request = RawRequest.parse(BODY)
-    assert request.body("m", BODY) is BODY
-    assert request.copy().body("m", BODY) is BODY
-    assert RawRequest.parse(b'{"x":1}').body("", b'{"x":1}') == b'{"x":1}'
+    assert request.body("m") == b'{"model":"m","input":["a", [1, 2]],"x":1.0}'
+    assert request.copy().body("up/m") == b'{"model":"up/m","input":["a", [1, 2]],"x":1.0}'
+    assert RawRequest.parse(b'{"x": 1}').body("") == b'{"x":1}'
 
 
-def test_with_another_name_for_the_model_all_else_stays() -> None:
-    assert RawRequest.parse(BODY).body("up/m", BODY) == b'{"model":"up/m","input":["a", [1, 2]],"x":1.0}'
+def test_a_model_that_is_named_twice_is_the_one_that_was_looked_at() -> None:
+    request = RawRequest.parse(b'{"model":"a","model":"b"}')
+    assert (request.model, request.body("b")) == ("b", b'{"model":"b"}')
 
 
 def test_what_a_stage_changes_goes_up() -> None:
@@ -26,13 +27,8 @@ def test_what_a_stage_changes_goes_up() -> None:
     copy = request.copy()
     copy.set("x", 2)
     copy.drop("input")
-    assert copy.changed
-    assert copy.body("m", BODY) == b'{"model":"m","x":2}'
-    assert copy.copy().body("m", BODY) == b'{"model":"m","x":2}'
-    assert not request.changed
-    nameless = RawRequest.parse(b'{"x":1}')
-    nameless.set("x", 3)
-    assert nameless.body("", b'{"x":1}') == b'{"x":3}'
+    assert copy.body("m") == b'{"model":"m","x":2}'
+    assert request.body("m") == b'{"model":"m","input":["a", [1, 2]],"x":1.0}'
 
 
 @pytest.mark.parametrize(
@@ -73,5 +69,5 @@ def test_nothing_else_is_checked_or_added() -> None:
     request.validate()
     request.add_instructions("Be kind.", "prepend")
     assert list(request.texts()) == []
-    assert not request.changed
+    assert request.body("") == b'{"input":{"odd":1}}'
     assert request.dialect == "raw"
