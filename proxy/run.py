@@ -15,28 +15,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from .api.responses.encoder import ResponsesEncoder
 from .api.responses.request import ResponsesRequest
-from .api.responses.truncation import Truncation
-from .attempt import Answering
+from .attempts import Attempts
 from .client_side import ClientSide
 from .compaction.history import unfold
 from .compaction.plan import compacted
-from .counting import counted
-from .errors import BadRequest, ExchangeError, InternalError, Overloaded, ResponseCancelled, UpstreamError
+from .descent import Descent
+from .ending import Ending
+from .errors import ExchangeError, InternalError, ResponseCancelled
 from .events import Finish
-from .exchange import Attempt, Exchange, Outcome
+from .exchange import Exchange
 from .following import Follower, Nobody
-from .guarded import guarded, is_cancelled
+from .guarded import is_cancelled
 from .in_flight import Ticket
-from .providers.provider import Deployment, Plan
 from .pump import ClientStream
 from .reply import Reply
-from .stage import Head, ResponseFilter, Stage
 
 if TYPE_CHECKING:
     from .pipeline import Pipeline
@@ -50,18 +47,15 @@ class Run:
 
     __slots__ = (
         "_aborted",
-        "_answering",
+        "_attempts",
         "_client",
+        "_descent",
+        "_ending",
         "_exchange",
-        "_filters",
-        "_kept",
-        "_own_filters",
         "_pipeline",
         "_side",
         "_task",
         "_ticket",
-        "_unkept",
-        "settled",
     )
 
     def __init__(self, pipeline: Pipeline, exchange: Exchange, client: ClientStream) -> None:
@@ -70,20 +64,22 @@ class Run:
         self._client = client
         make_encoder = pipeline.dialects[exchange.request.dialect if exchange.request is not None else "chat"].encoder
         self._side = ClientSide(exchange, client, make_encoder, self.abort)
-        self._filters: list[ResponseFilter] = []
-        self._own_filters: list[ResponseFilter] = []  # nearer to the client than those of any stage
-        self._answering: Answering | None = None
+        self._ending = Ending(pipeline, exchange, self._side, self._ended)
+        self._descent = Descent(exchange, self._side, self._ending)
+        self._attempts = Attempts(pipeline, exchange, self._side, self._descent)
         self._task: asyncio.Task[object] | None = None
         self._aborted: ExchangeError | None = None
-        self._kept = False
-        self._unkept = False
         self._ticket: Ticket | None = None
-        self.settled = asyncio.Event()
 
     @property
     def exchange(self) -> Exchange:
         """What is being served."""
         return self._exchange
+
+    @property
+    def settled(self) -> asyncio.Event:
+        """Set once everybody has been told that it is over."""
+        return self._ending.settled
 
     @property
     def encoder(self) -> ResponsesEncoder:
@@ -111,7 +107,7 @@ class Run:
             raise
         finally:
             if not going_on:
-                await self._settle()
+                await self._ending.settle()
         if not going_on:
             return reply
         if self._exchange.background:
@@ -122,27 +118,27 @@ class Run:
         """Serves what was admitted, to its very end."""
         try:
             reply = await self._served(self._answer)
-            await self._conclude()
+            await self._ending.conclude()
             encoder = self._side.encoder
             if reply is None and encoder is not None and not self._side.stream.opened:  # cancelled, and not streamed
                 return Reply(200, encoder.final(), {**self._side.headers(), **_JSON})
             return reply
         except asyncio.CancelledError:
-            self._deserted()
+            self._ending.desert()
             raise
         finally:
-            await self._settle()
+            await self._ending.settle()
 
     async def refuse(self, error: ExchangeError) -> Reply:
         """Answers an exchange whose request could not be read; observers see it like any other."""
         try:
             await self._observe()
-            return self._failed(error) or Reply.from_error(error)
+            return self._ending.fail(error) or Reply.from_error(error)
         except asyncio.CancelledError:
             self._exchange.outcome = "cancelled"
             raise
         finally:
-            await self._settle()
+            await self._ending.settle()
 
     async def left(self) -> None:
         """Ends an exchange whose client left before its request had come whole."""
@@ -150,18 +146,18 @@ class Run:
         try:
             await self._observe()
         finally:
-            await self._settle()
+            await self._ending.settle()
 
     async def _observe(self) -> None:
         try:
-            await self._requests(self._pipeline.observers, self._filters)
+            await self._descent.through(self._pipeline.observers)
         except Exception as error:  # the top of an exchange
             _log.error("exchange %s failed", self._exchange.id, exc_info=error)
 
     async def _served(self, work: Callable[[], Awaitable[Reply | None]]) -> Reply | None:
         """Does one part of the exchange; whatever fails becomes an answer, as HTTP or in the stream."""
         if self._aborted is not None:  # between two parts
-            return self._failed(self._aborted)
+            return self._ending.fail(self._aborted)
         self._task = asyncio.current_task()
         try:
             return await work()
@@ -170,9 +166,9 @@ class Run:
                 return self._broke(error)
             if self._aborted is None or self._task is None or self._task.uncancel():
                 raise
-            return self._failed(self._aborted)
+            return self._ending.fail(self._aborted)
         except ExchangeError as error:
-            return self._failed(error)
+            return self._ending.fail(error)
         except Exception as error:  # the top of an exchange: whatever went wrong, the client gets an answer
             return self._broke(error)
         finally:
@@ -180,7 +176,7 @@ class Run:
 
     def _broke(self, error: BaseException) -> Reply | None:
         _log.error("exchange %s failed", self._exchange.id, exc_info=error)
-        return self._failed(InternalError("Penstock failed on this request; its log says why."))
+        return self._ending.fail(InternalError("Penstock failed on this request; its log says why."))
 
     # --- what others do to it
 
@@ -189,7 +185,7 @@ class Run:
 
         A stream that has ended and waits for the store is told its end now.
         """
-        if self._answering is not None and self._answering.abort(error):
+        if self._attempts.abort(error):
             return
         if self._aborted is None and self._exchange.outcome is None:
             self._aborted = error
@@ -201,7 +197,7 @@ class Run:
     async def cancel(self) -> None:
         """Cancels the response, wherever it is; returns when it has been kept and settled. Too late is no error."""
         self.abort(ResponseCancelled("The response was cancelled."))
-        await self.settled.wait()
+        await self._ending.settled.wait()
 
     async def follow(self, client: ClientStream, starting_after: int) -> None:
         """Writes the events of the response to one more client, which must be open, and goes on live."""
@@ -231,8 +227,7 @@ class Run:
             # as long as it is not opened, nobody has been told an id to come back with
             if self._side.stream.opened and self._pipeline.leave_alone(self):
                 self._side.detach()
-                if self._answering is not None:
-                    self._answering.detach()
+                self._attempts.detach()
             elif not task.done():
                 task.cancel()
                 await asyncio.wait((task,))
@@ -244,7 +239,7 @@ class Run:
         self._ticket = self._pipeline.background.enter(sum(map(len, fields.values())))
         encoder = self._side.queue()
         await self._pipeline.keeper.accept(self._exchange, encoder)
-        self._side.filters = self._filters
+        self._side.filters = self._descent.filters
         await self._side.head()
 
     async def _in_background(self) -> Reply | None:
@@ -262,15 +257,15 @@ class Run:
         await self.follow(client, -1)
         return None
 
-    # --- the request's way down
+    # --- the phases
 
     async def _admit(self) -> Reply | None:
         """Takes the request down to the plan of attempts; a stage may answer it instead."""
         exchange = self._exchange
         exchange.asked_model = exchange.model
-        reply = await self._requests(self._pipeline.above, self._filters)
+        reply = await self._descent.through(self._pipeline.above)
         if reply is not None:
-            return await self._replied(reply)
+            return await self._descent.replied(reply)
         exchange.request.validate()
         await self._resolve()
         if exchange.plan is None:
@@ -290,7 +285,7 @@ class Run:
         exchange, side = self._exchange, self._side
         assert exchange.plan is not None
         if exchange.counting:
-            return await self._count(exchange.plan)
+            return await self._attempts.count(exchange.plan)
         if self._ticket is not None:
             await self._ticket.turn()
             side.begin()
@@ -301,62 +296,10 @@ class Run:
             return await self._warmed_up()
         if exchange.request.stream and self._pipeline.keepalive_s:
             side.open_early_at(self._pipeline.keepalive_s)
-        self._own_filters = await compacted(
+        self._attempts.own_filters = await compacted(
             exchange, self._pipeline.sealing, lambda inner: self._pipeline.serve(inner, Nobody())
         )
-        return await self._attempts(exchange.plan)
-
-    async def _attempts(self, plan: Plan) -> Reply | None:
-        """Goes from one deployment to the next, or asks the same one for less, until one answers."""
-        exchange = self._exchange
-        original, ignored = exchange.request, len(exchange.ignored)
-        truncation = Truncation()
-        failed: ExchangeError | None = None
-        deployment = await plan.next(None)
-        while deployment is not None:
-            exchange.deployment = deployment
-            exchange.request = original.copy()
-            exchange.marks.pop("tools", None)
-            del exchange.ignored[ignored:]
-            attempt = Attempt(deployment.provider.name, deployment.model, time.monotonic())
-            exchange.attempts.append(attempt)
-            try:
-                return await self._attempt(deployment)
-            except ResponseCancelled:
-                raise
-            except ExchangeError as error:
-                attempt.error, attempt.param = error.code or error.type, error.param
-                if isinstance(error, UpstreamError) and error.upstream is None:
-                    error.upstream = deployment.provider.name
-                if exchange.committed:
-                    raise
-                failed = error
-            shorter = truncation.after(failed, original)
-            if shorter is None:
-                deployment = await plan.next(failed)
-            else:
-                original = shorter
-                exchange.response_headers["x-penstock-truncated-items"] = str(truncation.dropped)
-        raise failed or Overloaded("No upstream can take this request now.")
-
-    async def _attempt(self, deployment: Deployment) -> Reply | None:
-        """Takes the request through the stages below `route`, and gets the answer of one deployment."""
-        exchange = self._exchange
-        exchange.upstream_request = None
-        filters = self._side.filters = [*self._own_filters, *self._filters]
-        reply = await self._requests(self._pipeline.below, filters)
-        if reply is not None:
-            return await self._replied(reply)
-        self._answering = Answering(self._pipeline, exchange, self._side, deployment, filters)
-        return await self._answering.run()
-
-    async def _count(self, plan: Plan) -> Reply | None:
-        """Answers how long the input is."""
-        deployment = await plan.next(None)
-        if deployment is None:
-            raise Overloaded("No upstream can take this request now.")
-        self._exchange.deployment = deployment
-        return await self._replied(await counted(self._exchange, deployment))
+        return await self._attempts.run(exchange.plan)
 
     async def _warmed_up(self) -> Reply | None:
         """Ends a response that was only to prepare the context."""
@@ -367,129 +310,7 @@ class Run:
         side.take_outcome()
         return None
 
-    async def _requests(self, stages: Sequence[Stage], filters: list[ResponseFilter]) -> Reply | None:
-        for stage in stages:
-            result = await stage.on_request(self._exchange)
-            if isinstance(result, Reply):
-                return result
-            if result is not None:
-                filters.append(result)
-                if filters is not self._filters:
-                    self._filters.append(result)
-        return None
-
-    async def _replied(self, reply: Reply) -> Reply | None:
-        """Takes a stage's own answer; filters that were there before it may still change its head.
-
-        Behind the head of a stream only a refusal can still be told.
-        """
-        exchange = self._exchange
-        if self._side.stream.opened:
-            return self._failed(reply.error or InternalError("A stage answered when the stream had been opened."))
-        exchange.error = reply.error
-        exchange.outcome = "rejected" if reply.error is not None else "completed"
-        head = Head(reply.status, {**self._side.headers(), **reply.headers})
-        for one in reversed(self._filters):
-            await one.on_head(exchange, head)
-        exchange.head_status = head.status
-        return Reply(head.status, reply.body, head.headers, reply.error)
-
-    # --- the end
-
-    def _failed(self, error: ExchangeError) -> Reply | None:
-        """Ends the exchange in an error: as HTTP while nothing was sent, else in the stream."""
-        exchange, side = self._exchange, self._side
-        if isinstance(error, ResponseCancelled):
-            if side.encoder is not None and side.encoder.done:  # too late: all of it was there
-                side.take_outcome()
-                return None
-            exchange.outcome = "cancelled"
-            exchange.usage = side.estimated_usage()
-            self._pipeline.prices.charge(exchange)
-            side.cancel()
-            return None
-        exchange.error = error
-        exchange.outcome = "failed" if side.stream.opened else _outcome_of(error, exchange)
-        if not side.stream.opened:
-            reply = Reply.from_error(error)
-            reply.headers = {**side.headers(), **reply.headers}
-            exchange.head_status = reply.status
-            return reply
-        side.fail(error)
-        return None
-
-    def _deserted(self) -> None:
-        """Notes that the client has left. An answer that is whole is what it is, and only has to be kept."""
-        exchange, side = self._exchange, self._side
-        if exchange.outcome is not None:
-            return
-        if side.encoder is not None and side.encoder.done:
-            side.take_outcome()
-            self._unkept = True
-        else:
-            exchange.outcome = "cancelled"
-
-    async def _conclude(self) -> None:
-        """Keeps the response and tells its end, where the end was held back for that."""
-        encoder = self._side.encoder
-        if encoder is None or not encoder.done or self._kept:
-            return
-        if self._exchange.error is not None and not self._side.stream.opened:
-            return  # it is an HTTP error: there is no response
-        self._kept = True
-        try:
-            await self._pipeline.keeper.keep(self._exchange, encoder)
-        except asyncio.CancelledError:  # nobody may have seen to its end
-            self._kept, self._unkept = False, True
-            raise
-        except Exception as error:  # a bug there must not take the end from the client
-            _log.error("response %s is not kept", self._exchange.response_id, exc_info=error)
-        finally:
-            self._side.tell_end()
-
-    async def _settle(self) -> None:
-        """Runs every `on_end` once, in reverse, to the end, even when the client's task is cancelled meanwhile."""
-        self._exchange.timing.ended = time.monotonic()
-        try:
-            self._close()
-        except Exception as error:  # whatever is wrong, everybody must be told that it is over
-            _log.error("exchange %s could not be closed", self._exchange.id, exc_info=error)
-        if self._filters or self._unkept or self._exchange.claim is not None:
-            await self._pipeline.shielded(self._ends())
-        else:
-            self._ended()
-
-    def _close(self) -> None:
-        """Adds up what was used, and ends the client's stream."""
-        exchange, side = self._exchange, self._side
-        if exchange.usage is None and exchange.committed:
-            exchange.usage = side.estimated_usage()
-        self._pipeline.prices.charge(exchange)
-        if exchange.outcome == "cancelled" and side.open_response():
-            side.cancel()
-            self._unkept = True
-        if not self._unkept:
-            side.finish()
-
-    async def _ends(self) -> None:
-        try:
-            if self._unkept:  # out of reach of the client that has left
-                await guarded(self._conclude(), "keeping a response")
-                self._side.finish()
-            if self._exchange.claim is not None:
-                await guarded(self._pipeline.keeper.let_go(self._exchange), "letting go of a conversation")
-            for one in reversed(self._filters):
-                await guarded(one.on_end(self._exchange), f"on_end of {type(one).__name__}")
-        finally:
-            self._ended()
-
     def _ended(self) -> None:
         if self._ticket is not None:
             self._ticket.leave()
         self._pipeline.ended(self)
-        self.settled.set()
-
-
-def _outcome_of(error: ExchangeError, exchange: Exchange) -> Outcome:
-    """Returns `rejected` for what was refused before any upstream had been asked, else `failed`."""
-    return "failed" if exchange.attempts and not isinstance(error, BadRequest) else "rejected"

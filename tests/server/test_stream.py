@@ -76,9 +76,9 @@ async def test_a_delta_leaves_in_the_turn_in_which_it_came() -> None:
                 response = provider.client.responses[0]
                 steps, response.steps = response.steps, []
                 run = next(iter(home.pipeline.running))
-                while run._answering is None or run._answering.pump is None:
+                while run._attempts.pump is None:
                     await asyncio.sleep(0)
-                pump = run._answering.pump
+                pump = run._attempts.pump
                 assert pump is not None
                 for step in steps:
                     before = len(written)

@@ -251,9 +251,8 @@ async def test_a_delta_leaves_in_the_turn_in_which_it_came(monkeypatch: pytest.M
         async with asyncio.timeout(WAIT_S):
             await provider.client.answered.wait()
         run = next(iter(home.pipeline.running))
-        await until(lambda: run._answering is not None and run._answering.pump is not None)
-        assert run._answering is not None
-        pump = run._answering.pump
+        await until(lambda: run._attempts.pump is not None)
+        pump = run._attempts.pump
         assert pump is not None
         for data in (chunk(content="a"), chunk(content="b")):
             before = len(written)

@@ -27,6 +27,18 @@ def finish(reason: str = "stop") -> bytes:
     return b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"%b"}]}\n\ndata: [DONE]\n\n' % reason.encode()
 
 
+HELLO = (chunk(content="Hel"), chunk(content="lo"), finish())
+"""A stream that says "Hello"."""
+
+WHOLE = json.dumps(
+    {
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": "Hello"}, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3},
+    }
+).encode()
+"""An answer that says it at once."""
+
+
 class ScriptedResponse:
     """One scripted answer."""
 
@@ -169,3 +181,13 @@ def events_of(data: bytes) -> list[tuple[str, Any]]:
                 obj = value.decode() if value == b"[DONE]" else json.loads(value)
                 found.append((obj["type"] if isinstance(obj, dict) and "type" in obj else "", obj))
     return found
+
+
+def kinds(data: bytes) -> list[str]:
+    """Returns the types of the events of a body."""
+    return [kind for kind, _ in events_of(data)]
+
+
+def text_of(data: bytes) -> str:
+    """Returns the joined text deltas of a body."""
+    return "".join(obj["delta"] for kind, obj in events_of(data) if kind == "response.output_text.delta")

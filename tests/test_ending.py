@@ -1,0 +1,120 @@
+"""How exchanges end: by an error, by a client that leaves, by a server that stops."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from proxy.errors import UpstreamCut
+from proxy.exchange import Exchange
+from proxy.stage import Stage
+from stages.route import Route, RouteConfig
+from stages.stream_translate import StreamTranslate, StreamTranslateConfig
+from tests.support.house import house
+from tests.support.scripted import (
+    HELLO,
+    ScriptedProvider,
+    chunk,
+    stream,
+)
+
+
+async def test_a_bug_in_a_stage_is_a_500_that_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    class Broken(Stage):
+        name = "broken"
+
+        async def on_request(self, exchange: Exchange) -> None:
+            raise RuntimeError("secret detail")
+
+    async with house(ScriptedProvider("a", stream(*HELLO)), stages=[Broken()]) as home:
+        status, _, data = await home.ask()
+        await home.settled()
+    assert status == 500
+    assert b"secret" not in data
+    assert "secret detail" in caplog.text
+
+
+async def test_a_failure_after_opening_without_output_goes_into_the_stream() -> None:
+    gate = asyncio.Event()
+    slow = ScriptedProvider("a", stream(gate, UpstreamCut("the end")))
+    translate = StreamTranslate(StreamTranslateConfig(commit_after=0.01))  # type: ignore[arg-type]
+    async with house(slow, translate=translate, route=Route(RouteConfig(retries=0))) as home:
+        reader, writer = await home.connect()
+        async with asyncio.timeout(5):
+            await reader.readuntil(b"response.in_progress")
+            gate.set()
+            rest = await reader.readuntil(b"[DONE]")
+        writer.close()
+        exchange = await home.settled()
+    assert b"event: response.failed" in rest
+    assert exchange.outcome == "failed"
+
+
+async def test_a_chat_stream_that_is_cut_ends_in_an_error() -> None:
+    provider = ScriptedProvider("a", stream(chunk(content="Hel"), UpstreamCut("the upstream has gone")))
+    async with house(provider) as home:
+        status, _, data = await home.ask("/chat/completions", stream=True)
+        exchange = await home.settled()
+    assert status == 200
+    assert b'"error"' in data
+    assert exchange.outcome == "failed"
+
+
+async def test_a_client_that_leaves_closes_the_upstream_in_mid_stream() -> None:
+    provider = ScriptedProvider("a", stream(chunk(content="Hel"), asyncio.Event()))
+    async with house(provider) as home:
+        reader, writer = await home.connect()
+        async with asyncio.timeout(5):
+            await reader.readuntil(b'"delta":"Hel"')
+            writer.close()
+            await provider.client.responses[0].closed.wait()
+        exchange = await home.settled()
+    assert exchange.outcome == "cancelled"
+    assert len(home.watcher.ended) == 1
+    assert exchange.usage is not None
+    assert exchange.usage.estimated
+
+
+async def test_a_client_that_leaves_a_passed_through_stream_is_counted_too() -> None:
+    provider = ScriptedProvider("a", stream(*[chunk(content="word ")] * 3, asyncio.Event()))
+    async with house(provider) as home:
+        messages = [{"role": "user", "content": "x"}]
+        reader, writer = await home.connect("/v1/chat/completions", messages=messages)
+        async with asyncio.timeout(5):
+            for _ in range(3):
+                await reader.readuntil(b'"word ')
+        writer.close()
+        exchange = await home.settled()
+    assert exchange.usage is not None
+    assert (exchange.usage.output_tokens, exchange.usage.estimated) == (3, True)
+
+
+async def test_running_answers_are_ended_with_an_error_when_the_server_stops() -> None:
+    provider = ScriptedProvider("a", stream(chunk(content="Hel"), asyncio.Event()))
+    async with house(provider) as home:
+        reader, writer = await home.connect()
+        async with asyncio.timeout(5):
+            await reader.readuntil(b'"delta":"Hel"')
+            home.app.cut_off()
+            rest = await reader.readuntil(b"[DONE]")
+        writer.close()
+    assert b"event: response.failed" in rest
+    assert b"shutting down" in rest
+
+
+@pytest.mark.parametrize("stream_asked", [True, False])
+async def test_requests_that_wait_for_their_upstream_are_answered_when_the_server_stops(stream_asked: bool) -> None:
+    provider = ScriptedProvider("a", stream(asyncio.Event()))
+    async with house(provider) as home:
+        asking = asyncio.ensure_future(home.ask(stream=stream_asked))
+        async with asyncio.timeout(5):
+            await provider.client.answered.wait()
+            home.app.cut_off()
+            status, headers, data = await asking
+        exchange = await home.settled()
+    assert status == 503
+    assert "retry-after" in headers
+    assert b"shutting down" in data
+    assert exchange.outcome == "failed"
+    assert provider.client.responses[0].closed.is_set()
