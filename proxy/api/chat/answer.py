@@ -19,11 +19,13 @@ def chat_encoder(exchange: Exchange) -> ChatEncoder:
     request.check_translatable()
     if exchange.response_id is None:
         exchange.response_id = new_completion_id()
+    translate = exchange.translate
     return ChatEncoder(
         id=exchange.response_id,
         model=exchange.asked_model or request.model,
         created=int(exchange.timing.wall),
         include_usage=request.include_usage,
+        show_reasoning=translate is None or translate.reasoning != "drop",
     )
 
 

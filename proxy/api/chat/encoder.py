@@ -4,6 +4,8 @@ One answer is one choice. The machine knows which calls it has shown and under w
 needs is constant, so that a piece of text costs a prepared prefix, the text as JSON, and a prepared suffix. Two things
 wait for the end of the answer: annotations (one list, as search models send it: a client could not join several), and
 the empty arguments of a call that got none, which are `{}`. Several messages of an upstream become one, as paragraphs.
+A call bears the name that the client gave its tool, whatever that is called upstream; one of a freeform tool is shown
+as such (`type: custom`), also where a function stood for the tool and its input has to be taken out of JSON.
 
     begin -> role chunk, encode -> chunks ... finish chunk, usage chunk when asked for, [DONE]
                                    or an error event, and nothing behind it
@@ -33,24 +35,32 @@ from ...events import (
     Usage,
 )
 from ...exchange import Outcome
+from ..responses.freeform import FreeformInput
+from ..responses.output_items import ToolForms
 from .objects import DONE, annotation_object, error_event, finish_reason, usage_object
 
 _encode = msgspec.json.encode
 
 _PARAGRAPH = "\n\n"
+_READABLE = ("summary", "text", "thinking")
+"""Fields of structured thinking that hold its words, in any provider's form."""
 
 
 class _Call:
-    """One tool call: its place in the list, the prepared bytes around a piece of its arguments, and the pieces."""
+    """One tool call: the prepared bytes around a piece of its arguments, and the pieces as they were shown.
 
-    __slots__ = ("arguments", "call_id", "freeform", "name", "prefix", "suffix")
+    `input` takes the raw input of a freeform tool out of the JSON arguments that stand for it, where there are such.
+    """
 
-    def __init__(self, start: ToolCallStart, prefix: bytes, suffix: bytes) -> None:
-        self.call_id = start.call_id
-        self.name = start.name
-        self.freeform = start.freeform
-        self.prefix = prefix
-        self.suffix = suffix
+    __slots__ = ("arguments", "call_id", "freeform", "input", "name", "prefix", "suffix")
+
+    def __init__(self, call_id: str, name: str, *, freeform: bool, input: FreeformInput | None) -> None:
+        self.call_id = call_id
+        self.name = name
+        self.freeform = freeform
+        self.input = input
+        self.prefix = b""
+        self.suffix = b""
         self.arguments: list[str] = []
 
     def to_dict(self) -> dict[str, Any]:
@@ -60,12 +70,18 @@ class _Call:
             return {"id": self.call_id, "type": "custom", "custom": {"name": self.name, "input": arguments}}
         return {"id": self.call_id, "type": "function", "function": {"name": self.name, "arguments": arguments}}
 
+    def piece(self, text: str) -> bytes:
+        """Returns the chunk of a piece of its arguments. Hot: once an event."""
+        self.arguments.append(text)
+        return self.prefix + _encode(text) + self.suffix
+
 
 class ChatEncoder:
     """Takes the events of one answer; returns the bytes of its chunks, and at the end the whole completion.
 
     `id`, `model` and `created` (Unix seconds) stand on every chunk. `reasoning_field` names the field of thinking,
-    which the API itself has no word for. `done` is True once nothing more may follow; `outcome` then says how it ended.
+    which the API itself has no word for; without `show_reasoning` none of it is shown, only what is sealed.
+    `done` is True once nothing more may follow; `outcome` then says how it ended.
     """
 
     __slots__ = (
@@ -83,9 +99,11 @@ class ChatEncoder:
         "_reasoning_field",
         "_reasoning_prefix",
         "_refusal",
+        "_show_reasoning",
         "_suffix",
         "_tail",
         "_text",
+        "_tools",
         "done",
         "error",
         "finish",
@@ -102,10 +120,13 @@ class ChatEncoder:
         created: int,
         include_usage: bool = False,
         reasoning_field: str = "reasoning_content",
+        show_reasoning: bool = True,
     ) -> None:
         self._head = {"id": id, "created": created, "model": model}
         self._include_usage = include_usage
         self._reasoning_field = reasoning_field
+        self._show_reasoning = show_reasoning
+        self._tools: ToolForms | None = None
         self._tail = b',"usage":null}\n\n' if include_usage else b"}\n\n"
         chunk = {"id": id, "object": "chat.completion.chunk", "created": created, "model": model}
         self._open = b"data: " + _encode(chunk)[:-1] + b',"choices":['
@@ -128,8 +149,9 @@ class ChatEncoder:
         self.service_tier: str | None = None
         self.error: ExchangeError | None = None
 
-    def use(self, tools: object, seal: object) -> None:
-        """Takes what the attempt at hand needs; chat completions need neither names restored nor anything sealed."""
+    def use(self, tools: ToolForms | None, seal: object) -> None:
+        """Says how the attempt at hand has renamed tools; for chat clients nothing is sealed."""
+        self._tools = tools
 
     def end(self) -> bytes:
         """Returns nothing: the end of a chat stream is never held."""
@@ -164,12 +186,14 @@ class ChatEncoder:
                     out.append(self._content_prefix + _encode(event.text) + self._suffix)
             elif type(event) is ToolCallDelta:
                 call = self._calls.get(event.key)
-                if call is not None:  # else a filter withheld its start
-                    call.arguments.append(event.arguments)
-                    out.append(call.prefix + _encode(event.arguments) + call.suffix)
+                if call is not None:  # else a filter withheld its start, or the tool may not be called
+                    text = event.arguments if call.input is None else call.input.feed(event.arguments)
+                    if text:
+                        out.append(call.piece(text))
             elif type(event) is ReasoningDelta:
                 self._reasoning.append(event.text)
-                out.append(self._reasoning_prefix + _encode(event.text) + self._suffix)
+                if self._show_reasoning:
+                    out.append(self._reasoning_prefix + _encode(event.text) + self._suffix)
             else:
                 out.append(self._rare(event))
         return b"".join(out)
@@ -215,7 +239,7 @@ class ChatEncoder:
             "content": text or (None if self._calls or self._refusal else ""),
             "refusal": "".join(self._refusal) or None,
         }
-        if self._reasoning:
+        if self._reasoning and self._show_reasoning:
             message[self._reasoning_field] = "".join(self._reasoning)
         message.update(self._details)
         if self._calls:
@@ -266,17 +290,32 @@ class ChatEncoder:
         return self._delta({"content": event.text}, {"content": logprobs, "refusal": None})
 
     def _start_call(self, event: ToolCallStart) -> bytes:
-        """Shows a new call, and prepares the bytes around its arguments."""
+        """Shows a new call under the client's name for it, and prepares the bytes around its arguments.
+
+        A call of a tool that the request does not allow is not shown.
+        """
+        tools, name, freeform, input = self._tools, event.name, event.freeform, None
+        if tools is not None:
+            if not tools.allows(name):
+                return b""
+            form = tools.lookup(name)
+            if form is not None:
+                name = form.name
+                if form.kind == "custom" and not freeform:
+                    freeform, input = True, FreeformInput(form.input_field)
         index = len(self._calls)
-        kind, field = ("custom", "input") if event.freeform else ("function", "arguments")
+        self._calls[event.key] = made = _Call(event.call_id, name, freeform=freeform, input=input)
+        kind, field = ("custom", "input") if freeform else ("function", "arguments")
         prefix = b'{"index":0,"delta":{"tool_calls":[{"index":%d,"%b":{"%b":' % (index, kind.encode(), field.encode())
-        self._calls[event.key] = _Call(event, self._open + prefix, b"}}]" + self._suffix)
-        call = {"index": index, "id": event.call_id, "type": kind, kind: {"name": event.name, field: ""}}
+        made.prefix, made.suffix = self._open + prefix, b"}}]" + self._suffix
+        call = {"index": index, "id": event.call_id, "type": kind, kind: {"name": name, field: ""}}
         return self._delta({"tool_calls": [call]})
 
     def _state(self, state: dict[str, Any]) -> bytes:
         """Passes on the structured thinking that the upstream wants back; the client returns it with its next turn."""
         details = state.get("details")
+        if isinstance(details, list) and not self._show_reasoning:
+            details = [one for one in details if not _shows_thinking(one)]
         if not isinstance(details, list) or not details:
             return b""
         self._details.setdefault(state["field"], []).extend(details)
@@ -290,9 +329,10 @@ class ChatEncoder:
         self.service_tier = event.service_tier
         out: list[bytes] = []
         for call in self._calls.values():
-            if not call.arguments and not call.freeform and event.reason == "stop":
-                call.arguments.append("{}")
-                out.append(call.prefix + b'"{}"' + call.suffix)
+            if call.input is not None and (rest := call.input.finish()):
+                out.append(call.piece(rest))
+            elif not call.arguments and not call.freeform and event.reason == "stop":
+                out.append(call.piece("{}"))
         if self._annotations:
             out.append(self._delta({"annotations": self._annotations}))
         out.append(self._delta({}, None, finish_reason(event.reason, calls=bool(self._calls))))
@@ -306,3 +346,8 @@ class ChatEncoder:
         choice = {"index": 0, "delta": delta, "logprobs": logprobs, "finish_reason": finish}
         tier = b"" if finish is None or self.service_tier is None else b',"service_tier":' + _encode(self.service_tier)
         return self._open + _encode(choice) + b"]" + tier + self._tail
+
+
+def _shows_thinking(detail: Any) -> bool:
+    """Tells whether an entry of structured thinking can be read, and is not sealed alone."""
+    return not isinstance(detail, dict) or any(detail.get(name) for name in _READABLE)

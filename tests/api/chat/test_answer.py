@@ -10,8 +10,9 @@ import pytest
 from proxy.api.chat.answer import chat_encoder, chat_relay
 from proxy.api.chat.request import ChatRequest
 from proxy.errors import BadRequest
-from proxy.events import Finish, TextDelta, Usage
+from proxy.events import Finish, ReasoningDelta, TextDelta, Usage
 from proxy.exchange import Client, Exchange
+from proxy.providers.provider import TranslateOptions
 from tests.support.chat_streams import chunk, chunks, sse
 
 EVENTS = [TextDelta("hi"), Usage(1, 1, total_tokens=2), Finish()]
@@ -47,6 +48,13 @@ def test_usage_is_shown_to_those_who_ask(wanted) -> None:
     assert any(item.get("usage") for item in encoded) is wanted
     relayed = chat_relay(one).feed(sse(chunk({"content": "a"}, "stop"), chunk(None, usage={"total_tokens": 2})))
     assert any(item.get("usage") for item in chunks(relayed)) is wanted
+
+
+@pytest.mark.parametrize(("reasoning", "shown"), [("drop", False), ("content", True)])
+def test_reasoning_is_shown_unless_the_file_drops_it(reasoning, shown) -> None:
+    one = exchange()
+    one.translate = TranslateOptions(reasoning=reasoning)
+    assert (b"thought" in chat_encoder(one).encode([ReasoningDelta("thought"), *EVENTS])) is shown
 
 
 def test_what_cannot_be_translated_is_refused_only_where_it_must_be() -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from openai.types.chat import ChatCompletion
 
 from proxy.api.chat.encoder import ChatEncoder
+from proxy.api.responses.tool_map import ToolForm, ToolMap
 from proxy.errors import InternalError, UpstreamCut
 from proxy.events import (
     Annotation,
@@ -151,6 +152,87 @@ def test_a_freeform_call_is_a_custom_one() -> None:
         {"id": "call_a", "type": "custom", "custom": {"name": "patch", "input": "***"}}
     ]
     ChatCompletion.model_validate(whole, strict=True)
+
+
+LONG = "a_name_that_is_far_too_long_for_an_upstream_" + "x" * 40
+
+
+def renamed(*forms: ToolForm) -> tuple[ToolMap, list[str]]:
+    """Returns the map of tools, and what each is called upstream."""
+    tools = ToolMap()
+    return tools, [tools.add(form) for form in forms]
+
+
+def test_tools_are_called_what_the_client_calls_them() -> None:
+    tools, (patch, long, dotted) = renamed(
+        ToolForm("custom", "apply patch"), ToolForm("function", LONG), ToolForm("function", "a.b")
+    )
+    assert {patch, long, dotted}.isdisjoint({"apply patch", LONG, "a.b"})
+    encoder = make()
+    encoder.use(tools, None)
+    events: list[Event] = [
+        ToolCallStart(0, "call_a", patch),
+        *(ToolCallDelta(0, piece) for piece in ('{"inp', 'ut": "*** B', "egin\\", 'n\\u00e9"', "}")),
+        ToolCallStart(1, "call_b", long),
+        ToolCallDelta(1, '{"a":1}'),
+        ToolCallStart(2, "call_c", dotted),
+        ToolCallStart(3, "call_d", "undeclared"),
+        ToolCallDelta(3, "{}"),
+        Finish(),
+    ]
+    stream = encoder.begin() + b"".join(encoder.encode([event]) for event in events)
+    whole = json.loads(encoder.final())["choices"][0]["message"]["tool_calls"]
+    assert whole == [
+        {"id": "call_a", "type": "custom", "custom": {"name": "apply patch", "input": "*** Begin\n\u00e9"}},
+        {"id": "call_b", "type": "function", "function": {"name": LONG, "arguments": '{"a":1}'}},
+        {"id": "call_c", "type": "function", "function": {"name": "a.b", "arguments": "{}"}},
+        {"id": "call_d", "type": "function", "function": {"name": "undeclared", "arguments": "{}"}},
+    ]
+    pieces = [one for delta in deltas(stream) for one in delta.get("tool_calls", ()) if one["index"] == 0]
+    assert pieces[0] == {"index": 0, "id": "call_a", "type": "custom", "custom": {"name": "apply patch", "input": ""}}
+    assert [one["custom"]["input"] for one in pieces[1:]] == ["*** B", "egin", "\n\u00e9"]
+    names = [one["function"]["name"] for delta in deltas(stream) for one in delta.get("tool_calls", ()) if "id" in one
+             and "function" in one]  # fmt: skip
+    assert names == [LONG, "a.b", "undeclared"]
+
+
+@pytest.mark.parametrize("arguments", ['{"text": "raw"}', '"raw"', "raw"])
+def test_input_in_arguments_of_another_form_comes_at_the_end(arguments) -> None:
+    tools, (name,) = renamed(ToolForm("custom", "patch"))
+    encoder = make()
+    encoder.use(tools, None)
+    stream = encoder.encode([ToolCallStart(0, "call_a", name), ToolCallDelta(0, arguments), Finish()])
+    assert "".join(one["tool_calls"][0]["custom"]["input"] for one in deltas(stream)[:-1]) == "raw"
+    assert json.loads(encoder.final())["choices"][0]["message"]["tool_calls"][0]["custom"]["input"] == "raw"
+
+
+def test_a_call_that_is_not_allowed_is_not_shown() -> None:
+    tools, (name,) = renamed(ToolForm("function", "f"))
+    tools.allow_only(())
+    encoder = make()
+    encoder.use(tools, None)
+    stream = encoder.encode([TextDelta("a"), ToolCallStart(0, "call_a", name), ToolCallDelta(0, "{}"), Finish()])
+    assert deltas(stream) == [{"content": "a"}, {}]
+    assert chunks(stream)[-1]["choices"][0]["finish_reason"] == "stop"
+
+
+def test_dropped_reasoning_is_nowhere_but_where_it_is_sealed() -> None:
+    text = {"type": "reasoning.text", "text": "secret", "signature": "s"}
+    sealed = {"type": "reasoning.encrypted", "data": "e"}
+    events = [
+        ReasoningDelta("secret"),
+        ReasoningState({"field": "reasoning_details", "details": [text, sealed]}),
+        ReasoningState({"field": "thinking_blocks", "details": [{"type": "thinking", "thinking": "secret"}]}),
+        TextDelta("a"),
+        Finish(),
+    ]
+    stream, whole = run(events, show_reasoning=False)
+    assert b"secret" not in stream
+    assert deltas(stream)[1:] == [{"reasoning_details": [sealed]}, {"content": "a"}, {}]
+    message = whole["choices"][0]["message"]
+    assert (message["reasoning_details"], "reasoning_content" in message) == ([sealed], False)
+    shown, _ = run(events)
+    assert shown.count(b"secret") == 3
 
 
 def test_pieces_of_a_call_that_a_filter_withheld_are_dropped() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from tests.support import messages as wire
 from tests.support.asked import function, output
+from tests.support.chat_streams import chunks
 from tests.support.claude import JSON, SSE, Turn, behind, claude
 from tests.support.grammar import check_stream
 from tests.support.hostile import Peer, Script, answering, chunked, fixed
@@ -60,6 +61,34 @@ async def test_an_answer(stream: bool, limit: int) -> None:
     assert exchange.outcome == "completed"
     assert exchange.usage is not None
     assert exchange.usage.output_tokens == 5
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_chat_client_and_its_freeform_tool(stream: bool) -> None:
+    tools = [
+        {"type": "custom", "custom": {"name": "patch", "description": "Patches."}},
+        {"type": "function", "function": {"name": "look.up", "parameters": {"type": "object"}}},
+    ]
+    use = {"type": "tool_use", "id": "toolu_1", "name": "patch", "input": {"input": "*** Begin\n"}}
+    other = {"type": "tool_use", "id": "toolu_2", "name": "look_up", "input": {}}
+    async with claude([use, other], HELLO) as (home, upstream):
+        status, _, data = await home.ask("/chat/completions", tools=tools, stream=stream)
+        assert status == 200
+        if stream:
+            pieces = [one for event in chunks(data) for one in event["choices"][0]["delta"].get("tool_calls", ())]
+            patch, look = (one for one in pieces if "id" in one)
+            patch["custom"]["input"] = "".join(one["custom"]["input"] for one in pieces if "custom" in one)
+            look["function"]["arguments"] = "".join(one["function"]["arguments"] for one in pieces if "function" in one)
+        else:
+            patch, look = json.loads(data)["choices"][0]["message"]["tool_calls"]
+        assert (patch["type"], patch["custom"]) == ("custom", {"name": "patch", "input": "*** Begin\n"})
+        assert (look["type"], look["function"]) == ("function", {"name": "look.up", "arguments": "{}"})
+        answers = [{"role": "tool", "tool_call_id": one["id"], "content": "done"} for one in (patch, look)]
+        turns = [{"role": "user", "content": "hi"}, {"role": "assistant", "tool_calls": [patch, look]}, *answers]
+        status, _, data = await home.ask("/chat/completions", tools=tools, messages=turns)
+    assert (status, json.loads(data)["choices"][0]["message"]["content"]) == (200, "Hello there")
+    said = upstream.requests[1]["messages"][1]["content"]
+    assert [(one["name"], one["input"]) for one in said] == [("patch", {"input": "*** Begin\n"}), ("look_up", {})]
 
 
 @pytest.mark.parametrize("stream", [True, False])
