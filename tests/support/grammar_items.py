@@ -15,7 +15,10 @@ from tests.support.grammar_framing import Event, GrammarViolation, Profile
 CALLS = {
     "function_call", "custom_tool_call", "tool_search_call", "local_shell_call", "shell_call", "apply_patch_call",
 }  # fmt: skip
-GROWS = {"status", "content", "summary", "arguments", "input", "action", "operation", "encrypted_content"}
+GROWS = {
+    "status", "content", "summary", "arguments", "input", "action", "operation", "encrypted_content", "result",
+    "output_format",
+}  # fmt: skip
 TEXT_KEY = {"output_text": "text", "refusal": "refusal", "reasoning_text": "text", "summary_text": "text"}
 PART_OF = {"message": ("output_text", "refusal"), "reasoning": ("reasoning_text",)}
 PART_EVENTS = {
@@ -73,17 +76,23 @@ class Item:
         self.open: Part | None = None
         self.pieces: list[str] = []
         self.said: str | None = None
+        self.steps: list[str] = []
         self.done: dict[str, Any] | None = None
         self._check_added(where)
 
     def _check_added(self, where: str) -> None:
-        if self.added.get("status", "in_progress") != "in_progress" and self.kind in shapes.ITEMS:
+        if self.added.get("status", "in_progress") != "in_progress" and self.is_strict:
             raise GrammarViolation(f"{where}: an item is added with the status {self.added['status']!r}")
         for name in ("content", "summary", "input"):
             if self.added.get(name):
                 raise GrammarViolation(f"{where}: an item is added with its {name} already there")
         if self.kind == "function_call" and self.added["arguments"]:
             raise GrammarViolation(f"{where}: a call is added with its arguments already there")
+
+    @property
+    def is_strict(self) -> bool:
+        """Whether all of the item is looked at, and not only that it is one of a hosted tool."""
+        return self.kind in shapes.ITEMS and not (self.profile.hosted and self.kind in shapes.HOSTED_ITEMS)
 
     @property
     def is_call(self) -> bool:
@@ -125,7 +134,9 @@ class Item:
             self._grow_part(where, event)
         elif kind in CALL_EVENTS:
             self._grow_call(where, event)
-        elif self.kind in shapes.ITEMS and self.kind not in CALLS:
+        elif kind in shapes.IMAGE_STEPS and self.kind == "image_generation_call":
+            self.steps.append(kind)
+        elif self.is_strict and self.kind not in CALLS:
             raise GrammarViolation(f"{where}: no event of a {self.kind}")
 
     def _list(self, event: Event) -> tuple[list[Part], int]:
@@ -208,7 +219,7 @@ class Item:
     def _finish(self, where: str, item: dict[str, Any]) -> None:
         shapes.item(where, item, self.profile)
         status = item.get("status", "completed")
-        if status not in ("completed", "incomplete") and self.kind in shapes.ITEMS:
+        if status not in ("completed", "incomplete") and self.is_strict:
             raise GrammarViolation(f"{where}: an item is done with the status {status!r}")
         if self.open is not None:
             raise GrammarViolation(f"{where}: part {self.open.index} is still open")
@@ -218,6 +229,8 @@ class Item:
         self._check_content(where, item)
         if self.kind == "message" and not self.parts:
             raise GrammarViolation(f"{where}: a message without a part")
+        if self.kind == "image_generation_call" and self.is_strict and tuple(self.steps) != shapes.IMAGE_STEPS:
+            raise GrammarViolation(f"{where}: an image that was made in the steps {self.steps}")
         hollow = self.kind == "reasoning" and not (self.parts or self.summary or item.get("encrypted_content"))
         if hollow and self.profile.exact_fields:
             raise GrammarViolation(f"{where}: a reasoning item with nothing in it")

@@ -49,6 +49,8 @@ SUMMARY_PLACE = {**PLACE, "summary_index": "count"}
 SNAPSHOT = {"response": "object"}
 ITEM = {"output_index": "count", "item": "object"}
 DELTA = {"delta": "text", "obfuscation": "~str"}
+IMAGE_STEPS = tuple(f"response.image_generation_call.{step}" for step in ("in_progress", "generating", "completed"))
+"""All events of an image that comes whole, in their order."""
 
 EVENTS: dict[str, Table] = {
     "response.created": SNAPSHOT,
@@ -72,6 +74,7 @@ EVENTS: dict[str, Table] = {
     "response.function_call_arguments.done": {**PLACE, "arguments": "str", "name": "text"},
     "response.custom_tool_call_input.delta": {**PLACE, **DELTA},
     "response.custom_tool_call_input.done": {**PLACE, "input": "str"},
+    **dict.fromkeys(IMAGE_STEPS, PLACE),
     "response.reasoning_summary_part.added": {**SUMMARY_PLACE, "part": "object"},
     "response.reasoning_summary_part.done": {**SUMMARY_PLACE, "part": "object", "status": "~text"},
     "response.reasoning_summary_text.delta": {**SUMMARY_PLACE, **DELTA},
@@ -107,6 +110,7 @@ ITEMS: dict[str, Table] = {
     "shell_call": {**CALL, "action": "object", "environment": "~object?"},
     "apply_patch_call": {**CALL, "operation": "object"},
     "compaction": {"type": "text", "id": "text", "encrypted_content": "text"},
+    "image_generation_call": {**NAMED_ITEM, "result": "~text", "output_format": "~text"},
 }
 HOSTED_ITEMS = {
     "web_search_call", "file_search_call", "code_interpreter_call", "image_generation_call", "computer_call",
@@ -117,7 +121,7 @@ HOSTED_ITEMS = {
 PREFIXES = {
     "message": "msg_", "reasoning": "rs_", "function_call": "fc_", "custom_tool_call": "ctc_",
     "tool_search_call": "tsc_", "local_shell_call": "lsh_", "shell_call": "sh_", "apply_patch_call": "apc_",
-    "compaction": "cmp_",
+    "compaction": "cmp_", "image_generation_call": "ig_",
 }  # fmt: skip
 
 INNER: dict[str, tuple[str, Table]] = {

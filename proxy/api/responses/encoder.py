@@ -299,6 +299,8 @@ class ResponsesEncoder:
         self._calls.close_whole(out)
         item = OpaqueItem(event.item)
         self._output.add(item, out)
+        place = {"output_index": item.index, "item_id": item.id}
+        out.extend(self._writer.event(step, place) for step in item.steps)
         self._output.finish(item, "completed", out)
 
     def _on_message(self, event: MessageStart, out: list[bytes]) -> None:

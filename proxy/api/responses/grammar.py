@@ -5,7 +5,7 @@
     part      := <part>.added <delta>* <done> <part>.done
     reasoning := output_item.added part* output_item.done
     call      := output_item.added <delta>* <done> output_item.done
-    opaque    := output_item.added output_item.done
+    opaque    := output_item.added <step>* output_item.done
 
 The encoder walks these tables and knows no event name of its own but the life cycle's. Source of every row: sections
 4.2 and 4.3 of the wire reference (OpenAI's published event types and recorded streams).
@@ -108,3 +108,12 @@ OPAQUE_PREFIXES: dict[str, str] = {
     "web_search_call": "ws",
 }
 """What the ids of items begin with that come whole (section 3.5)."""
+
+STEPS: dict[str, tuple[str, ...]] = {
+    "image_generation_call": (
+        "response.image_generation_call.in_progress",
+        "response.image_generation_call.generating",
+        "response.image_generation_call.completed",
+    ),
+}
+"""The events between the first and the last of such an item, whose bulk only the last one tells."""

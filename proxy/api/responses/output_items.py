@@ -8,7 +8,7 @@ from ...json_pieces import JsonPieces
 from .call_shapes import Shape
 from .event_writer import delta_template
 from .freeform import FreeformInput
-from .grammar import CALLS, OPAQUE_PREFIXES, PARTS, CallGrammar, CallKind, PartKind
+from .grammar import CALLS, OPAQUE_PREFIXES, PARTS, STEPS, CallGrammar, CallKind, PartKind
 
 ItemStatus = Literal["in_progress", "completed", "incomplete"]
 
@@ -245,15 +245,19 @@ class CallItem:
 
 
 class OpaqueItem:
-    """An item that came whole, in the form of the API: what the upstream did itself, or a compaction."""
+    """An item that came whole, in the form of the API: what the upstream did itself, or a compaction.
 
-    __slots__ = ("fields", "id", "id_prefix", "index")
+    `steps` are the events that tell how it went.
+    """
+
+    __slots__ = ("fields", "id", "id_prefix", "index", "steps")
 
     def __init__(self, fields: dict[str, Any]) -> None:
         id = fields.get("id")
         self.fields = fields
         self.id = id if isinstance(id, str) else ""
         self.id_prefix = OPAQUE_PREFIXES.get(fields.get("type", ""), "item")
+        self.steps = STEPS.get(fields.get("type", ""), ())
         self.index = -1
 
     def chars(self) -> int:
@@ -262,6 +266,8 @@ class OpaqueItem:
 
     def to_dict(self, status: ItemStatus) -> dict[str, Any]:
         """Returns the item as it came, with its id; of those that have a status, in progress until they are done."""
+        if status == "in_progress" and self.steps:
+            return {"id": self.id, "type": self.fields["type"], "status": status}
         item = {**self.fields, "id": self.id}
         if status == "in_progress" and "status" in item:
             item["status"] = status

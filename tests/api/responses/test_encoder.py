@@ -213,6 +213,14 @@ def test_the_present_state_shows_what_is_open_as_it_is() -> None:
     assert machine.now() == machine.final()
 
 
+def test_an_image_tells_how_it_is_made() -> None:
+    image = {"type": "image_generation_call", "status": "completed", "result": "aW1n", "output_format": "png"}
+    said = encode(OutputItem(image), TextDelta("a"))
+    steps = [f"image_generation_call.{step}" for step in ("in_progress", "generating", "completed")]
+    assert said.types[2:7] == ["output_item.added", *steps, "output_item.done"]
+    assert said.output[0] == {"id": said.output[0]["id"], **image}
+
+
 # --- cancelling
 
 SO_FAR: list[list[Event]] = [

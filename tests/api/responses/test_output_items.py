@@ -136,6 +136,14 @@ def test_an_item_that_came_whole_is_shown_as_it_came() -> None:
     assert (item.id_prefix, item.chars(), fields["status"]) == ("ws", 0, "failed")
 
 
+def test_the_bulk_of_an_image_is_shown_when_it_is_done() -> None:
+    fields = {"id": "ig_1", "type": "image_generation_call", "status": "completed", "result": "aW1n"}
+    item = OpaqueItem(fields)
+    assert item.to_dict("in_progress") == {"id": "ig_1", "type": "image_generation_call", "status": "in_progress"}
+    assert item.to_dict("completed") == fields
+    assert [step.rpartition(".")[2] for step in item.steps] == ["in_progress", "generating", "completed"]
+
+
 @pytest.mark.parametrize(
     ("fields", "prefix"), [({"type": "compaction"}, "cmp"), ({"type": "of tomorrow"}, "item"), ({"id": 7}, "item")]
 )
