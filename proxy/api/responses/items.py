@@ -175,6 +175,13 @@ class Unmodelled(Item):
     type: str
 
 
+class GeneratedImage(Unmodelled, kw_only=True):
+    """An image that a model has made (`result`, base64); models that make images can go on from it."""
+
+    result: str | None = None
+    output_format: str | None = None
+
+
 _BY_TYPE: Mapping[str, type[Item]] = {
     "message": Message,
     "function_call": FunctionCall,
@@ -193,6 +200,7 @@ _BY_TYPE: Mapping[str, type[Item]] = {
     "additional_tools": AdditionalTools,
     "configuration_update": ConfigurationUpdate,
     "item_reference": ItemReference,
+    "image_generation_call": GeneratedImage,
     "compaction": Compaction,
     "compaction_summary": Compaction,
     "compaction_trigger": CompactionTrigger,
@@ -202,7 +210,6 @@ _HOSTED = frozenset(
         "web_search_call",
         "file_search_call",
         "code_interpreter_call",
-        "image_generation_call",
         "computer_call",
         "computer_call_output",
         "mcp_list_tools",

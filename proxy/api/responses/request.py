@@ -48,7 +48,7 @@ class ResponsesRequest(ModelRequest):
         self._values: dict[str, tuple[Raw, Any]] = {}
         self._plain_input = False
         self._tools: tuple[Raw | None, Raw | None, list[Tool]] | None = None
-        self._turns: tuple[list[Turn], list[str]] | None = None
+        self._turns: dict[bool, tuple[list[Turn], list[str]]] = {}
         self._said_instructions: Raw | None = None
         self._instructions_added = False
         self.warms_up = False
@@ -84,7 +84,7 @@ class ResponsesRequest(ModelRequest):
         """The items of `input`; a string is one message of the user. Raises BadRequest."""
         raw = self.fields.get("input")
         if raw is None or raw is not self._items_of:
-            self._turns = None
+            self._turns = {}
             self._plain_input = _is_text(raw)
             self._items_raw = _raw_items(raw)
             self._items = [decode_item(one, f"input[{index}]") for index, one in enumerate(self._items_raw)]
@@ -105,16 +105,18 @@ class ResponsesRequest(ModelRequest):
         """Puts other items in the place of the input."""
         self.fields["input"] = Raw(b"[" + b",".join(items) + b"]")
 
-    def turns(self) -> tuple[list[Turn], list[str]]:
+    def turns(self, *, images: bool = False) -> tuple[list[Turn], list[str]]:
         """Returns the items as turns, and what of them no turn can hold (`input[2]: web_search_call`).
 
-        Raises BadRequest when calls and outputs do not belong together.
+        With `images` they hold those that a model has made. Raises BadRequest when calls and outputs do not belong
+        together.
         """
         items = self.items
-        if self._turns is None:
+        known = self._turns.get(images)
+        if known is None:
             dropped: list[str] = []
-            self._turns = (assemble(items, dropped.append), dropped)
-        return self._turns
+            known = self._turns[images] = (assemble(items, dropped.append, images=images), dropped)
+        return known
 
     @property
     def tools(self) -> list[Tool]:
@@ -220,7 +222,7 @@ class ResponsesRequest(ModelRequest):
         self._items_raw[index] = raw = replaced(self._items_raw[index], keys[2:], text)
         items[index] = decode_item(raw, f"input[{index}]")
         self._items_changed = True
-        self._turns = None
+        self._turns = {}
 
     def add_instructions(self, text: str, where: Literal["prepend", "append"]) -> None:
         """Puts a system text before or after the client's `instructions`; without any it stands in their place.
@@ -244,7 +246,7 @@ class ResponsesRequest(ModelRequest):
         twin._values = dict(self._values)
         twin._plain_input = self._plain_input
         twin._tools = self._tools
-        twin._turns = self._turns
+        twin._turns = dict(self._turns)
         twin._said_instructions = self._said_instructions
         twin._instructions_added = self._instructions_added
         twin.warms_up = self.warms_up

@@ -3,7 +3,8 @@
 Clients put items in any order; upstreams want turns. A turn of the model is its thinking, its text and its calls, and
 directly behind each call stands what came of it. Rules (section 2.4 of the wire reference):
 
-- thinking, then text, then calls belong to one turn; text or thinking behind a call begins the next;
+- thinking, then text, then images, then calls belong to one turn; what comes behind what it should stand in front of
+  begins the next;
 - an output belongs to the call with its `call_id`, wherever it stands behind it;
 - a call without output, an output without a call before it, and a `call_id` used twice are errors of the client.
 """
@@ -24,6 +25,7 @@ from .items import (
     CustomToolCall,
     CustomToolOutput,
     FunctionCall,
+    GeneratedImage,
     Item,
     LocalShellCall,
     LocalShellOutput,
@@ -59,6 +61,7 @@ class ModelTurn(msgspec.Struct):
     text: str = ""
     refusal: str = ""
     spoken: bool = False
+    images: list[GeneratedImage] = []
     calls: list[Called] = []
     continues: bool = False
 
@@ -84,9 +87,12 @@ _CALLS = (FunctionCall, CustomToolCall, ToolSearchCall, LocalShellCall, ShellCal
 _OUTPUTS = (ToolOutput, ToolSearchOutput, LocalShellOutput, ShellOutput, ApplyPatchOutput)
 
 
-def assemble(items: Iterable[Item], drop: Callable[[str], None]) -> list[Turn]:
-    """Returns the turns of the items; raises BadRequest. `drop` is told of history that no turn can hold."""
-    assembly = _Assembly(drop)
+def assemble(items: Iterable[Item], drop: Callable[[str], None], *, images: bool = False) -> list[Turn]:
+    """Returns the turns of the items; raises BadRequest. `drop` is told of history that no turn can hold.
+
+    `images`: whoever asks can give images back to the model that has made them.
+    """
+    assembly = _Assembly(drop, images=images)
     for index, item in enumerate(items):
         assembly.take(item, f"input[{index}]")
     return assembly.end()
@@ -95,8 +101,9 @@ def assemble(items: Iterable[Item], drop: Callable[[str], None]) -> list[Turn]:
 class _Assembly:
     """The turns so far, the model's turn that may still grow, and the calls by id."""
 
-    def __init__(self, drop: Callable[[str], None]) -> None:
+    def __init__(self, drop: Callable[[str], None], *, images: bool) -> None:
         self._drop = drop
+        self._images = images
         self._turns: list[Turn] = []
         self._open: ModelTurn | None = None
         self._calls: dict[str, Called] = {}
@@ -110,10 +117,12 @@ class _Assembly:
         elif isinstance(item, _OUTPUTS):
             self._output(item, path)
         elif isinstance(item, Reasoning):
+            self._unspoken().thoughts.append(item)
+        elif isinstance(item, GeneratedImage) and item.result and self._images:
             turn = self._open
-            if turn is None or turn.spoken or turn.calls:
+            if turn is None or turn.calls:
                 turn = self._begin()
-            turn.thoughts.append(item)
+            turn.images.append(item)
         elif isinstance(item, Unmodelled):
             self._drop(f"{path}: {item.type}")
         elif isinstance(item, Compaction):
@@ -133,6 +142,13 @@ class _Assembly:
         self._turns.append(turn)
         return turn
 
+    def _unspoken(self) -> ModelTurn:
+        """Returns the model's turn in which nothing but thinking stands yet."""
+        turn = self._open
+        if turn is None or turn.spoken or turn.images or turn.calls:
+            turn = self._begin()
+        return turn
+
     def _message(self, item: Message, path: str) -> None:
         if item.role == "user":
             self._open = None
@@ -141,9 +157,7 @@ class _Assembly:
             self._open = None
             self._turns.append(SystemTurn(item.role, item.content, path))
         else:
-            turn = self._open
-            if turn is None or turn.spoken or turn.calls:
-                turn = self._begin()
+            turn = self._unspoken()
             turn.spoken = True
             turn.text, turn.refusal = _said(item.content, path)
 

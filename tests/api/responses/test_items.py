@@ -48,6 +48,7 @@ GOOD = [
     ({"type": "compaction", "encrypted_content": "x"}, items.Compaction),
     ({"type": "compaction_trigger"}, items.CompactionTrigger),
     ({"type": "web_search_call", "id": "ws_1"}, items.Unmodelled),
+    ({"type": "image_generation_call", "id": "ig_1", "result": "x"}, items.GeneratedImage),
     ({"type": "mcp_call", "id": "mcp_1", "arguments": "{}"}, items.Unmodelled),
     ({"type": "acme:thing", "anything": [1]}, items.Unmodelled),
 ]

@@ -37,6 +37,20 @@ def test_thinking_text_and_calls_are_one_turn():
     assert shape(THOUGHT, assistant("x"), call("a"), call("b"), output("a"), output("b")) == ["tmcc"]
 
 
+IMAGE = {"type": "image_generation_call", "id": "ig_1", "result": "aW1n"}
+
+
+def test_images_stand_behind_the_text_for_whoever_asks_for_them():
+    items = [decode_item(Raw(json.dumps(item).encode()), "input") for item in (assistant("x"), IMAGE, assistant("y"))]
+    dropped = []
+    first, second = assemble(items, dropped.append, images=True)
+    assert (first.text, [image.result for image in first.images]) == ("x", ["aW1n"])
+    assert (second.text, second.images, second.continues) == ("y", [], True)
+    assert dropped == []
+    assert len(assemble(items, dropped.append)) == 2
+    assert dropped == ["input[1]: image_generation_call"]
+
+
 def test_parallel_calls_are_one_turn_with_their_outputs():
     (turn,) = turns(call("a"), call("b"), output("b", "B"), output("a", "A"))
     assert isinstance(turn, ModelTurn)
