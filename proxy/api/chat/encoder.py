@@ -25,6 +25,7 @@ from ...events import (
     Finish,
     FinishReason,
     MessageStart,
+    OutputItem,
     ReasoningDelta,
     ReasoningState,
     Refusal,
@@ -37,6 +38,7 @@ from ...events import (
 from ...exchange import Outcome
 from ..responses.freeform import FreeformInput
 from ..responses.output_items import ToolForms
+from .images import FIELD, image_object
 from .objects import DONE, annotation_object, error_event, finish_reason, usage_object
 
 _encode = msgspec.json.encode
@@ -91,6 +93,7 @@ class ChatEncoder:
         "_content_prefix",
         "_details",
         "_head",
+        "_images",
         "_include_usage",
         "_inserted",
         "_logprobs",
@@ -141,6 +144,7 @@ class ChatEncoder:
         self._details: dict[str, list[Any]] = {}
         self._refusal: list[str] = []
         self._annotations: list[dict[str, Any]] = []
+        self._images: list[dict[str, Any]] = []
         self._calls: dict[int, _Call] = {}
         self.done = False
         self.outcome: Outcome | None = None
@@ -246,6 +250,8 @@ class ChatEncoder:
             message["tool_calls"] = [call.to_dict() for call in self._calls.values()]
         if self._annotations:
             message["annotations"] = self._annotations
+        if self._images:
+            message[FIELD] = self._images
         return message
 
     def _rare(self, event: Event) -> bytes:
@@ -257,6 +263,11 @@ class ChatEncoder:
             return self._delta({"refusal": event.text})
         if type(event) is Annotation:
             self._annotations.append(annotation_object(self._shifted(event.annotation)))
+        elif type(event) is OutputItem:
+            image = image_object(event.item, len(self._images))
+            if image is not None:
+                self._images.append(image)
+                return self._delta({FIELD: [image]})
         elif type(event) is MessageStart:
             self._between = bool(self._text)
         elif type(event) is ReasoningState:

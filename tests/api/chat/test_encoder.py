@@ -267,6 +267,19 @@ def test_what_chat_completions_have_no_word_for_is_dropped() -> None:
     assert run([search, TextDelta("a"), search, Finish()]) == run([TextDelta("a"), Finish()])
 
 
+def test_images_are_given_as_other_gateways_give_them() -> None:
+    image = OutputItem(
+        {"type": "image_generation_call", "status": "completed", "result": "aW1n", "output_format": "png"}
+    )
+    stream, whole = run([TextDelta("Here:"), image, TextDelta("and"), image, Finish()])
+    shown = [
+        {"type": "image_url", "image_url": {"url": "data:image/png;base64,aW1n"}, "index": index} for index in (0, 1)
+    ]
+    assert [delta["images"] for delta in deltas(stream) if "images" in delta] == [shown[:1], shown[1:]]
+    assert whole["choices"][0]["message"]["images"] == shown
+    assert whole["choices"][0]["message"]["content"] == "Here:and"
+
+
 def test_messages_become_paragraphs() -> None:
     cited = Annotation({**CITATION, "start_index": 3, "end_index": 5})
     events: list[Event] = [
