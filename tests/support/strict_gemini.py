@@ -12,16 +12,28 @@ from collections.abc import Mapping
 from typing import Any
 
 KEYS = frozenset(
-    ("contents", "systemInstruction", "tools", "toolConfig", "generationConfig", "safetySettings", "serviceTier")
+    (
+        "cachedContent",
+        "contents",
+        "systemInstruction",
+        "tools",
+        "toolConfig",
+        "generationConfig",
+        "safetySettings",
+        "serviceTier",
+    )
 )
 _GENERATION: dict[str, type | tuple[type, ...]] = {
     "candidateCount": int,
     "frequencyPenalty": (int, float),
+    "imageConfig": dict,
     "logprobs": int,
     "maxOutputTokens": int,
+    "mediaResolution": str,
     "presencePenalty": (int, float),
     "responseJsonSchema": dict,
     "responseLogprobs": bool,
+    "responseModalities": list,
     "responseMimeType": str,
     "seed": int,
     "stopSequences": list,
@@ -30,6 +42,7 @@ _GENERATION: dict[str, type | tuple[type, ...]] = {
     "topK": int,
     "topP": (int, float),
 }
+_RESOLUTIONS = tuple(f"MEDIA_RESOLUTION_{level}" for level in ("LOW", "MEDIUM", "HIGH"))
 _SCHEMA = frozenset(
     (
         "$anchor", "$defs", "$id", "$ref", "additionalProperties", "anyOf", "description", "enum", "format", "items",
@@ -77,7 +90,7 @@ def _check_tools(tools: Any) -> set[str]:
             if "parametersJsonSchema" in declaration:
                 check_schema(declaration["parametersJsonSchema"])
         if "functionDeclarations" not in tool:
-            assert tool in ({"googleSearch": {}}, {"codeExecution": {}}), tool
+            assert tool in [{name: {}} for name in ("googleSearch", "codeExecution", "urlContext", "googleMaps")], tool
         else:
             assert tool["functionDeclarations"], "an empty list of functions"
     assert tools is None or tools, "an empty list of tools"
@@ -131,6 +144,9 @@ def _check_generation(settings: dict[str, Any]) -> None:
     if "responseJsonSchema" in settings:
         assert settings.get("responseMimeType") == "application/json"
         check_schema(settings["responseJsonSchema"])
+    assert settings.get("mediaResolution", _RESOLUTIONS[0]) in _RESOLUTIONS
+    assert set(settings.get("responseModalities", ())) <= {"TEXT", "IMAGE"}
+    assert set(settings.get("imageConfig", ())) <= {"aspectRatio", "imageSize"}
     thinking = settings.get("thinkingConfig", {})
     assert set(thinking) <= {"thinkingLevel", "thinkingBudget", "includeThoughts"}
     assert not {"thinkingLevel", "thinkingBudget"} <= set(thinking), "a level and a budget"

@@ -20,6 +20,7 @@ from ...errors import BadRequest
 from ...sealing import Sealing
 from ..provider import TranslateOptions
 from .contents import Asked, conversation
+from .imaging import drawn, seen
 from .profile import GeminiProfile
 from .schema import clean_schema
 from .settings import AskSettings
@@ -30,6 +31,7 @@ Ignore = Callable[[str], None]
 
 _UNSHOWABLE = re.compile(r"[^ -~]")
 """What may not stand in a header; names of fields and types of tools are whatever the client has sent."""
+_CACHE = re.compile(r"(?:projects/[a-z0-9.:-]{1,64}/locations/[a-z0-9-]{1,64}/)?cachedContents/[A-Za-z0-9_-]{1,64}")
 _MAX_NOTED = 80
 _MAX_NAMED = 20
 _MAX_STOPS = 5
@@ -40,11 +42,13 @@ _JSON = "application/json"
 _KEPT_HERE = frozenset(
     (
         # read by the table's functions, the contents or the tools
+        "image_config",
         "input",
         "instructions",
         "max_completion_tokens",
         "max_output_tokens",
         "max_tokens",
+        "modalities",
         "model",
         "n",
         "parallel_tool_calls",
@@ -175,6 +179,7 @@ def _put_configured(build: _Build, *, functions: bool) -> None:
     if request.wants(_LOGPROBS):
         build.generation["responseLogprobs"] = True
     _put_text(build, functions=functions)
+    build.generation |= drawn(request, target.profile, build.hint) | seen(request, build.hint)
     safety = target.settings.safety.as_list()
     if safety:
         build.body["safetySettings"] = safety
@@ -237,6 +242,14 @@ def _put_penalty(name_there: str) -> Callable[[_Build, str], None]:
     return put
 
 
+def _put_cache(build: _Build, name: str) -> None:
+    """Puts the name of what Google keeps for later requests; it stands in front of the contents."""
+    value = build.request.get(name)
+    if not isinstance(value, str) or not _CACHE.fullmatch(value):
+        raise invalid.invalid(name, f"'{name}' names no cached content: write 'cachedContents/...'.")
+    build.body["cachedContent"] = value
+
+
 def _put_whole(name_there: str) -> Callable[[_Build, str], None]:
     """Returns what puts a whole number that only chat completions, or clients of Gemini, have a field for."""
 
@@ -281,6 +294,7 @@ def _ignore(build: _Build, name: str) -> None:
 
 
 _TABLE: Mapping[str, Callable[[_Build, str], None]] = {
+    "cached_content": _put_cache,
     "frequency_penalty": _put_penalty("frequencyPenalty"),
     "presence_penalty": _put_penalty("presencePenalty"),
     "prompt_cache_options": _ignore,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import mimetypes
 import re
-from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote_to_bytes, urlsplit
 
@@ -21,7 +20,6 @@ from ...api.responses.parts import (
 )
 
 Part = dict[str, Any]
-Ignore = Callable[[str], None]
 
 _FILE = re.compile(r"files/[A-Za-z0-9_-]{1,64}")
 _FILES = "https://generativelanguage.googleapis.com/v1beta/"
@@ -31,29 +29,29 @@ _YOUTUBE = ("www.youtube.com", "youtube.com", "youtu.be")
 _DETAILS = ("auto", "low", "high", "original")
 
 
-def user_parts(content: str | list[InputPart], path: str, ignore: Ignore) -> list[Part]:
+def user_parts(content: str | list[InputPart], path: str) -> list[Part]:
     """Returns the parts of a message of the user, or of what a tool gave back; empty texts are left out.
 
-    Raises BadRequest for what Gemini cannot be shown. `ignore` is told of hints without effect.
+    Raises BadRequest for what Gemini cannot be shown.
     """
     if isinstance(content, str):
         return [{"text": content}] if content else []
     parts: list[Part] = []
     for index, part in enumerate(content):
-        made = gemini_part(part, f"{path}.content[{index}]", ignore)
+        made = gemini_part(part, f"{path}.content[{index}]")
         if made.get("text") != "":
             parts.append(made)
     return parts
 
 
-def gemini_part(part: InputPart, path: str, ignore: Ignore) -> Part:
+def gemini_part(part: InputPart, path: str) -> Part:
     """Returns one part; raises BadRequest."""
     if isinstance(part, TextPart):
         return {"text": part.text}
     if isinstance(part, RefusalPart):
         return {"text": part.refusal}
     if isinstance(part, InputImage):
-        return _image(part, path, ignore)
+        return _image(part, path)
     if isinstance(part, InputFile):
         return _file(part, path)
     if isinstance(part, InputAudio):
@@ -63,12 +61,9 @@ def gemini_part(part: InputPart, path: str, ignore: Ignore) -> Part:
     return _by_address(part.video_url, f"{path}.video_url", "video/mp4")
 
 
-def _image(part: InputImage, path: str, ignore: Ignore) -> Part:
-    if part.detail is not None:
-        if part.detail not in _DETAILS:
-            raise invalid.bad_value(f"{path}.detail", part.detail, _DETAILS)
-        if part.detail != "auto":
-            ignore(f"{path}.detail")
+def _image(part: InputImage, path: str) -> Part:
+    if part.detail is not None and part.detail not in _DETAILS:
+        raise invalid.bad_value(f"{path}.detail", part.detail, _DETAILS)
     if part.image_url is not None:
         return _by_address(part.image_url, f"{path}.image_url", "image/jpeg")
     if part.file_id is not None:

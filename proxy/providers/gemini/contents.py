@@ -10,13 +10,15 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ...api import invalid
+from ...api.chat.images import image_format
+from ...api.responses.items import GeneratedImage
 from ...api.responses.request import ResponsesRequest
 from ...api.responses.turns import Called, ModelTurn, SystemTurn, Turn, UserTurn
 from ...sealing import Sealing
 from ..chat.content import system_text
 from .content import user_parts
 from .profile import GeminiProfile
-from .state import Entry, entries_of
+from .state import Entry, entries_of, image_key, signed_by_id
 from .tool_parts import call_part, output_parts
 from .tools import GeminiNames
 
@@ -24,7 +26,7 @@ Part = dict[str, Any]
 Content = dict[str, Any]
 
 _UNKNOWN_SIGNATURE = "skip_thought_signature_validator"
-"""What stands for the signature of a call that was made elsewhere, or lost: models refuse calls without any."""
+"""What stands for the signature of what was made elsewhere, or lost: models refuse calls and images without any."""
 _NOTHING = " "
 _LOST = "input: reasoning"
 """How history is named in the header of what had no effect that only its maker could have read."""
@@ -57,7 +59,7 @@ class Asked:
 
 def conversation(request: ResponsesRequest, asked: Asked, note: str | None = None) -> tuple[list[str], list[Content]]:
     """Returns the instructions, one text each and `note` the last of them, and the contents; raises BadRequest."""
-    turns, dropped = request.turns()
+    turns, dropped = request.turns(images=True)
     for what in dropped:
         asked.ignore(what)
     instructions = request.value("instructions")
@@ -68,7 +70,7 @@ def conversation(request: ResponsesRequest, asked: Asked, note: str | None = Non
         if isinstance(first, SystemTurn):
             system.append(system_text(first.content, first.path))
         elif isinstance(first, UserTurn):
-            _add(contents, "user", user_parts(first.content, first.path, asked.ignore))
+            _add(contents, "user", user_parts(first.content, first.path))
         else:
             together = [turn for turn in group if isinstance(turn, ModelTurn)]
             _add(contents, "model", _model_parts(together, asked))
@@ -111,10 +113,7 @@ def _add(contents: list[Content], role: str, parts: list[Part]) -> None:
 def _model_parts(turns: list[ModelTurn], asked: Asked) -> list[Part]:
     """Returns the parts of what the model did at one go."""
     entries = [_entries(turn, asked) for turn in turns]
-    signatures = dict(asked.signatures)
-    for entry in (entry for some in entries for entry in some):
-        if entry.get("on") == "call" and isinstance(entry.get("id"), str):
-            signatures[entry["id"]] = entry["data"]
+    signatures = {**asked.signatures, **signed_by_id([entry for some in entries for entry in some])}
     made: list[Part | _Text] = []
     for turn, some in zip(turns, entries, strict=True):
         for entry in some:
@@ -122,16 +121,22 @@ def _model_parts(turns: list[ModelTurn], asked: Asked) -> list[Part]:
         text = turn.text + turn.refusal
         if text:
             made.append(_Text(text))
+        made += [_signed(_image_part(image), signatures.get(image_key(image.result or ""))) for image in turn.images]
         for called in turn.calls:
-            part = call_part(called.call, asked.names)
-            signature = signatures.get(called.call.call_id or "")
-            if signature:
-                part["thoughtSignature"] = signature
-            made.append(part)
+            made.append(_signed(call_part(called.call, asked.names), signatures.get(called.call.call_id or "")))
     parts = [part for one in made for part in (one.parts() if isinstance(one, _Text) else [one])]
     if asked.profile.signatures:
-        _sign_first_call(parts)
+        _sign_unsigned(parts)
     return parts
+
+
+def _signed(part: Part, signature: str | None) -> Part:
+    return {**part, "thoughtSignature": signature} if signature else part
+
+
+def _image_part(image: GeneratedImage) -> Part:
+    data = image.result or ""
+    return {"inlineData": {"mimeType": f"image/{image_format(data, image.output_format)}", "data": data}}
 
 
 def _entries(turn: ModelTurn, asked: Asked) -> list[Entry]:
@@ -160,11 +165,12 @@ def _replay(entry: Entry, made: list[Part | _Text]) -> None:
         made.append(entry["part"])
 
 
-def _sign_first_call(parts: list[Part]) -> None:
-    """Signs the first call if it has no signature: the others of one go need none."""
-    first = next((part for part in parts if "functionCall" in part), None)
-    if first is not None and "thoughtSignature" not in first:
-        first["thoughtSignature"] = _UNKNOWN_SIGNATURE
+def _sign_unsigned(parts: list[Part]) -> None:
+    """Signs what has no signature and needs one: images, and the first call of one go."""
+    wanting = [part for part in parts if "inlineData" in part]
+    wanting += [part for part in parts if "functionCall" in part][:1]
+    for part in wanting:
+        part.setdefault("thoughtSignature", _UNKNOWN_SIGNATURE)
 
 
 class _Text:
@@ -205,7 +211,7 @@ def _outputs(calls: list[Called], asked: Asked) -> list[Part]:
     responses: list[Part] = []
     behind: list[Part] = []
     for called in calls:
-        response, more = output_parts(called, asked.names, asked.ignore, media=asked.profile.media_outputs)
+        response, more = output_parts(called, asked.names, media=asked.profile.media_outputs)
         responses.append(response)
         behind += more
     return responses + behind

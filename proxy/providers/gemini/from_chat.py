@@ -10,22 +10,22 @@ from ...api.responses.request import ResponsesRequest
 from ..provider import TranslateOptions
 from ..responses.chat_build import build_from_chat
 from ..responses.profile import ResponsesProfile
-from .state import FIELD, known_entries
+from .state import FIELD, known_entries, signed_by_id
 
-_OWN = ("seed", "stop", "top_k")
+_OWN = ("image_config", "modalities", "seed", "stop", "top_k")
 """Fields that the Responses API has no word for, and Gemini has."""
 
 
 def responses_request(
     chat: ChatRequest, model: str, made_by: str, options: TranslateOptions, ignore: Callable[[str], None]
 ) -> tuple[ResponsesRequest, dict[str, str]]:
-    """Returns the request, and the signatures of calls that the client has given back, by the calls' ids.
+    """Returns the request, and the signatures of calls and images that the client has given back, by their ids.
 
     `made_by` is noted on what the model asked has made itself: nothing else is read. Raises BadRequest.
     """
     plain = chat.copy()
     own = {name: plain.fields.pop(name) for name in _OWN if name in plain.fields}
-    body = build_from_chat(plain, model, ResponsesProfile(), options, ignore)
+    body = build_from_chat(plain, model, ResponsesProfile(images=True), options, ignore)
     request = ResponsesRequest.parse(body)
     request.fields.update(own)
     reasoning = request.reasoning
@@ -40,7 +40,5 @@ def _signatures(messages: Any, made_by: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for message in messages if isinstance(messages, list) else ():
         details = message.get(FIELD) if isinstance(message, dict) else None
-        for entry in known_entries(details, made_by):
-            if entry.get("on") == "call" and isinstance(entry.get("id"), str):
-                found[entry["id"]] = entry["data"]
+        found |= signed_by_id(known_entries(details, made_by))
     return found

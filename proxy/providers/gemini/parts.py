@@ -13,7 +13,7 @@ from ...events import Event, OutputItem, ReasoningDelta, TextDelta, ToolCallDelt
 from ..chat.surrogates import load
 from .chunk import Blob, CodeExecutionResult, ExecutableCode, FunctionCall, Part
 from .partial_args import PartialArgs
-from .state import state_of
+from .state import image_key, state_of
 
 _MAX_CALL_ID = 64
 _STATUS = {"OUTCOME_FAILED": "failed", "OUTCOME_DEADLINE_EXCEEDED": "incomplete"}
@@ -60,7 +60,7 @@ class Parts:
             self._flow_ends(events)
             self._ran(part.code_execution_result, signature, events)
         elif part.inline_data is not None:
-            self._blob(part.inline_data, part, events)
+            self._blob(part.inline_data, part, signature, events)
         elif given(part.tool_call):
             self._hosted("toolCall", part.tool_call, signature, events)
         elif given(part.tool_response):
@@ -188,13 +188,15 @@ class Parts:
             whole["thoughtSignature"] = signature
         events.append(state_of(signature or "", self._made_by, "part", part=whole))
 
-    def _blob(self, blob: Blob, part: Part, events: list[Event]) -> None:
+    def _blob(self, blob: Blob, part: Part, signature: str | None, events: list[Event]) -> None:
         """Takes an image; sketches of a thought, and sounds, are nothing that an answer could hold."""
         if part.thought or not blob.data or not blob.mime_type.startswith("image/"):
             return
         self.finish(events)
         self._run = 0
         self.said = True
+        if signature:
+            events.append(state_of(signature, self._made_by, "image", id=image_key(blob.data)))
         item = {
             "type": "image_generation_call",
             "status": "completed",

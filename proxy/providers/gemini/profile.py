@@ -21,7 +21,8 @@ class GeminiProfile(msgspec.Struct, frozen=True, kw_only=True):
     of that name. `least_budget`: the budget that comes closest to none; `most_budget` that of the highest effort.
     `system`: it takes instructions. `signatures`: it refuses calls of its own whose signature is missing.
     `media_outputs`: what a tool gave back may hold images. `mixes`: hosted tools, functions and JSON may be asked for
-    together. `validated`: it can be held to the schemas of functions. `penalties`: it takes them.
+    together. `validated`: it can be held to the schemas of functions. `penalties`: it takes them. `draws`: it makes
+    images.
     """
 
     thinking: Thinking = "level"
@@ -34,6 +35,7 @@ class GeminiProfile(msgspec.Struct, frozen=True, kw_only=True):
     mixes: bool = True
     validated: bool = True
     penalties: bool = False
+    draws: bool = False
 
 
 def profile_of(model: str) -> GeminiProfile:
@@ -59,4 +61,5 @@ def profile_of(model: str) -> GeminiProfile:
         mixes=newest,
         validated=version >= (2, 5),
         penalties=version < (2, 5),
+        draws="-image" in name,
     )

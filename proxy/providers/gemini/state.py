@@ -10,6 +10,7 @@ and, beside these, `on` says which part it stood on:
     call      `id` is the call's
     text      `range` is where the part began and ended, in characters of the text that it is a piece of
     thought   `text` is the part's own
+    image     `id` is a digest of the image, by which it is known again wherever a client puts it
     part      `part` is the whole part, signature included, because no item of the Responses API could give it back
 
 Responses clients get the entries sealed, as `encrypted_content` of a reasoning item, and chat clients as they are.
@@ -18,6 +19,7 @@ Both are read only where the same model of the same kind of upstream is asked ag
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from typing import Any
 
@@ -37,6 +39,17 @@ def state_of(signature: str, made_by: str, on: str, **where: Any) -> ReasoningSt
     """Returns the event that tells of a signature, or of a part that is to come back (without one of its own)."""
     entry = {"type": _KIND, "format": FORMAT, "data": signature, "made_by": made_by, "on": on, **where}
     return ReasoningState({"field": FIELD, "details": [entry]})
+
+
+def image_key(data: str) -> str:
+    """Returns what an image is known by, for its bytes as base64."""
+    return "image_" + hashlib.blake2b(data.encode(), digest_size=16).hexdigest()
+
+
+def signed_by_id(entries: list[Entry]) -> dict[str, str]:
+    """Returns the signatures of calls and images, by what each is known by."""
+    named = (entry for entry in entries if entry.get("on") in ("call", "image"))
+    return {entry["id"]: entry["data"] for entry in named if isinstance(entry.get("id"), str)}
 
 
 def sealer(family: str, model: str, sealing: Sealing) -> Callable[[dict[str, Any], str], str | None]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -33,9 +32,7 @@ def call_part(call: Call, names: GeminiNames) -> Part:
     return {"functionCall": _with_id(made, call.call_id)}
 
 
-def output_parts(
-    called: Called, names: GeminiNames, ignore: Callable[[str], None], *, media: bool
-) -> tuple[Part, list[Part]]:
+def output_parts(called: Called, names: GeminiNames, *, media: bool) -> tuple[Part, list[Part]]:
     """Returns the part of what came of a call, and those that must stand behind it: what is no text, unless `media`.
 
     Raises BadRequest for what Gemini cannot be shown.
@@ -43,7 +40,7 @@ def output_parts(
     output, call_id = called.output, called.call.call_id
     assert output is not None, "seen to when the turns were assembled"
     assert call_id is not None, "calls without an id are in no turn"
-    text, attached = _content(output, called.output_path, call_id, names, ignore)
+    text, attached = _content(output, called.output_path, call_id, names)
     name = tool_call(called.call, names, _FUNCTIONS)["function"]["name"]
     response: dict[str, Any] = _with_id({"name": name, "response": _object(text)}, call_id)
     if media and attached and all("inlineData" in part for part in attached):
@@ -59,22 +56,20 @@ def _with_id(fields: dict[str, Any], call_id: str | None) -> dict[str, Any]:
     return fields
 
 
-def _content(
-    output: Output, path: str, call_id: str, names: GeminiNames, ignore: Callable[[str], None]
-) -> tuple[str, list[Part]]:
+def _content(output: Output, path: str, call_id: str, names: GeminiNames) -> tuple[str, list[Part]]:
     """Returns the text of an output, and its other parts."""
     if isinstance(output, ToolOutput) and not isinstance(output.output, str):
-        return _parts(output.output, path, ignore)
+        return _parts(output.output, path)
     content = tool_message(output, path, call_id, names, _FUNCTIONS, Attachments())["content"]
     assert isinstance(content, str), "outputs without parts are one text"
     return content, []
 
 
-def _parts(content: list[InputPart], path: str, ignore: Callable[[str], None]) -> tuple[str, list[Part]]:
+def _parts(content: list[InputPart], path: str) -> tuple[str, list[Part]]:
     texts: list[str] = []
     others: list[Part] = []
     for index, part in enumerate(content):
-        made = gemini_part(part, f"{path}.output[{index}]", ignore)
+        made = gemini_part(part, f"{path}.output[{index}]")
         if "text" in made:
             texts.append(made["text"])
         else:

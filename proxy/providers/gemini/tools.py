@@ -11,19 +11,24 @@ from ...api.responses.request import ResponsesRequest
 from ...api.responses.tool_choice import ToolChoice, read_choice
 from ...api.responses.tool_map import ToolForm, ToolMap
 from ...api.responses.tools import Tool, ToolKind
+from .imaging import TOOL
 from .profile import GeminiProfile
 from .schema import clean_schema, takes_nothing
 
 Ignore = Callable[[str], None]
 
 _HOSTED = {
+    "code_execution": "codeExecution",
+    "code_interpreter": "codeExecution",
+    "google_maps": "googleMaps",
+    "google_search": "googleSearch",
+    "url_context": "urlContext",
     "web_search": "googleSearch",
     "web_search_preview": "googleSearch",
     "web_search_2025_08_26": "googleSearch",
     "web_search_preview_2025_03_11": "googleSearch",
-    "code_interpreter": "codeExecution",
 }
-"""Tools that Google runs too, by the names that both have for them."""
+"""Tools that Google runs, by the names that OpenAI and Google have for them."""
 
 
 class GeminiNames(ToolMap):
@@ -84,7 +89,7 @@ def tool_fields(
     hosted: dict[str, None] = {}
     for tool in request.tools:
         own = _HOSTED.get(tool.label)
-        if tool.kind != "hosted":
+        if tool.kind != "hosted" or (tool.label == TOOL and profile.draws):
             continue
         if own is not None and (profile.mixes or not functions):
             hosted[own] = None

@@ -98,7 +98,7 @@ def build_from_chat(
             named += 1
             if named <= _MAX_NAMED:
                 hint(name)
-    body: dict[str, Any] = {"model": model, "input": _items(request), **build.body}
+    body: dict[str, Any] = {"model": model, "input": _items(request, profile), **build.body}
     body["store"] = profile.keeps and request.get("store") is True
     if profile.ask_encrypted and not body["store"]:
         build.include.append(ENCRYPTED)
@@ -111,8 +111,8 @@ def build_from_chat(
     return msgspec.json.encode(body)
 
 
-def _items(request: ChatRequest) -> list[dict[str, Any]]:
-    items = ChatItems()
+def _items(request: ChatRequest, profile: ResponsesProfile) -> list[dict[str, Any]]:
+    items = ChatItems(images=profile.images)
     for index, message in enumerate(request.get("messages", [])):
         items.take(message, f"messages[{index}]")
     return items.items

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...api import invalid
+from ...api.chat.images import FIELD, image_items
 from ...errors import BadRequest
 from .sealing import blobs_of
 
@@ -18,13 +19,15 @@ class ChatItems:
     """Takes messages one by one; `items` is what they are so far.
 
     Calls are known by their id, so that what came of a freeform tool is told as such. The calls of the API's first form
-    have no id: each gets one, and the next `function` message is its output.
+    have no id: each gets one, and the next `function` message is its output. `images`: those that the model has made
+    go back to it.
     """
 
-    __slots__ = ("_freeform", "_old_calls", "items")
+    __slots__ = ("_freeform", "_images", "_old_calls", "items")
 
-    def __init__(self) -> None:
+    def __init__(self, *, images: bool = False) -> None:
         self.items: list[Item] = []
+        self._images = images
         self._freeform: set[str] = set()
         self._old_calls: list[tuple[str, str]] = []  # (name, call id) of calls in the first form without output
 
@@ -54,6 +57,8 @@ class ChatItems:
             parts.append({"type": "refusal", "refusal": refusal})
         if parts:
             self.items.append({"type": "message", "role": "assistant", "content": parts})
+        if self._images:
+            self.items += image_items(message.get(FIELD))
         for index, call in enumerate(message.get("tool_calls") or ()):
             self._call(call, f"{path}.tool_calls[{index}]")
         old = message.get("function_call")

@@ -167,3 +167,20 @@ def test_requests_of_real_clients(captured, model):
         for part in content["parts"]:
             text = part.get("text", "").strip()
             assert json.dumps(text, ensure_ascii=False)[1:-1] in said or "systemInstruction" not in body
+
+
+CACHES = ["cachedContents/a-1", "projects/p-1/locations/us-central1/cachedContents/123"]
+
+
+@pytest.mark.parametrize("name", CACHES)
+def test_what_google_keeps_stands_in_front(name):
+    built = asked(cached_content=name)
+    check(built.raw)
+    assert (built.body["cachedContent"], built.ignored) == (name, [])
+
+
+@pytest.mark.parametrize("name", ["", 5, "files/x", "cachedContents/../x", "projects/p/cachedContents/1"])
+def test_what_names_nothing_that_google_keeps(name):
+    with pytest.raises(BadRequest) as caught:
+        asked(cached_content=name)
+    assert caught.value.param == "cached_content"

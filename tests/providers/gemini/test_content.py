@@ -117,12 +117,6 @@ def test_what_gemini_cannot_be_shown(fields, param, code):
     assert (error.param, error.code) == (f"input[0].content[1].{param}", code)
 
 
-def test_a_detail_is_a_hint_without_effect():
-    image = {"type": "input_image", "image_url": "gs://a/b.png"}
-    assert shown({**image, "detail": "auto"})[1] == []
-    assert shown({**image, "detail": "low"})[1] == ["input[0].content[0].detail"]
-
-
 def test_empty_texts_are_left_out():
     assert shown({"type": "input_text", "text": ""}, {"type": "input_text", "text": "a"})[0] == [{"text": "a"}]
 

@@ -173,6 +173,37 @@ def test_code_that_google_ran_goes_back_where_it_stood():
     assert made[1] == turn("model", code, ran, "It is 1.")
 
 
+PNG = {"inlineData": {"mimeType": "image/png", "data": "iVBORw0="}}
+JPEG = {"inlineData": {"mimeType": "image/jpeg", "data": "/9j/4A=="}}
+
+
+def test_images_go_back_where_they_stood_with_their_signatures():
+    made = again(
+        response({"text": "Here:", "thoughtSignature": "MA=="}, {**PNG, "thoughtSignature": "MQ=="}),
+        response({"text": "and"}, {**JPEG, "thoughtSignature": "Mg=="}),
+        STOP,
+        then=[user("bluer")],
+    )
+    assert made[1] == turn(
+        "model",
+        {"text": "Here:", "thoughtSignature": "MA=="},
+        {**PNG, "thoughtSignature": "MQ=="},
+        "and",
+        {**JPEG, "thoughtSignature": "Mg=="},
+    )
+
+
+def test_images_that_were_made_elsewhere():
+    def drawn(data, **more):
+        return {"type": "image_generation_call", "id": "ig_1", "status": "completed", "result": data, **more}
+
+    items = [user("?"), drawn("iVBORw0="), drawn("/9j/4A==", output_format="jpeg"), drawn(None), user("bluer")]
+    signed = [{**PNG, "thoughtSignature": SENTINEL}, {**JPEG, "thoughtSignature": SENTINEL}]
+    assert contents(*items)[1] == turn("model", *signed)
+    assert contents(*items, model=OLD_MODEL)[1] == turn("model", PNG, JPEG)
+    assert asked(input=items).ignored == ["input[3]: image_generation_call"]
+
+
 def test_what_another_model_has_signed_is_not_sent():
     answer = (response(called("MQ==", "x1")), STOP)
     assert again(*answer, made_by="gemini-3-pro-preview")[1] == turn("model", called(SENTINEL, "x1"))

@@ -5,7 +5,7 @@ import pytest
 from proxy.api.chat.request import ChatRequest
 from proxy.errors import BadRequest
 from proxy.providers.gemini.from_chat import responses_request
-from proxy.providers.gemini.state import state_of
+from proxy.providers.gemini.state import image_key, state_of
 from proxy.providers.provider import TranslateOptions
 from tests.support.gemini import MADE_BY, MODEL, build
 from tests.support.strict_gemini import check
@@ -75,6 +75,18 @@ def test_hints_without_effect_are_named():
 
 def test_signatures_that_the_client_gave_back():
     assert signature([ENTRY]) == "c2ln"
+
+
+def test_images_that_the_client_gave_back():
+    entry = state_of("c2ln", MADE_BY, "image", id=image_key("iVBORw0=")).state["details"][0]
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0="}, "index": 0}
+    drawn = {"role": "assistant", "content": "Here:", "images": [image], "reasoning_details": [entry]}
+    built, ignored = converted({"role": "user", "content": "?"}, drawn, {"role": "user", "content": "bluer"})
+    assert built.contents[1]["parts"] == [
+        {"text": "Here:"},
+        {"inlineData": {"mimeType": "image/png", "data": "iVBORw0="}, "thoughtSignature": "c2ln"},
+    ]
+    assert ignored == built.ignored == []
 
 
 @pytest.mark.parametrize(

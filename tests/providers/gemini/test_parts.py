@@ -1,6 +1,7 @@
 import pytest
 
 from proxy.events import OutputItem, ReasoningDelta, ReasoningState, TextDelta, ToolCallDelta, ToolCallStart
+from proxy.providers.gemini.state import image_key
 from tests.support.gemini import MADE_BY, STOP, decode, response
 
 
@@ -129,6 +130,14 @@ def test_an_image_is_an_item_and_a_sketch_or_a_sound_is_not():
     assert items(told(image, {**image, "thought": True}, {"inlineData": {"mimeType": "audio/wav", "data": "x"}})) == [
         {"type": "image_generation_call", "status": "completed", "result": "aW1n", "output_format": "png"}
     ]
+
+
+def test_the_signature_of_an_image_knows_it_by_its_bytes():
+    image = {"inlineData": {"mimeType": "image/png", "data": "aW1n"}, "thoughtSignature": "c2ln"}
+    events = told({"text": "a"}, image, {"inlineData": {"mimeType": "image/png", "data": "b3Ro"}})
+    assert [type(event) for event in events] == [TextDelta, ReasoningState, OutputItem, OutputItem]
+    (entry,) = entries(events)
+    assert (entry["on"], entry["id"], entry["data"]) == ("image", image_key("aW1n"), "c2ln")
 
 
 def test_a_search_of_googles_is_an_item_and_goes_back_as_it_was():

@@ -47,6 +47,23 @@ def test_functions_are_declared_with_a_schema_that_is_taken():
     assert "toolConfig" not in built.body
 
 
+@pytest.mark.parametrize(
+    ("label", "own"),
+    [
+        ("web_search", "googleSearch"),
+        ("google_search", "googleSearch"),
+        ("code_interpreter", "codeExecution"),
+        ("code_execution", "codeExecution"),
+        ("url_context", "urlContext"),
+        ("google_maps", "googleMaps"),
+    ],
+)
+def test_tools_that_google_runs(label, own):
+    built = tools({"type": label}, function("f"))
+    assert built.body["tools"][1:] == [{own: {}}]
+    assert built.ignored == []
+
+
 def test_a_freeform_tool_is_a_function_with_one_text():
     built = tools({"type": "custom", "name": "patch", "description": "Patches."})
     (declaration,) = built.body["tools"][0]["functionDeclarations"]
