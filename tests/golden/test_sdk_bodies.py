@@ -75,7 +75,7 @@ def bedrock(api: Literal["converse", "invoke"]) -> Bedrock:
     return Bedrock("b", BedrockConfig(region="us-east-1", api_key=KEY, api=api))
 
 
-CACHED = MessagesProfile(prompt_cache="1h", document_citations=True)
+CACHED = MessagesProfile(prompt_cache="always", document_citations=True)
 VERTEX = Vertex("v", VertexConfig(project="p", location="europe-west4"))
 GEMINIS = ("gemini-3-flash-preview", "gemini-2.5-flash", "gemini-2.5-pro", "gemini-2.0-flash")
 PLACES = [
