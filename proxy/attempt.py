@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 from .api.chat.relay import ChatRelay
 from .client_side import ClientSide
 from .errors import BadRequest, ExchangeError, InternalError
+from .events import Usage
 from .exchange import Exchange, Outcome
 from .providers.provider import Deployment
 from .pump import AsyncPump, Pump
 from .refusal import raise_for_status
 from .reply import Reply
 from .stage import ResponseFilter
-from .translation import AsyncTranslation, Relay, Translation
+from .translation import AsyncTranslation, Bridge, Relay, Translation
 from .upstream.client import UpstreamResponse
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ _JSON = {"content-type": "application/json"}
 class Answering:
     """Gets the answer of one deployment to the client. `filters` are those of the stages, in their order."""
 
-    __slots__ = ("_deployment", "_exchange", "_filters", "_pipeline", "_side", "_streaming", "pump")
+    __slots__ = ("_bridge", "_deployment", "_exchange", "_filters", "_pipeline", "_side", "_streaming", "pump")
 
     def __init__(
         self,
@@ -44,7 +45,13 @@ class Answering:
         self._deployment = deployment
         self._filters = filters
         self._streaming = exchange.request.stream
+        self._bridge: Bridge | None = None
         self.pump: Pump | None = None
+
+    @property
+    def told_usage(self) -> Usage | None:
+        """What the upstream says it has used for an answer of which the client got nothing."""
+        return self._bridge.told_usage if self._bridge is not None else None
 
     async def run(self) -> Reply | None:
         """Asks the upstream; returns its answer, or None when it went to the client as a stream. Raises ExchangeError.
@@ -114,7 +121,9 @@ class Answering:
         kind = AsyncTranslation if awaited else Translation
         open_client = self._side.open if self._streaming else None
         decoder = (None if filters else provider.relay(exchange)) or provider.decoder(exchange)
-        return kind(exchange, decoder, filters, encoder, open_client, provider.parser(exchange))
+        translation = kind(exchange, decoder, filters, encoder, open_client, provider.parser(exchange))
+        self._bridge = translation
+        return translation
 
     # --- streamed
 
@@ -125,7 +134,7 @@ class Answering:
         came_whole = response.headers.get("content-type", "").startswith("application/json")
         if not came_whole and self._passes_through(filters):
             assert self._relay is not None
-            side.bridge = bridge = Relay(exchange, self._relay(exchange))
+            side.bridge = self._bridge = bridge = Relay(exchange, self._relay(exchange))
             pump = Pump(bridge, side.stream, response, side.write)
         else:
             side.bridge = translation = self._translation(filters)

@@ -52,6 +52,7 @@ class Attempts:
         while deployment is not None:
             exchange.deployment = deployment
             exchange.request = original.copy()
+            exchange.usage = None
             exchange.marks.pop("tools", None)
             del exchange.ignored[ignored:]
             attempt = Attempt(deployment.provider.name, deployment.model, time.monotonic())
@@ -67,6 +68,8 @@ class Attempts:
                 if exchange.committed:
                     raise
                 failed = error
+            finally:
+                self._charge_unanswered()
             shorter = truncation.after(failed, original)
             if shorter is None:
                 deployment = await plan.next(failed)
@@ -78,13 +81,20 @@ class Attempts:
     async def _attempt(self, deployment: Deployment) -> Reply | None:
         """Takes the request through the stages below `route`, and gets the answer of one deployment."""
         exchange = self._exchange
-        exchange.upstream_request = None
+        exchange.upstream_request = self._answering = None
         filters = self._side.filters = [*self.own_filters, *self._descent.filters]
         reply = await self._descent.through(self._pipeline.below, filters)
         if reply is not None:
             return await self._descent.replied(reply)
         self._answering = Answering(self._pipeline, exchange, self._side, deployment, filters)
         return await self._answering.run()
+
+    def _charge_unanswered(self) -> None:
+        """Charges an attempt that gave no answer for what its upstream says that it has used all the same."""
+        exchange = self._exchange
+        if not exchange.committed and self._answering is not None:
+            exchange.usage = self._answering.told_usage
+            self._pipeline.prices.charge(exchange)
 
     async def count(self, plan: Plan) -> Reply | None:
         """Answers how long the input is."""

@@ -49,7 +49,7 @@ class Ending:
                 side.take_outcome()
                 return None
             exchange.outcome = "cancelled"
-            exchange.usage = side.estimated_usage()
+            exchange.usage = exchange.usage or side.estimated_usage()
             self._pipeline.prices.charge(exchange)
             side.cancel()
             return None
@@ -83,6 +83,7 @@ class Ending:
             return  # it is an HTTP error: there is no response
         self._kept = True
         try:
+            self._add_up()
             await self._pipeline.keeper.keep(self._exchange, encoder)
         except asyncio.CancelledError:  # nobody may have seen to its end
             self._kept, self._unkept = False, True
@@ -105,16 +106,21 @@ class Ending:
             self._ended()
 
     def _close(self) -> None:
-        """Adds up what was used, and ends the client's stream."""
+        """Ends the client's stream."""
         exchange, side = self._exchange, self._side
-        if exchange.usage is None and exchange.committed:
-            exchange.usage = side.estimated_usage()
-        self._pipeline.prices.charge(exchange)
+        self._add_up()
         if exchange.outcome == "cancelled" and side.open_response():
             side.cancel()
             self._unkept = True
         if not self._unkept:
             side.finish()
+
+    def _add_up(self) -> None:
+        """Finds out what was used, and what it has cost."""
+        exchange = self._exchange
+        if exchange.usage is None and exchange.committed:
+            exchange.usage = self._side.estimated_usage()
+        self._pipeline.prices.charge(exchange)
 
     async def _ends(self) -> None:
         try:

@@ -55,7 +55,8 @@ class Timing(msgspec.Struct):
 class Attempt(msgspec.Struct):
     """One try on one deployment: where, when, and what went wrong (None when it was the one that answered).
 
-    `param` is the parameter that the error was about, if it names one.
+    `param` is the parameter that the error was about, if it names one. `usage` is what it has used, as far as its
+    upstream told that, and `cost` what that costs, in dollars.
     """
 
     upstream: str
@@ -64,6 +65,8 @@ class Attempt(msgspec.Struct):
     status: int | None = None
     error: str | None = None
     param: str | None = None
+    usage: Usage | None = None
+    cost: Decimal | None = None
 
 
 class Exchange:
@@ -80,7 +83,7 @@ class Exchange:
     asked. One that is `counting` only asks how many tokens its input is.
 
     `usage` is what its last attempt has used, `service_tier` the one that the upstream says it was served in. `cost` is
-    what that costs, in dollars; None where nothing was used or no price is known.
+    what all its attempts cost together, in dollars; None where nothing was used or no price is known.
     """
 
     __slots__ = (

@@ -81,6 +81,10 @@ class Bridge(Protocol):
     def done(self) -> bool:
         """True once the answer has ended for the client."""
 
+    @property
+    def told_usage(self) -> Usage | None:
+        """What the upstream said it has used before any output."""
+
     def feed(self, data: bytes) -> bytes:
         """Takes one read; returns what the client gets. Raises the upstream's error while nothing is committed."""
 
@@ -137,6 +141,11 @@ class Translation:
     def done(self) -> bool:
         """True once the answer has ended for the client."""
         return self._encoder.done
+
+    @property
+    def told_usage(self) -> Usage | None:
+        """What the upstream said it has used before any output."""
+        return next((one for one in reversed(self._held) if type(one) is Usage), None)
 
     def feed(self, data: bytes) -> bytes:
         """Takes one read of the upstream's body; returns what the client gets for it. Hot: once a read."""
@@ -239,6 +248,11 @@ class Relay:
     def done(self) -> bool:
         """True once the answer has ended for the client."""
         return self.machine.done
+
+    @property
+    def told_usage(self) -> Usage | None:
+        """What the upstream said it has used before any output."""
+        return self.machine.usage
 
     def feed(self, data: bytes) -> bytes:
         """Takes one read; returns what the client gets for it. Hot: once a read."""

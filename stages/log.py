@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from proxy.errors import ConfigError, ExchangeError, Problem
+from proxy.events import Usage
 from proxy.exchange import Exchange, Timing
 from proxy.linesink import LineSink
 from proxy.redact import clean, credentials
@@ -37,9 +38,9 @@ class Log(Stage):
 
     A line says who asked for what, who answered, how it ended, what was used and how long it took: `time`, `id`,
     `response_id`, `client`, `user_agent`, `key`, `owner`, `dialect`, `path`, `model`, `stream`, `upstream`,
-    `upstream_model`, `attempts`, `status`, `outcome`, `error`, `usage`, `cost` (in dollars; null where no price is
-    known), `cost_estimated`, `timing_ms`, `ignored` and `guardrail`. What was said is not in it, texts are cut to 500
-    characters, and what looks like a key or a password becomes `***`.
+    `upstream_model`, `attempts`, `status`, `outcome`, `error`, `usage`, `cost` (in dollars, of all attempts; null where
+    no price is known), `cost_estimated`, `timing_ms`, `ignored` and `guardrail`. What was said is not in it, texts are
+    cut to 500 characters, and what looks like a key or a password becomes `***`.
 
     It stands anywhere in the list and sees the same. A disk that is slow or full holds up no answer: lines wait, up to
     16 MiB, and are then dropped and counted.
@@ -98,13 +99,7 @@ class Write(ResponseFilter):
 
 def record_of(exchange: Exchange) -> dict[str, Any]:
     """Returns what there is to say of an exchange that has ended. The same names in every line; null where unknown."""
-    client, key, deployment, usage, error = (
-        exchange.client,
-        exchange.key,
-        exchange.deployment,
-        exchange.usage,
-        exchange.error,
-    )
+    client, key, deployment, error = exchange.client, exchange.key, exchange.deployment, exchange.error
     moment = datetime.fromtimestamp(exchange.timing.wall, UTC)
     return {
         "time": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
@@ -121,28 +116,41 @@ def record_of(exchange: Exchange) -> dict[str, Any]:
         "upstream": None if deployment is None else deployment.provider.name,
         "upstream_model": None if deployment is None else deployment.model,
         "attempts": [
-            {"upstream": one.upstream, "model": one.model, "status": one.status, "error": one.error}
+            {
+                "upstream": one.upstream,
+                "model": one.model,
+                "status": one.status,
+                "error": one.error,
+                "usage": _usage(one.usage),
+                "cost": None if one.cost is None else float(one.cost),
+            }
             for one in exchange.attempts
         ],
         "status": exchange.head_status,
         "outcome": exchange.outcome,
         "kept": exchange.kept,
         "error": None if error is None else dict(error.to_dict()),
-        "usage": None
-        if usage is None
-        else {
-            "input": usage.input_tokens,
-            "cached": usage.cached_tokens if usage.cached_tokens or usage.cache_missed else None,
-            "output": usage.output_tokens,
-            "reasoning": usage.reasoning_tokens,
-            "total": usage.total_tokens,
-            "estimated": usage.estimated,
-        },
+        "usage": _usage(exchange.usage),
         "cost": None if exchange.cost is None else float(exchange.cost),
-        "cost_estimated": None if exchange.cost is None or usage is None else usage.estimated,
+        "cost_estimated": None
+        if exchange.cost is None
+        else any(one.usage is not None and one.usage.estimated for one in exchange.attempts),
         "timing_ms": _timing(exchange.timing),
         "ignored": list(exchange.ignored),
         "guardrail": list(exchange.marks.get("guardrail", ())),
+    }
+
+
+def _usage(usage: Usage | None) -> dict[str, Any] | None:
+    if usage is None:
+        return None
+    return {
+        "input": usage.input_tokens,
+        "cached": usage.cached_tokens if usage.cached_tokens or usage.cache_missed else None,
+        "output": usage.output_tokens,
+        "reasoning": usage.reasoning_tokens,
+        "total": usage.total_tokens,
+        "estimated": usage.estimated,
     }
 
 

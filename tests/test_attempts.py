@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import pytest
 
 from proxy.config.types import Duration
 from proxy.errors import UpstreamCut, UpstreamTimeout, UpstreamUnreachable
+from proxy.events import Usage
 from proxy.exchange import Exchange
+from proxy.pipeline import Settings
+from proxy.pricing.book import PriceBook
+from proxy.pricing.own import OwnPrice
+from proxy.pricing.rates import rate_card
 from stages.route import Route, RouteConfig
 from stages.stream_translate import StreamTranslate, StreamTranslateConfig
-from tests.support.house import house
+from tests.support.house import House, house
 from tests.support.scripted import (
     HELLO,
     WHOLE,
@@ -21,6 +28,7 @@ from tests.support.scripted import (
     chunk,
     events_of,
     fails,
+    finish,
     kinds,
     stream,
     text_of,
@@ -95,3 +103,52 @@ async def test_what_one_attempt_ignored_is_not_told_of_another() -> None:
     async with house(bad, good) as home:
         _, headers, _ = await home.ask(stream=True)
     assert headers["x-penstock-ignored-params"] == "b-param"
+
+
+USED = b'data: {"choices":[],"usage":{"prompt_tokens":%d,"completion_tokens":%d,"total_tokens":0}}\n\n'
+
+
+def priced(**options: Any) -> AbstractAsyncContextManager[House]:
+    """Runs a server whose upstreams take a dollar for an input token and two for an output token."""
+    card = rate_card({"input": 10**12, "output": 2 * 10**12})
+    settings = Settings(prices=PriceBook([OwnPrice("all", 1, card, ("*",))]))
+    return house(*options.pop("providers"), settings=settings, **options)
+
+
+@pytest.mark.parametrize("path", ["/responses", "/chat/completions"])
+async def test_what_a_failed_attempt_has_used_is_paid_but_not_told(path: str) -> None:
+    bad = ScriptedProvider("a", stream(USED % (50, 1), UpstreamCut("cut")))
+    good = ScriptedProvider("b", stream(chunk(content="Hello"), USED % (7, 3), finish()))
+    asked = {"stream_options": {"include_usage": True}} if "chat" in path else {}
+    async with priced(providers=[bad, good]) as home:
+        _, _, data = await home.ask(path, stream=True, **asked)
+        exchange = await home.settled()
+    first, second = exchange.attempts
+    assert (first.usage, first.cost) == (Usage(50, 1, total_tokens=51), 52)
+    assert (second.usage, second.cost) == (exchange.usage, 13)
+    assert exchange.cost == 65
+    assert b'_tokens":7' in data
+    assert b'_tokens":50' not in data
+
+
+async def test_an_exchange_that_fails_has_cost_what_its_attempts_did() -> None:
+    bad = ScriptedProvider("a", stream(USED % (50, 1), ERROR), stream(USED % (8, 0), UpstreamCut("cut")))
+    async with priced(providers=[bad], route=Route(RouteConfig(retries=1))) as home:
+        status, headers, _ = await home.ask(stream=True)
+        exchange = await home.settled()
+    assert status >= 500
+    assert [one.cost for one in exchange.attempts] == [52, 8]
+    assert (headers["x-penstock-cost"], exchange.cost) == ("60", 60)
+
+
+async def test_what_was_used_before_the_client_left_is_paid() -> None:
+    provider = ScriptedProvider("a", stream(USED % (50, 1), asyncio.Event()))
+    async with priced(providers=[provider]) as home:
+        reader, writer = await home.connect()
+        async with asyncio.timeout(20):
+            await reader.readuntil(b"response.in_progress")
+            writer.close()
+            await provider.client.responses[0].closed.wait()
+        exchange = await home.settled()
+    assert (exchange.outcome, exchange.cost) == ("cancelled", 52)
+    assert exchange.usage == exchange.attempts[0].usage

@@ -81,15 +81,22 @@ class PriceBook:
         return price
 
     def charge(self, exchange: Exchange) -> None:
-        """Puts on an exchange whose usage is final what it has cost, once; nothing where that is not known.
+        """Adds to an exchange what its last attempt has cost, once its usage is final; where that is known.
 
-        What the upstream says that it charges counts for more than the table, and less than the file.
+        Each attempt is charged once. What the upstream says that it charges counts for more than the table, and less
+        than the file.
         """
         usage, deployment = exchange.usage, exchange.deployment
-        if usage is None or deployment is None or exchange.cost is not None:
+        if usage is None or deployment is None or not exchange.attempts:
             return
+        attempt = exchange.attempts[-1]
+        if attempt.usage is not None:
+            return
+        attempt.usage = usage
         price = self.price_of(deployment)
         if usage.cost is not None and price.origin != "file":
-            exchange.cost = usage.cost
+            attempt.cost = usage.cost
         elif price.card is not None:
-            exchange.cost = dollars(price.card.cost(usage, exchange.service_tier))
+            attempt.cost = dollars(price.card.cost(usage, exchange.service_tier))
+        if attempt.cost is not None:
+            exchange.cost = attempt.cost if exchange.cost is None else exchange.cost + attempt.cost

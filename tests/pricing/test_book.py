@@ -10,7 +10,7 @@ import pytest
 
 from proxy.errors import UpstreamError
 from proxy.events import Usage
-from proxy.exchange import Exchange
+from proxy.exchange import Attempt, Exchange
 from proxy.pricing.book import PriceBook
 from proxy.pricing.own import OwnPrice
 from proxy.pricing.rates import rate_card
@@ -38,6 +38,7 @@ def charged(
 ) -> Decimal | None:
     exchange: Exchange = exchange_of()
     exchange.deployment, exchange.usage, exchange.service_tier = at, usage, service_tier
+    exchange.attempts.append(Attempt("a", "m", 0.0))
     book.charge(exchange)
     return exchange.cost
 
@@ -87,13 +88,17 @@ def test_what_nobody_knows_is_not_nothing(at: Deployment | None, usage: Usage | 
     assert charged(OWN, at, usage) is None
 
 
-def test_an_exchange_is_charged_once() -> None:
+def test_each_attempt_is_charged_once() -> None:
     exchange = exchange_of()
-    exchange.deployment, exchange.usage = deployment("a/gpt-4o"), USED
-    OWN.charge(exchange)
-    exchange.usage = Usage(1, 1)
-    OWN.charge(exchange)
-    assert exchange.cost == Decimal("0.009")
+    for name, usage in (("a/gpt-4o", USED), ("a/gpt-nobody-knows", USED), ("a/mine", Usage(1, 1))):
+        exchange.attempts.append(Attempt("a", name, 0.0))
+        exchange.deployment, exchange.usage = deployment(name), usage
+        OWN.charge(exchange)
+        exchange.usage = Usage(9, 9)
+        OWN.charge(exchange)
+    assert [one.cost for one in exchange.attempts] == [Decimal("0.009"), None, Decimal("0.001003")]
+    assert [one.usage for one in exchange.attempts] == [USED, USED, Usage(1, 1)]
+    assert exchange.cost == Decimal("0.010003")
 
 
 def test_where_a_price_is_from() -> None:
@@ -138,12 +143,13 @@ def test_charging_is_quick_when_it_is_known() -> None:
     """The limit is far above what it takes (about 1 microsecond), and below what a search of the table would."""
     exchange = exchange_of()
     exchange.deployment, exchange.usage = deployment("a/gpt-4o"), USED
+    exchange.attempts.append(Attempt("a", "gpt-4o", 0.0))
     OWN.charge(exchange)
 
     def charge_often() -> float:
         began = time.process_time()
         for _ in range(2000):
-            exchange.cost = None
+            exchange.attempts[-1].usage = exchange.cost = None
             OWN.charge(exchange)
         return (time.process_time() - began) / 2000
 

@@ -43,7 +43,10 @@ async def logged(tmp_path: Path) -> AsyncIterator[Logged]:
 def used(exchange: Exchange) -> Exchange:
     exchange.usage = Usage(10, 5, cached_tokens=4, reasoning_tokens=2, total_tokens=15)
     exchange.cost = Decimal("0.003250000000")
-    exchange.attempts = [Attempt("a", "up-1", 0.0, 503, "overloaded"), Attempt("b", "up-2", 0.0, 200)]
+    exchange.attempts = [
+        Attempt("a", "up-1", 0.0, 503, "overloaded"),
+        Attempt("b", "up-2", 0.0, 200, usage=exchange.usage, cost=exchange.cost),
+    ]
     exchange.timing.started, exchange.timing.wall = 100.0, 1_700_000_000.25
     exchange.timing.upstream_sent, exchange.timing.upstream_head = 100.001, 100.25
     exchange.timing.first_event, exchange.timing.ended = 100.3, 101.5
@@ -55,6 +58,7 @@ async def test_a_line_says_it_all(logged: Logged) -> None:
     exchange.response_id = "resp_1"
     exchange.ignore("user")
     exchange.marks["guardrail"] = [{"rule": "r", "action": "masked", "where": "output"}]
+    tokens = {"input": 10, "cached": 4, "output": 5, "reasoning": 2, "total": 15, "estimated": False}
     await drive(logged.stage, exchange, texts("hello"))
     assert await logged.lines() == [
         {
@@ -72,14 +76,14 @@ async def test_a_line_says_it_all(logged: Logged) -> None:
             "upstream": None,
             "upstream_model": None,
             "attempts": [
-                {"upstream": "a", "model": "up-1", "status": 503, "error": "overloaded"},
-                {"upstream": "b", "model": "up-2", "status": 200, "error": None},
+                {"upstream": "a", "model": "up-1", "status": 503, "error": "overloaded", "usage": None, "cost": None},
+                {"upstream": "b", "model": "up-2", "status": 200, "error": None, "usage": tokens, "cost": 0.00325},
             ],
             "status": 200,
             "outcome": "completed",
             "kept": None,
             "error": None,
-            "usage": {"input": 10, "cached": 4, "output": 5, "reasoning": 2, "total": 15, "estimated": False},
+            "usage": tokens,
             "cost": 0.00325,
             "cost_estimated": False,
             "timing_ms": {"upstream_sent": 1.0, "upstream_head": 250.0, "first_event": 300.0, "total": 1500.0},
