@@ -17,6 +17,7 @@ from .errors import ExchangeError, InternalError
 from .events import Usage
 from .exchange import Exchange
 from .following import Follower, Nobody, Tee
+from .pricing.rates import written
 from .stage import Head, ResponseFilter
 from .translation import Bridge, Encoder, Relay
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from .pump import ClientStream
 
 _log = logging.getLogger("penstock")
+COST = "x-penstock-cost"
+"""The header of what an answer has cost, in dollars."""
 _MAX_HEADER = 1024
 
 
@@ -237,7 +240,7 @@ def answer_headers(exchange: Exchange) -> dict[str, str]:
         headers["x-penstock-upstream"] = exchange.deployment.provider.name
         headers["x-penstock-upstream-model"] = exchange.deployment.model[:_MAX_HEADER]
     if exchange.cost is not None:
-        headers["x-penstock-cost"] = f"{exchange.cost.normalize():f}"
+        headers[COST] = written(exchange.cost)
     if exchange.ignored:
         headers["x-penstock-ignored-params"] = _joined(exchange.ignored)
     if len(exchange.attempts) > 1:

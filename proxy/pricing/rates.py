@@ -133,6 +133,11 @@ def dollars(pico: int) -> Decimal:
     return pico * PICO_DOLLAR
 
 
+def written(cost: Decimal) -> str:
+    """Returns an amount of dollars as it is told: all its digits, and no zeros behind them."""
+    return f"{cost.normalize():f}"
+
+
 def _schedule(base: Prices, longer: Sequence[tuple[int, Prices]]) -> Schedule:
     return (*((above, Rates.of(prices)) for above, prices in longer), (-1, Rates.of(base)))
 

@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 import msgspec
 
 from ..api.responses.event_log import EventLog
 from ..api.responses.fields import FIELDS
+from ..client_side import COST
 from ..errors import BadRequest, InternalError, NotFound
 from ..following import Follower
 from ..in_flight import InFlight
+from ..pricing.rates import written
 from ..pump import ClientStream
+from ..reply import Reply
 from ..run import Run
 from ..stores.keeper import Keeper
 from ..stores.store import Entry, ResponseStore, StoreFailed
@@ -47,15 +51,26 @@ class KeptResponses:
 
     async def retrieve(self, id: str, owner: str, query: Query) -> Any:
         """Returns the Response in its present state, with what `include` asks for besides."""
+        return (await self._retrieved(id, owner, query))[0]
+
+    async def show(self, id: str, owner: str, query: Query) -> Reply:
+        """Answers with the Response in its present state, and with what it has cost, where that is known."""
+        response, cost = await self._retrieved(id, owner, query)
+        reply = Reply.json(response)
+        if cost is not None:
+            reply.headers[COST] = written(cost)
+        return reply
+
+    async def _retrieved(self, id: str, owner: str, query: Query) -> tuple[Any, Decimal | None]:
         included = _included(query)
         run = self._kept_run(id, owner)
         if run is not None:
-            return msgspec.Raw(run.encoder.now())
+            return msgspec.Raw(run.encoder.now()), run.exchange.cost if run.encoder.done else None
         entry = await self._entry(id, owner)
         if _SEALED not in included:
-            return entry.response
+            return entry.response, entry.cost
         fields = msgspec.json.decode(entry.response, type=dict[str, msgspec.Raw])
-        return {**fields, "output": entry.output}
+        return {**fields, "output": entry.output}, entry.cost
 
     async def delete(self, id: str, owner: str) -> Any:
         """Forgets a response, after cancelling it if need be; returns OpenAI's note that it did."""

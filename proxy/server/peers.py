@@ -18,7 +18,15 @@ from ..errors import Overloaded
 
 _TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=1.0)
 _ANSWER_S = 15.0
-_KEPT = ("content-type", "cache-control", "x-accel-buffering", "x-request-id", "x-penstock-upstream", "retry-after")
+_KEPT = (
+    "cache-control",
+    "content-type",
+    "retry-after",
+    "x-accel-buffering",
+    "x-penstock-cost",
+    "x-penstock-upstream",
+    "x-request-id",
+)
 
 
 class Peers:

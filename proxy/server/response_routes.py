@@ -47,7 +47,7 @@ class ResponseRoutes:
         id, slash, what = path.partition("/")
         if id and not slash:
             return {
-                "GET": self._handler(id, kept.retrieve, may_stream=True),
+                "GET": self._handler(id, kept.show, may_stream=True),
                 "DELETE": self._handler(id, lambda id, owner, query: kept.delete(id, owner)),
             }
         if id and what == "input_items":
@@ -71,7 +71,8 @@ class ResponseRoutes:
                     return elsewhere
                 if may_stream and (query.get("stream") or ["false"])[-1].lower() in ("true", "1"):
                     return await self._stream(request, id, owner, query)
-                return to_response(request, Reply.json(await work(id, owner, query)))
+                answer = await work(id, owner, query)
+                return to_response(request, answer if isinstance(answer, Reply) else Reply.json(answer))
             except ExchangeError as error:
                 return to_response(request, Reply.from_error(error))
 

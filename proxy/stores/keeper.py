@@ -249,6 +249,7 @@ class StoreKeeper:
             output=output,
             parent=request.value("previous_response_id"),
             deployment=exchange.deployment.name if exchange.deployment is not None else None,
+            cost=exchange.cost,
         )
 
     async def _chain(self, id: str, owner: str, memory: TurnMemory | None) -> list[Entry] | None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import sys
 import zlib
 from collections.abc import Sequence
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import msgspec
 
+from ..pricing.rates import written
 from .item_ids import listed_ids
 from .store import Entry, StoreFailed
 
@@ -18,7 +20,8 @@ else:
     from backports import zstd
 
 COLUMNS = (
-    "seq, id, owner, finished, size, item_ids, created_at, expires_at, status, model, parent, deployment, holder, body"
+    "seq, id, owner, finished, size, item_ids, created_at, expires_at, status, model, parent, deployment, "
+    "cost, holder, body"
 )
 """The order of columns wherever whole rows are read or written."""
 
@@ -78,6 +81,7 @@ class RowMaker:
             entry.model,
             entry.parent,
             entry.deployment,
+            None if entry.cost is None else written(entry.cost),
             holder,
             body,
         )
@@ -86,10 +90,11 @@ class RowMaker:
 
 def entry_of(row: tuple[Any, ...]) -> Entry:
     """Returns the entry of a row; raises StoreFailed when its body cannot be read."""
-    _, id, owner, _, _, _, created_at, expires_at, status, model, parent, deployment, _, body = row
+    _, id, owner, _, _, _, created_at, expires_at, status, model, parent, deployment, cost, _, body = row
     try:
         response, given, output = _unpacked(_checked(body))
-    except (zstd.ZstdError, msgspec.MsgspecError, TypeError, ValueError) as error:
+        dollars = None if cost is None else Decimal(cost)
+    except (zstd.ZstdError, msgspec.MsgspecError, InvalidOperation, TypeError, ValueError) as error:
         raise StoreFailed(f'response "{id}" is damaged in the database: {error}') from None
     return Entry(
         id=id,
@@ -103,6 +108,7 @@ def entry_of(row: tuple[Any, ...]) -> Entry:
         output=output,
         parent=parent,
         deployment=deployment,
+        cost=dollars,
     )
 
 

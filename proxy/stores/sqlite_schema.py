@@ -1,8 +1,9 @@
 """The tables of the database file, as they are now and as they became so.
 
 `entries` are numbered in the order of their puts, and no number is given twice. `item_ids` is a JSON list of the ids
-that stand in `items`. `holder` names who works on an entry that is not finished. `logs` are the event logs of entries:
-they end before their entries do, and may outlive them for a while.
+that stand in `items`. `cost` is in dollars, a decimal number written as it is told. `holder` names who works on an
+entry that is not finished. `logs` are the event logs of entries: they end before their entries do, and may outlive
+them for a while.
 
 How many entries there are, of how many bytes with their logs, is known without counting: `all_entries` and `all_bytes`
 of the newest one say what was ever put, `gone_entries` and `gone_bytes` of `totals` what was ever removed. So a put
@@ -12,7 +13,7 @@ removed last: the newest itself may have gone. `file` is a number that this file
 
 from __future__ import annotations
 
-VERSION = 2
+VERSION = 3
 APPLICATION = 0x50454E53  # "PENS"
 
 _LOGS = """
@@ -38,6 +39,7 @@ CREATE TABLE entries (
   model TEXT NOT NULL,
   parent TEXT,
   deployment TEXT,
+  cost TEXT,
   holder TEXT,
   body BLOB NOT NULL
 );
@@ -73,6 +75,13 @@ UPDATE entries SET holder = '' WHERE NOT finished;
 {_LOGS}
 PRAGMA user_version = 2;
 COMMIT;
-"""
+""",
+    # Version 2 did not know what an entry has cost.
+    2: """
+BEGIN IMMEDIATE;
+ALTER TABLE entries ADD COLUMN cost TEXT;
+PRAGMA user_version = 3;
+COMMIT;
+""",
 }
 """What makes the next version of each one."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Protocol
 
 import msgspec
@@ -20,7 +21,8 @@ class Entry(msgspec.Struct, kw_only=True):
     `owner` is who may see it ("" where nobody is asked for a key). `response` is the Response object in its present
     state. `input` are the request's own items, each with an id, as received; `output` the response's items, reasoning
     items with their `encrypted_content` whether or not the client asked for it: the next turn may need it. `parent`
-    is the response it continues. `deployment` is `upstream/model` of what made it. Times are Unix seconds.
+    is the response it continues. `deployment` is `upstream/model` of what made it; `cost` is in dollars, and
+    None where it is not known (yet). Times are Unix seconds.
 
     `log` is the stream of its events as `EventLog.to_bytes` gives it, b"" when it was not streamed; it is kept until
     `log_until` and read by `ResponseStore.log` alone: entries that were read from a store come without it.
@@ -37,6 +39,7 @@ class Entry(msgspec.Struct, kw_only=True):
     output: list[msgspec.Raw]
     parent: str | None = None
     deployment: str | None = None
+    cost: Decimal | None = None
     log: bytes = b""
     log_until: float = 0.0
 

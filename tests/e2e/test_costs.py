@@ -16,11 +16,15 @@ from proxy.assembly import assemble
 from proxy.config.loader import load_text
 from proxy.exchange import Exchange
 from proxy.pipeline import Settings
+from proxy.pricing.book import PriceBook
+from proxy.pricing.own import OwnPrice
+from proxy.pricing.rates import rate_card
 from proxy.providers.provider import Deployment
+from proxy.stores.sqlite import SqliteStore
 from stages.log import Log, LogConfig
 from tests.support.hostile import HostileUpstream, Script, answering, chunked, fixed
 from tests.support.house import House, house
-from tests.support.scripted import chunk, finish
+from tests.support.scripted import ScriptedProvider, chunk, events_of, finish, stream
 
 SSE = "content-type: text/event-stream\r\n"
 JSON = "content-type: application/json\r\n"
@@ -109,11 +113,11 @@ async def test_a_stream_says_it_in_the_log_alone(path: str, tmp_path: Path) -> N
 
 
 @BOTH
-@pytest.mark.parametrize("stream", [False, True])
-async def test_the_tier_that_was_served_counts_not_the_one_asked_for(path: str, stream: bool, tmp_path: Path) -> None:
-    script = streamed(tier="priority") if stream else whole(service_tier="priority")
+@pytest.mark.parametrize("live", [False, True])
+async def test_the_tier_that_was_served_counts_not_the_one_asked_for(path: str, live: bool, tmp_path: Path) -> None:
+    script = streamed(tier="priority") if live else whole(service_tier="priority")
     async with costly(tmp_path, script) as one:
-        await one.home.ask(path, stream=stream, service_tier="flex")
+        await one.home.ask(path, stream=live, service_tier="flex")
         exchange, line = await one.line()
     assert exchange.service_tier == "priority"
     assert line["cost"] == 0.0153  # 1200 * 4.25 + 800 * 2.125 + 500 * 17
@@ -267,3 +271,20 @@ CLAUDE = b"".join(
         {"type": "message_stop"},
     )
 )  # fmt: skip
+
+
+async def test_a_kept_response_tells_its_cost_also_after_a_restart(tmp_path: Path) -> None:
+    card = rate_card({"input": 2_500_000, "output": 10_000_000})
+    settings = Settings(prices=PriceBook([OwnPrice("all", 1, card, ("*",))]))
+    ids: list[str] = []
+    for run in range(2):
+        provider = ScriptedProvider("u", stream(chunk(content="Hello"), usage(), finish()))
+        async with house(provider, store=SqliteStore(tmp_path / "kept.db"), settings=settings) as home:
+            if run == 0:
+                for background in (False, True):
+                    _, _, data = await home.ask(stream=True, background=background)
+                    ids.append(events_of(data)[0][1]["response"]["id"])
+                await home.settled(2)
+            for id in ids:
+                async with home.session.get(f"{home.url}/responses/{id}") as answer:
+                    assert (answer.status, answer.headers["x-penstock-cost"]) == (200, "0.01")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator
+from decimal import Decimal
 from pathlib import Path
 
 import msgspec
@@ -34,6 +35,7 @@ async def test_what_was_put_is_found_as_it_was(stores: Stores) -> None:
         parent="resp_0",
         deployment="local/small",
         model="fast",
+        cost=Decimal("12.000000000345"),
     )
     await a.put(kept)
     assert await b.get("resp_1", "me") == kept

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from decimal import Decimal
 from pathlib import Path
 
 import msgspec
@@ -11,7 +12,7 @@ import pytest
 
 from proxy.stores.sqlite import SqliteStore
 from proxy.stores.sqlite_file import Database
-from proxy.stores.sqlite_schema import SCHEMA, VERSION
+from proxy.stores.sqlite_schema import MIGRATIONS, SCHEMA, VERSION
 from proxy.stores.sqlite_transaction import state_of
 from proxy.stores.store import StoreFailed
 from tests.support.stored import START, Clock, entry, raw
@@ -129,6 +130,25 @@ def test_a_migration_that_fails_changes_nothing(path: Path) -> None:
         db.execute("DROP TABLE logs")
     with closing(Database(path)) as database:
         assert database.connection().execute("SELECT holder FROM entries").fetchall() == [(None,), (None,), ("",)]
+
+
+async def test_what_version_2_kept_has_no_cost_and_is_given_one(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as db:
+        db.executescript(MIGRATIONS[1])
+        assert db.execute("PRAGMA user_version").fetchone() == (2,)
+    for put in (True, False):
+        store = SqliteStore(path, clock=Clock())
+        await store.start()
+        try:
+            if put:
+                assert await store.chain("resp_3", "me") == KEPT
+                await store.put(entry("resp_3", cost=Decimal("0.000000000120")))
+            kept = [await store.get(f"resp_{number}", "me") for number in (2, 3)]
+        finally:
+            await store.close()
+        assert [one and one.cost for one in kept] == [None, Decimal("1.2e-10")]
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("SELECT cost FROM entries WHERE id = 'resp_3'").fetchone() == ("0.00000000012",)
 
 
 async def test_workers_that_start_at_once_migrate_once(path: Path) -> None:
