@@ -77,18 +77,18 @@ def check(body: bytes | Mapping[str, Any], *, keys: Iterable[str] = COMMON, alte
         _check_alternation(request["messages"])
     if "response_format" in request:
         _check_format(request["response_format"])
-    _consume(_params.validate_python(request))
+    consume(_params.validate_python(request))
     return request
 
 
-def _consume(value: Any) -> None:
-    """Walks through the SDK's types, which check lists only when they are read."""
+def consume(value: Any) -> None:
+    """Walks through what the SDK's types took, for they check lists only when those are read."""
     if isinstance(value, Mapping):
         for one in value.values():
-            _consume(one)
+            consume(one)
     elif isinstance(value, Iterable) and not isinstance(value, (str, bytes)):
         for one in value:
-            _consume(one)
+            consume(one)
 
 
 def _check_tools(request: dict[str, Any]) -> set[str]:
