@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
+from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # some hundred servers are started: each would compile everything again
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -21,7 +25,26 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return None
 
 
-def pytest_collection_finish(session: pytest.Session) -> None:
-    """Keeps the collector from looking at thousands of tests again and again: tests that ask it to run would wait."""
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, Any, Any]:
+    """Keeps the collector from looking at thousands of tests again and again while they are found."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        _keep()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, Any, Any]:
+    """Keeps it from looking, for the files to come, at what a file has left for good: modules and recordings."""
+    done = yield
+    if nextitem is not None and nextitem.path != item.path:
+        _keep()
+    return done
+
+
+def _keep() -> None:
     gc.collect()
     gc.freeze()
