@@ -1,1 +1,1 @@
-"""Google's Vertex AI: Gemini and Claude under the projects of Google Cloud."""
+"""Google's Vertex AI: Gemini, Claude and open models under the projects of Google Cloud."""

@@ -23,6 +23,15 @@ Publisher = Literal["google", "anthropic"]
 _MODEL = re.compile(
     r"(?:publishers/)?(?:(google|anthropic)/)?(?:models/)?([A-Za-z0-9][A-Za-z0-9._-]*(?:@[A-Za-z0-9._-]+)?)"
 )
+_OPEN = re.compile(
+    r"(?:publishers/)?([a-z][a-z0-9-]{0,62})/(?:models/)?([A-Za-z0-9][A-Za-z0-9._-]*(?:@[A-Za-z0-9._-]+)?)"
+)
+_NO_PUBLISHERS = ("anthropic", "endpoints", "google", "models", "publishers")
+_BARE = {
+    "mistralai": re.compile(r"(?:mistral|ministral|magistral|codestral|devstral|pixtral)-"),
+    "ai21": re.compile(r"jamba-"),
+}
+"""Publishers whose models are known by their own names too."""
 _ENDPOINT = re.compile(r"endpoints/\d{1,30}")
 
 
@@ -53,12 +62,22 @@ def parse_model(model: str) -> tuple[Publisher, str]:
     """Returns publisher and name of a model; raises BadRequest for what is none of those that are served."""
     found = _MODEL.fullmatch(model)
     if found is None:
-        message = f"The model '{model}' does not exist: only models of google and anthropic are served here."
+        message = f"The model '{model}' does not exist: that is no name of a model."
         raise BadRequest(message, param="model", code="model_not_found")
     publisher, name = found.groups()
     if publisher == "anthropic" or (publisher is None and name.startswith("claude")):
         return "anthropic", name
     return "google", name
+
+
+def parse_open(model: str) -> tuple[str, str] | None:
+    """Returns publisher and name of a model that speaks chat completions; None for one of Google's or Anthropic's."""
+    found = _OPEN.fullmatch(model)
+    if found is not None:
+        return None if found[1] in _NO_PUBLISHERS else (found[1], found[2])
+    if not _MODEL.fullmatch(model):
+        return None
+    return next(((publisher, model) for publisher, begin in _BARE.items() if begin.match(model)), None)
 
 
 def is_claude(model: str) -> bool:

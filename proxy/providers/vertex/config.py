@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from ...config.types import Mistake, Secret
 from ..anthropic.profile import MessagesProfile
+from ..chat.profile import ChatProfile
 from ..connection import check_base_url
 from ..gemini.config import AskedConfig
 from .address import LOCATION, PROJECT, UNKNOWN_PROJECT, Place, host_of
@@ -28,7 +29,10 @@ _decode_account = msgspec.json.Decoder(_Account).decode
 
 
 class VertexConfig(AskedConfig, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """Vertex AI of Google Cloud: Gemini and Claude. By default with the credentials that Google's libraries find."""
+    """Vertex AI of Google Cloud: Gemini, Claude, and open models by `publisher/model`.
+
+    By default with the credentials that Google's libraries find.
+    """
 
     project: Annotated[
         str | None,
@@ -61,6 +65,10 @@ class VertexConfig(AskedConfig, forbid_unknown_fields=True, frozen=True, kw_only
     claude: Annotated[MessagesProfile, Meta(description="What is sent to Claude beside what the client says.")] = (
         MessagesProfile()
     )
+    open_models: Annotated[
+        ChatProfile | None,
+        Meta(description="How open models differ from what chat completions usually are; those of Mistral are known."),
+    ] = None
     betas: Annotated[
         tuple[str, ...], Meta(description="Sent to Claude as anthropic-beta, beside those that a request needs.")
     ] = ()

@@ -1,4 +1,7 @@
-"""The provider for Vertex AI: Gemini over generateContent, Claude over rawPredict, with credentials of Google Cloud."""
+"""The provider for Vertex AI, with credentials of Google Cloud.
+
+Gemini is asked over generateContent, Claude over rawPredict, and open models over chat completions.
+"""
 
 from __future__ import annotations
 
@@ -10,17 +13,20 @@ import msgspec
 
 from ...api.raw import Raw
 from ...errors import UpstreamError
+from ...request import Dialect
 from ...upstream.client import UpstreamRequest
 from ..access_tokens import Tokens
 from ..anthropic.sealing import sealer as claude_sealer
+from ..chat.errors import refused as chat_refused
 from ..gemini.settings import AskSettings
 from ..gemini.upstream import GeminiUpstream
 from ..provider import Decoder
 from . import claude
-from .address import is_claude, parse_model
+from .address import is_claude, parse_model, parse_open
 from .client import ProjectClient
 from .config import VertexConfig
 from .credentials import OF, fetcher
+from .open_models import OpenModels, is_chat_error
 
 if TYPE_CHECKING:
     from ...exchange import Exchange
@@ -51,7 +57,7 @@ _decode_counted = msgspec.json.Decoder(_Counted).decode
 
 
 class Vertex(GeminiUpstream):
-    """Vertex AI of Google Cloud: Gemini and Claude in a project's location."""
+    """Vertex AI of Google Cloud: Gemini, Claude and open models in a project's location."""
 
     kind: ClassVar[str] = "vertex"
     Config = VertexConfig
@@ -69,6 +75,7 @@ class Vertex(GeminiUpstream):
             account = config.credentials.reveal() if config.credentials is not None else None
             self._tokens = Tokens(fetcher(account), OF)
             self.client = ProjectClient(name, self.client, self._tokens)
+        self._open = OpenModels(name, config, self._place, self.client)
 
     async def start(self) -> None:
         """Begins to look for a token, without waiting for it."""
@@ -87,8 +94,27 @@ class Vertex(GeminiUpstream):
         """Returns what countTokens wants for the body of a request."""
         return {name: raw for name, raw in body.items() if name in _COUNTED}
 
+    def _chat(self, model: str) -> OpenModels | None:
+        """Returns who asks a model, if it speaks chat completions."""
+        if parse_open(model) is None:
+            return None
+        self._open.sealing = self.sealing
+        return self._open
+
+    def speaks(self, dialect: Dialect, model: str) -> bool:
+        """Tells whether a client of that dialect is answered over the API that it speaks itself."""
+        chat = self._chat(model)
+        return chat is not None and chat.speaks(dialect, model)
+
+    def passthrough(self, exchange: Exchange, model: str) -> UpstreamRequest:
+        """Returns the request of a chat client as it is but for what is Penstock's; only for open models."""
+        chat = self._chat(model)
+        return super().passthrough(exchange, model) if chat is None else chat.passthrough(exchange, model)
+
     def build(self, exchange: Exchange, model: str) -> UpstreamRequest:
         """Returns the request, and leaves the map of its tools in the exchange's marks; raises BadRequest."""
+        if (chat := self._chat(model)) is not None:
+            return chat.build(exchange, model)
         made = self._claude(exchange, model) if is_claude(model) else super().build(exchange, model)
         tier = exchange.request.get("service_tier")
         if tier in _TIERS:
@@ -110,17 +136,23 @@ class Vertex(GeminiUpstream):
     def decoder(self, exchange: Exchange) -> Decoder:
         """Returns a decoder for one answer."""
         deployment = exchange.deployment
-        if deployment is not None and is_claude(deployment.model):
-            return claude.decoder_for(exchange)
-        return super().decoder(exchange)
+        if deployment is None:
+            return super().decoder(exchange)
+        if (chat := self._chat(deployment.model)) is not None:
+            return chat.decoder(exchange)
+        return claude.decoder_for(exchange) if is_claude(deployment.model) else super().decoder(exchange)
 
     def sealer(self, exchange: Exchange, model: str) -> Callable[[dict[str, Any], str], str | None] | None:
         """Returns what seals signatures, when the client asked for them or a later turn may go on from the answer."""
+        if (chat := self._chat(model)) is not None:
+            return chat.sealer(exchange, model)
         seal = super().sealer(exchange, model)
         return claude_sealer(model, self.sealing) if seal is not None and is_claude(model) else seal
 
     def error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
-        """Maps an error answer to the tree of errors; whether Google says it or Anthropic shows in its form."""
+        """Maps an error answer to the tree of errors; whether Google says it or a model's maker shows in its form."""
+        if is_chat_error(body):
+            return chat_refused(self.name, status, headers, body, advice=self.advice())
         return claude.refused(self.name, status, headers, body, self.advice())
 
     def advice(self) -> str:
@@ -132,7 +164,9 @@ class Vertex(GeminiUpstream):
         return f"check its {found}, and what they may do in the project"
 
     async def count_tokens(self, exchange: Exchange, model: str) -> int | None:
-        """Returns how many tokens the exchange's request is for a model; raises UpstreamError."""
+        """Returns how many tokens the exchange's request is for a model, None for open ones; raises UpstreamError."""
+        if self._chat(model) is not None:
+            return None
         if not is_claude(model):
             return await super().count_tokens(exchange, model)
         name = parse_model(model)[1]

@@ -1,7 +1,7 @@
 import pytest
 
 from proxy.errors import BadRequest
-from proxy.providers.vertex.address import LOCATION, PROJECT, Place, host_of, is_claude, parse_model
+from proxy.providers.vertex.address import LOCATION, PROJECT, Place, host_of, is_claude, parse_model, parse_open
 
 PLACE = Place(base="https://x", version="v1", location="europe-west4", project="p-1")
 PARENT = "https://x/v1/projects/p-1/locations/europe-west4"
@@ -48,6 +48,25 @@ def test_names_that_would_lead_elsewhere_are_no_models(model):
     with pytest.raises(BadRequest) as caught:
         PLACE.endpoint(model, "m")
     assert (caught.value.param, caught.value.code) == ("model", "model_not_found")
+
+
+@pytest.mark.parametrize(
+    ("model", "named"),
+    [
+        ("meta/llama-4-maverick-17b-128e-instruct-maas", ("meta", "llama-4-maverick-17b-128e-instruct-maas")),
+        ("publishers/deepseek-ai/models/deepseek-v3.2-maas", ("deepseek-ai", "deepseek-v3.2-maas")),
+        ("openai/gpt-oss-120b-maas", ("openai", "gpt-oss-120b-maas")),
+        ("mistralai/mistral-medium-3", ("mistralai", "mistral-medium-3")),
+        ("mistral-small-2503@001", ("mistralai", "mistral-small-2503@001")),
+        ("codestral-2", ("mistralai", "codestral-2")),
+        ("jamba-1.5-large", ("ai21", "jamba-1.5-large")),
+        *((name, None) for name in ("gemini-2.5-flash", "google/gemini-2.5-flash", "models/gemini-2.5-flash")),
+        *((name, None) for name in ("claude-opus-4", "anthropic/claude-opus-4", "endpoints/42", "mistral-?", "")),
+        *((name, None) for name in ("meta/../x", "meta/x?y", "meta/llama/x", "../x", "meta/", "META/x", "meta/x\n")),
+    ],
+)
+def test_open_models(model, named):
+    assert parse_open(model) == named
 
 
 def test_whose_model_it_is():

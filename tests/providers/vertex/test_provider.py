@@ -4,9 +4,10 @@ import pytest
 
 from proxy.api.chat.request import ChatRequest
 from proxy.config.types import Secret
-from proxy.errors import BadRequest, UpstreamRefused
+from proxy.errors import BadRequest, InternalError, UpstreamRefused
 from proxy.exchange import Client, Exchange
 from proxy.providers.anthropic.decoder import MessagesDecoder
+from proxy.providers.chat.decoder import ChatDecoder
 from proxy.providers.gemini.decoder import GeminiDecoder
 from proxy.providers.provider import Deployment
 from proxy.providers.vertex.config import VertexConfig
@@ -17,6 +18,8 @@ from tests.support.hostile import HostileUpstream, fixed, until
 from tests.support.strict_gemini import check
 
 GEMINI, CLAUDE = "gemini-2.5-flash", "claude-sonnet-4-5@20250929"
+LLAMA = "meta/llama-3.3-70b-instruct-maas"
+OPENAPI = "https://europe-west4-aiplatform.googleapis.com/v1beta1/projects/p/locations/europe-west4/endpoints/openapi"
 PARENT = "https://europe-west4-aiplatform.googleapis.com/v1/projects/p/locations/europe-west4/publishers"
 
 
@@ -64,6 +67,33 @@ def test_hosted_tools_beside_functions_need_no_asking_here():
     assert "toolConfig" not in body
 
 
+def test_open_models_are_asked_over_chat_completions():
+    up = upstream(quota_project="q")
+    one = exchange(request(stream=True, tools=[function("f")]), up, LLAMA)
+    made = up.build(one, LLAMA)
+    assert made.url == f"{OPENAPI}/chat/completions"
+    assert made.headers["x-goog-user-project"] == "q"
+    assert json.loads(made.body)["model"] == LLAMA
+    assert one.marks["tools"].lookup("f").name == "f"
+    assert isinstance(up.decoder(one), ChatDecoder)
+    one.keeps = True
+    assert up.sealer(one, LLAMA)({"reasoning_content": "hm"}, "hm") is not None
+
+
+def test_chat_clients_of_open_models_are_passed_through():
+    up = upstream()
+    chat = exchange(
+        ChatRequest.parse(b'{"model":"m","messages":[{"role":"user","content":"hi"}],"top_k":3}'), up, LLAMA
+    )
+    assert [up.speaks("chat", model) for model in (LLAMA, GEMINI, CLAUDE)] == [True, False, False]
+    assert not up.speaks("responses", LLAMA)
+    made = up.passthrough(chat, LLAMA)
+    assert made.url == f"{OPENAPI}/chat/completions"
+    assert json.loads(made.body) == {"model": LLAMA, "messages": [{"role": "user", "content": "hi"}], "top_k": 3}
+    with pytest.raises(InternalError):
+        up.passthrough(chat, GEMINI)
+
+
 def test_decoders_and_seals_follow_the_model():
     up = upstream()
     one = exchange(request(), up, GEMINI)
@@ -80,7 +110,7 @@ def test_decoders_and_seals_follow_the_model():
     assert up.sealer(chat, CLAUDE) is None
 
 
-@pytest.mark.parametrize("model", ["../x", "meta/llama", "gemini/x"])
+@pytest.mark.parametrize("model", ["../x", "meta/llama/x", "google/../x"])
 def test_names_that_would_lead_elsewhere(model):
     with pytest.raises(BadRequest):
         upstream().build(exchange(request()), model)
@@ -98,6 +128,13 @@ def test_what_to_do_when_google_takes_us_for_nobody(settings, words):
     error = upstream(**settings).error(403, {}, b'{"error":{"code":403,"status":"PERMISSION_DENIED","message":"no"}}')
     assert words in error.message
     assert error.code == "upstream_auth"
+
+
+def test_errors_of_open_models():
+    said = upstream().error(400, {}, b'{"error":{"message":"too much","type":"x","code":"context_length_exceeded"}}')
+    assert said.code == "context_length_exceeded"
+    said = upstream().error(403, {}, b'{"object":"error","message":"no","type":"forbidden"}')
+    assert "check its application default credentials" in said.message
 
 
 async def served(*answers, ask, **settings):
@@ -133,6 +170,24 @@ async def test_tokens_are_counted_by_gemini():
     )
     assert b"authorization: bearer token-1\r\n" in asked.lower()
     assert set(json.loads(asked.partition(b"\r\n\r\n")[2])) == {"contents", "tools"}
+
+
+async def test_nobody_counts_the_tokens_of_open_models():
+    assert await upstream().count_tokens(exchange(request()), LLAMA) is None
+
+
+async def test_open_models_are_asked_with_the_same_tokens():
+    async def ask(up):
+        response = await up.client.send(up.build(exchange(request()), LLAMA), up.timeouts)
+        try:
+            return await response.read(1000)
+        finally:
+            response.close()
+
+    answer, (asked,) = await served(fixed(b"{}"), ask=ask)
+    assert answer == b"{}"
+    assert path_of(asked) == "/v1beta1/projects/of-the-account/locations/global/endpoints/openapi/chat/completions"
+    assert b"authorization: bearer token-1\r\n" in asked.lower()
 
 
 async def test_tokens_are_counted_by_claude():
