@@ -9,6 +9,7 @@ import msgspec
 
 from proxy.api.chat.encoder import ChatEncoder
 from proxy.api.chat.relay import ChatRelay
+from proxy.api.chat.renaming import Renaming
 from proxy.api.responses.encoder import ResponsesEncoder
 from proxy.api.responses.request import ResponsesRequest
 from proxy.api.responses.snapshot import Snapshot
@@ -103,6 +104,10 @@ def _chat_encoder() -> ChatEncoder:
     return ChatEncoder(id="chatcmpl-bench", model="bench", created=1767225600)
 
 
+def _chat_relay() -> ChatRelay:
+    return ChatRelay(names=Renaming("chatcmpl-bench", "bench"))
+
+
 def _fed(feed: Feed, first: Iterable[Any]) -> Feed:
     """Returns a machine's method after it has been given what stands at the beginning."""
     for one in first:
@@ -145,8 +150,9 @@ def _pieces() -> list[Operation]:
         events = _decoded([*first, *_many(make)])
         after = _after(lambda: _chat_encoder().encode, events[: len(first)])
         found.append(_per_delta(f"chat encoder, {name} delta", events[len(first) :], after))
-    found.append(_per_delta("chat relay, one chunk a read", single, lambda: _fed(ChatRelay().feed, [single[0]])))
-    found.append(_per_delta(f"chat relay, {_BATCH} chunks a read", _many(text_chunk, _BATCH), lambda: ChatRelay().feed))
+    found.append(_per_delta("chat relay, one chunk a read", single, lambda: _fed(_chat_relay().feed, [single[0]])))
+    batched = _many(text_chunk, _BATCH)
+    found.append(_per_delta(f"chat relay, {_BATCH} chunks a read", batched, lambda: _chat_relay().feed))
     return found
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 from .encoder import ChatEncoder
 from .objects import new_completion_id
 from .relay import ChatRelay
+from .renaming import Renaming
 from .request import ChatRequest
 
 if TYPE_CHECKING:
@@ -17,11 +18,9 @@ def chat_encoder(exchange: Exchange) -> ChatEncoder:
     """Returns the encoder for an exchange whose client speaks chat completions."""
     request = cast(ChatRequest, exchange.request)
     request.check_translatable()
-    if exchange.response_id is None:
-        exchange.response_id = new_completion_id()
     translate = exchange.translate
     return ChatEncoder(
-        id=exchange.response_id,
+        id=_id_of(exchange),
         model=exchange.asked_model or request.model,
         created=int(exchange.timing.wall),
         include_usage=request.include_usage,
@@ -30,5 +29,14 @@ def chat_encoder(exchange: Exchange) -> ChatEncoder:
 
 
 def chat_relay(exchange: Exchange) -> ChatRelay:
-    """Returns the machine that passes a chat answer on as it comes."""
-    return ChatRelay(include_usage=cast(ChatRequest, exchange.request).include_usage)
+    """Returns the machine that passes a chat answer on as it comes, but for its id and the name of its model."""
+    request = cast(ChatRequest, exchange.request)
+    names = Renaming(_id_of(exchange), exchange.asked_model or request.model)
+    return ChatRelay(include_usage=request.include_usage, names=names)
+
+
+def _id_of(exchange: Exchange) -> str:
+    """Returns the id of the exchange's completion, whatever attempts it takes."""
+    if exchange.response_id is None:
+        exchange.response_id = new_completion_id()
+    return exchange.response_id

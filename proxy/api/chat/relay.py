@@ -11,6 +11,8 @@ by a text that contains such a word. Its rules for what ends an answer, and how,
 - a body that ends without `[DONE]` is whole when a finish reason was there, else it was cut;
 - `[DONE]` without any answer is a failure.
 
+A stream that is given names bears them instead of the upstream's id and model, which costs a comparison and a slice.
+
 What is not passed on: comments (the server sends its own), event names, bytes behind the end, and the usage chunk of a
 client that did not ask for it. An error is written anew, so that no key or address of the upstream gets out.
 """
@@ -30,6 +32,7 @@ from ...providers.chat.stream_error import error_in, stream_error
 from ...providers.chat.usage import usage_from_chat
 from ...sse.parser import Payload, SseParser
 from .objects import DONE, error_event
+from .renaming import Renaming
 
 _CUT_SHORT = frozenset(
     ("length", "max_tokens", "model_length", "max_output_tokens", "content_filter", "safety", "recitation")
@@ -61,9 +64,10 @@ _decode = msgspec.json.Decoder(_Seen).decode
 class ChatRelay:
     """Takes the bytes of one answer; returns the bytes for the client.
 
-    `include_usage` says whether the client asked for the usage chunk. `started` is True once anything was passed on:
-    from then on nothing can be retried. `done` is True once the answer has ended; `outcome`, `error`,
-    `usage` and `service_tier` are final then. `malformed` counts payloads that were left out.
+    `include_usage` says whether the client asked for the usage chunk, `names` what the answer is called; without them
+    that is what the upstream calls it. `started` is True once anything was passed on: from then on nothing can be
+    retried. `done` is True once the answer has ended; `outcome`, `error`, `usage` and `service_tier` are final then.
+    `malformed` counts payloads that were left out.
     """
 
     __slots__ = (
@@ -72,6 +76,7 @@ class ChatRelay:
         "_held",
         "_include_usage",
         "_malformed_run",
+        "_names",
         "_parser",
         "_said",
         "_usage",
@@ -84,8 +89,9 @@ class ChatRelay:
         "started",
     )
 
-    def __init__(self, *, include_usage: bool = False) -> None:
+    def __init__(self, *, include_usage: bool = False, names: Renaming | None = None) -> None:
         self._parser = SseParser()
+        self._names = names
         self._include_usage = include_usage
         self._held = b""  # what stands in front of the answer
         self._finish: str | None = None
@@ -141,7 +147,7 @@ class ChatRelay:
         return self._release() + self._fail(error)
 
     def whole(self, body: bytes) -> tuple[bytes, Usage | None, Outcome]:
-        """Takes the body of a non-streamed answer instead; returns it as it is, its usage, and how it ended.
+        """Takes the body of a non-streamed answer instead; returns it under its names, its usage, and how it ended.
 
         Raises UpstreamStreamError for an error object under status 200, UpstreamGarbled for what is no completion:
         nothing has reached the client yet, so that another deployment may be asked or a true status be given.
@@ -156,7 +162,7 @@ class ChatRelay:
         self._note(seen)
         self.done = self.started = True
         self.outcome = "incomplete" if self._finish in _CUT_SHORT else "completed"
-        return body, self.usage, self.outcome
+        return body if self._names is None else self._names.renamed(body), self.usage, self.outcome
 
     def _all(self, payloads: Sequence[Payload]) -> bytes:
         """Takes payloads; returns what they give for the client, or keeps it as long as there is no answer."""
@@ -196,8 +202,20 @@ class ChatRelay:
         if self._said and not seen.usage and not seen.error and seen.x_groq is None and seen.choices:
             choice = seen.choices[0]
             if not choice.finish_reason and not choice.error and len(seen.choices) == 1:
-                return _framed(data)
+                return self._framed(data)
         return self._special(seen, data)
+
+    def _framed(self, data: bytes) -> bytes:
+        """Returns the event of a payload, under the names of the answer. Hot: once a chunk."""
+        names = self._names
+        if names is not None:
+            if data.startswith(names.theirs):
+                data = names.ours + data[names.length :]
+            else:
+                data = names.renamed(data)
+        if b"\n" in data:
+            data = data.replace(b"\n", b"\ndata: ")
+        return b"data: " + data + b"\n\n"
 
     def _special(self, seen: _Seen, data: bytes) -> bytes:
         """Takes a payload that may be more than a piece of the answer."""
@@ -211,7 +229,7 @@ class ChatRelay:
             self._usage_last = self._usage_last or self._said
             if not self._include_usage:
                 return b""
-        return _framed(data)
+        return self._framed(data)
 
     def _note(self, seen: _Seen) -> None:
         """Remembers the finish reason, the usage and the service tier."""
@@ -262,7 +280,7 @@ class ChatRelay:
         rest.pop("error", None)
         if not rest["choices"] and not self._include_usage:
             return b""
-        return _framed(msgspec.json.encode(rest))
+        return self._framed(msgspec.json.encode(rest))
 
     def _skip(self, data: bytes) -> bytes:
         """Leaves out a payload that is no JSON object."""
@@ -300,12 +318,6 @@ def _read_leniently(data: bytes) -> _Seen | None:
     choices = None if chunk.choices is None else [_Choice(one.finish_reason, one.error) for one in chunk.choices]
     groq = chunk.x_groq if isinstance(chunk.x_groq, dict) else None
     return _Seen(choices, chunk.usage, chunk.error, groq, chunk.service_tier)
-
-
-def _framed(data: bytes) -> bytes:
-    if b"\n" in data:
-        data = data.replace(b"\n", b"\ndata: ")
-    return b"data: " + data + b"\n\n"
 
 
 def _says_something(data: bytes) -> bool:
