@@ -110,7 +110,7 @@ def _each(config: Config, quote: Quote) -> list[Quote]:
         return [quote]
     upstream, _, pattern = quote.name.partition("/")
     vendor = _vendor(config, upstream)
-    named = [name.partition("/")[2] for name in price_table().names if stands_for(f"{vendor}/{pattern}", name)]
+    named = [name.partition("/")[2] for name in price_table().matching(f"{vendor}/{pattern}")]
     book = PriceBook(config.prices)
     return [_quote(config, book, f"{upstream}/{model}", quote.asked_as) for model in named] or [quote]
 
@@ -150,7 +150,7 @@ def _of_table(name: str) -> list[Quote]:
     """Returns the prices of a name of the table, of all that fit a pattern, or of a model at all vendors."""
     table = price_table()
     if "*" in name:
-        names = [one for one in table.names if stands_for(name, one)]
+        names = table.matching(name)
     elif "/" in name:
         names = [name]
     else:

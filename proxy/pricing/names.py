@@ -1,24 +1,57 @@
 """Under which names of the table a vendor's model may stand: as it is asked for, undated, without a region.
 
-The order is that of the table's own documentation: the first name that it has gives the price.
+The order is that of the table's own documentation: the first name that it has gives the price. Google charges for
+Gemini the same at both its vendors, so that the name at the other one comes last; Gemma is free at one of them alone.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+
+from ..patterns import stands_for
 
 _DATE = re.compile(r"(?:-\d{4}-\d{2}-\d{2}|-\d{8}|@\d{8}|@default)\Z")
 _PUBLISHED = re.compile(r"(?:.*/)?publishers/([^/]+)/models/([^/]+)\Z")
 _PUBLISHERS_LEFT_OUT = ("anthropic", "google", "mistralai")
 _REGION = re.compile(r"(global|us-gov|apac|[a-z]{2})\.(?=[a-z][a-z0-9]*\.)")
+_GEMINI = "gemini-"
+_GOOGLES = {"gemini": "vertex_ai", "vertex_ai": "gemini"}
+_WRITTEN: Mapping[str, str] = {
+    "azure-ai": "azure_ai",
+    "azure-openai": "azure",
+    "fireworks": "fireworks_ai",
+    "together": "together_ai",
+    "vertex": "vertex_ai",
+}
+"""Vendors as the table writes them, by the names that upstreams have."""
 _VERSION = re.compile(r"-v\d+(?::\d+)?\Z")
 
 
 def names(vendor: str, model: str) -> Iterator[str]:
     """Yields names as the table writes them, `vendor/model`, the most exact first."""
-    for name in dict.fromkeys(_models(vendor, model)):
+    vendor = _WRITTEN.get(vendor, vendor)
+    models = tuple(dict.fromkeys(_models(vendor, model)))
+    for name in models:
         yield f"{vendor}/{name}"
+    if vendor in _GOOGLES and models[-1].startswith(_GEMINI):
+        for name in models:
+            yield f"{_GOOGLES[vendor]}/{name}"
+
+
+def sold_as(pattern: str, name: str) -> str | None:
+    """Returns the name under which a pattern of `vendor/model` stands for a name of the table; None if it does not.
+
+    It is another where the vendor of the pattern charges what the one of the name does.
+    """
+    vendor, slash, rest = pattern.partition("/")
+    if slash:
+        vendor = _WRITTEN.get(vendor, vendor)
+        pattern = f"{vendor}/{rest}"
+        own, _, model = name.partition("/")
+        if model.startswith(_GEMINI) and _GOOGLES.get(own) == vendor:
+            name = f"{vendor}/{model}"
+    return name if stands_for(pattern, name) else None
 
 
 def _models(vendor: str, model: str) -> Iterator[str]:

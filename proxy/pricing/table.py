@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from .names import names
+from .names import names, sold_as
 from .rates import Prices, RateCard, rate_card
 
 FILE = Path(__file__).with_name("prices.json")
@@ -92,6 +92,11 @@ class PriceTable(msgspec.Struct, frozen=True):
         """Returns the price for `vendor/model`, spelled in any way that `find` knows."""
         vendor, slash, model = name.partition("/")
         return self.find(vendor, model) if slash else None
+
+    def matching(self, pattern: str) -> list[str]:
+        """Returns the names that a pattern of `vendor/model` stands for, and that have a price."""
+        found = (sold_as(pattern, name) for name in self.names)
+        return list(dict.fromkeys(name for name in found if name is not None))
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -173,3 +173,8 @@ def test_a_file_that_is_wrong_or_not_there(file: Path, capsys: pytest.CaptureFix
     assert "there is no such file" in prices(capsys, "--config", "other.yaml", code=2)
     file.unlink()
     assert "there is no such file" in prices(capsys, "--check", code=2)
+
+
+def test_what_google_charges_at_both_of_its_vendors(capsys: pytest.CaptureFixture[str]) -> None:
+    told = prices(capsys, "vertex/gemini-2.5-pro*")
+    assert told.startswith(f"vertex_ai/gemini-2.5-pro\n  price: by {AS_OF} (gemini/gemini-2.5-pro)\n")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from proxy.pricing.names import names
+from proxy.pricing.names import names, sold_as
 
 
 @pytest.mark.parametrize(
@@ -15,12 +15,11 @@ from proxy.pricing.names import names
         ("anthropic", "claude-x-20250929", ["claude-x-20250929", "claude-x"]),
         ("vertex_ai", "claude-x@20251101", ["claude-x@20251101", "claude-x"]),
         ("vertex_ai", "claude-x@default", ["claude-x@default", "claude-x"]),
-        ("vertex_ai", "google/gemini-x", ["gemini-x"]),
-        ("vertex_ai", "publishers/google/models/gemini-x", ["gemini-x"]),
+        ("vertex_ai", "google/gemma-x", ["gemma-x"]),
         ("vertex_ai", "projects/p/locations/l/publishers/anthropic/models/claude-x", ["claude-x"]),
         ("vertex_ai", "publishers/xai/models/grok-x", ["xai/grok-x"]),
         ("vertex_ai", "xai/grok-x", ["xai/grok-x"]),
-        ("gemini", "models/gemini-x", ["gemini-x"]),
+        ("gemini", "models/gemma-x", ["gemma-x"]),
         ("groq", "openai/gpt-oss", ["openai/gpt-oss"]),
         ("mistral", "mistral-large-2411", ["mistral-large-2411"]),
         ("cohere", "command-r-08-2024", ["command-r-08-2024"]),
@@ -42,3 +41,33 @@ from proxy.pricing.names import names
 )  # fmt: skip
 def test_the_most_exact_first(vendor: str, model: str, expected: list[str]) -> None:
     assert list(names(vendor, model)) == [f"{vendor}/{name}" for name in expected]
+
+
+@pytest.mark.parametrize(
+    ("vendor", "model", "expected"),
+    [
+        ("vertex_ai", "publishers/google/models/gemini-x", ["vertex_ai/gemini-x", "gemini/gemini-x"]),
+        ("vertex", "google/gemini-x", ["vertex_ai/gemini-x", "gemini/gemini-x"]),
+        ("gemini", "models/gemini-x", ["gemini/gemini-x", "vertex_ai/gemini-x"]),
+        ("together", "a/b", ["together_ai/a/b"]),
+        ("azure-openai", "gpt-x", ["azure/gpt-x"]),
+    ],
+)
+def test_names_under_other_vendors(vendor: str, model: str, expected: list[str]) -> None:
+    assert list(names(vendor, model)) == expected
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name", "found"),
+    [
+        ("*", "gemini/gemini-x", "gemini/gemini-x"),
+        ("vertex/gem*", "gemini/gemini-x", "vertex_ai/gemini-x"),
+        ("vertex/gem*", "vertex_ai/gemini-x", "vertex_ai/gemini-x"),
+        ("vertex_ai/gem*", "gemini/gemma-x", None),
+        ("gemini/*", "vertex_ai/gemini-x", "gemini/gemini-x"),
+        ("gemini/*", "vertex_ai/claude-x", None),
+        ("openai/*", "gemini/gemini-x", None),
+    ],
+)
+def test_patterns_of_a_vendor(pattern: str, name: str, found: str | None) -> None:
+    assert sold_as(pattern, name) == found

@@ -42,6 +42,27 @@ def test_it_says_of_when_it_is_and_whose() -> None:
     assert "2023 Berri AI" in licence
 
 
+def test_gemini_costs_the_same_at_both_of_its_vendors() -> None:
+    shared = {name for name in TABLE.models if name.startswith("vertex_ai/gemini-")}
+    shared = {name for name in shared if name.replace("vertex_ai", "gemini", 1) in TABLE.models}
+    assert len(shared) > 5
+    for name in shared:
+        one, other = TABLE.named(name), TABLE.named(name.replace("vertex_ai", "gemini", 1))
+        assert one is not None
+        assert other is not None
+        usages = (Usage(300_000, 500, cached_tokens=1000, reasoning_tokens=100), Usage(900, 50, cached_tokens=100))
+        assert [one.card.cost(usage) for usage in usages] == [other.card.cost(usage) for usage in usages]
+        assert one.card.search == other.card.search
+
+
+def test_what_a_vendor_sells() -> None:
+    vertex = TABLE.matching("vertex/*")
+    assert {"vertex_ai/gemini-2.5-pro", "vertex_ai/claude-sonnet-5", "vertex_ai/xai/grok-4.3"} <= set(vertex)
+    assert len(vertex) == len(set(vertex))
+    assert all(TABLE.look_up(name) for name in vertex)
+    assert not any(name.startswith("gemini/") for name in vertex)
+
+
 K100 = Usage(100_000, 2_000)
 
 
@@ -94,6 +115,26 @@ K100 = Usage(100_000, 2_000)
         ("dashscope/qwen-turbo", Usage(0, 100, reasoning_tokens=60), None, "0.000038"),  # 40*.2 + 60*.5
         ("vertex_ai/claude-opus-4-5@20251101", Usage(1000, 0), None, "0.005"),
         ("zai/glm-4.7-flash", K100, None, "0"),
+        # Google charges for Gemini the same at both vendors. 300*.3 + 100*.03 + 600*1 + (40 + 60)*2.5
+        (
+            "vertex/gemini-2.5-flash",
+            Usage(1000, 100, cached_tokens=100, reasoning_tokens=60, audio_input_tokens=600),
+            None,
+            "0.000943",
+        ),
+        ("vertex_ai/publishers/google/models/gemini-2.5-pro", Usage(200_000, 7, reasoning_tokens=7), None, "0.25007"),
+        # above 200k: 100001*2.5 + 100000*.25 + 7*15
+        ("vertex/gemini-2.5-pro", Usage(200_001, 7, cached_tokens=100_000), None, "0.2751075"),
+        ("vertex/gemini-2.5-pro", Usage(200_001, 7), "priority", "0.900193500"),  # 200001*4.5 + 7*27
+        ("gemini/gemini-3-pro-preview", Usage(1000, 10, searches=1), None, "0.01612"),  # 1000*2 + 10*12, and a search
+        # 3000*2 + 1000*.2 + 900*2.5 + 100*4 + 200*10
+        (
+            "vertex/claude-sonnet-5",
+            Usage(5000, 200, cached_tokens=1000, cache_write_tokens=1000, cache_write_1h_tokens=100),
+            None,
+            "0.01085",
+        ),
+        ("vertex/xai/grok-4.3", Usage(200_001, 1, cached_tokens=1), None, "0.5000054"),  # 200000*2.5 + .4 + 5
     ],
 )
 def test_by_hand(name: str, usage: Usage, tier: str | None, expected: str) -> None:
