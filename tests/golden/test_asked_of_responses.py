@@ -37,7 +37,7 @@ def without_ids(item: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("one", CAPTURED, ids=lambda one: one.name)
 def test_a_request_goes_up_as_it_came(one: Captured) -> None:
-    body = json.loads(build_body(ResponsesRequest.parse(one.raw), "up-1", PROFILE, SEALING))
+    body = json.loads(build_body(ResponsesRequest.parse(one.raw), "up-1", PROFILE, SEALING, lambda name: None))
     assert body["model"] == "up-1"
     assert body["store"] is False
     assert not {"previous_response_id", "conversation", "background"} & body.keys()

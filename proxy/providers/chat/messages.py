@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from ...api import invalid
@@ -16,6 +17,7 @@ from .replay import replayed
 from .tool_messages import Attachments, tool_call, tool_message
 
 Message = dict[str, Any]
+Replay = Callable[[ModelTurn], dict[str, Any]]
 
 
 def chat_messages(
@@ -39,8 +41,9 @@ def chat_messages(
     instructions = request.value("instructions")
     if instructions:
         messages.append({"role": profile.system_role, "content": instructions})
+    replay = partial(replayed, profile=profile, sealing=sealing, ignore=ignore)
     for turn in turns:
-        _add(turn, messages, profile, tools, sealing)
+        _add(turn, messages, profile, tools, replay)
     if not any(message["content"] or message["role"] not in ("system", "developer") for message in messages):
         raise invalid.invalid("input", "The input holds nothing that a model could read.", "invalid_value")
     if profile.merge_system != "never":
@@ -50,21 +53,21 @@ def chat_messages(
     return messages
 
 
-def _add(turn: Turn, messages: list[Message], profile: ChatProfile, tools: ToolMap, sealing: Sealing) -> None:
-    """Adds the messages of one turn."""
+def _add(turn: Turn, messages: list[Message], profile: ChatProfile, tools: ToolMap, replay: Replay) -> None:
+    """Adds the messages of one turn; `replay` returns the fields that give its thinking back."""
     if isinstance(turn, SystemTurn):
         messages.append({"role": profile.system_role, "content": system_text(turn.content, turn.path)})
     elif isinstance(turn, UserTurn):
         messages.append({"role": "user", "content": user_content(turn.content, turn.path, profile)})
     else:
-        message = _assistant(turn, profile, tools, sealing)
+        message = _assistant(turn, profile, tools, replay)
         if message is None:
             return
         messages.append(message)
         _add_outputs(turn.calls, messages, profile, tools)
 
 
-def _assistant(turn: ModelTurn, profile: ChatProfile, tools: ToolMap, sealing: Sealing) -> Message | None:
+def _assistant(turn: ModelTurn, profile: ChatProfile, tools: ToolMap, replay: Replay) -> Message | None:
     """Returns the message of a model's turn; None when it only thought, or said nothing."""
     text, refusal = turn.text, turn.refusal
     if not text and not refusal and not turn.calls:
@@ -76,7 +79,7 @@ def _assistant(turn: ModelTurn, profile: ChatProfile, tools: ToolMap, sealing: S
         message["refusal"] = refusal
     if not text and (refusal or turn.calls) and not profile.content_null_as_empty:
         message["content"] = None
-    message.update(replayed(turn, profile, sealing))
+    message.update(replay(turn))
     if turn.calls:
         message["tool_calls"] = [tool_call(called.call, tools, profile) for called in turn.calls]
     return message

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from ...api.responses.items import Reasoning
@@ -9,31 +10,34 @@ from ...api.responses.parts import ReasoningText
 from ...api.responses.turns import ModelTurn
 from ...sealing import Sealing
 from .profile import ChatProfile
-from .sealing import FAMILY, unseal
+from .sealing import FAMILY, LOST, unseal
 
 _SPELLINGS = frozenset(("reasoning_content", "reasoning", "reasoning_details"))
 _PLACEHOLDER = " "
 
 
-def replayed(turn: ModelTurn, profile: ChatProfile, sealing: Sealing) -> dict[str, Any]:
+def replayed(turn: ModelTurn, profile: ChatProfile, sealing: Sealing, ignore: Callable[[str], None]) -> dict[str, Any]:
     """Returns the fields of thinking for the message of a turn, often none.
 
     Thinking comes from our own seal, or as plain text of the item; what others have sealed, and summaries, are left
     out. `auto` gives it back only where servers need it, in turns with tool calls. A server that is set to demand
-    `reasoning_content` gets a blank where nothing is known: it refuses the whole request otherwise.
+    `reasoning_content` gets a blank where nothing is known: it refuses the whole request otherwise. `ignore` is told of
+    thinking that this upstream cannot be given.
     """
     mode = profile.replay_reasoning
-    if mode == "never" or (mode == "auto" and not turn.calls):
-        return {}
     texts: list[str] = []
     details: list[Any] = []
     spelling = ""
     for thought in turn.thoughts:
-        state = _state(thought, sealing)
+        state = _state(thought, sealing) if mode != "never" else {}
+        if thought.encrypted_content and not state:
+            ignore(LOST)
         field = state.get("field")
         spelling = spelling or (field if isinstance(field, str) else "")
         details.extend(_list(state.get("details")))
         texts.append(_text(thought, state))
+    if mode == "never" or (mode == "auto" and not turn.calls):
+        return {}
     text = "".join(texts)
     if mode != "auto":
         spelling = mode

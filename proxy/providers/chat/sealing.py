@@ -21,6 +21,8 @@ import msgspec
 from ...sealing import SealBroken, Sealing
 
 FAMILY = "chat"
+LOST = "input: reasoning"
+"""How thinking that cannot be given back is named in the header of what had no effect."""
 
 _PURPOSE = "reasoning"
 _OLD_PREFIX = "pst1."

@@ -7,6 +7,7 @@ those of this one.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -42,11 +43,13 @@ _decode_tool = msgspec.json.Decoder(dict[str, Raw]).decode
 _encode = msgspec.json.encode
 
 
-def build_body(request: ResponsesRequest, model: str, profile: ResponsesProfile, sealing: Sealing) -> bytes:
-    """Returns the JSON body; raises BadRequest for what cannot be read."""
+def build_body(
+    request: ResponsesRequest, model: str, profile: ResponsesProfile, sealing: Sealing, ignore: Callable[[str], None]
+) -> bytes:
+    """Returns the JSON body; raises BadRequest for what cannot be read. `ignore` is told of what is left out."""
     body: dict[str, Any] = {name: raw for name, raw in request.fields.items() if name not in _OURS}
     body["model"] = model
-    _put_input(body, request, profile, sealing)
+    _put_input(body, request, profile, sealing, ignore)
     if given(tools := request.fields.get("tools")):
         assert tools is not None
         body["tools"] = _flat_tools(request, tools)
@@ -63,13 +66,19 @@ def build_body(request: ResponsesRequest, model: str, profile: ResponsesProfile,
     return _encode(body)
 
 
-def _put_input(body: dict[str, Any], request: ResponsesRequest, profile: ResponsesProfile, sealing: Sealing) -> None:
+def _put_input(
+    body: dict[str, Any],
+    request: ResponsesRequest,
+    profile: ResponsesProfile,
+    sealing: Sealing,
+    ignore: Callable[[str], None],
+) -> None:
     """Puts the items, or leaves the input as it is where no item has to change."""
     raw = request.fields.get("input")
     if raw is None or _first(raw) == b'"':
         return
     items = request.raw_items
-    made = upstream_items(items, profile, sealing)
+    made = upstream_items(items, profile, sealing, ignore)
     if made != items:
         body["input"] = made
 

@@ -8,12 +8,13 @@ is reasoning without its encrypted form where the upstream would look for it by 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
 from ...api.raw import Raw, given
 from ...sealing import Sealing
+from ..chat.sealing import LOST
 from .profile import ResponsesProfile
 from .sealing import opened
 
@@ -48,16 +49,21 @@ _decode_fields = msgspec.json.Decoder(dict[str, Raw]).decode
 _encode = msgspec.json.encode
 
 
-def upstream_items(items: Iterable[Raw], profile: ResponsesProfile, sealing: Sealing) -> list[Raw]:
+def upstream_items(
+    items: Iterable[Raw], profile: ResponsesProfile, sealing: Sealing, ignore: Callable[[str], None]
+) -> list[Raw]:
     """Returns the items as the upstream takes them; those that need no change are the very same.
 
-    `sealing` opens the reasoning that is in an envelope of ours.
+    `sealing` opens the reasoning that is in an envelope of ours; `ignore` is told of reasoning that is left out.
     """
     made: list[Raw] = []
     for raw in items:
         kind = _decode_kind(raw)
         if kind.type == "reasoning":
-            made += _reasoning(raw, kind, profile, sealing)
+            kept = _reasoning(raw, kind, profile, sealing)
+            if not kept:
+                ignore(LOST)
+            made += kept
         elif kind.id is not None and _drops_id(kind, profile):
             made.append(_without(raw, "id"))
         else:

@@ -35,7 +35,7 @@ def request_body(exchange: Exchange, model: str, profile: ResponsesProfile, seal
     request = exchange.request
     if isinstance(request, ResponsesRequest):
         exchange.marks["tools"] = ToolMap.of(request.tools)
-        return build_body(request, model, profile, sealing)
+        return build_body(request, model, profile, sealing, exchange.ignore)
     if not isinstance(request, ChatRequest):
         raise InternalError(f"There is no way from {request.dialect} to the Responses API.")
     exchange.marks["tools"] = ToolMap()

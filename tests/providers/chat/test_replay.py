@@ -1,7 +1,7 @@
 import pytest
 
 from proxy.providers.chat.profile import ChatProfile
-from proxy.providers.chat.sealing import seal
+from proxy.providers.chat.sealing import LOST, seal
 from tests.support.asked import SEALING, assistant, call, chat, output, user
 
 DETAILS = [{"type": "reasoning.text", "text": "hm", "signature": "s"}, {"type": "reasoning.encrypted", "data": "d"}]
@@ -90,3 +90,21 @@ def test_a_server_that_demands_it_gets_a_blank_where_nothing_is_known():
 def test_thinking_alone_makes_no_message():
     built = chat(input=[user("q"), thought({"field": "reasoning", "text": "hm"})])
     assert built.messages == [{"role": "user", "content": "q"}]
+
+
+@pytest.mark.parametrize(
+    ("item", "mode", "lost"),
+    [
+        (thought({"field": "reasoning", "text": "hm"}), "auto", False),
+        (thought({"details": []}, family="anthropic"), "auto", True),
+        (thought({"details": []}, family="gemini", text="hm"), "reasoning_content", True),
+        (thought(blob="gAAA-openai"), "auto", True),
+        (thought({"field": "reasoning", "text": "hm"}), "never", True),
+        (thought(text="hm"), "never", False),
+    ],
+)
+@pytest.mark.parametrize("calls", [True, False])
+def test_the_client_is_told_of_thinking_that_cannot_be_given_back(item, mode, lost, calls):
+    rest = [call("a"), output("a")] if calls else [assistant("x"), user("go on")]
+    built = chat(ChatProfile(replay_reasoning=mode), input=[user("q"), item, *rest])
+    assert (LOST in built.ignored) is lost

@@ -20,7 +20,7 @@ PLAIN = ResponsesProfile()
 
 def body(profile: ResponsesProfile = PLAIN, **fields: Any) -> dict[str, Any]:
     request = ResponsesRequest.parse(msgspec.json.encode({"model": "m", "input": "hi", **fields}))
-    built: dict[str, Any] = json.loads(build_body(request, "up-1", profile, SEALING))
+    built: dict[str, Any] = json.loads(build_body(request, "up-1", profile, SEALING, [].append))
     return built
 
 
@@ -43,7 +43,7 @@ def test_a_request_is_its_own_json_with_another_model() -> None:
 def test_json_that_nobody_has_to_change_is_not_written_anew() -> None:
     raw = b'{"model":"m","input":[ {"role":"user", "content":"\\u0068i"} ],"metadata":{ "a":1.50 }}'
     request = ResponsesRequest.parse(raw)
-    built = build_body(request, "up-1", PLAIN, SEALING)
+    built = build_body(request, "up-1", PLAIN, SEALING, [].append)
     assert b'[ {"role":"user", "content":"\\u0068i"} ]' in built
     assert b'{ "a":1.50 }' in built
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from proxy.api.raw import Raw
-from proxy.providers.chat.sealing import seal
+from proxy.providers.chat.sealing import LOST, seal
 from proxy.providers.responses.history import upstream_items
 from proxy.providers.responses.profile import ResponsesProfile
 from proxy.providers.responses.sealing import sealer, state_of
@@ -25,7 +25,14 @@ def raw(value: Any) -> Raw:
 
 
 def up(*items: Any, profile: ResponsesProfile = OPENAI) -> list[Any]:
-    return [json.loads(bytes(one)) for one in upstream_items([raw(item) for item in items], profile, SEALING)]
+    return told(*items, profile=profile)[0]
+
+
+def told(*items: Any, profile: ResponsesProfile = OPENAI) -> tuple[list[Any], list[str]]:
+    """Returns the items as they go up, and what the client is told of those that do not."""
+    ignored: list[str] = []
+    made = upstream_items([raw(item) for item in items], profile, SEALING, ignored.append)
+    return [json.loads(bytes(one)) for one in made], ignored
 
 
 CALL = {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}
@@ -45,7 +52,7 @@ OUTPUT = {"type": "function_call_output", "call_id": "c", "output": "7"}
 def test_ids_that_mean_nothing_are_left_out(item: dict[str, Any]) -> None:
     assert up({**item, "id": "msg_made_here"}) == [item]
     given = raw(item)
-    assert upstream_items([given], OPENAI, SEALING)[0] is given
+    assert upstream_items([given], OPENAI, SEALING, [].append)[0] is given
 
 
 @pytest.mark.parametrize(
@@ -94,3 +101,14 @@ def test_plain_reasoning_goes_to_those_who_take_it() -> None:
     assert up({**plain, "id": "rs_1"}) == []
     assert up({**plain, "id": "rs_1"}, profile=KEEPING) == [{**plain, "id": "rs_1"}]
     assert up({**plain, "content": []}, profile=PLAIN) == []
+
+
+def test_the_client_is_told_of_reasoning_that_stays_behind() -> None:
+    foreign = {
+        "type": "reasoning",
+        "summary": [],
+        "encrypted_content": seal("anthropic", "m", {"details": []}, SEALING),
+    }
+    assert told(foreign, CALL, OUTPUT) == ([CALL, OUTPUT], [LOST])
+    own = {"type": "reasoning", "summary": [], "encrypted_content": "gAAA"}
+    assert told(own, CALL, OUTPUT) == ([own, CALL, OUTPUT], [])
