@@ -107,10 +107,17 @@ class Answering:
         """Tells whether bytes can be passed on: same dialect, nobody looks at events, no encoder has spoken yet."""
         return (
             not filters
+            and not self._drops_reasoning
             and self._relay is not None
             and self._deployment.provider.speaks(self._exchange.request.dialect, self._deployment.model)
             and (self._side.encoder is None or not self._side.stream.opened)
         )
+
+    @property
+    def _drops_reasoning(self) -> bool:
+        """Whether something is to be taken out of the answer, for which it has to be looked at."""
+        translate = self._exchange.translate
+        return translate is not None and translate.reasoning == "drop"
 
     def _translation(self, filters: list[ResponseFilter]) -> Translation:
         exchange = self._exchange
@@ -120,7 +127,8 @@ class Answering:
         awaited = any(inspect.iscoroutinefunction(type(one).on_events) for one in filters)
         kind = AsyncTranslation if awaited else Translation
         open_client = self._side.open if self._streaming else None
-        decoder = (None if filters else provider.relay(exchange)) or provider.decoder(exchange)
+        as_it_is = not filters and not self._drops_reasoning
+        decoder = (provider.relay(exchange) if as_it_is else None) or provider.decoder(exchange)
         translation = kind(exchange, decoder, filters, encoder, open_client, provider.parser(exchange))
         self._bridge = translation
         return translation

@@ -56,7 +56,8 @@ class StreamTranslate(Stage):
     """Translates between what the client speaks and what the upstream speaks, event by event.
 
     Stages above it see the client's request and neutral events; stages below it see the upstream's request as it will
-    be sent. A chat client in front of a chat upstream is passed through as it is.
+    be sent. A chat client in front of a chat upstream gets its bytes as they are, but for the id and the name of the
+    model, unless reasoning is to be dropped from them.
 
     Example:
 
