@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from .api.chat.relay import ChatRelay
 from .client_side import ClientSide
-from .errors import BadRequest, ExchangeError, InternalError
+from .errors import BadRequest, ExchangeError, InternalError, UpstreamError
 from .events import Usage
 from .exchange import Exchange, Outcome
-from .providers.provider import Deployment
+from .providers.provider import Amended, Deployment
 from .pump import AsyncPump, Pump
 from .refusal import raise_for_status
 from .reply import Reply
@@ -58,16 +58,11 @@ class Answering:
 
         However it ends, the upstream's connection is free or closed behind it.
         """
-        exchange = self._exchange
-        provider = self._deployment.provider
+        if self._exchange.request.dialect == "chat" and not self._passes_through(self._events_filters()):
+            self._side.get_encoder()  # refuses what only a pass-through can do
         self._make_request()
-        assert exchange.upstream_request is not None
-        exchange.timing.upstream_sent = time.monotonic()
-        response = await provider.client.send(exchange.upstream_request, provider.timeouts)
+        response = await self._accepted()
         try:
-            exchange.timing.upstream_head = time.monotonic()
-            exchange.attempts[-1].status = response.status
-            await raise_for_status(provider, response)
             if self._streaming:
                 await self._stream(response)
                 return None
@@ -75,6 +70,34 @@ class Answering:
         except BaseException:
             response.close()
             raise
+
+    async def _accepted(self) -> UpstreamResponse:
+        """Returns the answer to the request, or to what the provider makes of it once it was refused.
+
+        What it has left out is remembered only when the upstream has taken the rest. Raises ExchangeError.
+        """
+        exchange, provider = self._exchange, self._deployment.provider
+        amended: Amended | None = None
+        while True:
+            assert exchange.upstream_request is not None
+            exchange.timing.upstream_sent = time.monotonic()
+            response = await provider.client.send(exchange.upstream_request, provider.timeouts)
+            try:
+                exchange.timing.upstream_head = time.monotonic()
+                exchange.attempts[-1].status = response.status
+                await raise_for_status(provider, response)
+            except UpstreamError as error:
+                response.close()
+                if amended is not None or (amended := provider.amended(exchange, error)) is None:
+                    raise
+                exchange.upstream_request = amended.request
+            except BaseException:
+                response.close()
+                raise
+            else:
+                if amended is not None:
+                    amended.remember()
+                return response
 
     def _make_request(self) -> None:
         """Passes the request on as it is where no stage has translated it; then puts in the stages' headers."""

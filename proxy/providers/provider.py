@@ -45,7 +45,6 @@ class UpstreamConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw
         ),
     ] = None
 
-
     @classmethod
     def implied(cls, given: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, str]:
         """Returns what follows from the settings that are given, as it would be written in the file.
@@ -88,6 +87,13 @@ class Decoder(Protocol):
 
     def whole(self, body: bytes) -> list[Event]:
         """Takes the body of a non-streamed answer instead; returns all its events."""
+
+
+class Amended(msgspec.Struct, frozen=True):
+    """A request without what the upstream has refused in it; `remember` is called when it has taken that."""
+
+    request: UpstreamRequest
+    remember: Callable[[], None]
 
 
 class Provider(ABC):
@@ -160,6 +166,13 @@ class Provider(ABC):
     @abstractmethod
     def error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
         """Maps an answer with an error status to the tree of errors."""
+
+    def amended(self, exchange: Exchange, error: UpstreamError) -> Amended | None:
+        """Returns what to ask at once instead of a request that was refused; None where the refusal stands.
+
+        Only for what Penstock itself has added to the request, and the upstream may not know.
+        """
+        return None
 
     async def count_tokens(self, exchange: Exchange, model: str) -> int | None:
         """Returns how many tokens the exchange's request is for a model; None when the upstream cannot say.

@@ -4,6 +4,9 @@ A call is found by its index. Servers differ: no index, one index for every call
 a name that is repeated or late, arguments as an object. The rules are those of section 5.5 of the wire reference:
 a new id with a name on a used index is a new call, and so is more behind arguments that are whole; everything else on
 that index continues the old one.
+
+A call is told as soon as it has a name, since servers send names whole. Of one that is known to send them in pieces
+(`split_names`) a call waits for what proves the name complete: its arguments, another call, the end.
 """
 
 from __future__ import annotations
@@ -21,9 +24,9 @@ _LEGACY_INDEX = -1
 
 
 class _Call:
-    """One call so far. Until its name is known its arguments wait in `waiting`."""
+    """One call so far. Until its name is known and it was `told` of, its arguments wait in `waiting`."""
 
-    __slots__ = ("arguments", "begun", "freeform", "id", "key", "name", "waiting")
+    __slots__ = ("arguments", "begun", "freeform", "id", "key", "name", "told", "waiting")
 
     def __init__(self, key: int) -> None:
         self.key = key
@@ -31,6 +34,7 @@ class _Call:
         self.name = ""
         self.freeform = False
         self.begun = False  # its arguments have
+        self.told = False
         self.arguments = JsonPieces()
         self.waiting: list[str] = []
 
@@ -41,10 +45,11 @@ class ToolCalls:
     `seen` tells whether any call has begun.
     """
 
-    __slots__ = ("_by_id", "_by_index", "_calls", "_last", "_new_id", "_used_ids", "seen")
+    __slots__ = ("_by_id", "_by_index", "_calls", "_last", "_new_id", "_split_names", "_used_ids", "seen")
 
-    def __init__(self, new_id: Callable[[], str]) -> None:
+    def __init__(self, new_id: Callable[[], str], *, split_names: bool = False) -> None:
         self._new_id = new_id
+        self._split_names = split_names
         self._calls: list[_Call] = []
         self._by_index: dict[int, _Call] = {}
         self._by_id: dict[str, _Call] = {}  # those without an index
@@ -74,11 +79,13 @@ class ToolCalls:
             self._identify(call, piece.id or "", name, events, freeform=freeform)
             if name and arguments and call.arguments.whole():
                 return  # the same call once more
+        if self._split_names and not call.told:
+            self.flush(events, but=None if arguments else call)
         self._last = call
         if arguments:
             call.begun = True
             call.arguments.pieces.append(arguments)
-            if call.name:
+            if call.told:
                 events.append(ToolCallDelta(call.key, arguments))
             else:
                 call.waiting.append(arguments)
@@ -86,6 +93,12 @@ class ToolCalls:
     def take_legacy(self, piece: FunctionPiece, events: list[Event]) -> None:
         """Takes a fragment of the one call that the old `function_call` field can hold."""
         self.take(ToolCallPiece(index=_LEGACY_INDEX, function=piece), events)
+
+    def flush(self, events: list[Event], but: _Call | None = None) -> None:
+        """Says that no name that is still held goes on, `but` that of one call."""
+        for call in self._calls:
+            if call.name and not call.told and call is not but:
+                self._tell(call, events)
 
     def nameless(self) -> bool:
         """Tells whether a call has got no name to the end: it can be given to nobody."""
@@ -101,11 +114,16 @@ class ToolCalls:
         """Takes what a fragment says of its call's identity; the first name opens the call for the client."""
         if id and not call.id:
             call.id = id
-        if not name or call.name:
-            return
-        call.name = name
-        call.freeform = freeform
-        events.append(ToolCallStart(call.key, self._call_id(call.id), name, freeform))
+        if name and not call.told:
+            call.name = _joined(call.name, name)
+            call.freeform = freeform
+            if not self._split_names:
+                self._tell(call, events)
+
+    def _tell(self, call: _Call, events: list[Event]) -> None:
+        """Opens a call for the client, with the arguments that have waited for its name."""
+        call.told = True
+        events.append(ToolCallStart(call.key, self._call_id(call.id), call.name, call.freeform))
         if call.waiting:
             events.append(ToolCallDelta(call.key, "".join(call.waiting)))
             call.waiting.clear()
@@ -131,6 +149,8 @@ class ToolCalls:
 
     def _continues(self, call: _Call, piece: ToolCallPiece, name: str, arguments: str) -> bool:
         """Tells whether a fragment that would go to the call by its index belongs to it."""
+        if self._split_names and not call.told and piece.id in (None, "", call.id):
+            return True
         renamed = name != "" and call.name not in ("", name)
         if piece.id and call.id and piece.id != call.id:
             # without an index a new id is all there is to go by; with one, a server may number its fragments
@@ -145,6 +165,11 @@ class ToolCalls:
             id = self._new_id()
         self._used_ids.add(id)
         return id
+
+
+def _joined(name: str, piece: str) -> str:
+    """Returns a name with its next piece; servers may also repeat what there is of it, alone or with more."""
+    return piece if piece.startswith(name) else name + piece
 
 
 def _text(arguments: object) -> str:

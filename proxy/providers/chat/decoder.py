@@ -56,7 +56,7 @@ class ChatDecoder:
     """Takes the payloads of one answer; returns its events, ending in one Finish or UpstreamFailed.
 
     `done` is True from then on. `malformed` counts payloads that were skipped. `make_call_id` names calls that the
-    upstream gave no usable id.
+    upstream gave no usable id; `split_names` says that names of tools come in pieces.
     """
 
     __slots__ = (
@@ -74,11 +74,17 @@ class ChatDecoder:
         "text_of",
     )
 
-    def __init__(self, *, think_tags: ThinkTags = "off", make_call_id: Callable[[], str] = new_call_id) -> None:
+    def __init__(
+        self,
+        *,
+        think_tags: ThinkTags = "off",
+        make_call_id: Callable[[], str] = new_call_id,
+        split_names: bool = False,
+    ) -> None:
         self.done = False
         self.malformed = 0
         self._malformed_run = 0
-        self._message = Message(think_tags, make_call_id)
+        self._message = Message(think_tags, make_call_id, split_names=split_names)
         self._frame = LearnedFrame()
         self.text_of = self._frame.text
         self._surrogates: Surrogates | None = None

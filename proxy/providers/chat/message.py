@@ -35,8 +35,8 @@ class Message:
         "said",
     )
 
-    def __init__(self, think_tags: ThinkTags, make_call_id: Callable[[], str]) -> None:
-        self.calls = ToolCalls(make_call_id)
+    def __init__(self, think_tags: ThinkTags, make_call_id: Callable[[], str], *, split_names: bool = False) -> None:
+        self.calls = ToolCalls(make_call_id, split_names=split_names)
         self.said = False
         self._reasoning = Reasoning()
         self._think = ThinkSplitter(implied=think_tags == "implied") if think_tags != "off" else None
@@ -97,9 +97,10 @@ class Message:
                 events.append(Annotation(annotation))
 
     def flush(self, events: list[Event]) -> None:
-        """Says that nothing follows; returns text that could have been a tag."""
+        """Says that nothing follows; returns text that could have been a tag, and calls whose name was not sure."""
         if self._think is not None:
             self._split(self._think.flush(), events)
+        self.calls.flush(events)
 
     def release_lead(self, events: list[Event]) -> None:
         """Shows white space that turned out to be the whole text; behind a tool call it is none."""

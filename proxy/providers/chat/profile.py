@@ -75,11 +75,24 @@ class ChatProfile(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
     tool_call_ids: Annotated[
         ToolCallIds, _about("Form of the ids of tool calls. Mistral: nine letters or digits, so ids are hashed.")
     ] = "any"
+    split_names: Annotated[
+        bool,
+        _about(
+            "The server sends the names of tools in pieces, so that a call is shown only when its arguments begin; "
+            "none of the well-known ones does."
+        ),
+    ] = False
     structured_output: Annotated[
         StructuredOutput,
         _about("What response_format may be. DeepSeek: json_object, so that the schema is put into the prompt."),
     ] = "json_schema"
-    stream_usage: Annotated[bool, _about("Ask for token counts in streams by stream_options.include_usage.")] = True
+    stream_usage: Annotated[
+        bool,
+        _about(
+            "Ask for token counts in streams by stream_options.include_usage. A server that refuses to be asked is "
+            "asked once, and then no more."
+        ),
+    ] = True
     reasoning_effort: Annotated[
         ReasoningEffort,
         _about(

@@ -19,8 +19,9 @@ from ..chat.decoder import ChatDecoder
 from ..chat.errors import refused
 from ..chat.profile import ChatProfile
 from ..chat.sealing import sealer
+from ..chat.uncounted import UncountedStreams
 from ..connection import ConnectedConfig
-from ..provider import Decoder, Provider, TranslateOptions
+from ..provider import Amended, Decoder, Provider, TranslateOptions
 from ..responses.config import Api
 from ..responses.profile import ResponsesProfile
 from ..responses.wire import REFUSED_THOUGHTS, decoder_for, relay_for, request_body, sealer_for, without_thoughts
@@ -73,6 +74,7 @@ class ChatUpstream(Provider):
             self._headers.update(self.key_headers(config.api_key.reveal()))
         self._headers.update((key.lower(), value.reveal()) for key, value in config.headers.items())
         self.client = config.make_client()
+        self._uncounted = UncountedStreams(name)
 
     async def close(self) -> None:
         """Closes all connections."""
@@ -115,7 +117,8 @@ class ChatUpstream(Provider):
         if not isinstance(request, ResponsesRequest):
             return self.passthrough(exchange, model)
         options = exchange.translate or TranslateOptions()
-        body, names = build_body(request, model, self.profile(model), options, exchange.ignore, self.sealing)
+        profile = self._uncounted.profile(model, self.profile(model))
+        body, names = build_body(request, model, profile, options, exchange.ignore, self.sealing)
         exchange.marks["tools"] = names
         return self._request(body, self.endpoint("/chat/completions", model), stream=request.stream)
 
@@ -126,10 +129,20 @@ class ChatUpstream(Provider):
             return self._responses_request(exchange, model)
         fields: dict[str, Any] = {**request.fields, "model": model}
         stream = request.stream
-        if stream and self.profile(model).stream_usage:
+        if stream and model in self._uncounted:
+            if fields.pop("stream_options", None) is not None:
+                exchange.ignore("stream_options")
+        elif stream and self.profile(model).stream_usage:
             fields["stream_options"] = _with_usage(request.fields.get("stream_options"))
         exchange.marks["tools"] = ToolMap()
         return self._request(msgspec.json.encode(fields), self.endpoint("/chat/completions", model), stream=stream)
+
+    def amended(self, exchange: Exchange, error: UpstreamError) -> Amended | None:
+        """Returns the request without the count of tokens, where the upstream has refused to be asked for that."""
+        model = _model_of(exchange)
+        if exchange.upstream_request is None or self._uses_responses(exchange, model):
+            return None
+        return self._uncounted.amended(exchange.upstream_request, model, error)
 
     def _responses_request(self, exchange: Exchange, model: str) -> UpstreamRequest:
         body = request_body(exchange, model, self.responses_profile(model), self.sealing)
@@ -155,7 +168,8 @@ class ChatUpstream(Provider):
         model = _model_of(exchange)
         if self._uses_responses(exchange, model):
             return decoder_for(exchange)
-        return ChatDecoder(think_tags=self.profile(model).think_tags)
+        profile = self.profile(model)
+        return ChatDecoder(think_tags=profile.think_tags, split_names=profile.split_names)
 
     def relay(self, exchange: Exchange) -> Decoder | None:
         """Returns what passes an answer of the Responses API on to a client that speaks it."""

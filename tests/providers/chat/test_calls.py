@@ -20,13 +20,14 @@ def piece(
     return ToolCallPiece(index, id, FunctionPiece(name, arguments))
 
 
-def take(*pieces: ToolCallPiece) -> list[Event]:
+def take(*pieces: ToolCallPiece, split_names: bool = False) -> list[Event]:
     """Returns the events of fragments."""
     numbers = iter(range(1, 100))
-    calls = ToolCalls(lambda: f"made_{next(numbers)}")
+    calls = ToolCalls(lambda: f"made_{next(numbers)}", split_names=split_names)
     events: list[Event] = []
     for one in pieces:
         calls.take(one, events)
+    calls.flush(events)
     return events
 
 
@@ -189,3 +190,41 @@ def test_a_name_in_every_fragment_costs_no_more_than_the_text() -> None:
         take(piece(0, "a", "f", "["), *[piece(0, "a", "f", "{},")] * size)
 
     check_growth(work, 2_000)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["get_", "weather"],
+        ["get_", "get_weather"],
+        ["get_weather", "get_weather"],
+        ["get_weather"],
+        ["g", "", "et_weather"],
+    ],
+)
+def test_a_name_in_pieces_is_held_until_its_arguments_begin(names) -> None:
+    first, *rest = names
+    pieces = [piece(0, "a", first, ""), *(piece(0, None, one, "") for one in rest)]
+    assert take(*pieces, piece(0, arguments="{"), piece(0, arguments="}"), split_names=True) == [
+        ToolCallStart(0, "a", "get_weather"),
+        ToolCallDelta(0, "{"),
+        ToolCallDelta(0, "}"),
+    ]
+
+
+def test_a_name_in_pieces_is_complete_when_another_call_or_the_end_comes() -> None:
+    pieces = [piece(0, "a", "f"), piece(0, name="oo"), piece(1, "b", "ba"), piece(1, name="r"), piece(1, arguments="")]
+    assert take(*pieces, split_names=True) == [ToolCallStart(0, "a", "foo"), ToolCallStart(1, "b", "bar")]
+    whole = [piece(0, "a", "f", "{}"), piece(0, "b", "g", "[]")]  # one index for all
+    assert calls_of(take(*whole, split_names=True)) == [("a", "f", "{}"), ("b", "g", "[]")]
+    nameless = [piece(None, "", "f"), piece(None, "", "oo"), piece(None, "", "", "{}")]
+    assert calls_of(take(*nameless, split_names=True)) == [("made_1", "foo", "{}")]
+
+
+def test_arguments_that_come_before_a_split_name_wait_for_it() -> None:
+    pieces = [piece(0, "a", arguments="{"), piece(0, name="f"), piece(0, name="oo"), piece(0, arguments="}")]
+    assert take(*pieces, split_names=True) == [
+        ToolCallStart(0, "a", "foo"),
+        ToolCallDelta(0, "{"),
+        ToolCallDelta(0, "}"),
+    ]

@@ -7,6 +7,7 @@ from aiohttp.test_utils import TestServer
 from proxy.api.chat.request import ChatRequest
 from proxy.config.types import Secret
 from proxy.errors import BadRequest, UpstreamRefused
+from proxy.events import Finish, ToolCallStart
 from proxy.exchange import Client, Exchange
 from proxy.providers.chat.decoder import ChatDecoder
 from proxy.providers.chat.profile import ChatProfile
@@ -132,6 +133,19 @@ def test_a_decoder_for_each_answer():
     first, second = up.decoder(one), up.decoder(one)
     assert isinstance(first, ChatDecoder)
     assert first is not second
+
+
+def test_names_of_tools_come_in_pieces_where_the_profile_says_so():
+    pieces = [
+        {"id": "a", "function": {"name": "get_"}},
+        {"function": {"name": "time"}},
+        {"function": {"arguments": ""}},
+    ]
+    chunks = [{"choices": [{"delta": {"tool_calls": [{"index": 0, **one}]}}]} for one in pieces]
+    payloads = [(b"", json.dumps(one).encode()) for one in chunks] + [(b"", b"[DONE]")]
+    up = provider(profile=ChatProfile(split_names=True))
+    events = up.decoder(exchange(request())).feed(payloads)
+    assert events == [ToolCallStart(0, "a", "get_time"), Finish()]
 
 
 def test_thinking_is_sealed_when_the_client_asks_for_it_and_gets_it_back():
