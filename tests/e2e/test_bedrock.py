@@ -11,11 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-import botocore.auth
 import pytest
-from botocore.awsrequest import AWSRequest
 from botocore.config import Config as BotoConfig
-from botocore.credentials import ReadOnlyCredentials
 
 from proxy.config.types import Secret
 from proxy.providers.bedrock.config import BedrockConfig
@@ -24,6 +21,7 @@ from proxy.providers.provider import Deployment
 from proxy.stores.memory import MemoryStore
 from stages.route import Route, RouteConfig
 from tests.support import messages
+from tests.support.aws_signature import signed_by
 from tests.support.bedrock_asked import NOVA, SONNET
 from tests.support.converse import START, answer, end, said, text, thinking, tool
 from tests.support.event_stream import chunks, exception
@@ -108,24 +106,8 @@ def asked(received: bytes) -> tuple[str, dict[str, str], bytes]:
 
 
 def verify(received: bytes, secret: str = "hush") -> str:
-    """Checks a request's signature as AWS does, by botocore, over what was received; returns who signed it."""
-    path, headers, body = asked(received)
-    scheme = received.decode("utf-8", "replace").partition("uthorization: AWS4-HMAC-SHA256 ")[2].partition("\r\n")[0]
-    parts = dict(part.split("=", 1) for part in scheme.split(", "))
-    signer, _, region, service, _ = parts["Credential"].split("/")
-    names = parts["SignedHeaders"].split(";")
-    token = headers.get("x-amz-security-token")
-    lower = {name: headers[name] for name in names}
-    raw = received.partition(b"\r\n\r\n")[0].decode().split("\r\n")[1:]
-    cased = {line.partition(": ")[0].lower(): line.partition(": ")[2] for line in raw}
-    form = AWSRequest("POST", f"http://{headers['host']}{path}", data=body, headers={n: cased[n] for n in lower})
-    form.context["timestamp"] = cased["x-amz-date"]
-    auth = botocore.auth.SigV4Auth(ReadOnlyCredentials(signer, secret, token), service, region)
-    expected = auth.signature(auth.string_to_sign(form, auth.canonical_request(form)), form)
-    assert parts["Signature"] == expected
-    assert (region, service) == (REGION, "bedrock")
-    assert {"host", "content-type", "x-amz-date"} <= set(names)
-    return signer
+    """Checks a request's signature as AWS does; returns who signed it."""
+    return signed_by(received, secret, REGION)
 
 
 def noting(notes: list[bytes], *answers: bytes) -> Script:
