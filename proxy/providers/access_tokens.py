@@ -14,6 +14,7 @@ from collections.abc import Callable
 import msgspec
 
 from ..errors import PenstockError
+from .lookups import looked_up
 
 _log = logging.getLogger("penstock")
 
@@ -83,7 +84,7 @@ class Tokens:
             work.exception()  # whoever waits for it gets it
 
     async def _run(self) -> Token:
-        self._token = token = await asyncio.to_thread(self._fetch)
+        self._token = token = await looked_up(self._fetch)
         return token
 
     def _tell_failure(self, work: asyncio.Task[Token]) -> None:

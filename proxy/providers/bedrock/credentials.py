@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import msgspec
 
 from ...errors import PenstockError
+from ..lookups import looked_up
 
 _log = logging.getLogger("penstock")
 
@@ -118,7 +119,7 @@ class FoundKeys:
             work.exception()  # whoever waits for it gets it
 
     async def _run(self, work: Callable[[], Keys]) -> Keys:
-        self._keys = keys = await asyncio.to_thread(work)
+        self._keys = keys = await looked_up(work)
         return keys
 
     def _fetch_anew(self) -> Keys:
