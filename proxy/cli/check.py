@@ -7,7 +7,7 @@ import argparse
 from ..config.file import Config
 from ..config.loader import load
 from ..errors import ConfigError
-from .report import exit_code, print_json, tell
+from .report import exit_code, missing_keys, print_json, tell
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,12 +45,15 @@ def _counts(config: Config) -> dict[str, object]:
 
 
 def _summary(config: Config) -> str:
-    """Returns one line: that the file is right, what is in it, and what of it is left out here and why."""
+    """Returns one line: that the file is right, what is in it, what is left out here and why, what would add to it."""
     counts = ", ".join(
         f"{len(items)} {noun}{'' if len(items) == 1 else 's'}"
         for noun, items in (("upstream", config.upstreams), ("model", config.models), ("stage", config.pipeline))
     )
-    skipped = [f"upstream {each.name} ({each.reason})" for each in config.skipped if each.kind == "upstream"]
-    skipped += [f"model {each.name}" for each in config.skipped if each.kind == "model"]
+    left_out = [each for each in config.skipped if not each.missing]
+    skipped = [f"upstream {each.name} ({each.reason})" for each in left_out if each.kind == "upstream"]
+    skipped += [f"model {each.name}" for each in left_out if each.kind == "model"]
     rest = f"; skipped: {', '.join(skipped)}" if skipped else ""
-    return f"{config.file} is right: {counts}{rest}"
+    keys = missing_keys(config)
+    more = f"; more is served with: {keys}" if keys else ""
+    return f"{config.file} is right: {counts}{rest}{more}"

@@ -10,6 +10,7 @@ import os
 import socket
 import sys
 import tempfile
+import textwrap
 
 import msgspec
 import uvloop
@@ -24,6 +25,7 @@ from ..stores.config import MemoryConfig
 from ..stores.store import StoreFailed
 from ..worker import Worker, listener
 from ..workers import Supervisor
+from .report import missing_keys
 
 _ONE_UPSTREAM = """\
 upstreams:
@@ -138,18 +140,24 @@ def _report(error: ConfigError) -> int:
     return 2 if isinstance(error, ConfigMissing) else 1
 
 
+def _first(names: list[str], most: int = 12) -> list[str]:
+    return [*names[:most], *(["..."] if len(names) > most else [])]
+
+
 async def _announce(config: Config, app: App, address: str) -> None:
     """Prints where the server is, what it serves, and a request that works when it is pasted."""
     names = list(await app.catalog.names())
     patterns = [name for name in config.models if "*" in name]
     model = names[0] if names else (patterns[0] if patterns else "MODEL")
-    shown = ", ".join([*names[:12], *(["..."] if len(names) > 12 else []), *patterns])
+    shown = ", ".join([*_first(names), *_first(patterns)])
     workers = "1 worker" if config.workers == 1 else f"{config.workers} workers"
     print(f"Penstock serves http://{address}/v1 ({config.file}, {workers})")
     print(f"models: {shown or 'none'}")
     for skipped in config.skipped:
-        if skipped.kind == "upstream":
+        if skipped.kind == "upstream" and not skipped.missing:
             print(f"not served: {skipped.name} ({skipped.reason})")
+    if keys := missing_keys(config):
+        print(textwrap.fill(f"more is served with: {keys}", 110, subsequent_indent="  ", break_on_hyphens=False))
     key = " -H 'authorization: Bearer YOUR_KEY'" if config.asks_for_keys else ""
     body = f'{{"model": "{model}", "input": "Hello, river.", "stream": true}}'
     print(

@@ -92,6 +92,13 @@ class File(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True
             "one that has the endpoint."
         ),
     ] = None
+    providers: Annotated[
+        Literal["env"] | None,
+        Meta(
+            description="env serves each provider that the environment has a key for, beside the upstreams of the file "
+            "and under its own name: openai/gpt-5-mini, groq/llama-3.3-70b-versatile, also gpt-5-mini."
+        ),
+    ] = None
     upstreams: Annotated[
         Any, Meta(description="Where tokens come from: a name of your own, then its kind and settings.")
     ]
@@ -133,12 +140,16 @@ class StageEntry(msgspec.Struct, frozen=True):
     place: Place
 
 
-class Skipped(msgspec.Struct, frozen=True):
-    """Something in the file that is left out on this machine, and why."""
+class Skipped(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Something that is left out on this machine, and why. `missing` are variables that would have it served.
+
+    Only what the environment may provide has them; all else stands in the file.
+    """
 
     kind: Literal["upstream", "model"]
     name: str
     reason: str
+    missing: tuple[str, ...] = ()
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,6 +12,7 @@ from ..providers.provider import Provider
 from ..registry import installed_stages
 from ..stage import Stage
 from .decode import decode
+from .environment import add_models, add_upstreams
 from .file import Config, File, processors
 from .listen import Listen
 from .models import read_models
@@ -93,10 +94,16 @@ class _Reading:
         file = decode(self._settings(), File, "", problems, self.sources)
         upstreams, models, pipeline, prices = map(self._section, _SECTIONS)
         where = Upstreams() if upstreams is None else read_upstreams(upstreams, self.providers, problems, self.sources)
+        provided = file is not None and file.providers == "env"
+        if provided:
+            add_upstreams(where, self.providers, self.sources, self._place("providers"))
         what, unserved = ({}, []) if models is None else read_models(models, where, problems)
+        if provided:
+            named = models.entries if isinstance(models, Mapping) else {}
+            unserved += add_models(what, where, named)
         order = Pipeline() if pipeline is None else read_pipeline(pipeline, self.stages, problems, self.sources)
         if isinstance(models, Mapping):
-            check_models(order, models.entries, problems)
+            check_models(order, [*models.entries, *what, *(one.name for one in unserved)], problems)
         costs = read_prices(prices, models, where.names, problems)
         if file is not None and not file.listen.loopback and order.lacks("key"):
             self._refuse_reach(file.listen)

@@ -7,6 +7,7 @@ from collections.abc import Mapping as Table
 import msgspec
 
 from ..providers.provider import Provider
+from ..providers.vendors import Vendor
 from .decode import decode
 from .file import Skipped, UpstreamEntry
 from .nodes import Entry, Mapping, Node, Scalar, plain
@@ -15,11 +16,15 @@ from .types import Sources, shown
 
 
 class Upstreams(msgspec.Struct):
-    """What `upstreams:` says: the ones in use, those left out on this machine, and all names, wrong ones too."""
+    """What `upstreams:` says: the ones in use, those left out on this machine, and all names, wrong ones too.
+
+    `provided` are those that the environment provides, not the file.
+    """
 
     used: dict[str, UpstreamEntry] = {}
     skipped: dict[str, Skipped] = {}
     names: tuple[str, ...] = ()
+    provided: dict[str, Vendor] = {}
 
 
 def read_upstreams(node: Node, kinds: Table[str, type[Provider]], problems: Problems, sources: Sources) -> Upstreams:
@@ -35,7 +40,7 @@ def read_upstreams(node: Node, kinds: Table[str, type[Provider]], problems: Prob
             continue
         variable = _required_variable(entry.value)
         skip = bool(variable) and not sources.environ.get(variable, "").strip()
-        read = _read_one(name, entry, kinds, problems, msgspec.structs.replace(sources, resolve=not skip))
+        read = read_upstream(name, entry, kinds, problems, msgspec.structs.replace(sources, resolve=not skip))
         if read is not None and skip:
             result.skipped[name] = Skipped("upstream", name, f"environment variable {variable} is not set")
         elif read is not None:
@@ -43,9 +48,10 @@ def read_upstreams(node: Node, kinds: Table[str, type[Provider]], problems: Prob
     return result
 
 
-def _read_one(
+def read_upstream(
     name: str, entry: Entry, kinds: Table[str, type[Provider]], problems: Problems, sources: Sources
 ) -> UpstreamEntry | None:
+    """Returns one upstream, or None after reporting what is wrong with it."""
     owner, node = f"upstreams.{name}", entry.value
     if not isinstance(node, Mapping):
         problems.error(node.place, f"{owner}: expected a mapping, found {shown(plain(node))}", "write {kind: ..., ...}")

@@ -19,7 +19,8 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True):
 
     `kind` is the upstream's kind, `base_url` where its API begins if the kind does not know; one of `url_variables` may
     say otherwise. One of `variables` must be set for its models to be served, if there are any; where it holds a key
-    (`sends_key`), that is the upstream's `api_key`. `bare` are patterns of names that need no prefix.
+    (`sends_key`), that is the upstream's `api_key`. One that `needs_url` has no place of its own: its variable must be
+    set, too. `bare` are patterns of names that need no prefix.
     """
 
     prefix: str
@@ -30,6 +31,20 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True):
     also: tuple[str, ...] = ()
     bare: tuple[str, ...] = ()
     sends_key: bool = True
+    needs_url: bool = False
+
+    @property
+    def in_environment(self) -> bool:
+        """Whether variables can say all that is needed to reach it."""
+        return bool(self.variables or self.url_variables)
+
+    def missing(self, environ: Mapping[str, str]) -> tuple[str, ...]:
+        """Returns the variables that must be set before its models can be served."""
+        missing = self.variables[:1] if _first_set(self.variables, environ, names=True) is None else ()
+        if self.needs_url or not self.variables:
+            unplaced = _first_set(self.url_variables, environ, names=True) is None
+            missing += self.url_variables[:1] if unplaced else ()
+        return missing
 
     def settings(
         self, environ: Mapping[str, str], *, base_url: str | None = None, api_key: str | None = None
@@ -110,12 +125,14 @@ VENDORS: tuple[Vendor, ...] = (
         kind="azure-openai",
         variables=("AZURE_API_KEY", "AZURE_OPENAI_API_KEY"),
         url_variables=("AZURE_API_BASE", "AZURE_OPENAI_ENDPOINT"),
+        needs_url=True,
     ),
     Vendor(
         prefix="azure_ai",
         kind="azure-ai",
         variables=("AZURE_AI_API_KEY",),
         url_variables=("AZURE_AI_API_BASE",),
+        needs_url=True,
     ),
     Vendor(
         prefix="cerebras",

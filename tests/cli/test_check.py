@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from proxy.cli import main
-from proxy.config import loader
+from proxy.config import environment, loader
+from proxy.providers.registry import kinds
+from proxy.providers.vendors import of_prefix
 from tests.support.fake_registry import PROVIDERS, STAGES
 
 RIGHT = """\
@@ -51,6 +53,18 @@ def test_nothing_is_skipped_with_the_variable(capsys: pytest.CaptureFixture[str]
     monkeypatch.setenv("PENSTOCK_TEST_KEY", "sk-planted")
     assert check(RIGHT) == 0
     assert capsys.readouterr().out == "pipeline.yaml is right: 2 upstreams, 3 models, 1 stage\n"
+
+
+def test_what_would_be_served_with_a_key(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(environment, "VENDORS", [of_prefix("groq"), of_prefix("openai"), of_prefix("azure")])
+    monkeypatch.setattr(loader.providers_registry, "kinds", kinds)
+    for name in ("OPENAI_API_KEY", "GROQ_API_KEY", "AZURE_API_KEY", "AZURE_OPENAI_API_KEY", "AZURE_API_BASE"):
+        monkeypatch.delenv(name, raising=False)
+    assert check("providers: env\nupstreams: {e: {kind: echo}}\nmodels: {e: [e/echo]}\npipeline: [route]\n") == 0
+    assert capsys.readouterr().out == (
+        "pipeline.yaml is right: 1 upstream, 1 model, 1 stage; more is served with: GROQ_API_KEY, OPENAI_API_KEY, "
+        "AZURE_API_KEY with AZURE_API_BASE\n"
+    )
 
 
 def test_problems_go_to_stderr(capsys: pytest.CaptureFixture[str]):

@@ -71,6 +71,21 @@ def test_the_printed_curl_line_works_when_it_is_pasted() -> None:
     assert done.stdout.endswith("data: [DONE]\n\n")
 
 
+def test_the_shipped_file_serves_whoever_has_a_key() -> None:
+    with serving() as other, serving(env={"OPENAI_API_KEY": "k", "OPENAI_BASE_URL": other.url}) as served:
+        answer = json.loads(post(served.url, {"model": "openai/echo", "input": "by its prefix"}))
+        assert answer["output"][0]["content"][0]["text"] == "by its prefix"
+        [models] = [line for line in served.said if line.startswith("models:")]
+        assert models.endswith("openai/*, gpt-*, chatgpt-*, o1*, o3*, o4*, codex-*, computer-use-*, ft:gpt-*")
+        more = " ".join(served.said).partition("more is served with: ")[2].partition(" try:")[0]
+        assert "OPENAI_API_KEY" not in more
+        assert "ANTHROPIC_API_KEY, " in more
+        assert len(served.said) <= 12
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            post(served.url, {"model": "groq/x", "input": "by its prefix"})
+    assert "GROQ_API_KEY is not set" in refused.value.read().decode()
+
+
 def test_one_upstream_needs_no_file(tmp_path: Path) -> None:
     with serving() as echo, serving("--upstream", echo.url, directory=tmp_path) as served:
         answer = json.loads(post(served.url, {"model": "echo", "input": "over two hops"}))
