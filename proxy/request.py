@@ -6,7 +6,7 @@ The fields stay JSON bytes (`msgspec.Raw`) until somebody reads them; what nobod
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, ClassVar, Literal, Protocol, Self
 
 import msgspec
@@ -16,6 +16,8 @@ from .errors import BadRequest
 Dialect = Literal["responses", "chat", "raw"]
 """What a client speaks; `raw` is what is passed on as it is: embeddings, images, audio, files."""
 Fields = dict[str, msgspec.Raw]
+
+_MAX_SHOWN = 80
 
 _decode_fields = msgspec.json.Decoder(Fields).decode
 
@@ -31,22 +33,31 @@ class InputText(Protocol):
 
 
 class ModelRequest(ABC):
-    """One request for an answer. `fields` are the body's top-level keys under the client dialect's own names."""
+    """One request for an answer. `fields` are the body's top-level keys under the client dialect's own names.
+
+    `known` are those names that mean something, to Penstock or to the upstreams it passes requests on to.
+    """
 
     dialect: ClassVar[Dialect]
+    known: ClassVar[Collection[str]] = ()
 
     def __init__(self, fields: Fields) -> None:
         self.fields = fields
 
     @classmethod
     def parse(cls, body: bytes) -> Self:
-        """Returns the request of a JSON body; raises BadRequest (`invalid_json`) when it is no JSON object."""
+        """Returns the request of a JSON body; raises BadRequest (`invalid_json`) when it is no JSON object.
+
+        Of a key that comes twice the last counts, here and for the upstream.
+        """
         try:
             if not body.isascii():
                 body.decode()  # what is passed on unread must be text too
-            return cls(_decode_fields(body))
+            fields = _decode_fields(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise BadRequest(f"The request body is not a JSON object: {error}", code="invalid_json") from None
+        refuse_twins(fields, cls.known)
+        return cls(fields)
 
     def get(self, name: str, default: Any = None) -> Any:
         """Returns a field as plain Python values; absent and null give the default. Raises BadRequest."""
@@ -110,3 +121,16 @@ class ModelRequest(ABC):
     @abstractmethod
     def copy(self) -> Self:
         """Returns a copy whose changes do not show in this one (one attempt's view)."""
+
+
+def refuse_twins(fields: Collection[str], known: Collection[str], path: str = "") -> None:
+    """Raises BadRequest for a key that is a known one, or another that is there, but for upper and lower case.
+
+    Servers written in Go or C# take one for the other, so that such an upstream would read what Penstock has not.
+    `path` stands in front of the key that is named.
+    """
+    for name in fields:
+        if name not in known and (meant := name.casefold()) != name and (meant in known or meant in fields):
+            param = path + name[:_MAX_SHOWN]
+            message = f"Unknown parameter: '{param}'. Did you mean '{meant[:_MAX_SHOWN]}'?"
+            raise BadRequest(message, param=param, code="unknown_parameter")

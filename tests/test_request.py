@@ -8,6 +8,7 @@ from proxy.api.chat.request import ChatRequest
 from proxy.api.responses.request import ResponsesRequest
 from proxy.errors import BadRequest
 from proxy.request import ModelRequest
+from proxy.server.passthrough_request import RawRequest
 
 BOTH = pytest.mark.parametrize("kind", [ResponsesRequest, ChatRequest])
 
@@ -70,3 +71,30 @@ def test_what_is_no_json_object_is_refused(kind: type[ModelRequest], body: bytes
     with pytest.raises(BadRequest) as caught:
         kind.parse(body).get("a")
     assert caught.value.code == "invalid_json"
+
+
+TWINS = pytest.mark.parametrize("kind", [ResponsesRequest, ChatRequest, RawRequest])
+
+
+@TWINS
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ('{"model": "a", "Model": "b"}', "Model"),
+        ('{"MODEL": "b"}', "MODEL"),
+        ('{"model": "a", "\\u017ftream": true}', "\u017ftream"),
+        ('{"model": "a", "\\u017fTREAM": true}', "\u017fTREAM"),
+        ('{"model": "a", "vendor_field": 1, "Vendor_Field": 2}', "Vendor_Field"),
+    ],
+)
+def test_keys_that_only_some_servers_take_for_known_ones_are_refused(kind, body, param) -> None:
+    with pytest.raises(BadRequest) as caught:
+        kind.parse(body.encode())
+    assert (caught.value.param, caught.value.code) == (param, "unknown_parameter")
+
+
+@TWINS
+def test_unknown_keys_are_nobodys_twins_and_the_last_of_two_equal_ones_counts(kind) -> None:
+    request = kind.parse(b'{"model": "a", "Vendor": 1, "model": "b", "top_k": 1, "input": "x", "input": "y"}')
+    assert (request.model, request.get("Vendor"), request.get("input")) == ("b", 1, "y")
+    assert list(request.fields) == ["model", "Vendor", "top_k", "input"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, ClassVar, Literal, Self
 
 import msgspec
@@ -11,6 +11,8 @@ from ..request import Dialect, InputText, ModelRequest
 
 _TEXTS = ("input", "instructions", "prompt", "query", "documents")
 """Fields of other endpoints that hold what a model will read."""
+
+_FIELDS = frozenset((*_TEXTS, "max_tokens", "model", "n", "stream", "stream_options", "user"))
 
 _encode = msgspec.json.encode
 
@@ -36,6 +38,7 @@ class RawRequest(ModelRequest):
     """
 
     dialect: ClassVar[Dialect] = "raw"
+    known: ClassVar[Collection[str]] = _FIELDS
 
     @classmethod
     def naming(cls, model: str | None) -> Self:

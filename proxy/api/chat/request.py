@@ -2,16 +2,68 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, ClassVar, Literal, Self
 
 import msgspec
 
 from ...errors import BadRequest
-from ...request import Dialect, InputText, ModelRequest
+from ...request import Dialect, InputText, ModelRequest, refuse_twins
 
 _Object = dict[str, msgspec.Raw]
 _JOIN = "\n\n"
+_FIELDS = frozenset(
+    (
+        "audio",
+        "chat_template_kwargs",
+        "enable_thinking",
+        "frequency_penalty",
+        "function_call",
+        "functions",
+        "logit_bias",
+        "logprobs",
+        "max_completion_tokens",
+        "max_output_tokens",
+        "max_tokens",
+        "messages",
+        "metadata",
+        "min_p",
+        "modalities",
+        "model",
+        "moderation",
+        "n",
+        "parallel_tool_calls",
+        "prediction",
+        "presence_penalty",
+        "prompt_cache_key",
+        "prompt_cache_options",
+        "prompt_cache_retention",
+        "reasoning",
+        "reasoning_effort",
+        "repetition_penalty",
+        "response_format",
+        "safety_identifier",
+        "seed",
+        "service_tier",
+        "stop",
+        "store",
+        "stream",
+        "stream_options",
+        "temperature",
+        "thinking",
+        "tool_choice",
+        "tools",
+        "top_k",
+        "top_logprobs",
+        "top_p",
+        "user",
+        "verbosity",
+        "web_search_options",
+    )
+)
+"""Parameters of the API, and those that servers of open models have beside them."""
+_IN_MESSAGE = frozenset(("content", "role"))
+_IN_PART = frozenset(("refusal", "text", "type"))
 
 
 class _Message(msgspec.Struct):
@@ -31,6 +83,7 @@ class ChatRequest(ModelRequest):
     """The body of POST /chat/completions. It is checked no harder than a pass-through needs."""
 
     dialect: ClassVar[Dialect] = "chat"
+    known: ClassVar[Collection[str]] = _FIELDS
 
     def validate(self) -> None:
         """Raises BadRequest for the first thing that would make no sense to any chat upstream."""
@@ -77,9 +130,12 @@ class ChatRequest(ModelRequest):
         return options.get("include_usage") is True
 
     def texts(self) -> Iterator[InputText]:
-        """Yields the texts of all messages: whole contents, and the text and refusal parts of lists."""
+        """Yields the texts of all messages: whole contents, and the text and refusal parts of lists.
+
+        Raises BadRequest for a second one that only some upstreams would read.
+        """
         for index, raw in enumerate(self._messages()):
-            content = _content(raw)
+            content = _content(raw, f"messages[{index}].")
             if content[:1] == b'"':
                 yield ChatText(self, index, None, "content", msgspec.json.decode(content))
             elif content[:1] == b"[":
@@ -87,6 +143,7 @@ class ChatRequest(ModelRequest):
 
     def _texts_of_parts(self, index: int, content: bytes) -> Iterator[InputText]:
         for place, part in enumerate(_parts(content)):
+            refuse_twins(part, _IN_PART, f"messages[{index}].content[{place}].")
             for field in ("text", "refusal"):
                 value = bytes(part.get(field, b""))
                 if value[:1] == b'"':
@@ -167,11 +224,13 @@ class ChatText:
         self.text = text
 
 
-def _content(raw: msgspec.Raw) -> bytes:
+def _content(raw: msgspec.Raw, path: str) -> bytes:
     try:
-        content = _decode_object(raw).get("content")
+        fields = _decode_object(raw)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return b""
+    refuse_twins(fields, _IN_MESSAGE, path)
+    content = fields.get("content")
     return b"" if content is None else bytes(content)
 
 

@@ -39,6 +39,7 @@ class ResponsesRequest(ModelRequest):
     """One request of the Responses API. One that only `warms_up` asks for no answer, and may come without any input."""
 
     dialect = "responses"
+    known = frozenset((*FIELDS, *_LIMIT_ALIASES))
 
     def __init__(self, fields: Fields) -> None:
         self._items_raw: list[Raw] = []

@@ -196,3 +196,18 @@ def test_a_copy_has_fields_of_its_own() -> None:
 
 def test_the_dialect_is_known() -> None:
     assert make().dialect == ChatRequest.dialect == "chat"
+
+
+@pytest.mark.parametrize(
+    ("message", "param"),
+    [
+        ({"role": "user", "content": "a", "Content": "b"}, "messages[0].Content"),
+        ({"role": "user", "CONTENT": [{"type": "text", "text": "b"}]}, "messages[0].CONTENT"),
+        ({"role": "user", "content": [{"type": "text", "text": "a", "Text": "b"}]}, "messages[0].content[0].Text"),
+    ],
+)
+def test_whoever_reads_the_texts_reads_all_that_any_upstream_would(message, param) -> None:
+    request = ChatRequest.parse(json.dumps({"model": "m", "messages": [message]}).encode())
+    with pytest.raises(BadRequest) as caught:
+        list(request.texts())
+    assert caught.value.param == param
