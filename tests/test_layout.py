@@ -217,7 +217,7 @@ def test_every_public_name_is_documented():
 
 def public_names(module: Module) -> list[ast.ClassDef | Function]:
     """Returns public classes, functions and methods: no part of their path begins with an underscore."""
-    nodes = [node for node in ast.walk(module.tree) if isinstance(node, (ast.ClassDef, *Function.__args__))]
+    nodes = [node for node in module.nodes if isinstance(node, (ast.ClassDef, *Function.__args__))]
     return [node for node in nodes if is_public(node)]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,15 @@ needs_shared = pytest.mark.skipif(SHARED is None, reason="the shared fixtures ar
 
 def recordings(protocol: str) -> list[dict[str, Any]]:
     """Returns the rows of the index of recordings with that protocol; empty when there are no recordings."""
-    if SHARED is None:
-        return []
-    index = json.loads((SHARED / "recorded" / "INDEX.json").read_text())
-    return [row for row in index if row["protocol"] == protocol]
+    return [row for row in _index() if row["protocol"] == protocol]
 
 
+@cache
+def _index() -> list[dict[str, Any]]:
+    return json.loads((SHARED / "recorded" / "INDEX.json").read_text()) if SHARED is not None else []
+
+
+@cache
 def recording(path: str) -> bytes:
     """Returns the bytes of one recording, by its path in the index."""
     assert SHARED is not None

@@ -27,24 +27,30 @@ class Module:
 
     @cached_property
     def tree(self) -> ast.Module:
-        """The syntax tree; nodes know their parent as `parent`."""
-        tree = ast.parse(self.text)
-        for node in ast.walk(tree):
+        """The syntax tree."""
+        return ast.parse(self.text)
+
+    @cached_property
+    def nodes(self) -> list[ast.AST]:
+        """All nodes of the tree; they know their parent as `parent`."""
+        nodes: list[ast.AST] = [self.tree]
+        for node in nodes:
             for child in ast.iter_child_nodes(node):
                 child.parent = node  # type: ignore[attr-defined]
-        return tree
+                nodes.append(child)
+        return nodes
 
     @cached_property
     def functions(self) -> list[Function]:
         """All functions and methods, inner ones too."""
-        return [node for node in ast.walk(self.tree) if isinstance(node, Function)]
+        return [node for node in self.nodes if isinstance(node, Function)]
 
     @cached_property
     def imports(self) -> list[tuple[ast.stmt, str]]:
         """Every import statement with the full names it asks for; those for type checkers only are left out."""
         return [
             (node, name)
-            for node in ast.walk(self.tree)
+            for node in self.nodes
             if isinstance(node, (ast.Import, ast.ImportFrom)) and not _for_types_only(node)
             for name in self._names(node)
         ]
@@ -93,13 +99,23 @@ def _depth(node: ast.AST, function: Function) -> int:
 
 
 def _for_types_only(node: ast.AST) -> bool:
-    return any(isinstance(outer, ast.If) and "TYPE_CHECKING" in ast.unparse(outer.test) for outer in parents(node))
+    return any(isinstance(outer, ast.If) and _checks_types(outer.test) for outer in parents(node))
+
+
+def _checks_types(test: ast.expr) -> bool:
+    named = [node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "") for node in ast.walk(test)]
+    return "TYPE_CHECKING" in named
 
 
 @cache
 def modules(*folders: str) -> tuple[Module, ...]:
     """Returns all Python files in these folders of the repository."""
-    return tuple(Module(path) for folder in folders for path in sorted((ROOT / folder).rglob("*.py")))
+    return tuple(_module(path) for folder in folders for path in sorted((ROOT / folder).rglob("*.py")))
+
+
+@cache
+def _module(path: Path) -> Module:
+    return Module(path)
 
 
 @cache
