@@ -13,10 +13,12 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from proxy.cli import main
 from tests.support.programs import needs_curl
 from tests.support.serving import PENSTOCK, ROOT, Served, serving
 
@@ -53,26 +55,47 @@ def refused(*arguments: str, config: str | None = None, directory: Path) -> tupl
     return done.returncode, done.stderr
 
 
+@pytest.fixture(scope="module")
+def shipped() -> Iterator[Served]:
+    """A server of the shipped file, without a key: what asks it leaves it as it is."""
+    with serving() as served:
+        yield served
+
+
+@pytest.fixture
+def tried(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str]]:
+    """Returns what starts a server that must not start, in this process."""
+
+    def start(*arguments: str, config: str | None) -> tuple[int, str]:
+        if config is not None:
+            (tmp_path / "pipeline.yaml").write_text(config)
+        monkeypatch.chdir(tmp_path)
+        return main(["serve", *arguments]), capsys.readouterr().err
+
+    return start
+
+
 @pytest.mark.parametrize("port", ["70000", "-1", "http", "²"])
-def test_a_port_that_is_none_is_refused(port: str, tmp_path: Path) -> None:
-    code, said = refused("--port", port, config=ECHO, directory=tmp_path)
+def test_a_port_that_is_none_is_refused(port: str, tried: Callable[..., tuple[int, str]]) -> None:
+    code, said = tried("--port", port, config=ECHO)
     assert code == 2
     assert "is no port" in said
 
 
 @needs_curl
-def test_the_printed_curl_line_works_when_it_is_pasted() -> None:
-    with serving() as served:
-        line = next(line for line in served.said if "curl" in line)
-        done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, timeout=20, check=True)
-        assert shlex.split(line)[0] == "curl"
-        assert any("echo" in said for said in served.said if said.startswith("models:"))
+def test_the_printed_curl_line_works_when_it_is_pasted(shipped: Served) -> None:
+    line = next(line for line in shipped.said if "curl" in line)
+    done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, timeout=20, check=True)
+    assert shlex.split(line)[0] == "curl"
+    assert any("echo" in said for said in shipped.said if said.startswith("models:"))
     assert "event: response.completed" in done.stdout
     assert done.stdout.endswith("data: [DONE]\n\n")
 
 
-def test_the_shipped_file_serves_whoever_has_a_key() -> None:
-    with serving() as other, serving(env={"OPENAI_API_KEY": "k", "OPENAI_BASE_URL": other.url}) as served:
+def test_the_shipped_file_serves_whoever_has_a_key(shipped: Served) -> None:
+    with serving(env={"OPENAI_API_KEY": "k", "OPENAI_BASE_URL": shipped.url}) as served:
         answer = json.loads(post(served.url, {"model": "openai/echo", "input": "by its prefix"}))
         assert answer["output"][0]["content"][0]["text"] == "by its prefix"
         [models] = [line for line in served.said if line.startswith("models:")]
@@ -86,8 +109,8 @@ def test_the_shipped_file_serves_whoever_has_a_key() -> None:
     assert "GROQ_API_KEY is not set" in refused.value.read().decode()
 
 
-def test_one_upstream_needs_no_file(tmp_path: Path) -> None:
-    with serving() as echo, serving("--upstream", echo.url, directory=tmp_path) as served:
+def test_one_upstream_needs_no_file(shipped: Served, tmp_path: Path) -> None:
+    with serving("--upstream", shipped.url, directory=tmp_path) as served:
         answer = json.loads(post(served.url, {"model": "echo", "input": "over two hops"}))
     assert answer["output"][0]["content"][0]["text"] == "over two hops"
 
@@ -104,40 +127,40 @@ def test_one_upstream_needs_no_file(tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_be_served_is_said(
-    tmp_path: Path, arguments: tuple[str, ...], config: str | None, code: int, says: str
+    tried: Callable[..., tuple[int, str]], arguments: tuple[str, ...], config: str | None, code: int, says: str
 ) -> None:
-    found, said = refused(*arguments, config=config, directory=tmp_path)
+    found, said = tried(*arguments, config=config)
     assert (found, says in said) == (code, True), said
     assert "Traceback" not in said
 
 
 @pytest.mark.parametrize("path", ["none/kept.db", "taken", "pipeline.yaml"])
-def test_a_store_that_cannot_be_opened_is_one_line(tmp_path: Path, path: str) -> None:
+def test_a_store_that_cannot_be_opened_is_one_line(
+    tmp_path: Path, tried: Callable[..., tuple[int, str]], path: str
+) -> None:
     (tmp_path / "taken").mkdir()
     stores = f"stores: {{responses: {{kind: sqlite, path: {path}}}}}\n"
-    code, said = refused("--port", "0", config=stores + ECHO, directory=tmp_path)
+    code, said = tried("--port", "0", config=stores + ECHO)
     assert code == 1
     (line,) = [line for line in said.splitlines() if line]
     assert line.startswith(f"penstock: responses cannot be kept: {path}: "), said
 
 
-def test_a_port_that_is_taken_is_said(tmp_path: Path) -> None:
-    with serving(config=ECHO, directory=tmp_path) as served:
-        port = served.url.rsplit(":", 1)[1].removesuffix("/v1")
-        code, said = refused("--port", port, directory=tmp_path)
+def test_a_port_that_is_taken_is_said(shipped: Served, tmp_path: Path) -> None:
+    port = shipped.url.rsplit(":", 1)[1].removesuffix("/v1")
+    code, said = refused("--port", port, config=ECHO, directory=tmp_path)
     assert code == 1
     assert f"cannot listen on 127.0.0.1:{port}" in said
 
 
-def test_a_key_in_the_environment_serves_openai(tmp_path: Path) -> None:
+def test_a_key_in_the_environment_serves_openai(shipped: Served) -> None:
     with serving(env={"OPENAI_API_KEY": "sk-test"}) as served:
         assert not [line for line in served.said if line.startswith("not served")]
         assert "sk-test" not in "\n".join(served.said)
-    with serving() as served:
-        assert any("OPENAI_API_KEY" in line for line in served.said)
-        with pytest.raises(urllib.error.HTTPError) as caught:
-            post(served.url, {"model": "gpt-5", "input": "x"})
-        error = json.loads(caught.value.read())["error"]
+    assert any("OPENAI_API_KEY" in line for line in shipped.said)
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        post(shipped.url, {"model": "gpt-5", "input": "x"})
+    error = json.loads(caught.value.read())["error"]
     assert error["code"] == "model_not_found"
     assert "OPENAI_API_KEY" in error["message"]
 
