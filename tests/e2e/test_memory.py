@@ -58,7 +58,8 @@ async def ended(home: House) -> None:
 
 
 @pytest.mark.parametrize("end", list(ENDS))
-async def test_nothing_is_left_of_an_exchange(end: str, before: set[int]) -> None:
+async def test_nothing_is_left_of_an_exchange(end: str, before: set[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stages.route._BACKOFF_S", 0.01)
     async with house(ScriptedProvider("a", ENDS[end]()), ScriptedProvider("b", ENDS[end]())) as home:
         for path in ("/responses", "/chat/completions"):
             for streamed in (True, False):

@@ -13,6 +13,13 @@ from openai import OpenAI
 
 from tests.support.serving import Served, serving
 
+FILE = """\
+upstreams: {echo: {kind: echo}}
+models: {echo: [echo/echo], "echo-*": [echo/echo-*]}
+pipeline:
+  - route: {retries: 0}  # a retry waits as long as the upstream asks for
+  - stream-translate
+"""
 WEATHER: dict[str, Any] = {
     "type": "function",
     "name": "get_weather",
@@ -29,7 +36,7 @@ WEATHER: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def served() -> Iterator[Served]:
-    with serving() as running:
+    with serving(config=FILE) as running:
         yield running
 
 
