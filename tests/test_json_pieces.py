@@ -83,7 +83,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=200, derandomize=True, deadline=None, database=None)
+@settings(max_examples=80, derandomize=True, deadline=None, database=None)
 @given(value=st.lists(VALUES, max_size=3) | st.dictionaries(st.text('k"', max_size=2), VALUES, max_size=3))
 def test_any_value_is_whole_at_its_last_character_and_not_before(value: object) -> None:
     text = json.dumps(value)

@@ -130,7 +130,7 @@ PRICES = st.integers(0, 10**9)
 FIELDS = list(Rates.__struct_fields__)
 
 
-@settings(max_examples=200)
+@settings(max_examples=80)
 @given(
     st.fixed_dictionaries(dict.fromkeys(FIELDS, PRICES)),
     st.lists(COUNTS, min_size=3, max_size=3),
@@ -154,7 +154,7 @@ def test_every_token_is_charged_once_and_nothing_is_rounded(
     assert Fraction(dollars(rate_card(prices, search=123_456_789).cost(usage))) == expected
 
 
-@settings(max_examples=200)
+@settings(max_examples=80)
 @given(st.fixed_dictionaries(dict.fromkeys(FIELDS, PRICES)), st.data())
 def test_whatever_is_counted_no_token_is_charged_twice(prices: dict[str, int], data: Any) -> None:
     counts = {name: data.draw(COUNTS) for name in Usage.__struct_fields__ if name.endswith("_tokens")}

@@ -42,7 +42,7 @@ SETUPS = st.builds(
 )
 
 
-@budget(600)
+@budget(200)
 @given(raw=STREAMS, setup=SETUPS, seed=st.integers(0, 3))
 def test_every_output_is_legal_and_the_same_in_any_pieces(raw: bytes, setup: Setup, seed: int) -> None:
     produced = translate(raw, setup=setup)
@@ -56,13 +56,13 @@ def test_every_output_is_legal_and_the_same_in_any_pieces(raw: bytes, setup: Set
     assert translate(raw, cuts, setup) == produced
 
 
-@budget(150)
+@budget(60)
 @given(raw=STREAMS, setup=SETUPS, cut=st.floats(0, 1))
 def test_a_stream_that_just_stops_is_told_to_the_end(raw: bytes, setup: Setup, cut: float) -> None:
     check_stream(translate(raw[: int(len(raw) * cut)], setup=setup))
 
 
-@budget(150)
+@budget(60)
 @given(raw=STREAMS, setup=SETUPS)
 def test_padded_deltas_and_no_marker_are_legal_too(raw: bytes, setup: Setup) -> None:
     assert setup.options is not None
@@ -76,7 +76,7 @@ def test_padded_deltas_and_no_marker_are_legal_too(raw: bytes, setup: Setup) -> 
             assert (len(event["delta"]) + len(event["obfuscation"])) % 16 == 0
 
 
-@budget(200)
+@budget(100)
 @given(raw=BODIES, setup=SETUPS)
 def test_every_whole_body_gives_a_legal_response(raw: bytes, setup: Setup) -> None:
     final = check_response(translate_whole(raw, setup))
@@ -84,7 +84,7 @@ def test_every_whole_body_gives_a_legal_response(raw: bytes, setup: Setup) -> No
     assert json.loads(json.dumps(final)) == final
 
 
-@budget(400)
+@budget(150)
 @given(story=stories(), escapes=st.booleans(), summary=st.booleans())
 def test_a_well_formed_answer_arrives_unchanged(story: Story, escapes: bool, summary: bool) -> None:
     setup = Setup(options=EncoderOptions(reasoning="summary" if summary else "content"))
@@ -99,7 +99,7 @@ def test_a_well_formed_answer_arrives_unchanged(story: Story, escapes: bool, sum
     assert (usage and usage["total_tokens"]) == (story.usage and USAGE["total_tokens"])
 
 
-@budget(150)
+@budget(60)
 @given(story=stories(), escapes=st.booleans(), kept=st.floats(0, 1))
 def test_what_came_before_a_failure_is_kept(story: Story, escapes: bool, kept: float) -> None:
     whole = told(story, escapes=escapes)

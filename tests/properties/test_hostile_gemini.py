@@ -124,7 +124,7 @@ SETUPS = st.builds(
 )
 
 
-@budget(400)
+@budget(150)
 @given(raw=STREAMS, setup=SETUPS, seed=st.integers(0, 3))
 def test_every_output_is_legal_and_the_same_in_any_pieces(raw: bytes, setup: Setup, seed: int) -> None:
     setup.seal = setup.seal and (lambda state, text: json.dumps(state))
@@ -137,20 +137,20 @@ def test_every_output_is_legal_and_the_same_in_any_pieces(raw: bytes, setup: Set
     assert translate(raw, cuts, setup) == produced
 
 
-@budget(150)
+@budget(60)
 @given(raw=STREAMS, cut=st.floats(0, 1))
 def test_a_stream_that_just_stops_is_told_to_the_end(raw: bytes, cut: float) -> None:
     check_stream(translate(raw[: int(len(raw) * cut)]), profile=LOOSE)
 
 
-@budget(150)
+@budget(100)
 @given(body=st.one_of(CHUNKS, st.lists(CHUNKS, max_size=3), JUNK))
 def test_every_whole_body_gives_a_legal_response(body: Any) -> None:
     final = check_response(translate_whole(json.dumps(body).encode()), LOOSE)
     check_object(final)
 
 
-@budget(150)
+@budget(60)
 @given(raw=STREAMS)
 def test_chat_clients_get_json_and_one_end(raw: bytes) -> None:
     encoder, machine = ChatEncoder(id="chatcmpl-1", model="m", created=1), decoder()
@@ -163,7 +163,7 @@ def test_chat_clients_get_json_and_one_end(raw: bytes) -> None:
     json.loads(encoder.final())
 
 
-@budget(250)
+@budget(100)
 @given(raw=STREAMS, model=st.sampled_from([MODEL, "gemini-2.5-flash"]))
 def test_whatever_was_said_can_be_sent_back(raw: bytes, model: str) -> None:
     setup = Setup(seal=sealer("gemini", MODEL, SEALING))

@@ -52,7 +52,7 @@ def test_the_model_is_found_wherever_the_network_cuts(raw: bytes) -> None:
         assert made.named("up/m-1") == bytes(made.held).replace(b"\r\n\r\nm\r\n", b"\r\n\r\nup/m-1\r\n")
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.data())
 def test_and_in_any_pieces(data: st.DataObject) -> None:
     raw = data.draw(st.sampled_from(list(FORMS.values())))

@@ -222,7 +222,7 @@ def by_the_book(raw: bytes) -> list[Payload]:
     return payloads + ([(b"unframed", b"\n".join(unframed))] if unframed else [])
 
 
-@settings(max_examples=400, derandomize=True, deadline=None, database=None)
+@settings(max_examples=150, derandomize=True, deadline=None, database=None)
 @given(raw=BODIES, picks=st.lists(st.integers(0, 200), max_size=6))
 def test_where_the_network_cuts_makes_no_difference(raw: bytes, picks: list[int]) -> None:
     expected = by_the_book(raw)

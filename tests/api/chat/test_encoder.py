@@ -407,7 +407,7 @@ def meaning(completion: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(events=answers(), cuts=st.lists(st.integers(0, 20), max_size=3))
 def test_streamed_and_whole_say_the_same_however_the_events_are_batched(events, cuts) -> None:
     encoder = make(include_usage=True)

@@ -385,7 +385,7 @@ events = st.sampled_from(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(parts=st.lists(events, max_size=12), seed=st.integers(0, 1000), wanted=st.booleans())
 def test_any_stream_gives_the_same_in_any_pieces_and_one_end(parts, seed, wanted) -> None:
     body = b"".join(parts)

@@ -397,7 +397,7 @@ def test_padding_and_log_probabilities_go_together() -> None:
 # --- any order of events
 
 
-@settings(max_examples=300, derandomize=True, deadline=None, database=None)
+@settings(max_examples=120, derandomize=True, deadline=None, database=None)
 @given(
     events=events_in_any_order(),
     end=ENDS,

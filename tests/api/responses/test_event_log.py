@@ -117,7 +117,7 @@ def test_a_template_may_be_chosen_for_nothing() -> None:
 # --- what encoders keep
 
 
-@settings(max_examples=300, derandomize=True, deadline=None, database=None)
+@settings(max_examples=120, derandomize=True, deadline=None, database=None)
 @given(
     events=events_in_any_order(),
     end=st.one_of(ENDS, st.none()),
@@ -149,7 +149,7 @@ def test_any_stream_is_read_again_from_anywhere(
     check_log(stored, live)
 
 
-@settings(max_examples=100, derandomize=True, deadline=None, database=None)
+@settings(max_examples=50, derandomize=True, deadline=None, database=None)
 @given(events=events_in_any_order(), end=ENDS, options=OPTIONS)
 def test_keeping_a_log_changes_nothing(events: list[Event], end: Event, options: dict[str, Any]) -> None:
     options = {**options, "obfuscation": False}

@@ -104,7 +104,7 @@ def test_arguments_of_another_form_are_read_whole(arguments: str, raw: str) -> N
 INPUTS = st.text(st.sampled_from('"\\ \n\tab/u{}:é那\U0001f600\x00\x1f'), max_size=12)
 
 
-@settings(max_examples=400, derandomize=True, deadline=None, database=None)
+@settings(max_examples=150, derandomize=True, deadline=None, database=None)
 @given(text=INPUTS, ascii=st.booleans(), cuts=st.lists(st.integers(0, 120), max_size=5))
 def test_any_input_comes_back_in_any_pieces(text: str, ascii: bool, cuts: list[int]) -> None:
     arguments = json.dumps({"input": text}, ensure_ascii=ascii)
@@ -113,7 +113,7 @@ def test_any_input_comes_back_in_any_pieces(text: str, ascii: bool, cuts: list[i
     assert read(arguments) == text
 
 
-@settings(max_examples=400, derandomize=True, deadline=None, database=None)
+@settings(max_examples=150, derandomize=True, deadline=None, database=None)
 @given(body=st.text(st.sampled_from('\\\\\\unud83de0"x'), max_size=18))
 @example(body="\\\\ud83d\\u12")
 def test_the_cuts_make_no_difference_to_sloppy_input_either(body: str) -> None:

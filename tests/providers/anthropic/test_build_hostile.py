@@ -94,7 +94,7 @@ def mixed(spoken: list[dict[str, Any]], called: list[Any], dice: random.Random) 
     return items
 
 
-@budget(600)
+@budget(200)
 @given(
     spoken=st.lists(SPOKEN, max_size=6), called=st.lists(CALLED, max_size=3), tools=TOOLS, fields=FIELDS,
     choice=st.none() | CHOICES, model=MODELS, profile=PROFILES, seed=st.integers(0, 9),

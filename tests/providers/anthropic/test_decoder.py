@@ -300,7 +300,7 @@ ENDS = st.sampled_from([b"", end(), end("max_tokens"), end("refusal"), end(None)
                         event("error", error={"type": "api_error", "message": "x"})])  # fmt: skip
 
 
-@budget(400)
+@budget(150)
 @given(parts=st.lists(EVENTS, max_size=10), last=ENDS, seed=st.integers(0, 3))
 def test_whatever_comes_the_client_gets_one_legal_stream(parts: list[bytes], last: bytes, seed: int) -> None:
     raw = start() + b"".join(parts) + last
@@ -314,7 +314,7 @@ def test_whatever_comes_the_client_gets_one_legal_stream(parts: list[bytes], las
     assert translate(raw, cuts, setup) == produced
 
 
-@budget(150)
+@budget(60)
 @given(
     told=st.lists(
         st.tuples(st.sampled_from(["text", "thinking", "call"]), st.lists(st.text(min_size=1), min_size=1, max_size=3)),

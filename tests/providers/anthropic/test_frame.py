@@ -78,7 +78,7 @@ def test_the_block_must_be_the_same() -> None:
     assert frame.prefix is None
 
 
-@budget(200)
+@budget(80)
 @given(text=st.text(), blanks=st.integers(0, 9), junk=st.binary(max_size=6))
 def test_what_is_known_is_what_would_have_been_read(text: str, blanks: int, junk: bytes) -> None:
     for read in (

@@ -87,7 +87,7 @@ SCHEMAS: st.SearchStrategy[Any] = st.recursive(
 )  # fmt: skip
 
 
-@budget(150)
+@budget(60)
 @given(schema=SCHEMAS)
 def test_every_schema_becomes_one_that_is_taken(schema: Any) -> None:
     if isinstance(schema, dict) and b"true" not in json.dumps(schema).encode():

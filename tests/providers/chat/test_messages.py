@@ -164,7 +164,7 @@ def is_served(items, profile):
     return True
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(ITEMS, min_size=1, max_size=12), st.sampled_from([PLAIN, STRICT, STRINGS, NEVER]))
 def test_any_order_of_items_is_a_good_conversation_or_refused(items, profile):
     is_served(items, profile)
@@ -181,7 +181,7 @@ def answered(draw):
     return items
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(answered(), st.sampled_from([PLAIN, STRICT, NEVER]))
 def test_calls_that_are_answered_somewhere_are_always_served(items, profile):
     assert is_served(items, profile)

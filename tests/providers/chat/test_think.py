@@ -69,7 +69,7 @@ ANSWERS = st.lists(st.sampled_from(["<think>", "</think>", "\n", " ", "a", "<", 
 )
 
 
-@settings(max_examples=300, derandomize=True, deadline=None, database=None)
+@settings(max_examples=120, derandomize=True, deadline=None, database=None)
 @given(answer=ANSWERS, implied=st.booleans(), cuts=st.lists(st.integers(0, 60), max_size=4))
 def test_the_cuts_make_no_difference_and_little_is_held(answer: str, implied: bool, cuts: list[int]) -> None:
     places = [0, *sorted(min(cut, len(answer)) for cut in cuts), len(answer)]

@@ -134,7 +134,7 @@ VARIED = st.lists(
 )
 
 
-@budget(200)
+@budget(80)
 @given(story=VARIED)
 def test_whatever_is_mixed_in_the_events_are_the_same(story):
     reads = []

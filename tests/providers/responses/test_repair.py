@@ -415,7 +415,7 @@ MEANT = (
 BLOCKS = [block + b"\n\n" for block in (whole("Hel", "lo") + with_call("{", "}")).split(b"\n\n") if block]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(st.sampled_from(BLOCKS), max_size=25))
 def test_events_in_any_order_leave_a_stream_that_keeps_to_the_grammar(blocks: list[bytes]) -> None:
     steps = steps_of(b"".join(blocks))
