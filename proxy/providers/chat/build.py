@@ -6,8 +6,7 @@ named to the client; with `params: strict` it is refused.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -17,50 +16,12 @@ from ...api.raw import given
 from ...api.responses.fields import TextFormat
 from ...api.responses.request import ResponsesRequest
 from ...api.responses.tool_map import ToolMap
-from ...errors import BadRequest
 from ...sealing import Sealing
+from ..effects import OWN_FIELDS, Effects, Ignore
 from ..provider import TranslateOptions
 from .messages import Message, chat_messages
 from .profile import ChatProfile
 from .tools import tool_fields
-
-Ignore = Callable[[str], None]
-
-_UNSHOWABLE = re.compile(r"[^ -~]")
-"""What may not stand in a header; names of fields and types of tools are whatever the client has sent."""
-_MAX_NOTED = 80
-_MAX_NAMED = 20
-
-_KEPT_HERE = frozenset(
-    (
-        # read by the table's functions, the messages or the tools
-        "input",
-        "instructions",
-        "max_completion_tokens",
-        "max_output_tokens",
-        "max_tokens",
-        "model",
-        "parallel_tool_calls",
-        "stream",
-        "tool_choice",
-        "tools",
-        # Penstock's own, or only shown in the Response
-        "background",
-        "background_options",
-        "context_management",
-        "conversation",
-        "include",
-        "max_tool_calls",
-        "metadata",
-        "moderation",
-        "n",
-        "previous_response_id",
-        "store",
-        "stream_options",
-        "truncation",
-    )
-)
-"""Fields that are no parameter of the upstream and yet not without effect, so that nobody needs to hear of them."""
 
 
 class _Build:
@@ -68,10 +29,10 @@ class _Build:
 
     __slots__ = ("body", "hint", "profile", "request", "schema_note")
 
-    def __init__(self, request: ResponsesRequest, profile: ChatProfile, hint: Ignore) -> None:
+    def __init__(self, request: ResponsesRequest, profile: ChatProfile, effects: Effects) -> None:
         self.request = request
         self.profile = profile
-        self.hint = hint
+        self.hint = effects.hint
         self.body: dict[str, Any] = {}
         self.schema_note: str | None = None
 
@@ -90,42 +51,32 @@ def build_body(
     `sealing` opens the thinking that is given back.
     """
 
-    def note(name: str) -> None:
-        ignore(_UNSHOWABLE.sub("?", name)[:_MAX_NOTED])
-
-    def hint(name: str) -> None:
-        if options.params == "strict":
-            message = f"Unsupported parameter: '{name}' is not supported with this model."
-            raise BadRequest(message, param=name, code="unsupported_parameter")
-        note(name)
-
+    effects = Effects(options, ignore)
     names = ToolMap.of(request.tools)
-    build = _Build(request, profile, hint)
+    build = _Build(request, profile, effects)
     fields = request.fields
     for name, put in _TABLE.items():
         if name in fields and given(fields[name]):
             put(build, name)
-    _put_others(build)
+    effects.hint_first(_put_others(build))
     _put_configured(build)
-    messages = chat_messages(request, profile, names, note, sealing)
+    messages = chat_messages(request, profile, names, effects.note, sealing)
     if build.schema_note is not None:
         messages = _with_note(messages, build.schema_note, profile)
-    tools = tool_fields(request, profile, names, lambda _: options.unsupported_tools == "refuse", note)
+    tools = tool_fields(request, profile, names, lambda _: options.unsupported_tools == "refuse", effects.note)
     body = {"model": model, "messages": messages, **profile.extra_body, **tools, **build.body}
     return msgspec.json.encode(body), names
 
 
-def _put_others(build: _Build) -> None:
-    """Puts fields that are not of the API: those that may pass; the others are named, the first few of them."""
-    named = 0
+def _put_others(build: _Build) -> Iterator[str]:
+    """Puts fields that are not of the API, if they may pass; yields the others."""
     for name, raw in build.request.fields.items():
-        if name in _KEPT_HERE or name in _TABLE or not given(raw):
+        if name in OWN_FIELDS or name in _TABLE or not given(raw):
             continue
         if name in build.profile.pass_params:
             build.body[build.profile.seed_name if name == "seed" else name] = raw
-        elif named < _MAX_NAMED:
-            named += 1
-            build.hint(name)
+        else:
+            yield name
 
 
 def _put_configured(build: _Build) -> None:
@@ -204,7 +155,7 @@ _TABLE: Mapping[str, Callable[[_Build, str], None]] = {
     "top_p": _put_number,
     "user": _put_if("user"),
 }
-"""What becomes of each parameter; fields that are neither here nor in `_KEPT_HERE` are passed on only if allowed."""
+"""What becomes of each parameter; fields that are neither here nor among `OWN_FIELDS` are passed on only if allowed."""
 
 
 def _put_effort(build: _Build) -> None:

@@ -7,7 +7,7 @@ to the client; with `params: strict` it is refused, and so is, always, what woul
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -16,8 +16,8 @@ from ...api import invalid
 from ...api.raw import given
 from ...api.responses.fields import TextFormat
 from ...api.responses.request import ResponsesRequest
-from ...errors import BadRequest
 from ...sealing import Sealing
+from ..effects import OWN_FIELDS, Effects, Ignore
 from ..provider import TranslateOptions
 from .contents import Asked, conversation
 from .imaging import drawn, seen
@@ -27,53 +27,14 @@ from .settings import AskSettings
 from .thinking import thinking_config
 from .tools import GeminiNames, tool_fields
 
-Ignore = Callable[[str], None]
-
-_UNSHOWABLE = re.compile(r"[^ -~]")
-"""What may not stand in a header; names of fields and types of tools are whatever the client has sent."""
 _CACHE = re.compile(r"(?:projects/[a-z0-9.:-]{1,64}/locations/[a-z0-9-]{1,64}/)?cachedContents/[A-Za-z0-9_-]{1,64}")
-_MAX_NOTED = 80
-_MAX_NAMED = 20
 _MAX_STOPS = 5
 _TIERS = {"default": "standard", "flex": "flex", "priority": "priority"}
 _LOGPROBS = "message.output_text.logprobs"
 _JSON = "application/json"
 
-_KEPT_HERE = frozenset(
-    (
-        # read by the table's functions, the contents or the tools
-        "image_config",
-        "input",
-        "instructions",
-        "max_completion_tokens",
-        "max_output_tokens",
-        "max_tokens",
-        "modalities",
-        "model",
-        "n",
-        "parallel_tool_calls",
-        "reasoning",
-        "stream",
-        "text",
-        "tool_choice",
-        "tools",
-        # Penstock's own, or only shown in the Response
-        "background",
-        "background_options",
-        "context_management",
-        "conversation",
-        "include",
-        "max_tool_calls",
-        "metadata",
-        "moderation",
-        "previous_response_id",
-        "prompt_cache_key",
-        "store",
-        "stream_options",
-        "truncation",
-    )
-)
-"""Fields that are no parameter of the upstream and yet not without effect, so that nobody needs to hear of them."""
+_KEPT_HERE = OWN_FIELDS | {"image_config", "modalities", "prompt_cache_key", "reasoning", "text"}
+"""Fields that are no parameter of the table and yet not without effect, so that nobody needs to hear of them."""
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,21 +78,14 @@ def build_body(
     what the model wants back; `signatures` are those of calls that came in another way, by their ids.
     """
 
-    def note(name: str) -> None:
-        ignore(_UNSHOWABLE.sub("?", name)[:_MAX_NOTED])
-
-    def hint(name: str) -> None:
-        if options.params == "strict":
-            message = f"Unsupported parameter: '{name}' is not supported with this model."
-            raise BadRequest(message, param=name, code="unsupported_parameter")
-        note(name)
-
+    effects = Effects(options, ignore)
+    note = effects.note
     names = GeminiNames.of_tools(request.tools)
-    build = _Build(request, target, hint)
+    build = _Build(request, target, effects.hint)
     for name, put in _TABLE.items():
         if name in request.fields and given(request.fields[name]):
             put(build, name)
-    _put_others(build)
+    effects.hint_first(_others(request))
     tools = tool_fields(
         request,
         target.profile,
@@ -161,13 +115,10 @@ def build_body(
     return msgspec.json.encode(body), names
 
 
-def _put_others(build: _Build) -> None:
-    """Names fields that are not of the API, the first few of them."""
-    named = 0
-    for name, raw in build.request.fields.items():
-        if name not in _KEPT_HERE and name not in _TABLE and given(raw) and named < _MAX_NAMED:
-            named += 1
-            build.hint(name)
+def _others(request: ResponsesRequest) -> Iterator[str]:
+    """Yields the fields that are not of the API."""
+    known = (_KEPT_HERE, _TABLE)
+    return (name for name, raw in request.fields.items() if not any(name in some for some in known) and given(raw))
 
 
 def _put_configured(build: _Build, *, functions: bool) -> None:

@@ -6,7 +6,6 @@ the client; with `params: strict` it is refused, and so is, always, what would c
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -14,16 +13,13 @@ import msgspec
 
 from ...api import invalid
 from ...api.chat.request import ChatRequest
-from ...errors import BadRequest
+from ..effects import Effects, Ignore
 from ..provider import TranslateOptions
 from .build import ENCRYPTED
 from .chat_items import ChatItems
 from .chat_tools import choice_of, old_choice, tools_of, web_search
 from .profile import ResponsesProfile
 
-_UNSHOWABLE = re.compile(r"[^ -~]")
-_MAX_NOTED = 80
-_MAX_NAMED = 20
 _LOGPROBS = "message.output_text.logprobs"
 _READ_ELSEWHERE = frozenset(
     (
@@ -54,7 +50,7 @@ class _Build:
 
     __slots__ = ("body", "hint", "include", "profile", "request")
 
-    def __init__(self, request: ChatRequest, profile: ResponsesProfile, hint: Callable[[str], None]) -> None:
+    def __init__(self, request: ChatRequest, profile: ResponsesProfile, hint: Ignore) -> None:
         self.request = request
         self.profile = profile
         self.hint = hint
@@ -67,21 +63,16 @@ def build_from_chat(
     model: str,
     profile: ResponsesProfile,
     options: TranslateOptions,
-    ignore: Callable[[str], None],
+    ignore: Ignore,
 ) -> bytes:
     """Returns the JSON body; raises BadRequest for what this upstream cannot do.
 
     `ignore` is told of each field without effect.
     """
 
-    def hint(name: str) -> None:
-        if options.params == "strict":
-            message = f"Unsupported parameter: '{name}' is not supported with this model."
-            raise BadRequest(message, param=name, code="unsupported_parameter")
-        ignore(_UNSHOWABLE.sub("?", name)[:_MAX_NOTED])
-
+    effects = Effects(options, ignore)
     request.check_translatable()
-    build = _Build(request, profile, hint)
+    build = _Build(request, profile, effects.hint)
     for name, put in _TABLE.items():
         if (value := request.get(name)) is not None:
             put(build, name, value)
@@ -92,12 +83,10 @@ def build_from_chat(
     _put_tools(build)
     if request.get("top_logprobs") is not None:
         build.body["top_logprobs"] = request.get("top_logprobs")
-    named = 0
-    for name in request.fields:
-        if name not in _READ_ELSEWHERE and name not in _TABLE and request.get(name) is not None:
-            named += 1
-            if named <= _MAX_NAMED:
-                hint(name)
+    known = (_READ_ELSEWHERE, _TABLE)
+    effects.hint_first(
+        name for name in request.fields if not any(name in some for some in known) and request.get(name) is not None
+    )
     body: dict[str, Any] = {"model": model, "input": _items(request, profile), **build.body}
     body["store"] = profile.keeps and request.get("store") is True
     if profile.ask_encrypted and not body["store"]:
