@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import msgspec
 
 from .. import invalid
-from ..raw import Raw
+from ..raw import Raw, given
 from .tools import Tool
 
 ChoiceMode = Literal["auto", "none", "required"]
@@ -49,6 +50,20 @@ class ToolChoice(msgspec.Struct, frozen=True):
 
 
 _decode = msgspec.json.Decoder(str | _Choice).decode
+
+
+def runnable_choice(raw: Raw | None, tools: list[Tool], ignore: Callable[[str], None]) -> ToolChoice | None:
+    """Returns what the field asks for, None where it is absent; raises BadRequest.
+
+    What it asks for of a hosted tool, that nothing here can run, is told to `ignore`.
+    """
+    if raw is None or not given(raw):
+        return None
+    choice = read_choice(raw, tools)
+    if choice.hosted is not None:
+        ignore(_PARAM)
+        return None
+    return choice
 
 
 def read_choice(raw: Raw, tools: list[Tool]) -> ToolChoice:

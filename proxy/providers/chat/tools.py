@@ -6,9 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from ...api import invalid
-from ...api.raw import given
 from ...api.responses.request import ResponsesRequest
-from ...api.responses.tool_choice import ToolChoice, read_choice
+from ...api.responses.tool_choice import ToolChoice, runnable_choice
 from ...api.responses.tool_map import ToolMap
 from ...api.responses.tools import Tool
 from .profile import ChatProfile
@@ -34,7 +33,7 @@ def tool_fields(
             raise invalid.unsupported(f"{tool.path}.type", message)
         else:
             ignore(f"{tool.path}: {tool.label}")
-    choice = _choice(request, ignore)
+    choice = runnable_choice(request.fields.get("tool_choice"), request.tools, ignore)
     if choice is not None and choice.only is not None and not choice.forced:
         names.allow_only(choice.only)
         if not profile.allowed_tools:
@@ -50,17 +49,6 @@ def tool_fields(
     if parallel is not None:
         fields["parallel_tool_calls"] = parallel
     return fields
-
-
-def _choice(request: ResponsesRequest, ignore: Callable[[str], None]) -> ToolChoice | None:
-    raw = request.fields.get("tool_choice")
-    if raw is None or not given(raw):
-        return None
-    choice = read_choice(raw, request.tools)
-    if choice.hosted is not None:
-        ignore("tool_choice")
-        return None
-    return choice
 
 
 def _is_in(tool: Tool, tools: tuple[Tool, ...]) -> bool:

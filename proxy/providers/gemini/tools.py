@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from ...api import invalid
-from ...api.raw import given
 from ...api.responses.request import ResponsesRequest
-from ...api.responses.tool_choice import ToolChoice, read_choice
+from ...api.responses.tool_choice import ToolChoice, runnable_choice
 from ...api.responses.tool_map import ToolForm, ToolMap
 from ...api.responses.tools import Tool, ToolKind
 from .imaging import TOOL
@@ -81,7 +80,7 @@ def tool_fields(
     tell of its own tools where functions stand beside them.
     """
     functions = [tool for tool in request.tools if tool.kind != "hosted"]
-    choice = _choice(request, ignore)
+    choice = runnable_choice(request.fields.get("tool_choice"), request.tools, ignore)
     if choice is not None and choice.only is not None and not choice.forced:
         names.allow_only(choice.only)
         if choice.mode != "required":
@@ -117,17 +116,6 @@ def _note(request: ResponsesRequest, choice: ToolChoice | None, functions: list[
         ignore("tool_choice")
     if functions and request.value("parallel_tool_calls") is False:
         ignore("parallel_tool_calls")
-
-
-def _choice(request: ResponsesRequest, ignore: Ignore) -> ToolChoice | None:
-    raw = request.fields.get("tool_choice")
-    if raw is None or not given(raw):
-        return None
-    choice = read_choice(raw, request.tools)
-    if choice.hosted is not None:
-        ignore("tool_choice")
-        return None
-    return choice
 
 
 def _declaration(tool: Tool, names: GeminiNames) -> dict[str, Any]:

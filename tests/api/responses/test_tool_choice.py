@@ -3,7 +3,7 @@ import json
 import pytest
 
 from proxy.api.raw import Raw
-from proxy.api.responses.tool_choice import read_choice
+from proxy.api.responses.tool_choice import read_choice, runnable_choice
 from proxy.api.responses.tools import declared
 from proxy.errors import BadRequest
 
@@ -110,3 +110,13 @@ def test_a_call_cannot_be_required_where_nothing_can_be_called():
 
 def test_a_tool_that_is_not_there_is_named():
     assert refused({"type": "function", "name": "nope"}).message == "Tool choice 'nope' not found in 'tools' parameter."
+
+
+def test_what_nothing_here_can_run_is_named():
+    tools, named = declared([Raw(json.dumps(tool).encode()) for tool in TOOLS], "tools"), []
+    assert runnable_choice(None, tools, named.append) is None
+    assert runnable_choice(Raw(b"null"), tools, named.append) is None
+    assert runnable_choice(Raw(b'"none"'), tools, named.append).mode == "none"
+    assert named == []
+    assert runnable_choice(Raw(b'{"type":"web_search"}'), tools, named.append) is None
+    assert named == ["tool_choice"]
