@@ -13,7 +13,6 @@ ones are told, with the end. Beyond that (wire reference, section 6.5):
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Sequence
 
 import msgspec
@@ -21,6 +20,7 @@ import msgspec
 from ...api.raw import ABSENT, Raw, given
 from ...errors import UpstreamCut, UpstreamError, UpstreamGarbled
 from ...events import Annotation, Event, Finish, UpstreamFailed
+from ..chat.decoder import new_call_id
 from ..chat.surrogates import load
 from ..provider import Payload
 from .chunk import Candidate, Chunk, decode_chunk, decode_leniently
@@ -36,11 +36,6 @@ from .usage import read_usage
 _MALFORMED_IN_A_ROW = 3
 
 _decode_array = msgspec.json.Decoder(list[Raw]).decode
-
-
-def new_call_id() -> str:
-    """Returns an id for a call that the upstream gave none."""
-    return "call_" + secrets.token_hex(12)
 
 
 class GeminiDecoder:
