@@ -20,7 +20,7 @@ from ..anthropic.sealing import sealer as claude_sealer
 from ..chat.errors import refused as chat_refused
 from ..gemini.settings import AskSettings
 from ..gemini.upstream import GeminiUpstream
-from ..provider import Decoder
+from ..provider import Amended, Decoder
 from . import claude
 from .address import is_claude, parse_model, parse_open
 from .client import ProjectClient
@@ -162,6 +162,11 @@ class Vertex(GeminiUpstream):
             return f"check its api_key ({key.source})"
         found = f"credentials ({credentials.source})" if credentials is not None else "application default credentials"
         return f"check its {found}, and what they may do in the project"
+
+    def amended(self, exchange: Exchange, error: UpstreamError) -> Amended | None:
+        """Returns what to ask an open model instead, where it has refused what Penstock itself had asked for."""
+        chat = self._chat(exchange.deployment.model) if exchange.deployment is not None else None
+        return None if chat is None else chat.amended(exchange, error)
 
     async def count_tokens(self, exchange: Exchange, model: str) -> int | None:
         """Returns how many tokens the exchange's request is for a model, None for open ones; raises UpstreamError."""

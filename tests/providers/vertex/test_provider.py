@@ -130,6 +130,18 @@ def test_what_to_do_when_google_takes_us_for_nobody(settings, words):
     assert error.code == "upstream_auth"
 
 
+def test_open_models_that_will_not_count_are_asked_without_it():
+    up = upstream()
+    one = exchange(request(stream=True), up, LLAMA)
+    one.upstream_request = up.build(one, LLAMA)
+    error = up.error(400, {}, b'{"error":{"message":"stream_options is not supported","type":"x"}}')
+    amended = up.amended(one, error)
+    assert "stream_options" in json.loads(one.upstream_request.body)
+    assert "stream_options" not in json.loads(amended.request.body)
+    one.deployment = Deployment(up, GEMINI)
+    assert up.amended(one, error) is None
+
+
 def test_errors_of_open_models():
     said = upstream().error(400, {}, b'{"error":{"message":"too much","type":"x","code":"context_length_exceeded"}}')
     assert said.code == "context_length_exceeded"
