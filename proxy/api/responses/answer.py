@@ -20,8 +20,10 @@ def responses_encoder(exchange: Exchange) -> ResponsesEncoder:
     request = cast(ResponsesRequest, exchange.request)
     if exchange.response_id is None:
         exchange.response_id = new_response_id()
+    echo = request.echo()
+    echo["store"] = echo["store"] and exchange.keeps
     snapshot = Snapshot(
-        request.echo(),
+        echo,
         response_id=exchange.response_id,
         created_at=int(exchange.timing.wall),
         model=exchange.asked_model or request.model,

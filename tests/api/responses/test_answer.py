@@ -40,6 +40,18 @@ def test_the_response_bears_the_exchanges_id_time_and_model() -> None:
     assert (response["model"], response["instructions"]) == ("asked", "be kind")
 
 
+@pytest.mark.parametrize(
+    ("fields", "keeps", "shown"),
+    [({}, True, True), ({}, False, False), ({"store": True}, False, False), ({"store": False}, True, False)],
+)
+def test_a_response_says_whether_it_can_be_retrieved(fields: dict[str, Any], keeps: bool, shown: bool) -> None:
+    one = exchange(**fields)
+    one.keeps = keeps  # in the background also with `store: false`, for as long as that takes
+    encoder = responses_encoder(one)
+    encoder.encode(EVENTS)
+    assert json.loads(encoder.final())["store"] is shown
+
+
 def test_an_id_that_was_promised_is_kept() -> None:
     one = exchange()
     one.response_id = "resp_promised0000000000000000"
