@@ -223,7 +223,9 @@ async def test_the_log_has_a_line_like_any_other():
     assert (line["dialect"], line["path"], line["model"], line["stream"]) == ("raw", "/embeddings", "m", False)
     assert (line["upstream"], line["upstream_model"], line["outcome"]) == ("up0", "up-model", "completed")
     assert line["usage"]["input"] == 5
-    assert line["attempts"] == [{"upstream": "up0", "model": "up-model", "status": 200, "error": None}]
+    [attempt] = line["attempts"]
+    assert attempt == {"upstream": "up0", "model": "up-model", "status": 200, "error": None, "usage": line["usage"],
+                       "cost": line["cost"]}  # fmt: skip
 
 
 # --- bodies that cannot be read
