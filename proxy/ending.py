@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from .client_side import ClientSide
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from .pipeline import Pipeline
 
 _log = logging.getLogger("penstock")
+_ON_END_S = 30.0
+"""How long a filter may take for the end of an exchange: one that hangs must not hold the exchange for ever."""
 
 
 class Ending:
@@ -129,14 +131,19 @@ class Ending:
                 self._side.finish()
             if self._exchange.claim is not None:
                 await guarded(self._pipeline.keeper.let_go(self._exchange), "letting go of a conversation")
-            for one in reversed(self.filters):
-                await guarded(one.on_end(self._exchange), f"on_end of {type(one).__name__}")
+            await tell_end(self.filters, self._exchange)
         finally:
             self._ended()
 
     def _ended(self) -> None:
         self._on_settled()
         self.settled.set()
+
+
+async def tell_end(filters: Sequence[ResponseFilter], exchange: Exchange) -> None:
+    """Tells filters, in reverse, that an exchange is over; one that fails or hangs keeps no other from being told."""
+    for one in reversed(filters):
+        await guarded(one.on_end(exchange), f"on_end of {type(one).__name__}", within_s=_ON_END_S)
 
 
 def _outcome_of(error: ExchangeError, exchange: Exchange) -> Outcome:

@@ -9,14 +9,15 @@ from collections.abc import Awaitable
 _log = logging.getLogger("penstock")
 
 
-async def guarded(work: Awaitable[None], what: str) -> None:
-    """Awaits work; when it fails, that is logged with `what` it was.
+async def guarded(work: Awaitable[None], what: str, *, within_s: float | None = None) -> None:
+    """Awaits work, for so long at most; when it fails, that is logged with `what` it was.
 
     Something that was awaited in it may have been cancelled: that is a failure like any other. Only when the caller's
     own task is cancelled, the work ends with it.
     """
     try:
-        await work
+        async with asyncio.timeout(within_s):
+            await work
     except (Exception, asyncio.CancelledError) as error:
         if isinstance(error, asyncio.CancelledError) and is_cancelled():
             raise

@@ -50,7 +50,10 @@ class ResponseFilter:
         return events
 
     async def on_end(self, exchange: Exchange) -> None:
-        """Runs exactly once, however the exchange ended; `outcome`, `usage` and `timing` are final."""
+        """Runs exactly once, however the exchange ended; `outcome`, `usage` and `timing` are final.
+
+        One that is not done within 30 seconds is cancelled.
+        """
 
 
 class Stage:

@@ -6,9 +6,10 @@ import asyncio
 
 import pytest
 
+from proxy import ending
 from proxy.errors import UpstreamCut
 from proxy.exchange import Exchange
-from proxy.stage import Stage
+from proxy.stage import ResponseFilter, Stage
 from stages.route import Route, RouteConfig
 from stages.stream_translate import StreamTranslate, StreamTranslateConfig
 from tests.support.house import house
@@ -118,3 +119,30 @@ async def test_requests_that_wait_for_their_upstream_are_answered_when_the_serve
     assert b"shutting down" in data
     assert exchange.outcome == "failed"
     assert provider.client.responses[0].closed.is_set()
+
+
+class Hangs(Stage):
+    """Never gets done with the end."""
+
+    name = "hangs"
+
+    async def on_request(self, exchange: Exchange) -> ResponseFilter:
+        return _Hanging()
+
+
+class _Hanging(ResponseFilter):
+    async def on_end(self, exchange: Exchange) -> None:
+        await asyncio.Event().wait()
+
+
+async def test_a_filter_that_hangs_at_the_end_keeps_nobody(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(ending, "_ON_END_S", 0.01)
+    async with house(ScriptedProvider("a", stream(*HELLO)), stages=[Hangs()]) as home:
+        await home.ask(stream=True)
+        async with asyncio.timeout(20):
+            await home.settled()  # the observer is told last
+            await home.pipeline.idle()
+        assert not home.pipeline.running
+    assert "on_end of _Hanging failed" in caplog.text

@@ -28,6 +28,12 @@ async def test_what_fails_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     assert not is_cancelled()
 
 
+async def test_what_takes_too_long_is_ended(caplog: pytest.LogCaptureFixture) -> None:
+    await guarded(asyncio.Event().wait(), "it", within_s=0.01)  # type: ignore[arg-type]
+    assert "it failed" in caplog.text
+    assert not is_cancelled()
+
+
 async def test_who_is_cancelled_ends() -> None:
     seen: list[bool] = []
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ..client_side import answer_headers
+from ..ending import tell_end
 from ..errors import BadRequest, ExchangeError, Forbidden, InternalError, Overloaded, UpstreamError
 from ..exchange import Attempt, Exchange
 from ..providers.provider import Deployment, Provider
@@ -360,14 +361,7 @@ class Passage:
             self._stream.cut()
         self._pipeline.prices.charge(self._exchange)
         if self._filters:
-            await self._pipeline.shielded(self._ends())
-
-    async def _ends(self) -> None:
-        for one in reversed(self._filters):
-            try:
-                await one.on_end(self._exchange)
-            except Exception as error:  # one stage's bug must not keep the others from settling
-                _log.error("on_end of %s failed", type(one).__name__, exc_info=error)
+            await self._pipeline.shielded(tell_end(self._filters, self._exchange))
 
 
 def is_about_files(path: str) -> bool:
