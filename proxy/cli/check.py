@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 
 from ..config.file import Config
 from ..config.loader import load
 from ..errors import ConfigError
+from ..reach import Reached, reach
 from .report import exit_code, missing_keys, print_json, tell
 
 
@@ -14,10 +16,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the file and the form of the output."""
     parser.add_argument("file", nargs="?", default="pipeline.yaml", metavar="FILE", help="default: pipeline.yaml")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    parser.add_argument(
+        "--connect", action="store_true", help="also ask every upstream for something that costs nothing"
+    )
+    parser.add_argument(
+        "--timeout", type=float, default=20.0, metavar="SECONDS", help="how long an upstream may take (default: 20)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Prints what is wrong with a file, or that nothing is."""
+    """Prints what is wrong with a file, and with the way to its upstreams if asked, or that nothing is."""
     try:
         config = load(args.file)
     except ConfigError as error:
@@ -26,12 +34,23 @@ def run(args: argparse.Namespace) -> int:
         else:
             tell(error.problems)
         return exit_code(error)
+    reached = asyncio.run(reach(config, args.timeout)) if args.connect else []
+    problems = [*config.warnings, *(one.problem for one in reached if one.problem is not None)]
+    ok = all(one.ok for one in reached)
     if args.json:
-        print_json({"ok": True, "problems": config.warnings, **_counts(config)})
+        tried = {"reached": [_trial(one) for one in reached]} if args.connect else {}
+        print_json({"ok": ok, "problems": problems, **_counts(config), **tried})
     else:
-        tell(config.warnings)
+        tell(problems)
         print(_summary(config))
-    return 0
+        for one in reached:
+            if one.problem is None:
+                print(f"upstreams.{one.upstream}: reached in {one.seconds:.2f} s")
+    return 0 if ok else 1
+
+
+def _trial(one: Reached) -> dict[str, object]:
+    return {"upstream": one.upstream, "ok": one.ok, "seconds": round(one.seconds, 3)}
 
 
 def _counts(config: Config) -> dict[str, object]:

@@ -121,6 +121,7 @@ class UpstreamEntry(msgspec.Struct, frozen=True):
     name: str
     provider: type[Provider]
     config: UpstreamConfig
+    place: Place = Place(1, 1)
 
 
 class DeploymentEntry(msgspec.Struct, frozen=True):

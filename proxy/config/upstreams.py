@@ -71,7 +71,7 @@ def read_upstream(
     for key, text in provider.Config.implied(plain(settings), sources.environ).items():
         settings.entries.setdefault(key, Entry(node.place, Scalar(node.place, text, text, quoted=True)))
     config = decode(settings, provider.Config, owner, problems, sources)
-    return None if config is None else UpstreamEntry(name, provider, config)
+    return None if config is None else UpstreamEntry(name, provider, config, entry.key)
 
 
 def _required_variable(node: Node) -> str:

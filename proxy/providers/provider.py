@@ -185,6 +185,15 @@ class Provider(ABC):
         """Returns the names of the models this upstream says it has; empty when it cannot say."""
         return []
 
+    async def probe(self, exchange: Exchange | None, model: str) -> None:
+        """Asks for something that costs nothing, to see that the upstream answers and takes us for who we are.
+
+        `exchange` holds a short request for `model`, where the file names a model of this upstream. Raises what an
+        exchange would fail with.
+        """
+        if exchange is None or await self.count_tokens(exchange, model) is None:
+            await self.models()
+
 
 class Deployment(msgspec.Struct, frozen=True):
     """One upstream with one model name and its weight among its equals."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from proxy.cli import main
 from proxy.config import environment, loader
+from proxy.errors import UpstreamUnreachable
 from proxy.providers.registry import kinds
 from proxy.providers.vendors import of_prefix
 from tests.support.fake_registry import PROVIDERS, STAGES
@@ -120,3 +122,36 @@ def test_json_for_programs(capsys: pytest.CaptureFixture[str]):
             }
         ],
     }
+
+
+class Unreachable(PROVIDERS["openai"]):  # type: ignore[misc]
+    """A provider behind a broken line."""
+
+    async def models(self) -> list[str]:
+        """Raises what it always does."""
+        raise UpstreamUnreachable("upstream api.test:443 cannot be reached: name not known")
+
+
+def test_upstreams_are_tried_only_when_that_is_asked(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("PENSTOCK_TEST_KEY", "sk-planted")
+    monkeypatch.setattr(loader.providers_registry, "kinds", lambda: {**PROVIDERS, "openai": Unreachable})
+    assert check(RIGHT) == 0
+    capsys.readouterr()
+    assert check(RIGHT, "--connect") == 1
+    printed = capsys.readouterr()
+    what = "upstreams.openai: upstream api.test:443 cannot be reached: name not known"
+    assert printed.err == f"pipeline.yaml:3:3: {what}   (check base_url)\n"
+    assert re.fullmatch(
+        r"pipeline\.yaml is right: 2 upstreams, 3 models, 1 stage\nupstreams\.echo: reached in 0\.\d\d s\n", printed.out
+    )
+
+
+def test_json_of_a_trial(capsys: pytest.CaptureFixture[str]):
+    assert check(RIGHT, "--connect", "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["ok"], told["problems"]) == (True, [])
+    (echo,) = told["reached"]
+    assert echo.pop("seconds") < 20
+    assert echo == {"upstream": "echo", "ok": True}

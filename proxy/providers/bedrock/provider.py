@@ -9,7 +9,7 @@ import msgspec
 
 from ...api.chat.request import ChatRequest
 from ...api.responses.request import ResponsesRequest
-from ...errors import UpstreamError
+from ...errors import UpstreamError, UpstreamRefused
 from ...sse.event_stream import EventStreamParser
 from ...upstream.client import UpstreamClient, UpstreamRequest
 from ..anthropic.chat_request import responses_request
@@ -39,6 +39,8 @@ _OPERATIONS = {
     ("invoke", False): "invoke",
     ("invoke", True): "invoke-with-response-stream",
 }
+_MEANT = ("model_not_found", "upstream_auth")
+"""What a refusal of a count of tokens may mean that would keep answers from coming too."""
 _COUNTED = ("messages", "system", "toolConfig", "additionalModelRequestFields")
 
 
@@ -238,6 +240,19 @@ class Bedrock(Provider):
             found += [one.model_id for one in catalog.model_summaries if one.model_id]
             found += [one.inference_profile_id for one in catalog.inference_profile_summaries]
         return [one for one in found if one]
+
+    async def probe(self, exchange: Exchange | None, model: str) -> None:
+        """Asks for a count of tokens, also of models that have none: before Bedrock says so, it looks at who asks."""
+        if exchange is None:
+            await self.models()
+            return
+        body = self._built(exchange, model, "converse").body
+        counted = {"input": {"converse": {name: body[name] for name in _COUNTED if name in body}}}
+        try:
+            await self._ask(self._request(model, "count-tokens", counted))
+        except UpstreamRefused as refusal:
+            if refusal.upstream_status != 400 or refusal.code in _MEANT:
+                raise
 
     async def _ask(self, request: UpstreamRequest) -> bytes:
         """Returns the body of an answer; raises UpstreamError."""
