@@ -24,6 +24,7 @@ from proxy.sse.parser import SseParser
 
 from .answers import Order, chunk, closing, frame, whole, word
 from .codex_like import captured, codex_like
+from .dialects import DIALECTS, Dialect, reader
 from .measure import Operation, Run
 from .way import Way
 
@@ -43,7 +44,7 @@ Feed = Callable[[Any], object]
 
 def operations(way: Way) -> list[Operation]:
     """Returns all micro-benchmarks; the first one is the reference, a plain decode of one chunk."""
-    return [_reference(), *_pieces(), *_translations(), _whole_way(way), *_requests(), *_answers()]
+    return [_reference(), *_pieces(), *_dialects(), *_translations(), _whole_way(way), *_requests(), *_answers()]
 
 
 def text_chunk(index: int) -> bytes:
@@ -154,6 +155,17 @@ def _pieces() -> list[Operation]:
     batched = _many(text_chunk, _BATCH)
     found.append(_per_delta(f"chat relay, {_BATCH} chunks a read", batched, lambda: _chat_relay().feed))
     return found
+
+
+def _dialects() -> list[Operation]:
+    """Returns the operations of reading pieces of text, from bytes to neutral events, in each upstream's dialect."""
+    return [_reading(dialect, batch) for batch in (1, _BATCH) for dialect in DIALECTS]
+
+
+def _reading(dialect: Dialect, batch: int) -> Operation:
+    reads = _many(lambda index: dialect.piece(word(1, index), index), batch)
+    note = "" if dialect is DIALECTS[0] else f"target: twice {DIALECTS[0].name}'s"
+    return _per_delta(f"{dialect.name}: read text, {batch} a read", reads, lambda: reader(dialect), note)
 
 
 def _after(make: Callable[[], Feed], head: Sequence[Any]) -> Callable[[], Feed]:
