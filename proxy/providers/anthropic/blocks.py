@@ -23,7 +23,7 @@ from ...events import (
     ToolCallStart,
 )
 from .citations import annotation_of
-from .frame import TextFrame
+from .frame import Frame
 from .hosted import CALLS, RESULTS, HostedCall
 from .wire import Block, Delta
 
@@ -73,7 +73,7 @@ class Blocks:
         "text_index",
     )
 
-    def __init__(self, frame: TextFrame, new_id: Callable[[], str], *, answers_by_tool: bool, sources: bool) -> None:
+    def __init__(self, frame: Frame, new_id: Callable[[], str], *, answers_by_tool: bool, sources: bool) -> None:
         self._frame = frame
         self._new_id = new_id
         self._answers_by_tool = answers_by_tool

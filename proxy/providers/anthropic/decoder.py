@@ -25,7 +25,7 @@ from ..chat.surrogates import load
 from ..provider import Payload
 from .blocks import Blocks
 from .errors import stream_error
-from .frame import TextFrame
+from .frame import Frame, TextFrame
 from .usage import updated, usage_of
 from .wire import UNREADABLE, Message, StreamEvent, decode_event, decode_leniently, decode_message
 
@@ -51,7 +51,8 @@ class MessagesDecoder:
     """Takes the payloads of one answer; returns its events, ending in one Finish or UpstreamFailed.
 
     `done` is True from then on. `malformed` counts payloads that were skipped. `answers_by_tool` when the request made
-    the model answer by calling a tool; `sources` when the client wants to know what searches have found.
+    the model answer by calling a tool; `sources` when the client wants to know what searches have found; `frame`
+    recognises pieces of text where they are no server-sent events.
     """
 
     __slots__ = (
@@ -72,11 +73,12 @@ class MessagesDecoder:
         answers_by_tool: bool = False,
         sources: bool = False,
         make_call_id: Callable[[], str] = new_call_id,
+        frame: Frame | None = None,
     ) -> None:
         self.done = False
         self.malformed = 0
         self._malformed_run = 0
-        self._frame = TextFrame()
+        self._frame = frame or TextFrame()
         self.text_of = self._frame.text
         self._blocks = Blocks(self._frame, make_call_id, answers_by_tool=answers_by_tool, sources=sources)
         self._usage: dict[str, Any] = {}

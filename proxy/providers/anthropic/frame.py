@@ -7,6 +7,8 @@ the braces, can be nothing else.
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import msgspec
 
 _NAME = b"event: content_block_delta\n"
@@ -14,6 +16,23 @@ _HEAD = b'data: {"type":"content_block_delta","index":%d,"delta":{"type":"text_d
 _TAIL = b"}}\n\n"
 
 _decode_string = msgspec.json.Decoder(str).decode
+
+
+class Frame(Protocol):
+    """What recognises pieces of the open text block among the reads of an upstream.
+
+    `chars` counts the characters of all text of the answer. `prefix` is None, to be set by whoever sees something else
+    come, until a read has shown it.
+    """
+
+    prefix: bytes | None
+    chars: int
+
+    def text(self, read: bytes) -> str:
+        """Returns the text of a read that is one more piece and nothing else; "" for any other. Hot: once a read."""
+
+    def learn(self, read: bytes, index: int) -> None:
+        """Learns from a read that was one piece of the text of block `index`, if it is written as it should be."""
 
 
 class TextFrame:

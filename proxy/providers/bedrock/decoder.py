@@ -26,7 +26,6 @@ from ...errors import UpstreamCut, UpstreamError, UpstreamGarbled, UpstreamStrea
 from ...events import Event, Finish, FinishReason, ReasoningDelta, UpstreamFailed
 from ...sse.event_stream import BROKEN, EXCEPTION, EventStreamParser
 from ..anthropic.blocks import Blocks
-from ..anthropic.frame import TextFrame
 from ..anthropic.wire import Block as MessagesBlock
 from ..anthropic.wire import Delta as MessagesDelta
 from ..chat.surrogates import load
@@ -105,10 +104,9 @@ class ConverseDecoder:
         self.malformed = 0
         self._malformed_run = 0
         self._summaries = summaries
-        counter = TextFrame()
-        self._frame = TextMessage(counter)
+        self._frame = TextMessage()
         self.text_of = self._frame.text
-        self._blocks = Blocks(counter, make_call_id, answers_by_tool=answers_by_tool, sources=False)
+        self._blocks = Blocks(self._frame, make_call_id, answers_by_tool=answers_by_tool, sources=False)
         self._open: set[int] = set()
         self._signatures: dict[int, str] = {}
         self._redacted: dict[int, bytes] = {}

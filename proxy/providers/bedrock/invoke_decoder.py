@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import msgspec
-
 from ...errors import UpstreamError, UpstreamGarbled
 from ...events import Event, Finish, UpstreamFailed
 from ...sse.event_stream import BROKEN, EXCEPTION, EventStreamParser
@@ -17,16 +15,11 @@ from ..anthropic.decoder import MessagesDecoder
 from ..provider import Payload
 from .decoder import new_call_id
 from .errors import stream_error
+from .frame import TextChunk
+from .wire import UNREADABLE, decode_chunk
 
 _INTERVENED = b'"INTERVENED"'
 _ACTION = b"amazon-bedrock-guardrailAction"
-
-
-class _Chunk(msgspec.Struct, gc=False):
-    event: bytes = msgspec.field(default=b"", name="bytes")
-
-
-_decode_chunk = msgspec.json.Decoder(_Chunk).decode
 
 
 class InvokeDecoder:
@@ -35,12 +28,15 @@ class InvokeDecoder:
     `done` is True from then on. `answers_by_tool` when the request made the model answer by calling a tool.
     """
 
-    __slots__ = ("_inner", "_intervened", "done")
+    __slots__ = ("_inner", "_intervened", "done", "learn", "text_of")
 
     def __init__(self, *, answers_by_tool: bool = False, make_call_id: Callable[[], str] = new_call_id) -> None:
         self.done = False
         self._intervened = False
-        self._inner = MessagesDecoder(answers_by_tool=answers_by_tool, make_call_id=make_call_id)
+        frame = TextChunk()
+        self._inner = MessagesDecoder(answers_by_tool=answers_by_tool, make_call_id=make_call_id, frame=frame)
+        self.text_of = frame.text
+        self.learn = self._inner.learn
 
     def feed(self, payloads: Sequence[Payload]) -> list[Event]:
         """Takes payloads; returns the events they make. Hot: once a read."""
@@ -56,18 +52,11 @@ class InvokeDecoder:
             elif name == BROKEN:
                 failure = UpstreamGarbled(data.decode("utf-8", "replace"))
                 break
-        if inside and not self.done:
+        if not self.done:
             events = self._ended(self._inner.feed(inside))
         if failure is not None and not self.done:
             events += self._ended(self._inner.finish(), failure)
         return events
-
-    def text_of(self, read: bytes) -> str:
-        """Returns "": what a read says can only be known by taking it apart. Hot: once a read."""
-        return ""
-
-    def learn(self, read: bytes, text: str) -> None:
-        """Learns nothing."""
 
     def finish(self) -> list[Event]:
         """Says that the body has ended; returns the rest, ending in Finish or UpstreamFailed."""
@@ -83,8 +72,8 @@ class InvokeDecoder:
     def _unwrapped(self, data: bytes) -> bytes:
         """Returns the event in a chunk; what is none is left to the decoder inside to refuse."""
         try:
-            event = _decode_chunk(data).event
-        except (msgspec.DecodeError, UnicodeDecodeError):
+            event = decode_chunk(data).event
+        except UNREADABLE:
             return data
         self._watch(event)
         return event

@@ -101,6 +101,30 @@ class Ending(msgspec.Struct, rename="camel", gc=False):
     service_tier: Tier | None = None
 
 
+class Chunk(msgspec.Struct, gc=False):
+    """A message of InvokeModel's stream: one event of Claude's own API."""
+
+    event: bytes = msgspec.field(default=b"", name="bytes")
+
+
+class TextPart(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    """The text of an event behind a short beginning: see `frame`."""
+
+    text: str = msgspec.field(name="~")
+
+
+class TextEvent(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    """An event that adds a piece of text to a block, and has no room for anything else."""
+
+    part: TextPart = msgspec.field(name="~")
+
+
+class PaddedTextEvent(TextEvent, gc=False, forbid_unknown_fields=True):
+    """The same with padding, which hides how long the text is."""
+
+    p: str = ""
+
+
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding raises."""
 
@@ -126,6 +150,9 @@ def _reader(kind: type[T]) -> Callable[[bytes], T | None]:
     return read
 
 
+decode_chunk = msgspec.json.Decoder(Chunk).decode
+decode_text_event = msgspec.json.Decoder(TextEvent).decode
+decode_padded_text_event = msgspec.json.Decoder(PaddedTextEvent).decode
 decode_block_event = msgspec.json.Decoder(BlockEvent).decode
 read_block_event = _reader(BlockEvent)
 """Returns the event of a payload, half surrogates and numbers for strings mended; None for what is no object."""
