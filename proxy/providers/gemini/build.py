@@ -94,7 +94,10 @@ def build_body(
         note,
         tells_hosted=target.settings.tells_hosted,
     )
-    _put_configured(build, functions=any("functionDeclarations" in one for one in tools.get("tools", ())))
+    if target.settings.stream_arguments and request.stream and _has_functions(tools):
+        config = tools.setdefault("toolConfig", {})
+        config.setdefault("functionCallingConfig", {})["streamFunctionCallArguments"] = True
+    _put_configured(build, functions=_has_functions(tools))
     _put_thinking(build, shown=options.reasoning != "drop")
     asked = Asked(
         target.family,
@@ -113,6 +116,10 @@ def build_body(
     if build.generation:
         body["generationConfig"] = build.generation
     return msgspec.json.encode(body), names
+
+
+def _has_functions(tools: dict[str, Any]) -> bool:
+    return any("functionDeclarations" in one for one in tools.get("tools", ()))
 
 
 def _others(request: ResponsesRequest) -> Iterator[str]:

@@ -42,7 +42,7 @@ class GeminiDecoder:
     """Takes the payloads of one answer; returns its events, ending in one Finish or UpstreamFailed.
 
     `done` is True from then on. `made_by` is the model that answers, noted on what it wants back. `make_call_id` names
-    calls that the upstream gave no usable id.
+    calls that the upstream gave no usable id. `at_once` tells arguments that come in pieces as they come.
     """
 
     __slots__ = (
@@ -60,9 +60,11 @@ class GeminiDecoder:
         "done",
     )
 
-    def __init__(self, made_by: str = "", make_call_id: Callable[[], str] = new_call_id) -> None:
+    def __init__(
+        self, made_by: str = "", make_call_id: Callable[[], str] = new_call_id, *, at_once: bool = False
+    ) -> None:
         self.done = False
-        self._parts = Parts(made_by, make_call_id)
+        self._parts = Parts(made_by, make_call_id, at_once=at_once)
         self._counts_searches = profile_of(made_by).signatures
         self._malformed_run = 0
         self._finish: str | None = None

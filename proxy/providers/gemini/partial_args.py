@@ -2,7 +2,8 @@
 
 Vertex AI streams arguments when it is asked to: `{"jsonPath": "$.a[0].b", "stringValue": "te", "willContinue": true}`,
 and then the rest of the text at the same path. Places may come in any order, so that nothing is known for sure until
-the call has ended; then the arguments are told at once.
+the call has ended. Models fill one place behind the other, though: what they write in that order can be told as it
+comes, and is compared with the whole at the end.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 import msgspec
 
 from .chunk import PartialArg
+from .in_order import InOrder
 
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d{1,6})\]|\['((?:[^'\\]|\\.)*)'\]|\[\"((?:[^\"\\]|\\.)*)\"\]", re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
@@ -24,26 +26,43 @@ Path = tuple[Step, ...]
 
 
 class PartialArgs:
-    """Takes the pieces of one call's arguments; `text` returns them as JSON."""
+    """Takes the pieces of one call's arguments; `text` returns them as JSON.
 
-    __slots__ = ("_growing", "_pieces", "_root")
+    `at_once`: what comes in order is told as it comes.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_growing", "_pieces", "_root", "_told", "_writer")
+
+    def __init__(self, *, at_once: bool = False) -> None:
+        self._writer = InOrder() if at_once else None
+        self._told: list[str] = []
         self._root: dict[str, Any] = {}
         self._growing: Path | None = None  # the text that goes on with the next piece
         self._pieces: list[str] = []
 
-    def take(self, pieces: list[PartialArg]) -> None:
-        """Takes pieces; what has no place in an object is left out."""
+    def take(self, pieces: list[PartialArg]) -> str:
+        """Takes pieces; returns what can be told of them now. What has no place in an object is left out."""
+        told: list[str] = []
         for piece in pieces:
             path = parse_path(piece.json_path)
             if path is None:
                 continue
-            if piece.string_value is not None:
+            text, more = piece.string_value, bool(piece.will_continue)
+            if text is not None:
                 self._take_text(path, piece)
             else:
                 self._settle()
                 self._put(path, _plain(piece))
+            if self._writer is not None:
+                writer = self._writer
+                told.append(writer.value(path, _plain(piece)) if text is None else writer.text(path, text, more=more))
+        self._told += told
+        return "".join(told)
+
+    def rest(self) -> str | None:
+        """Returns what is left to tell when the call has ended; None where what was told has turned out wrong."""
+        whole, told = self.text(), "".join(self._told)
+        return whole[len(told) :] if whole.startswith(told) else None
 
     def text(self) -> str:
         """Returns the arguments as JSON."""

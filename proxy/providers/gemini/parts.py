@@ -25,20 +25,21 @@ class Parts:
     """Takes parts; `said` is True once there was something for the client in them.
 
     `made_by` is noted on what goes back to the upstream. `make_call_id` names calls without an id of their own. `open`
-    are the arguments of a call that come in pieces, until it ends. `run` counts the characters of the text that is
-    being told: signatures say where they stand in it.
+    are the arguments of a call that come in pieces, until it ends; `at_once` tells them as they come. `wrong` says what
+    fails the answer. `run` counts the characters of the text that is being told: signatures say where they stand in it.
     """
 
-    __slots__ = ("_code", "_ids", "_made_by", "_make_call_id", "_run", "nameless", "open", "said", "texts")
+    __slots__ = ("_at_once", "_code", "_ids", "_made_by", "_make_call_id", "_run", "open", "said", "texts", "wrong")
 
-    def __init__(self, made_by: str, make_call_id: Callable[[], str]) -> None:
+    def __init__(self, made_by: str, make_call_id: Callable[[], str], *, at_once: bool = False) -> None:
+        self._at_once = at_once
         self._made_by = made_by
         self._make_call_id = make_call_id
         self._run = 0
         self._ids: set[str] = set()
         self._code: list[ExecutableCode] = []  # code that nothing has come of yet
         self.open: PartialArgs | None = None
-        self.nameless = False
+        self.wrong: str | None = None
         self.said = False
         self.texts: list[str] = []
 
@@ -110,7 +111,7 @@ class Parts:
             if self.open is not None:
                 self._go_on(call, events)
             elif given(call.args) or call.partial_args:
-                self.nameless = True
+                self.wrong = "The upstream sent a tool call without a name."
             return
         self.finish(events)
         self._run = 0
@@ -120,22 +121,26 @@ class Parts:
             events.append(state_of(signature, self._made_by, "call", id=call_id))
         events.append(ToolCallStart(len(self._ids), call_id, call.name))
         if call.will_continue or call.partial_args:
-            self.open = PartialArgs()
+            self.open = PartialArgs(at_once=self._at_once)
             self._go_on(call, events)
         else:
             events.append(ToolCallDelta(len(self._ids), _arguments(call.args)))
 
     def _go_on(self, call: FunctionCall, events: list[Event]) -> None:
         assert self.open is not None
-        if call.partial_args:
-            self.open.take(call.partial_args)
+        if call.partial_args and (told := self.open.take(call.partial_args)):
+            events.append(ToolCallDelta(len(self._ids), told))
         if not call.will_continue:
             self._end_call(events)
 
     def _end_call(self, events: list[Event]) -> None:
-        """Tells the arguments that came in pieces."""
+        """Tells the rest of the arguments that came in pieces."""
         if self.open is not None:
-            events.append(ToolCallDelta(len(self._ids), self.open.text()))
+            rest = self.open.rest()
+            if rest is None:
+                self.wrong = "The upstream changed the arguments of a tool call after they had been sent."
+            elif rest:
+                events.append(ToolCallDelta(len(self._ids), rest))
             self.open = None
 
     def _id_for(self, id: str | None) -> str:
@@ -207,7 +212,7 @@ class Parts:
 
     def error(self) -> UpstreamGarbled | None:
         """Returns what is wrong with the answer as a whole, if anything is."""
-        return UpstreamGarbled("The upstream sent a tool call without a name.") if self.nameless else None
+        return None if self.wrong is None else UpstreamGarbled(self.wrong)
 
 
 def _search(arguments: dict[str, Any]) -> dict[str, Any]:

@@ -53,6 +53,8 @@ class AskSettings(msgspec.Struct, frozen=True, kw_only=True):
     safety: SafetySettings = SafetySettings()
     thinking_budgets: ThinkingBudgets = ThinkingBudgets()
     include_thoughts: bool = False
+    stream_arguments: bool = False
+    """Whether arguments of calls are to come in pieces; the Gemini API has no word for it."""
     service_tiers: bool = True
     """Whether requests may name a service tier: Vertex AI has headers for it instead."""
     tells_hosted: bool = True

@@ -107,7 +107,8 @@ class GeminiUpstream(Provider):
     def decoder(self, exchange: Exchange) -> Decoder:
         """Returns a decoder for one answer."""
         deployment = exchange.deployment
-        return GeminiDecoder(self._made_by(deployment.model) if deployment is not None else "")
+        made_by = self._made_by(deployment.model) if deployment is not None else ""
+        return GeminiDecoder(made_by, at_once=self._settings.stream_arguments)
 
     def _made_by(self, model: str) -> str:
         return f"{self.kind}/{model}"

@@ -69,6 +69,10 @@ class VertexConfig(AskedConfig, forbid_unknown_fields=True, frozen=True, kw_only
         ChatProfile | None,
         Meta(description="How open models differ from what chat completions usually are; those of Mistral are known."),
     ] = None
+    stream_arguments: Annotated[
+        bool,
+        Meta(description="Ask Gemini for the arguments of calls in pieces, so that they are told as they are written."),
+    ] = False
     betas: Annotated[
         tuple[str, ...], Meta(description="Sent to Claude as anthropic-beta, beside those that a request needs.")
     ] = ()

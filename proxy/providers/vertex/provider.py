@@ -84,7 +84,12 @@ class Vertex(GeminiUpstream):
 
     def ask_settings(self) -> AskSettings:
         """Returns how models are to be asked: tiers stand in a header, and hosted tools are told of anyway."""
-        return msgspec.structs.replace(self.config.ask_settings(), service_tiers=False, tells_hosted=False)
+        return msgspec.structs.replace(
+            self.config.ask_settings(),
+            service_tiers=False,
+            tells_hosted=False,
+            stream_arguments=self.config.stream_arguments,
+        )
 
     def endpoint(self, model: str, method: str) -> str:
         """Returns the URL of a method of a model; raises BadRequest for a name that can be none."""

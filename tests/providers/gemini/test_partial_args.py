@@ -84,3 +84,32 @@ def test_what_has_no_place_is_left_out(path):
 
 def test_nothing_at_all_is_the_empty_object():
     assert PartialArgs().text() == "{}"
+
+
+def told(*pieces):
+    """Returns what was told piece by piece, and the rest."""
+    args = PartialArgs(at_once=True)
+    return [args.take([piece]) for piece in pieces], args.rest()
+
+
+def test_what_comes_in_order_is_told_as_it_comes():
+    assert told(
+        text("$.city", 'O"s', more=True), text("$.city", "lo"), number("$.n", 2), text("$.opts.tags[0]", "a"),
+        text("$.opts.tags[1]", "b", more=True), text("$.opts.x", "y"),
+    ) == (
+        ['{"city":"O\\"s', 'lo"', ',"n":2', ',"opts":{"tags":["a"', ',"b', '"],"x":"y"'],
+        "}}",
+    )  # fmt: skip
+
+
+def test_what_is_left_out_of_the_order_waits_for_the_end():
+    assert told(number("$.a[0]", 1), number("$.a[3]", 2), number("$.b", 3)) == (
+        ['{"a":[1', "", ""],
+        ',null,null,2],"b":3}',
+    )
+
+
+def test_what_was_told_and_has_changed_is_noticed():
+    assert told(number("$.a.x", 1), number("$.b", 2), number("$.a.y", 3))[1] is None
+    assert told(number("$.a", 1), number("$.a.b", 2))[1] is None
+    assert told() == ([], "{}")

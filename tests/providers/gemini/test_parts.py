@@ -1,6 +1,9 @@
+import json
+
 import pytest
 
 from proxy.events import OutputItem, ReasoningDelta, ReasoningState, TextDelta, ToolCallDelta, ToolCallStart
+from proxy.providers.gemini.decoder import GeminiDecoder
 from proxy.providers.gemini.state import image_key
 from tests.support.gemini import MADE_BY, STOP, decode, response
 
@@ -169,6 +172,22 @@ def test_arguments_in_pieces_are_told_at_the_end_of_the_call():
         ("made_2", "g", "{}"),
     ]
     assert calls(told(start, piece(some), {"text": "so"})) == [("made_1", "f", '{"a":"x"}')]
+
+
+def test_arguments_in_pieces_can_be_told_as_they_come():
+    def spoken(*parts):
+        machine = GeminiDecoder(MADE_BY, lambda: "call_1", at_once=True)
+        return machine.feed([(b"", json.dumps(response(part)).encode()) for part in (*parts, {"text": ""})]) + (
+            machine.feed([(b"", json.dumps(STOP).encode())]) + machine.finish()
+        )
+
+    start = {"functionCall": {"name": "f", "willContinue": True}}
+    some = {"jsonPath": "$.a", "stringValue": "x", "willContinue": True}
+    events = spoken(start, piece(some), piece({"jsonPath": "$.a", "stringValue": "y"}), {"functionCall": {}})
+    assert [event.arguments for event in events if isinstance(event, ToolCallDelta)] == ['{"a":"x', 'y"', "}"]
+    one, two = {"jsonPath": "$.a.b", "numberValue": 1}, {"jsonPath": "$.a", "numberValue": 2}
+    failed = spoken(start, piece(one), piece(two), {"functionCall": {}})[-1]
+    assert str(failed.error) == "The upstream changed the arguments of a tool call after they had been sent."
 
 
 def test_a_call_that_was_cut_keeps_what_is_not_known_to_be_whole():

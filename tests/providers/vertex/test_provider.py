@@ -67,6 +67,15 @@ def test_hosted_tools_beside_functions_need_no_asking_here():
     assert "toolConfig" not in body
 
 
+@pytest.mark.parametrize(("stream", "asked"), [(True, True), (False, False)])
+def test_arguments_in_pieces_are_asked_for_where_they_can_be_told(stream, asked):
+    up = upstream(stream_arguments=True)
+    body = json.loads(up.build(exchange(request(stream=stream, tools=[function("f")])), GEMINI).body)
+    calling = body.get("toolConfig", {}).get("functionCallingConfig", {})
+    assert calling.get("streamFunctionCallArguments", False) is asked
+    assert "toolConfig" not in json.loads(up.build(exchange(request(stream=True)), GEMINI).body)
+
+
 def test_open_models_are_asked_over_chat_completions():
     up = upstream(quota_project="q")
     one = exchange(request(stream=True, tools=[function("f")]), up, LLAMA)
