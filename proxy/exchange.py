@@ -171,6 +171,10 @@ class Exchange:
         return self.keeps or self.memory is not None or self.claim is not None
 
     def ignore(self, param: str) -> None:
-        """Notes a parameter that has no effect on this upstream; it is named in `x-penstock-ignored-params`."""
-        if param not in self.ignored:
-            self.ignored.append(param)
+        """Notes a parameter that has no effect on this upstream; it is named in `x-penstock-ignored-params`.
+
+        It may be named as in the Responses API: the client is told of it by its own name.
+        """
+        name = param if self.request is None else self.request.own_name(param)
+        if name not in self.ignored:
+            self.ignored.append(name)

@@ -86,6 +86,10 @@ class ModelRequest(ABC):
         self.fields[new] = raw
         return True
 
+    def own_name(self, param: str) -> str:
+        """Returns what the client calls a parameter that is named as in the Responses API."""
+        return param
+
     @property
     def model(self) -> str:
         """The name of the model as the client asked for it; raises BadRequest when it is missing or no string."""

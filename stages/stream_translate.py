@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from msgspec import Meta
 
 from proxy.config.types import Duration
+from proxy.errors import BadRequest
 from proxy.exchange import Exchange
 from proxy.providers.provider import TranslateOptions
 from proxy.stage import Side, Stage, StageConfig
@@ -91,5 +92,10 @@ class StreamTranslate(Stage):
         provider = deployment.provider
         if provider.speaks(exchange.request.dialect, deployment.model):
             exchange.upstream_request = provider.passthrough(exchange, deployment.model)
-        else:
+            return
+        try:
             exchange.upstream_request = provider.build(exchange, deployment.model)
+        except BadRequest as refusal:
+            if refusal.param is not None:
+                refusal.param = exchange.request.own_name(refusal.param)
+            raise

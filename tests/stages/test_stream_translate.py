@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
+from proxy.errors import BadRequest
+from proxy.exchange import Exchange
+from proxy.upstream.client import UpstreamRequest
 from stages.stream_translate import StreamTranslate, StreamTranslateConfig
 from tests.support.house import house
 from tests.support.scripted import ScriptedProvider, chunk, events_of, finish, stream
@@ -43,3 +48,26 @@ async def test_the_end_marker_is_switchable(marker: bool) -> None:
     seen = await events(StreamTranslateConfig(done_marker=marker))
     assert (seen[-1] == "") is marker
     assert "response.completed" in seen[-2:]
+
+
+class Picky(ScriptedProvider):
+    """Speaks no client's API; finds a hint without effect, and pictures that it cannot take."""
+
+    dialects = frozenset()
+
+    def build(self, exchange: Exchange, model: str) -> UpstreamRequest:
+        exchange.ignore("text.verbosity")
+        if b"image" in bytes(exchange.request.fields.get("messages", b"")):
+            raise BadRequest("No pictures.", param="input[0].content[0].image_url")
+        return super().build(exchange, model)
+
+
+async def test_a_chat_client_hears_of_its_own_parameters() -> None:
+    picture = {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "https://x/y.png"}}]}
+    async with house(Picky("a", stream(*THOUGHTS))) as home:
+        _, headers, _ = await home.ask("/chat/completions", stream=True, verbosity="low")
+        status, _, data = await home.ask("/chat/completions", messages=[picture])
+        _, of_responses, _ = await home.ask(stream=True, text={"verbosity": "low"})
+    assert headers["x-penstock-ignored-params"] == "verbosity"
+    assert (status, json.loads(data)["error"]["param"]) == (400, "messages")
+    assert of_responses["x-penstock-ignored-params"] == "text.verbosity"

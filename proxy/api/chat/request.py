@@ -9,6 +9,7 @@ import msgspec
 
 from ...errors import BadRequest
 from ...request import Dialect, InputText, ModelRequest, refuse_twins
+from .names import chat_name
 
 _Object = dict[str, msgspec.Raw]
 _JOIN = "\n\n"
@@ -118,6 +119,10 @@ class ChatRequest(ModelRequest):
                 param="modalities",
                 code="unsupported_value",
             )
+
+    def own_name(self, param: str) -> str:
+        """Returns what the client calls a parameter that is named as in the Responses API."""
+        return chat_name(param, self.fields)
 
     @property
     def include_usage(self) -> bool:
