@@ -1,37 +1,15 @@
-"""Responses that are kept, by the `openai` and Agents SDKs against `penstock serve`: over restarts and workers too."""
+"""Responses that are kept, by the `openai` SDK against `penstock serve`: over restarts and workers too."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 
 import openai
 import pytest
-from agents import Agent, OpenAIResponsesModel, Runner, function_tool, set_tracing_disabled
 from openai import AsyncOpenAI, DefaultAsyncHttpxClient, OpenAI
 
-from tests.support.serving import Served, serving
-
-set_tracing_disabled(True)
-FILE = """\
-upstreams: {echo: {kind: echo}}
-models: {"echo*": ["echo/echo*"], echo: [echo/echo]}
-stores: {responses: {kind: sqlite, path: kept.db}}
-pipeline: [route, stream-translate]
-"""
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with serving(config=FILE, directory=tmp_path_factory.mktemp("chains")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def client(served: Served) -> Iterator[OpenAI]:
-    with OpenAI(base_url=served.url, api_key="none", max_retries=0, timeout=20) as made:
-        yield made
+from tests.support.serving import KEEPING, serving
 
 
 def test_retrieve_input_items_and_delete(client: OpenAI) -> None:
@@ -65,7 +43,7 @@ def test_a_chain_by_the_stream_helper(client: OpenAI) -> None:
 
 
 def test_a_chain_goes_on_after_a_restart(tmp_path: Path) -> None:
-    with serving(config=FILE, directory=tmp_path) as one, OpenAI(base_url=one.url, api_key="x") as client:
+    with serving(config=KEEPING, directory=tmp_path) as one, OpenAI(base_url=one.url, api_key="x") as client:
         first = client.responses.create(
             model="echo-tools",
             input="[[step call f]] [[step say found it]]",
@@ -73,7 +51,7 @@ def test_a_chain_goes_on_after_a_restart(tmp_path: Path) -> None:
         )
     call = first.output[0]
     assert call.type == "function_call"
-    with serving(config=FILE, directory=tmp_path) as two, OpenAI(base_url=two.url, api_key="x") as client:
+    with serving(config=KEEPING, directory=tmp_path) as two, OpenAI(base_url=two.url, api_key="x") as client:
         assert client.responses.retrieve(first.id).output == first.output
         second = client.responses.create(
             model="echo-tools",
@@ -86,7 +64,7 @@ def test_a_chain_goes_on_after_a_restart(tmp_path: Path) -> None:
 def test_two_hundred_turns_a_restart_and_a_branch(tmp_path: Path) -> None:
     ids: list[str] = []
     for begin in (0, 100):
-        with serving(config=FILE, directory=tmp_path) as served, OpenAI(base_url=served.url, api_key="x") as client:
+        with serving(config=KEEPING, directory=tmp_path) as served, OpenAI(base_url=served.url, api_key="x") as client:
             for turn in range(begin, begin + 100):
                 made = client.responses.create(
                     model="echo", input=f"turn {turn}", previous_response_id=ids[-1] if ids else openai.omit
@@ -101,7 +79,7 @@ def test_two_hundred_turns_a_restart_and_a_branch(tmp_path: Path) -> None:
 
 
 async def test_a_follow_up_in_the_same_moment_finds_its_answer_on_any_worker(tmp_path: Path) -> None:
-    with serving("--workers", "2", config=FILE, directory=tmp_path) as served:
+    with serving("--workers", "2", config=KEEPING, directory=tmp_path) as served:
 
         async def talk(number: int) -> int:
             # a client of its own each turn: a connection of its own, on whichever worker takes it
@@ -120,19 +98,3 @@ async def test_a_follow_up_in_the_same_moment_finds_its_answer_on_any_worker(tmp
             return number
 
         assert await asyncio.gather(*map(talk, range(50))) == list(range(50))
-
-
-@function_tool
-def get_weather(city: str) -> str:
-    """The weather of a city."""
-    return f"{city}: 7 degrees, rain"
-
-
-async def test_an_agent_lets_the_server_keep_its_history(served: Served) -> None:
-    async with AsyncOpenAI(base_url=served.url, api_key="none", max_retries=0) as client:
-        model = OpenAIResponsesModel("echo", client)
-        agent = Agent(name="weather", model=model, tools=[get_weather])
-        first = await Runner.run(agent, '[[step call get_weather {"city": "Oslo"}]]', auto_previous_response_id=True)
-        assert "Oslo: 7 degrees, rain" in first.final_output
-        second = await Runner.run(agent, "and now?", previous_response_id=first.last_response_id)
-        assert second.final_output == "and now?"

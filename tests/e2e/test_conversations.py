@@ -1,42 +1,21 @@
-"""Conversations by the `openai` and Agents SDKs against `penstock serve`: over restarts, workers, kills and keys."""
+"""Conversations by the `openai` SDK against `penstock serve`: over restarts, workers, kills and keys."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import openai
 import pytest
-from agents import Agent, OpenAIConversationsSession, OpenAIResponsesModel, Runner, function_tool, set_tracing_disabled
 from openai import AsyncOpenAI, OpenAI
 
-from tests.support.serving import Served, serving
+from tests.support.serving import KEEPING, serving
 
-set_tracing_disabled(True)
-FILE = """\
-upstreams: {echo: {kind: echo}}
-models: {"echo*": ["echo/echo*"], echo: [echo/echo]}
-stores: {responses: {kind: sqlite, path: kept.db}}
-pipeline: [route, stream-translate]
-"""
 ANN, BOB = "pk-ann-0123456789abcdef", "pk-bob-0123456789abcdef"
 KEYS = f"keys: [{{id: ann, key: {ANN}}}, {{id: bob, key: {BOB}}}]\n"
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with serving(config=FILE, directory=tmp_path_factory.mktemp("conversations")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def client(served: Served) -> Iterator[OpenAI]:
-    with OpenAI(base_url=served.url, api_key="none", max_retries=0, timeout=20) as made:
-        yield made
 
 
 def said(client: OpenAI, id: str, **options: Any) -> list[str]:
@@ -119,17 +98,17 @@ def test_a_tool_is_called_and_answered(client: OpenAI) -> None:
 
 
 def test_a_conversation_goes_on_after_a_restart(tmp_path: Path) -> None:
-    with serving(config=FILE, directory=tmp_path) as one, OpenAI(base_url=one.url, api_key="x") as client:
+    with serving(config=KEEPING, directory=tmp_path) as one, OpenAI(base_url=one.url, api_key="x") as client:
         made = client.conversations.create(metadata={"topic": "tea"})
         client.responses.create(model="echo", input="a", conversation=made.id)
-    with serving(config=FILE, directory=tmp_path) as two, OpenAI(base_url=two.url, api_key="x") as client:
+    with serving(config=KEEPING, directory=tmp_path) as two, OpenAI(base_url=two.url, api_key="x") as client:
         assert client.conversations.retrieve(made.id) == made
         client.responses.create(model="echo", input="b", conversation=made.id)
         assert said(client, made.id) == ["a", "a", "b", "b"]
 
 
 async def test_the_next_turn_may_come_at_once_and_on_any_worker(tmp_path: Path) -> None:
-    with serving("--workers", "2", config=FILE, directory=tmp_path) as served:
+    with serving("--workers", "2", config=KEEPING, directory=tmp_path) as served:
 
         async def talk(number: int) -> list[str]:
             # a client of its own each turn: a connection of its own, on whichever worker takes it
@@ -152,7 +131,7 @@ async def test_the_next_turn_may_come_at_once_and_on_any_worker(tmp_path: Path) 
 
 
 async def test_who_comes_while_another_writes_has_to_wait(tmp_path: Path) -> None:
-    with serving("--workers", "2", config=FILE, directory=tmp_path) as served:
+    with serving("--workers", "2", config=KEEPING, directory=tmp_path) as served:
         async with AsyncOpenAI(base_url=served.url, api_key="x", max_retries=0) as client:
             id = (await client.conversations.create()).id
             stream = await client.responses.create(model="echo", input="a [[stall]]", conversation=id, stream=True)
@@ -175,14 +154,14 @@ async def test_who_comes_while_another_writes_has_to_wait(tmp_path: Path) -> Non
 
 
 async def test_a_killed_worker_does_not_keep_a_conversation(tmp_path: Path) -> None:
-    with serving(config=FILE, directory=tmp_path) as one:
+    with serving(config=KEEPING, directory=tmp_path) as one:
         async with AsyncOpenAI(base_url=one.url, api_key="x", max_retries=0) as client:
             id = (await client.conversations.create(items=[{"role": "user", "content": "zero"}])).id
             stream = await client.responses.create(model="echo", input="a [[stall]]", conversation=id, stream=True)
             assert (await anext(aiter(stream))).type == "response.created"
             os.kill(one.process.pid, signal.SIGKILL)
             one.process.wait(10)
-    with serving(config=FILE, directory=tmp_path) as two:
+    with serving(config=KEEPING, directory=tmp_path) as two:
         async with AsyncOpenAI(base_url=two.url, api_key="x", max_retries=0) as client:
             await client.responses.create(model="echo", input="b", conversation=id)
             texts = [item.content[0].text async for item in client.conversations.items.list(id, order="asc")]  # type: ignore[union-attr]
@@ -191,7 +170,7 @@ async def test_a_killed_worker_does_not_keep_a_conversation(tmp_path: Path) -> N
 
 def test_keys_do_not_see_each_others_conversations(tmp_path: Path) -> None:
     (tmp_path / "keys.yaml").write_text(KEYS)
-    config = FILE.replace("[route", "[{auth: {keys: ./keys.yaml}}, route")
+    config = KEEPING.replace("pipeline:\n", "pipeline:\n  - auth: {keys: ./keys.yaml}\n")
     with (
         serving(config=config, directory=tmp_path) as served,
         OpenAI(base_url=served.url, api_key=ANN, max_retries=0) as ann,
@@ -209,55 +188,3 @@ def test_keys_do_not_see_each_others_conversations(tmp_path: Path) -> None:
         with pytest.raises(openai.AuthenticationError):
             nobody.conversations.create()
         assert said(ann, made.id) == ["secret"]
-
-
-@function_tool
-def get_weather(city: str) -> str:
-    """The weather of a city."""
-    return f"{city}: 7 degrees, rain"
-
-
-async def test_an_agent_keeps_its_session_here(served: Served) -> None:
-    async with AsyncOpenAI(base_url=served.url, api_key="none", max_retries=0) as client:
-        agent = Agent(name="weather", model=OpenAIResponsesModel("echo", client), tools=[get_weather])
-        session = OpenAIConversationsSession(openai_client=client)
-        first = await Runner.run(agent, '[[step call get_weather {"city": "Oslo"}]]', session=session)
-        assert "Oslo: 7 degrees, rain" in first.final_output
-        again = OpenAIConversationsSession(conversation_id=session.session_id, openai_client=client)
-        second = await Runner.run(agent, "and now?", session=again)
-        assert second.final_output == "and now?"
-        kinds = [item.get("type") for item in await again.get_items()]
-        assert kinds == ["message", "function_call", "function_call_output", "message", "message", "message"]
-        popped: Any = await again.pop_item()
-        assert popped["content"][0]["text"] == "and now?"
-        assert len(await again.get_items()) == 5
-        assert [one.get("type") for one in await again.get_items(limit=2)] == ["message", "message"]
-        await again.add_items([{"role": "user", "content": f"{n}"} for n in range(45)])
-        assert len(await session.get_items()) == 50
-        await session.clear_session()
-        with pytest.raises(openai.NotFoundError):
-            await again.get_items()
-
-
-async def test_an_agent_lets_the_server_keep_a_conversation(served: Served) -> None:
-    async with AsyncOpenAI(base_url=served.url, api_key="none", max_retries=0) as client:
-        agent = Agent(name="weather", model=OpenAIResponsesModel("echo", client), tools=[get_weather])
-        id = (await client.conversations.create()).id
-        first = await Runner.run(agent, '[[step call get_weather {"city": "Rom"}]]', conversation_id=id)
-        assert "Rom: 7 degrees, rain" in first.final_output
-        streamed = Runner.run_streamed(agent, "and now?", conversation_id=id)
-        assert [event.type async for event in streamed.stream_events()][-1] == "run_item_stream_event"
-        assert streamed.final_output == "and now?"
-        kinds = [item.type async for item in client.conversations.items.list(id, order="asc")]
-        assert kinds == ["message", "function_call", "function_call_output", "message", "message", "message"]
-
-
-async def test_agents_that_share_a_conversation_wait_for_each_other(served: Served) -> None:
-    """The Agents SDK takes 400 `conversation_locked`, and nothing else, for a reason to wait and ask again."""
-    async with AsyncOpenAI(base_url=served.url, api_key="none", max_retries=0) as client:
-        agent = Agent(name="one of two", model=OpenAIResponsesModel("echo", client))
-        id = (await client.conversations.create()).id
-        runs = (Runner.run(agent, f"{n} [[head_s=0.3]]", conversation_id=id) for n in range(2))
-        outputs = {result.final_output.split()[0] for result in await asyncio.gather(*runs)}
-        assert outputs == {"0", "1"}
-        assert len((await client.conversations.items.list(id)).data) == 4

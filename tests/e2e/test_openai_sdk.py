@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import openai
@@ -13,13 +12,6 @@ from openai import OpenAI
 
 from tests.support.serving import Served, serving
 
-FILE = """\
-upstreams: {echo: {kind: echo}}
-models: {echo: [echo/echo], "echo-*": [echo/echo-*]}
-pipeline:
-  - route: {retries: 0}  # a retry waits as long as the upstream asks for
-  - stream-translate
-"""
 WEATHER: dict[str, Any] = {
     "type": "function",
     "name": "get_weather",
@@ -32,18 +24,6 @@ WEATHER: dict[str, Any] = {
     },
     "strict": True,
 }
-
-
-@pytest.fixture(scope="module")
-def served() -> Iterator[Served]:
-    with serving(config=FILE) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def client(served: Served) -> Iterator[OpenAI]:
-    with OpenAI(base_url=served.url, api_key="none", max_retries=0, timeout=20) as made:
-        yield made
 
 
 def test_create(client: OpenAI) -> None:

@@ -1,4 +1,4 @@
-"""WebSocket mode by the `openai` and Agents SDKs against `penstock serve`."""
+"""WebSocket mode by the `openai` SDK against `penstock serve`."""
 
 from __future__ import annotations
 
@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from agents import Agent, OpenAIResponsesWSModel, Runner, function_tool, set_tracing_disabled
 from openai import AsyncOpenAI, OpenAI
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.support.serving import Served, serving
 
-set_tracing_disabled(True)
 FILE = """\
 upstreams: {echo: {kind: echo}}
 models: {"echo*": ["echo/echo*"], echo: [echo/echo]}
@@ -100,25 +98,6 @@ async def test_lanes_by_the_async_client(served: Served) -> None:
                 elif event.type == "response.completed":
                     left.discard(event.stream_id)  # type: ignore[arg-type]
             assert all(text == f"this is {lane}" for lane, text in lanes.items())
-
-
-@function_tool
-def get_weather(city: str) -> str:
-    """The weather of a city."""
-    return f"{city}: 7 degrees, rain"
-
-
-async def test_an_agent_over_a_websocket(served: Served) -> None:
-    async with AsyncOpenAI(base_url=served.url, api_key="sesame", max_retries=0) as client:
-        model = OpenAIResponsesWSModel("echo", client)
-        agent = Agent(name="weather", model=model, tools=[get_weather])
-        found = await Runner.run(agent, '[[step call get_weather {"city": "Oslo"}]]', auto_previous_response_id=True)
-        assert "Oslo: 7 degrees, rain" in found.final_output
-        streamed = Runner.run_streamed(agent, "and now?", previous_response_id=found.last_response_id)
-        kinds = [event.data.type async for event in streamed.stream_events() if event.type == "raw_response_event"]
-        assert streamed.final_output == "and now?"
-        assert kinds[0] == "response.created"
-        await model.close()
 
 
 def test_a_connection_has_the_time_that_the_file_gives_it(tmp_path: Path) -> None:

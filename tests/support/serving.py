@@ -16,6 +16,15 @@ import msgspec
 
 PENSTOCK = [sys.executable, "-m", "proxy.cli"]
 ROOT = Path(__file__).resolve().parents[2]
+KEEPING = """\
+upstreams: {echo: {kind: echo}}
+models: {"echo*": ["echo/echo*"], echo: [echo/echo]}
+stores: {responses: {kind: sqlite, path: kept.db}}
+pipeline:
+  - route: {retries: 0}  # a retry waits as long as the upstream asks for
+  - stream-translate
+"""
+"""A file that keeps responses, and hides no error of its upstream."""
 
 
 class Served(msgspec.Struct):
