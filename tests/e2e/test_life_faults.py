@@ -18,6 +18,7 @@ from proxy.stores.store import Entry, StoreFailed
 from tests.support.hostile import until
 from tests.support.house import House, house
 from tests.support.scripted import ScriptedProvider, body, chunk, events_of, fails, finish, stream
+from tests.support.store_kinds import GatedStore
 from tests.support.talking import call
 
 WHOLE = b'{"choices": [{"index": 0, "message": {"role": "assistant", "content": "Hello"}, "finish_reason": "stop"}]}'
@@ -144,22 +145,9 @@ async def test_a_stage_that_fails_at_the_head_leaves_nothing_queued() -> None:
         assert store.states() == []
 
 
-class Gated(MemoryStore):
-    """A store that takes ends when it is let."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.asked, self.go = asyncio.Event(), asyncio.Event()
-
-    async def put(self, entry: Entry) -> None:
-        self.asked.set()
-        await self.go.wait()
-        await super().put(entry)
-
-
 async def test_what_was_answered_is_kept_although_its_client_leaves_meanwhile() -> None:
     """Its bytes had come, and its usage was told: log and store agree that it was completed."""
-    store = Gated()
+    store = GatedStore()
     async with house(ScriptedProvider("a", HELLO), store=store) as home:
         reader, writer = await home.connect()
         async with asyncio.timeout(5):
@@ -231,7 +219,7 @@ async def test_what_was_said_whole_is_kept_although_its_client_leaves_in_that_ve
 
 
 async def test_a_reader_that_is_there_before_the_acknowledgement_takes_nothing_from_the_client() -> None:
-    store = Gated()
+    store = GatedStore()
     async with house(ScriptedProvider("a", HELLO), store=store) as home:
         asked = asyncio.create_task(home.ask(background=True, stream=True))
         await asyncio.wait_for(store.asked.wait(), 5)

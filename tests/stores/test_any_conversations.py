@@ -7,57 +7,24 @@ import logging
 import random
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
 
-from proxy.stores.conversation_memory import MemoryConversations
-from proxy.stores.conversation_sqlite import SqliteConversations
 from proxy.stores.conversations import (
-    ConversationBounds,
     ConversationFull,
     ConversationLocked,
     ConversationStore,
     NoSuchItem,
 )
-from tests.support.stored import START, Clock, raw
+from tests.support.store_kinds import KINDS, ConversationStores
+from tests.support.stored import START, raw
 from tests.support.talks import conversation, ids_of, plain, said, there
-
-KINDS = ["memory", "sqlite", "two workers"]
-
-
-class Stores:
-    """Makes stores of one kind; a pair is the same data as two workers see it (one and the same where it is one's)."""
-
-    def __init__(self, kind: str, directory: Path) -> None:
-        self.kind = kind
-        self.clock = Clock()
-        self._path = directory / "kept.db"
-        self._open: list[ConversationStore] = []
-
-    async def pair(self, **bounds: Any) -> tuple[ConversationStore, ConversationStore]:
-        one = await self._started(ConversationBounds(**bounds))
-        return one, (await self._started(ConversationBounds(**bounds)) if self.kind == "two workers" else one)
-
-    async def _started(self, bounds: ConversationBounds) -> ConversationStore:
-        store: ConversationStore
-        if self.kind == "memory":
-            store = MemoryConversations(bounds, clock=self.clock)
-        else:
-            store = SqliteConversations(self._path, bounds, clock=self.clock)
-        await store.start()
-        self._open.append(store)
-        return store
-
-    async def close(self) -> None:
-        for store in self._open:
-            await store.close()
 
 
 @pytest.fixture(params=KINDS)
-async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Stores]:
-    made = Stores(request.param, tmp_path)
+async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[ConversationStores]:
+    made = ConversationStores(request.param, tmp_path)
     yield made
     await made.close()
 
@@ -66,7 +33,7 @@ async def all_of(store: ConversationStore, id: str = "conv_1") -> list[str]:
     return ids_of(await store.items(id, "me"))
 
 
-async def test_a_conversation_is_found_as_it_was_made(stores: Stores) -> None:
+async def test_a_conversation_is_found_as_it_was_made(stores: ConversationStores) -> None:
     a, b = await stores.pair()
     made = conversation(topic="tea", note="grüße \U0001f600")
     await a.create(made, said("msg_1", "msg_2"))
@@ -74,7 +41,7 @@ async def test_a_conversation_is_found_as_it_was_made(stores: Stores) -> None:
     assert ids_of(await b.items("conv_1", "me")) == ["msg_1", "msg_2"]
 
 
-async def test_items_stay_as_they_were_to_the_byte(stores: Stores) -> None:
+async def test_items_stay_as_they_were_to_the_byte(stores: ConversationStores) -> None:
     a, b = await stores.pair()
     odd = msgspec.Raw(b'{ "id":"msg_1" ,\n "n": 1.50, "text":"\\u00e9\\/" }')
     large = raw({"id": "msg_2", "text": random.Random(1).randbytes(300_000).hex()})
@@ -85,7 +52,7 @@ async def test_items_stay_as_they_were_to_the_byte(stores: Stores) -> None:
     assert await b.claim("conv_1", "me", "t") == [odd, large]
 
 
-async def test_an_item_without_an_id_gets_one(stores: Stores) -> None:
+async def test_an_item_without_an_id_gets_one(stores: ConversationStores) -> None:
     a, b = await stores.pair()
     await a.create(conversation())
     call = raw({"type": "function_call", "name": "f", "arguments": "{}", "call_id": "c"})
@@ -97,7 +64,7 @@ async def test_an_item_without_an_id_gets_one(stores: Stores) -> None:
     assert await b.items("conv_1", "me") == kept
 
 
-async def test_an_id_that_is_taken_is_not_given_again(stores: Stores) -> None:
+async def test_an_id_that_is_taken_is_not_given_again(stores: ConversationStores) -> None:
     a, b = await stores.pair()
     await a.create(conversation(), said("msg_1", "msg_1"))
     await b.append("conv_1", "me", said("msg_1", "msg_2"))
@@ -108,7 +75,7 @@ async def test_an_id_that_is_taken_is_not_given_again(stores: Stores) -> None:
     assert await all_of(b, "conv_2") == ["msg_1"]
 
 
-async def test_an_unknown_id_is_nowhere(stores: Stores) -> None:
+async def test_an_unknown_id_is_nowhere(stores: ConversationStores) -> None:
     _, b = await stores.pair()
     for id in ("conv_1", "", "x" * 100_000, "conv_\udcff", "a\x00b", "'; DROP TABLE conversations; --", "%"):
         assert await b.get(id, "me") is None
@@ -122,7 +89,7 @@ async def test_an_unknown_id_is_nowhere(stores: Stores) -> None:
         assert await b.delete(id, "me") is False
 
 
-async def test_an_unknown_item_is_nowhere(stores: Stores) -> None:
+async def test_an_unknown_item_is_nowhere(stores: ConversationStores) -> None:
     a, b = await stores.pair()
     await a.create(conversation(), said("msg_1"))
     for id in ("msg_2", "", "x" * 100_000, "msg_\udcff", "a\x00b", "%"):
@@ -132,7 +99,7 @@ async def test_an_unknown_item_is_nowhere(stores: Stores) -> None:
             await b.page("conv_1", "me", limit=5, newest_first=True, after=id)
 
 
-async def test_another_owner_sees_nothing(stores: Stores) -> None:
+async def test_another_owner_sees_nothing(stores: ConversationStores) -> None:
     a, b = await stores.pair()
     await a.create(conversation(topic="tea"), said("msg_1"))
     for owner in ("you", "", "ME", "me "):
@@ -150,7 +117,7 @@ async def test_another_owner_sees_nothing(stores: Stores) -> None:
     assert await a.get("conv_1", "me") == conversation(topic="tea")
 
 
-async def test_metadata_is_replaced_as_a_whole(stores: Stores) -> None:
+async def test_metadata_is_replaced_as_a_whole(stores: ConversationStores) -> None:
     a, b = await stores.pair()
     await a.create(conversation(topic="tea", mood="good"), said("msg_1"))
     changed = conversation(topic="milk")
@@ -159,7 +126,7 @@ async def test_metadata_is_replaced_as_a_whole(stores: Stores) -> None:
     assert await all_of(a) == ["msg_1"]
 
 
-async def test_what_was_deleted_is_gone_everywhere(stores: Stores) -> None:
+async def test_what_was_deleted_is_gone_everywhere(stores: ConversationStores) -> None:
     a, b = await stores.pair()
     await a.create(conversation(), said("msg_1"))
     assert await b.delete("conv_1", "me") is True
@@ -169,7 +136,7 @@ async def test_what_was_deleted_is_gone_everywhere(stores: Stores) -> None:
     assert await all_of(b, "conv_2") == []
 
 
-async def test_pages_lead_through_all_items(stores: Stores) -> None:
+async def test_pages_lead_through_all_items(stores: ConversationStores) -> None:
     a, b = await stores.pair()
     ids = [f"msg_{n}" for n in range(25)]
     await a.create(conversation(), said(*ids[:20]))
@@ -189,7 +156,7 @@ async def test_pages_lead_through_all_items(stores: Stores) -> None:
     assert page.more is False
 
 
-async def test_a_page_of_nothing_is_empty(stores: Stores) -> None:
+async def test_a_page_of_nothing_is_empty(stores: ConversationStores) -> None:
     a, b = await stores.pair()
     await a.create(conversation(), said("msg_1"))
     for after, order in (("msg_1", True), ("msg_1", False)):
@@ -198,7 +165,7 @@ async def test_a_page_of_nothing_is_empty(stores: Stores) -> None:
         assert (page.items, page.ids, page.more) == ([], [], False)
 
 
-async def test_an_item_that_was_removed_leaves_no_gap(stores: Stores) -> None:
+async def test_an_item_that_was_removed_leaves_no_gap(stores: ConversationStores) -> None:
     a, b = await stores.pair()
     await a.create(conversation(), said("msg_1", "msg_2", "msg_3"))
     assert await b.delete_item("conv_1", "me", "msg_2") == conversation()
@@ -211,7 +178,7 @@ async def test_an_item_that_was_removed_leaves_no_gap(stores: Stores) -> None:
     assert (page.ids, page.more) == (["msg_3"], True)
 
 
-async def test_what_stood_before_an_item(stores: Stores) -> None:
+async def test_what_stood_before_an_item(stores: ConversationStores) -> None:
     a, b = await stores.pair()
     await a.create(conversation(), said("msg_1", "msg_2", "msg_3", "msg_4"))
     assert ids_of(await b.items("conv_1", "me", before=["msg_4", "msg_3", "gone", "\udcff"])) == ["msg_1", "msg_2"]
@@ -219,7 +186,7 @@ async def test_what_stood_before_an_item(stores: Stores) -> None:
     assert await b.items("conv_1", "me", before=["msg_1"]) == []
 
 
-async def test_one_writer_at_a_time(stores: Stores) -> None:
+async def test_one_writer_at_a_time(stores: ConversationStores) -> None:
     a, b = await stores.pair()
     await a.create(conversation(), said("msg_1"))
     await a.create(conversation("conv_2"))
@@ -237,7 +204,7 @@ async def test_one_writer_at_a_time(stores: Stores) -> None:
     assert ids_of(await b.claim("conv_1", "me", "t3")) == ["msg_1", "msg_2", "msg_3"]
 
 
-async def test_letting_go_without_a_word_adds_nothing_and_twice_does_no_harm(stores: Stores) -> None:
+async def test_letting_go_without_a_word_adds_nothing_and_twice_does_no_harm(stores: ConversationStores) -> None:
     a, b = await stores.pair()
     await a.create(conversation(), said("msg_1"))
     await a.claim("conv_1", "me", "t1")
@@ -250,7 +217,7 @@ async def test_letting_go_without_a_word_adds_nothing_and_twice_does_no_harm(sto
     assert await a.release("conv_9", "me", "t9") is False
 
 
-async def test_what_was_said_is_kept_though_somebody_else_writes_by_now(stores: Stores) -> None:
+async def test_what_was_said_is_kept_though_somebody_else_writes_by_now(stores: ConversationStores) -> None:
     a, b = await stores.pair()
     await a.create(conversation())
     await a.claim("conv_1", "me", "t1")
@@ -260,7 +227,7 @@ async def test_what_was_said_is_kept_though_somebody_else_writes_by_now(stores: 
         await b.claim("conv_1", "me", "t2")
 
 
-async def test_a_claim_ends_with_its_conversation(stores: Stores) -> None:
+async def test_a_claim_ends_with_its_conversation(stores: ConversationStores) -> None:
     a, b = await stores.pair()
     await a.create(conversation())
     await a.claim("conv_1", "me", "t1")
@@ -270,7 +237,7 @@ async def test_a_claim_ends_with_its_conversation(stores: Stores) -> None:
     assert await b.claim("conv_1", "me", "t2") == []
 
 
-async def test_of_many_who_claim_at_once_one_gets_it(stores: Stores) -> None:
+async def test_of_many_who_claim_at_once_one_gets_it(stores: ConversationStores) -> None:
     pair = await stores.pair()
     await pair[0].create(conversation())
     claims = [pair[n % 2].claim("conv_1", "me", f"t{n}") for n in range(20)]
@@ -279,7 +246,7 @@ async def test_of_many_who_claim_at_once_one_gets_it(stores: Stores) -> None:
     assert sum(isinstance(result, ConversationLocked) for result in results) == 19
 
 
-async def test_a_caller_that_left_can_let_go_of_what_it_got_too_late(stores: Stores) -> None:
+async def test_a_caller_that_left_can_let_go_of_what_it_got_too_late(stores: ConversationStores) -> None:
     a, b = await stores.pair()
     await a.create(conversation())
     claiming = asyncio.ensure_future(a.claim("conv_1", "me", "t1"))
@@ -290,7 +257,7 @@ async def test_a_caller_that_left_can_let_go_of_what_it_got_too_late(stores: Sto
     assert await b.claim("conv_1", "me", "t2") == []
 
 
-async def test_a_conversation_lives_from_change_to_change(stores: Stores) -> None:
+async def test_a_conversation_lives_from_change_to_change(stores: ConversationStores) -> None:
     a, b = await stores.pair(keep_s=10)
     ids = ("same", "appended", "changed", "claimed", "removed from")
     for id in ids:
@@ -307,7 +274,7 @@ async def test_a_conversation_lives_from_change_to_change(stores: Stores) -> Non
     assert await there(b, *ids) == []
 
 
-async def test_what_is_being_written_to_does_not_expire(stores: Stores) -> None:
+async def test_what_is_being_written_to_does_not_expire(stores: ConversationStores) -> None:
     a, b = await stores.pair(keep_s=10)
     await a.create(conversation(), said("msg_1"))
     await a.claim("conv_1", "me", "t1")
@@ -318,7 +285,7 @@ async def test_what_is_being_written_to_does_not_expire(stores: Stores) -> None:
 
 
 async def test_beyond_the_count_those_unchanged_for_longest_go(
-    stores: Stores, caplog: pytest.LogCaptureFixture
+    stores: ConversationStores, caplog: pytest.LogCaptureFixture
 ) -> None:
     a, b = await stores.pair(max_conversations=3)
     for n in range(3):
@@ -332,7 +299,7 @@ async def test_beyond_the_count_those_unchanged_for_longest_go(
     assert "too many conversations" in caplog.text
 
 
-async def test_beyond_the_bytes_those_unchanged_for_longest_go(stores: Stores) -> None:
+async def test_beyond_the_bytes_those_unchanged_for_longest_go(stores: ConversationStores) -> None:
     a, b = await stores.pair(max_bytes=5000)
     for n in range(4):
         await a.create(conversation(f"conv_{n}"), said("msg_1", text="x" * 1000))
@@ -346,7 +313,7 @@ async def test_beyond_the_bytes_those_unchanged_for_longest_go(stores: Stores) -
     assert await there(b, *(f"conv_{n}" for n in range(5))) == ["conv_0", "conv_2", "conv_3", "conv_4"]
 
 
-async def test_neither_what_is_written_to_nor_the_newest_is_too_many(stores: Stores) -> None:
+async def test_neither_what_is_written_to_nor_the_newest_is_too_many(stores: ConversationStores) -> None:
     a, b = await stores.pair(max_conversations=1)
     await a.create(conversation("conv_0"))
     await a.claim("conv_0", "me", "t1")
@@ -359,7 +326,7 @@ async def test_neither_what_is_written_to_nor_the_newest_is_too_many(stores: Sto
 
 
 @pytest.mark.parametrize("bounds", [{"max_items": 3}, {"max_item_bytes": 200}])
-async def test_a_full_conversation_takes_no_more(stores: Stores, bounds: dict[str, int]) -> None:
+async def test_a_full_conversation_takes_no_more(stores: ConversationStores, bounds: dict[str, int]) -> None:
     a, b = await stores.pair(**bounds)
     await a.create(conversation(), said("msg_1", "msg_2"))
     with pytest.raises(ConversationFull, match=r"^\d+ (items|bytes)$"):
@@ -375,7 +342,7 @@ async def test_a_full_conversation_takes_no_more(stores: Stores, bounds: dict[st
     assert await b.claim("conv_1", "me", "t2") is not None
 
 
-async def test_many_at_once_lose_nothing(stores: Stores) -> None:
+async def test_many_at_once_lose_nothing(stores: ConversationStores) -> None:
     pair = await stores.pair()
 
     async def client(number: int) -> None:

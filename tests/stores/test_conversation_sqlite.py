@@ -9,8 +9,8 @@ import sqlite3
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -20,6 +20,7 @@ from proxy.stores.conversations import ConversationBounds, ConversationLocked
 from proxy.stores.sqlite import SqliteStore
 from proxy.stores.store import StoreFailed
 from tests.support.fixtures import ROOT
+from tests.support.store_files import opening
 from tests.support.stored import START, Clock, entry
 from tests.support.talks import conversation, ids_of, said, there
 
@@ -49,19 +50,8 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def start(path: Path) -> AsyncIterator[Start]:
-    """Starts a store on the file; closes all at the end."""
-    opened: list[SqliteConversations] = []
-
-    async def started(**settings: Any) -> SqliteConversations:
-        settings.setdefault("clock", Clock())
-        store = SqliteConversations(path, settings.pop("bounds", None), **settings)
-        await store.start()
-        opened.append(store)
-        return store
-
-    yield started
-    for store in opened:
-        await store.close()
+    async with opening(partial(SqliteConversations, path)) as started:
+        yield started
 
 
 async def until(holds: Callable[[], bool]) -> None:

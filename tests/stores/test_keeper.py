@@ -15,6 +15,7 @@ from proxy.stores.memory import MemoryStore
 from proxy.stores.store import Entry, StoreFailed
 from tests.support.hostile import Peer, chunked
 from tests.support.scripted import chunk, events_of, finish
+from tests.support.store_kinds import GatedStore
 from tests.support.talking import SSE, answer, call, talking
 
 
@@ -101,17 +102,7 @@ async def test_references_are_replaced_by_what_they_refer_to() -> None:
 
 
 async def test_a_response_is_there_before_its_end_is_told() -> None:
-    class Late(MemoryStore):
-        def __init__(self) -> None:
-            super().__init__()
-            self.asked, self.go = asyncio.Event(), asyncio.Event()
-
-        async def put(self, entry: Entry) -> None:
-            self.asked.set()
-            await self.go.wait()
-            await super().put(entry)
-
-    store = Late()
+    store = GatedStore()
     async with talking({"content": "x"}, store=store) as (home, _):
         reader, writer = await home.connect()
         async with asyncio.timeout(5):
@@ -241,16 +232,7 @@ async def test_a_bug_in_keeping_does_not_take_the_answer_away(stream: bool, capl
 
 
 async def test_the_end_of_a_drain_tells_what_waits_for_the_store() -> None:
-    class Stuck(MemoryStore):
-        def __init__(self) -> None:
-            super().__init__()
-            self.asked, self.go = asyncio.Event(), asyncio.Event()
-
-        async def put(self, entry: Entry) -> None:
-            self.asked.set()
-            await self.go.wait()
-
-    store = Stuck()
+    store = GatedStore()
     async with talking({"content": "x"}, store=store) as (home, _):
         reader, writer = await home.connect()
         async with asyncio.timeout(5):

@@ -11,6 +11,7 @@ import subprocess
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from proxy.stores import sqlite_file
 from proxy.stores.bounds import Bounds
 from proxy.stores.sqlite import SqliteStore
 from proxy.stores.store import StoreFailed
-from tests.support.store_files import check_sums, rows
+from tests.support.store_files import check_sums, opening, rows
 from tests.support.stored import START, Clock, entry, raw
 
 Start = Callable[..., Awaitable[SqliteStore]]
@@ -34,18 +35,8 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def start(path: Path) -> AsyncIterator[Start]:
-    """Starts a store on the file; closes all at the end."""
-    opened: list[SqliteStore] = []
-
-    async def started(**settings: Any) -> SqliteStore:
-        store = SqliteStore(path, settings.pop("bounds", None), clock=settings.pop("clock", Clock()), **settings)
-        await store.start()
-        opened.append(store)
-        return store
-
-    yield started
-    for store in opened:
-        await store.close()
+    async with opening(partial(SqliteStore, path)) as started:
+        yield started
 
 
 def read(path: Path) -> bytes:
@@ -247,7 +238,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)]
     if os.geteuid() or subprocess.run(mount, capture_output=True, check=False).returncode:
         # mounting is for root alone; the test with RLIMIT_FSIZE shows a full disk to everybody else
-        pytest.skip("may not mount")
+        pytest.skip("only root may mount a file system")
     yield place
     subprocess.run(["umount", "-l", str(place)], check=True)
 

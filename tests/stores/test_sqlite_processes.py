@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from subprocess import PIPE, Popen
 
@@ -17,7 +18,7 @@ import pytest
 from proxy.stores.sqlite import SqliteStore
 from proxy.stores.store import Entry
 from tests.support.fixtures import ROOT
-from tests.support.store_files import check_sums, rows, writers, written
+from tests.support.store_files import check_sums, opening, rows, writers, written
 from tests.support.stored import START, Clock, entry
 
 Start = Callable[[], Awaitable[SqliteStore]]
@@ -30,18 +31,8 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def start(path: Path) -> AsyncIterator[Start]:
-    """Starts a store on the file; closes all at the end."""
-    opened: list[SqliteStore] = []
-
-    async def started() -> SqliteStore:
-        store = SqliteStore(path, clock=Clock())
-        await store.start()
-        opened.append(store)
-        return store
-
-    yield started
-    for store in opened:
-        await store.close()
+    async with opening(partial(SqliteStore, path)) as started:
+        yield started
 
 
 def holders(path: Path) -> list[str]:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from proxy.stores.sqlite_transaction import state_of
 from proxy.stores.store import Entry
 from tests.support.fixtures import ROOT
-from tests.support.stored import START, entry
+from tests.support.store_kinds import Store
+from tests.support.stored import START, Clock, entry
+
+Opened = TypeVar("Opened", bound=Store)
 
 WRITER = """
 import asyncio, sys
@@ -39,6 +42,22 @@ async def main(path, name, count):
 
 asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3])))
 """
+
+
+@asynccontextmanager
+async def opening(make: Callable[..., Opened]) -> AsyncIterator[Callable[..., Awaitable[Opened]]]:
+    """Gives a function that makes stores and starts them; closes all at the end."""
+    opened: list[Opened] = []
+
+    async def start(**settings: Any) -> Opened:
+        store = make(**{"clock": Clock(), **settings})
+        await store.start()
+        opened.append(store)
+        return store
+
+    yield start
+    for store in opened:
+        await store.close()
 
 
 def written(name: str, number: int) -> Entry:

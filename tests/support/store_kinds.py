@@ -1,51 +1,94 @@
-"""Every implementation of the response store, on a clock of its own, as one worker or two see it."""
+"""Every implementation of the two stores, on a clock of its own, as one worker or two see it."""
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 from proxy.stores.bounds import Bounds
+from proxy.stores.conversation_memory import MemoryConversations
+from proxy.stores.conversation_sqlite import SqliteConversations
+from proxy.stores.conversations import ConversationBounds, ConversationStore
 from proxy.stores.memory import MemoryStore
 from proxy.stores.sqlite import SqliteStore
-from proxy.stores.store import ResponseStore
+from proxy.stores.store import Entry, ResponseStore
 from tests.support.stored import Clock
 
 KINDS = ["memory", "sqlite", "two workers"]
 
 
-class Stores:
+class Store(Protocol):
+    """What starts and ends."""
+
+    async def start(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+Kept = TypeVar("Kept", bound=Store)
+
+
+class _Pairs(Generic[Kept]):
     """Makes stores of one kind; a pair is the same data as two workers see it (one and the same where it is one's)."""
 
     def __init__(self, kind: str, directory: Path) -> None:
         self.kind = kind
         self.clock = Clock()
-        self._path = directory / "kept.db"
-        self._open: list[ResponseStore] = []
+        self.path = directory / "kept.db"
+        self._open: list[Kept] = []
 
-    async def pair(self, **bounds: Any) -> tuple[ResponseStore, ResponseStore]:
+    async def pair(self, **bounds: Any) -> tuple[Kept, Kept]:
         """Returns two stores that have the same data."""
-        one = await self._started(Bounds(**bounds))
-        return one, (await self._started(Bounds(**bounds)) if self.kind == "two workers" else one)
+        one = await self.one(**bounds)
+        return one, (await self.one(**bounds) if self.kind == "two workers" else one)
 
-    async def one(self, **bounds: Any) -> ResponseStore:
+    async def one(self, **bounds: Any) -> Kept:
         """Returns a store."""
-        return (await self.pair(**bounds))[0]
-
-    async def _started(self, bounds: Bounds) -> ResponseStore:
-        store: ResponseStore
-        if self.kind == "memory":
-            store = MemoryStore(bounds, clock=self.clock)
-        else:
-            store = SqliteStore(self._path, bounds, clock=self.clock)
+        store = self.made(bounds)
         await store.start()
         self._open.append(store)
         return store
+
+    def made(self, bounds: dict[str, Any]) -> Kept:
+        """Returns a store that has not been started."""
+        raise NotImplementedError
 
     async def close(self) -> None:
         """Closes all."""
         for store in self._open:
             await store.close()
+
+
+class Stores(_Pairs[ResponseStore]):
+    """Stores of responses."""
+
+    def made(self, bounds: dict[str, Any]) -> ResponseStore:
+        if self.kind == "memory":
+            return MemoryStore(Bounds(**bounds), clock=self.clock)
+        return SqliteStore(self.path, Bounds(**bounds), clock=self.clock)
+
+
+class ConversationStores(_Pairs[ConversationStore]):
+    """Stores of conversations."""
+
+    def made(self, bounds: dict[str, Any]) -> ConversationStore:
+        if self.kind == "memory":
+            return MemoryConversations(ConversationBounds(**bounds), clock=self.clock)
+        return SqliteConversations(self.path, ConversationBounds(**bounds), clock=self.clock)
+
+
+class GatedStore(MemoryStore):
+    """A store that takes what is put when it is let: `asked` is set when something waits, `go` lets it in."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked, self.go = asyncio.Event(), asyncio.Event()
+
+    async def put(self, entry: Entry) -> None:
+        self.asked.set()
+        await self.go.wait()
+        await super().put(entry)
 
 
 async def there(store: ResponseStore, *ids: str) -> list[str]:
