@@ -68,6 +68,7 @@ def test_talking_gives_the_answer_or_says_what_went_wrong(tmp_path):
         assert process.talk(b"abc\n", 10) == b"cba\n"
     with start("import sys; sys.exit('broken')", tmp_path) as process, pytest.raises(StartFailed, match="broken"):
         process.talk(b"", 10)
+    # it sleeps until it is killed, at the end of the block: nothing waits for it
     with start("import time; time.sleep(30)", tmp_path) as process, pytest.raises(StartFailed, match="did not end"):
         process.talk(b"", 0.05)
     assert gone(process.pid)

@@ -168,9 +168,8 @@ def test_what_has_to_come_back_is_kept_byte_for_byte(path: str) -> None:
     assert whole["choices"][0]["message"]["thinking_blocks"] == blocks
 
 
+@needs_shared
 def test_citations_of_a_search_cover_the_text_they_belong_to() -> None:
-    if not STREAMS:
-        pytest.skip("no recordings")
     said = translated("anthropic/messages-web-search-citations.sse")
     part = said.output[-1]["content"][0]
     cited = [part["text"][note["start_index"] : note["end_index"]] for note in part["annotations"]]
@@ -179,18 +178,16 @@ def test_citations_of_a_search_cover_the_text_they_belong_to() -> None:
     assert part["annotations"][0]["title"] == "Download Ruby | Ruby"
 
 
+@needs_shared
 def test_citations_of_a_document_name_it() -> None:
-    if not STREAMS:
-        pytest.skip("no recordings")
     part = translated("anthropic/messages-document-citations.sse").output[0]["content"][0]
     assert part["annotations"] == [
         {"type": "file_citation", "file_id": "", "filename": "facts.txt", "index": len(part["text"])}
     ]
 
 
+@needs_shared
 def test_searches_tell_what_they_asked_and_where_it_was_found() -> None:
-    if not STREAMS:
-        pytest.skip("no recordings")
     path = "anthropic/messages-pause-turn.sse"
     searches = [item for item in translated(path).output if item["type"] == "web_search_call"]
     assert [item["status"] for item in searches] == ["completed"] * 10 + ["incomplete"]
@@ -207,9 +204,8 @@ def test_searches_tell_what_they_asked_and_where_it_was_found() -> None:
     assert sources == [{"type": "url", "url": one["url"]} for one in found]
 
 
+@needs_shared
 def test_a_tool_of_another_server_is_shown_with_what_it_gave_back() -> None:
-    if not STREAMS:
-        pytest.skip("no recordings")
     call = translated("anthropic/messages-mcp.sse").output[1]
     assert (call["name"], call["server_label"], call["status"]) == ("ask_question", "deepwiki", "completed")
     assert json.loads(call["arguments"])["repoName"] == "pydantic/pydantic-ai"
