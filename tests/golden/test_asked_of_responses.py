@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import pytest
-
 from proxy.api.chat.request import ChatRequest
 from proxy.api.responses.request import ResponsesRequest
 from proxy.errors import ExchangeError
@@ -17,7 +15,7 @@ from proxy.providers.responses.build import build_body
 from proxy.providers.responses.chat_build import build_from_chat
 from proxy.providers.responses.profile import ResponsesProfile
 from proxy.sealing import Sealing
-from tests.support.captured import CAPTURED, Captured
+from tests.support.captured import CAPTURED, Captured, for_each
 
 SEALING = Sealing(["k" * 32])
 PROFILE = ResponsesProfile(ask_encrypted=True, pads=True, plain_reasoning=False, least_tokens=16)
@@ -35,7 +33,7 @@ def without_ids(item: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in item.items() if name != "id"}
 
 
-@pytest.mark.parametrize("one", CAPTURED, ids=lambda one: one.name)
+@for_each(CAPTURED)
 def test_a_request_goes_up_as_it_came(one: Captured) -> None:
     body = json.loads(build_body(ResponsesRequest.parse(one.raw), "up-1", PROFILE, SEALING, lambda name: None))
     assert body["model"] == "up-1"
@@ -59,7 +57,7 @@ def served(one: Captured) -> bool:
     return True
 
 
-@pytest.mark.parametrize("one", [one for one in ALONE if served(one)], ids=lambda one: one.name)
+@for_each(one for one in ALONE if served(one))
 def test_by_way_of_chat_completions_it_is_still_a_good_request(one: Captured) -> None:
     request = ResponsesRequest.parse(one.raw)
     options = TranslateOptions()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
+
+import pytest
 
 from .fixtures import SHARED
 
@@ -44,6 +46,28 @@ def _read() -> Iterator[Captured]:
 
 
 CAPTURED = list(_read())
+
+
+def for_each(requests: Iterable[Captured]) -> Callable[[Callable[[Captured], None]], Callable[[str], None]]:
+    """Makes of a test of one request a test of each client's; a failure names the request."""
+    groups: dict[str, list[Captured]] = {}
+    for request in requests:
+        groups.setdefault(request.name.partition("/")[0], []).append(request)
+
+    def decorate(test: Callable[[Captured], None]) -> Callable[[str], None]:
+        @pytest.mark.parametrize("client", groups)
+        def run(client: str) -> None:
+            for request in groups[client]:
+                try:
+                    test(request)
+                except BaseException as error:
+                    error.add_note(f"the request is {request.name}")
+                    raise
+
+        run.__name__, run.__doc__ = test.__name__, test.__doc__
+        return run
+
+    return decorate
 
 
 def captured(name: str) -> dict[str, Any]:

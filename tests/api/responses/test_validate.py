@@ -5,7 +5,7 @@ import pytest
 from proxy.api.responses.request import ResponsesRequest
 from proxy.errors import BadRequest, ExchangeError
 from tests.support.asked import call, check_alone, function, refusal, request, user
-from tests.support.captured import CAPTURED
+from tests.support.captured import CAPTURED, for_each
 from tests.support.fixtures import SHARED, needs_shared
 
 EVERYTHING = {
@@ -123,8 +123,7 @@ def test_bytes_that_are_no_text_are_refused_wherever_they_stand():
         assert caught.value.code == "invalid_json"
 
 
-@needs_shared
-@pytest.mark.parametrize("one", CAPTURED, ids=[one.name for one in CAPTURED])
+@for_each(CAPTURED)
 def test_requests_of_real_clients(one):
     made = ResponsesRequest.parse(one.raw)
     if one.needs_store in (None, "background", "compaction", "compaction_trigger"):

@@ -10,7 +10,7 @@ from proxy.errors import BadRequest
 from proxy.providers.anthropic.profile import MessagesProfile, ThinkingBudgets
 from proxy.providers.provider import TranslateOptions
 from tests.support.asked import function, request
-from tests.support.captured import CAPTURED, Captured
+from tests.support.captured import CAPTURED, Captured, for_each
 from tests.support.messages_asked import ALWAYS, BUDGET, FIRST_ADAPTIVE, NEW, OLD, Built, build
 from tests.support.strict_messages import models
 
@@ -216,7 +216,7 @@ def test_citations_of_documents_are_asked_for_where_the_file_says_so() -> None:
 ALONE = [one for one in CAPTURED if one.needs_store is None]
 
 
-@pytest.mark.parametrize("captured", ALONE, ids=lambda one: one.name)
+@for_each(ALONE)
 def test_what_real_clients_send_is_taken(captured: Captured) -> None:
     for model in (NEW, ALWAYS, FIRST_ADAPTIVE, BUDGET, OLD):
         built = build(request().parse(captured.raw), model)

@@ -12,7 +12,7 @@ from proxy.providers.anthropic.profile import ThinkingBudgets
 from proxy.providers.bedrock.config import BedrockProfile, GuardrailSettings
 from tests.support.asked import call, function, output, request, user
 from tests.support.bedrock_asked import GPT_OSS, LLAMA, NEWEST, NOVA, OLD, OPUS, SONNET, build, converse
-from tests.support.captured import CAPTURED, Captured
+from tests.support.captured import CAPTURED, Captured, for_each
 from tests.support.strict_converse import check
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer", "minimum": 1}}, "required": ["a"]}
@@ -333,7 +333,7 @@ def test_stop_must_be_words() -> None:
 # --- captured requests
 
 
-@pytest.mark.parametrize("captured", SERVABLE, ids=lambda one: one.name)
+@for_each(SERVABLE)
 def test_every_captured_request_is_taken(captured: Captured) -> None:
     for model in (SONNET, NEWEST, NOVA):
         made = request(**captured.body)

@@ -18,7 +18,7 @@ from proxy.providers.bedrock.sealing import sealer
 from proxy.providers.provider import TranslateOptions
 from tests.support.asked import SEALING, assistant, call, function, output, request, user
 from tests.support.bedrock_asked import NOVA, OPUS, SONNET
-from tests.support.captured import CAPTURED, Captured
+from tests.support.captured import CAPTURED, Captured, for_each
 from tests.support.strict_messages import check
 
 PNG = base64.b64encode(b"\x89PNG\r\n\x1a\nrest").decode()
@@ -113,7 +113,7 @@ def test_images_come_as_data() -> None:
             invoke(input=items, tools=[function("f")])
 
 
-@pytest.mark.parametrize("captured", SERVABLE, ids=lambda one: one.name)
+@for_each(SERVABLE)
 def test_every_captured_request_is_taken(captured: Captured) -> None:
     if _has_addresses(captured.body["input"]):
         with pytest.raises(BadRequest, match="data: addresses"):
