@@ -95,6 +95,7 @@ class Candidate(msgspec.Struct, gc=False, rename="camel"):
     grounding_metadata: Raw = ABSENT
     citation_metadata: Raw = ABSENT
     logprobs_result: Raw = ABSENT
+    url_context_metadata: Raw = ABSENT
 
 
 class PromptFeedback(msgspec.Struct, gc=False, rename="camel"):

@@ -19,7 +19,7 @@ import msgspec
 
 from ...api.raw import ABSENT, Raw, given
 from ...errors import UpstreamCut, UpstreamError, UpstreamGarbled
-from ...events import Annotation, Event, Finish, UpstreamFailed
+from ...events import Annotation, Event, Finish, OutputItem, UpstreamFailed
 from ..chat.decoder import new_call_id
 from ..chat.surrogates import load
 from ..provider import Payload
@@ -27,7 +27,7 @@ from .chunk import Candidate, Chunk, decode_chunk, decode_leniently
 from .errors import stream_error
 from .finish import ending_of, failed_finish, is_blocked, refused_prompt, supersedes
 from .frame import LearnedFrame, counted
-from .grounding import citation_annotations, grounding_annotations, searches_in
+from .grounding import citation_annotations, grounding_annotations, page_items, searches_in
 from .logprobs import read_logprobs
 from .parts import Parts
 from .profile import profile_of
@@ -55,6 +55,7 @@ class GeminiDecoder:
         "_grounding",
         "_late",
         "_malformed_run",
+        "_pages",
         "_parts",
         "_usage",
         "done",
@@ -74,6 +75,7 @@ class GeminiDecoder:
         self._late = b""  # a read that was recognised, and whose counts are the last
         self._frame = LearnedFrame()
         self._grounding = ABSENT
+        self._pages = ABSENT
         self._citations: list[Raw] = []
 
     def feed(self, payloads: Sequence[Payload]) -> list[Event]:
@@ -154,6 +156,8 @@ class GeminiDecoder:
             self._finish_message = candidate.finish_message
         if len(candidate.grounding_metadata) > 2:  # an empty object says nothing, and takes nothing back
             self._grounding = candidate.grounding_metadata
+        if len(candidate.url_context_metadata) > 2:
+            self._pages = candidate.url_context_metadata
         if given(candidate.citation_metadata):
             self._citations.append(candidate.citation_metadata)
 
@@ -224,6 +228,7 @@ class GeminiDecoder:
             ending = "content_filter"
         self._parts.finish(events)
         self._cite(events)
+        events.extend(OutputItem(item) for item in page_items(self._pages))
         tier = self._count(events)
         self.done = True
         events.append(Finish(ending if ending in ("length", "content_filter") else "stop", tier))

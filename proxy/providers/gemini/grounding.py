@@ -1,5 +1,7 @@
 """Turns what an answer rests on, by Google's search or from memory, into annotations of the Responses API.
 
+Pages that Google has opened for it become items, as those are that OpenAI opens.
+
 The API says where a source belongs by offsets in bytes; together with them it says the text, which is believed first.
 Annotations count characters of the whole text.
 """
@@ -14,6 +16,7 @@ from ...api.raw import Raw, given
 from ..chat.surrogates import load
 from .chunk import fitted
 
+_OPENED = "URL_RETRIEVAL_STATUS_SUCCESS"
 _MAX_CITED = 1000
 """How many places of an answer are looked for; what is beyond is nobody's citation."""
 
@@ -68,6 +71,32 @@ class _Citations(msgspec.Struct, gc=False, rename="camel"):
 
     citation_sources: list[_Citation] | None = None
     citations: list[_Citation] | None = None
+
+
+class _Page(msgspec.Struct, gc=False, rename="camel"):
+    """A page that was opened, or should have been."""
+
+    retrieved_url: str | None = None
+    url_retrieval_status: str | None = None
+
+
+class _Pages(msgspec.Struct, gc=False, rename="camel"):
+    url_metadata: list[_Page] | None = None
+
+
+def page_items(raw: Raw) -> list[dict[str, Any]]:
+    """Returns the items for the pages that were opened for an answer."""
+    value = load(bytes(raw)) if given(raw) else None
+    pages = fitted(value, _Pages).url_metadata if isinstance(value, dict) else None
+    return [
+        {
+            "type": "web_search_call",
+            "status": "completed" if (page.url_retrieval_status or _OPENED) == _OPENED else "failed",
+            "action": {"type": "open_page", "url": page.retrieved_url},
+        }
+        for page in (pages or ())[:_MAX_CITED]
+        if page.retrieved_url
+    ]
 
 
 def grounding_annotations(raw: Raw, text: str) -> list[dict[str, Any]]:

@@ -200,6 +200,14 @@ def test_searches_are_counted_with_the_tokens():
     assert [event.searches for event in older if isinstance(event, Usage)] == [1]
 
 
+def test_pages_that_google_opened_are_told_behind_the_text():
+    answer = response({"text": "a"}, finish="STOP")
+    answer["candidates"][0]["urlContextMetadata"] = {"urlMetadata": [{"retrievedUrl": "https://a.example/"}]}
+    text, page, finish = decode(answer, response({"text": ""}))
+    assert (text, finish) == (TextDelta("a"), Finish("stop"))
+    assert page.item["action"] == {"type": "open_page", "url": "https://a.example/"}
+
+
 def test_citations_need_a_text():
     answer = response(finish="STOP")
     answer["candidates"][0]["groundingMetadata"] = {"groundingChunks": [{"web": {"uri": "https://a.example/"}}]}

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from proxy.api.raw import ABSENT, Raw
-from proxy.providers.gemini.grounding import citation_annotations, grounding_annotations, searches_in
+from proxy.providers.gemini.grounding import citation_annotations, grounding_annotations, page_items, searches_in
 
 TEXT = "Über 85°F. It rains. It rains."
 PAGE = {"web": {"uri": "https://a.example/", "title": "a"}}
@@ -72,3 +72,18 @@ def test_citations_under_both_names_never_lie_outside_the_text(name):
     raw = Raw(json.dumps({name: [{"startIndex": 4, "endIndex": 9000, "uri": "https://a.example/"}, {}]}).encode())
     (annotation,) = citation_annotations([raw, raw], TEXT)
     assert (annotation["start_index"], annotation["end_index"]) == (3, len(TEXT))
+
+
+def test_pages_that_were_opened():
+    opened = {"retrievedUrl": "https://a.example/", "urlRetrievalStatus": "URL_RETRIEVAL_STATUS_SUCCESS"}
+    unsafe = {"retrievedUrl": "https://b.example/", "urlRetrievalStatus": "URL_RETRIEVAL_STATUS_UNSAFE"}
+    found = page_items(Raw(json.dumps({"urlMetadata": [opened, unsafe, {}, 5]}).encode()))
+    assert [(one["status"], one["action"]) for one in found] == [
+        ("completed", {"type": "open_page", "url": "https://a.example/"}),
+        ("failed", {"type": "open_page", "url": "https://b.example/"}),
+    ]
+
+
+@pytest.mark.parametrize("raw", [ABSENT, Raw(b"null"), Raw(b"{}"), Raw(b"[1]"), Raw(b'{"urlMetadata":3}')])
+def test_no_pages(raw):
+    assert page_items(raw) == []
