@@ -7,8 +7,9 @@ from pathlib import Path
 
 import openai
 import pytest
-from openai import AsyncOpenAI, DefaultAsyncHttpxClient, OpenAI
+from openai import OpenAI
 
+from tests.support.fresh import fresh_async
 from tests.support.serving import KEEPING, serving
 
 
@@ -85,10 +86,7 @@ async def test_a_follow_up_in_the_same_moment_finds_its_answer_on_any_worker(tmp
             # a client of its own each turn: a connection of its own, on whichever worker takes it
             previous = None
             for turn in range(4):
-                connection = DefaultAsyncHttpxClient(verify=False)  # no certificates to be read two hundred times
-                async with AsyncOpenAI(
-                    base_url=served.url, api_key="x", max_retries=0, http_client=connection
-                ) as client:
+                async with fresh_async(served) as client:
                     stream = await client.responses.create(
                         model="echo", input=f"{number}.{turn}", stream=True, previous_response_id=previous
                     )

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from openai import AsyncOpenAI, OpenAI
+from openai import AsyncOpenAI
 from openai.types.responses import CompactedResponse
 
 from proxy.compaction.prompt import PROMPT
@@ -19,6 +19,7 @@ from tests.support.asked import assistant, call, function, output, user
 from tests.support.captured import captured
 from tests.support.chat_window import USAGE, ChatWindow, Refuses, chat_window, is_for_a_summary
 from tests.support.fixtures import needs_shared
+from tests.support.fresh import fresh
 from tests.support.grammar import check_stream
 from tests.support.hostile import HostileUpstream, Peer, fixed, until
 from tests.support.house import House, house
@@ -436,10 +437,10 @@ pipeline: [route, stream-translate]
 """
     with serving(config=config, directory=tmp_path) as served:
         for _ in range(8):  # each from a connection of its own, which either worker may get
-            with OpenAI(base_url=served.url, api_key="none", max_retries=0, timeout=20) as client:
+            with fresh(served) as client:
                 made = client.responses.compact(model="echo", input="one")
             for _ in range(4):
-                with OpenAI(base_url=served.url, api_key="none", max_retries=0, timeout=20) as client:
+                with fresh(served) as client:
                     item: Any = made.output[-1].model_dump(exclude_none=True)
                     answered = client.responses.create(model="echo", input=[item, {"role": "user", "content": "two"}])
                     assert answered.output_text == "two"

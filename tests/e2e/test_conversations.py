@@ -12,6 +12,7 @@ import openai
 import pytest
 from openai import AsyncOpenAI, OpenAI
 
+from tests.support.fresh import fresh_async
 from tests.support.serving import KEEPING, serving
 
 ANN, BOB = "pk-ann-0123456789abcdef", "pk-bob-0123456789abcdef"
@@ -114,7 +115,7 @@ async def test_the_next_turn_may_come_at_once_and_on_any_worker(tmp_path: Path) 
             # a client of its own each turn: a connection of its own, on whichever worker takes it
             id = None
             for turn in range(4):
-                async with AsyncOpenAI(base_url=served.url, api_key="x", max_retries=0) as client:
+                async with fresh_async(served) as client:
                     id = id or (await client.conversations.create()).id
                     stream = await client.responses.create(
                         model="echo", input=f"{number}.{turn}", stream=True, conversation=id
@@ -122,7 +123,7 @@ async def test_the_next_turn_may_come_at_once_and_on_any_worker(tmp_path: Path) 
                     async for event in stream:
                         if event.type == "response.completed":
                             break
-            async with AsyncOpenAI(base_url=served.url, api_key="x", max_retries=0) as client:
+            async with fresh_async(served) as client:
                 items = client.conversations.items.list(id or "", order="asc")
                 return [item.content[0].text async for item in items]  # type: ignore[union-attr]
 

@@ -45,9 +45,10 @@ def front(back: Served, request: Any) -> Iterator[Served]:
         yield running
 
 
-@pytest.fixture
-def client(front: Served) -> OpenAI:
-    return OpenAI(base_url=front.url, api_key="none", max_retries=0)
+@pytest.fixture(scope="module")
+def client(front: Served) -> Iterator[OpenAI]:
+    with OpenAI(base_url=front.url, api_key="none", max_retries=0) as made:
+        yield made
 
 
 TOOL: Any = {
