@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import jsonschema
@@ -15,22 +14,10 @@ from proxy.config.schema import schema
 from proxy.config.types import Sources
 from proxy.providers.registry import kinds
 from proxy.registry import installed_stages
+from tests.support.everything_set import EverythingIsSet
 from tests.support.fixtures import ROOT
 
 FILES = [ROOT / "pipeline.yaml", *sorted((ROOT / "examples").glob("*.yaml"))]
-
-
-class EverythingIsSet(Mapping[str, str]):
-    """An environment in which every variable has a value, so that no upstream is skipped."""
-
-    def __getitem__(self, name: str) -> str:
-        return "http://127.0.0.1:9" if name.endswith(("_BASE", "_URL", "_ENDPOINT")) else f"value-of-{name}"
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(())
-
-    def __len__(self) -> int:
-        return 0
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
