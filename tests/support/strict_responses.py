@@ -42,8 +42,19 @@ def check(body: Mapping[str, Any]) -> dict[str, Any]:
     assert "tool_choice" not in request or request.get("tools"), "tool_choice without tools"
     if not isinstance(request["input"], str):
         _check_items(request["input"])
+        request["input"] = [_completed(item) for item in request["input"]]
     consume(_params().validate_python(request))
-    return request
+    return dict(body)
+
+
+def _completed(item: dict[str, Any]) -> dict[str, Any]:
+    """Returns an item with what the types demand and the API does not: ids of reasoning, the detail of pictures."""
+    if item.get("type") == "reasoning":
+        return {"id": "rs_0", **item}
+    content = item.get("content")
+    if not isinstance(content, list):
+        return item
+    return {**item, "content": [{"detail": "auto", **one} if "image" in one["type"] else one for one in content]}
 
 
 def _check_items(items: list[dict[str, Any]]) -> None:

@@ -164,15 +164,12 @@ class DeepSeek(ChatServer):
     keys = COMMON - {"reasoning_effort", "user"}
 
     def check_more(self, body: dict[str, Any]) -> None:
-        """Raises Refused for a schema and for parts that are no text, AssertionError for thinking that is missing."""
+        """Raises Refused for a schema, AssertionError for thinking that is missing."""
         if body.get("response_format", {}).get("type") == "json_schema":
             raise Refused("mistake", "This response_format type is unavailable now")
         told = json.dumps(body["messages"]).lower()
         assert "response_format" not in body or "json" in told, "Prompt must contain the word 'json'"
         for message in body["messages"]:
-            parts = message["content"] if isinstance(message["content"], list) else []
-            if any(part["type"] != "text" for part in parts):
-                raise Refused("mistake", "unknown variant `image_url`, expected `text`")
             assert not message.get("tool_calls") or message.get("reasoning_content"), (
                 "The reasoning_content in the thinking mode must be passed back to the API."
             )

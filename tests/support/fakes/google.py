@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 from tests.support.fakes import claude
+from tests.support.fakes.chat import ChatServer
 from tests.support.fakes.mind import (
     CACHED_TOKENS,
     INPUT_TOKENS,
@@ -50,6 +51,7 @@ _GEMINI = re.compile(r"/v1beta/models/[\w.-]+:(generateContent|streamGenerateCon
 _PLACE = r"/v1/projects/my-project/locations/[a-z0-9-]+/publishers"
 _ON_VERTEX = re.compile(_PLACE + r"/google/models/[\w.-]+:(generateContent|streamGenerateContent\?alt=sse)")
 _CLAUDE = re.compile(_PLACE + r"/anthropic/models/([\w.@-]+):(rawPredict|streamRawPredict)")
+_OPEN = re.compile(r"/v1beta1/projects/my-project/locations/[a-z0-9-]+/endpoints/openapi/chat/completions")
 
 
 def asked_of(body: dict[str, Any]) -> Asked:
@@ -161,14 +163,17 @@ class Gemini(Fake):
         return told_error(kind, ERRORS, message)
 
 
-class Vertex(Gemini):
-    """Vertex AI: project `my-project` in any location, with any of the token server's tokens."""
+class Vertex(Gemini, ChatServer):
+    """Vertex AI with Gemini, Claude and open models: project `my-project`, and any of the token server's tokens."""
 
     ids = False
     paths = _ON_VERTEX
 
     def answer(self, request: Received) -> bytes:
-        """Returns the whole answer to a request, Gemini's or Claude's."""
+        """Returns the whole answer to a request, whoever's model is asked."""
+        if _OPEN.fullmatch(request.target):
+            self.check_key(request)
+            return self.chat(request.fields)
         found = _CLAUDE.fullmatch(request.target)
         if found is None:
             return super().answer(request)

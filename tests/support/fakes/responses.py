@@ -64,7 +64,8 @@ def _items(turn: Turn, *, encrypted: bool, summary: bool) -> list[dict[str, Any]
         thought: dict[str, Any] = {"id": "rs_0", "type": "reasoning", "summary": shown}
         items.append({**thought, "encrypted_content": turn.state} if encrypted else thought)
     if turn.text:
-        items.append(wire.message_item(turn.text, id=f"msg_{len(items)}"))
+        status = "incomplete" if turn.limited else "completed"
+        items.append(wire.message_item(turn.text, id=f"msg_{len(items)}", status=status))
     return items + [wire.call_item(call.name, call.json, len(items) + at) for at, call in enumerate(turn.calls)]
 
 
@@ -103,6 +104,12 @@ def _thought(up: wire.Upstream, item: dict[str, Any]) -> bytes:
     return b"".join([*pieces, up.event("output_item.done", output_index=0, item=item)])
 
 
+def _message(up: wire.Upstream, turn: Turn, index: int) -> bytes:
+    said = up.message(*turn.halves, index=index)
+    whole, cut = b'"status":"completed"', b'"status":"incomplete"'
+    return said.replace(whole, cut) if turn.limited else said
+
+
 def events_of(turn: Turn, items: list[dict[str, Any]]) -> list[bytes]:
     """Returns the events of a streamed answer, in pieces as they come."""
     up = wire.Upstream()
@@ -119,7 +126,7 @@ def events_of(turn: Turn, items: list[dict[str, Any]]) -> list[bytes]:
         if item["type"] == "reasoning":
             pieces.append(_thought(up, item))
         elif item["type"] == "message":
-            pieces.append(up.message(*turn.halves, index=index))
+            pieces.append(_message(up, turn, index))
         else:
             pieces.append(up.call(item["name"], item["arguments"][:3], item["arguments"][3:], index=index))
     return [*pieces, up.end(*items, status=_status(turn), **_ending(turn))]
