@@ -22,6 +22,7 @@ from stages.route import Route, RouteConfig
 from tests.support.fixtures import needs_shared, recording
 from tests.support.gemini import STOP, dumped, framed, response
 from tests.support.google_accounts import TokenServer
+from tests.support.grammar import Profile, check_stream
 from tests.support.hostile import HostileUpstream, Peer, Script, chunked, fixed
 from tests.support.house import House, house
 from tests.support.scripted import events_of
@@ -35,6 +36,8 @@ CHAT_TOOL = {"type": "function", "function": {"name": "get", "parameters": TOOL[
 
 CALL = {"functionCall": {"name": "get", "args": {"city": "Oslo"}, "id": "x1"}, "thoughtSignature": "c2ln"}
 CALLING = [response({"text": "hm", "thought": True}), response(CALL), {**STOP, "usageMetadata": USAGE}]
+PNG = {"inlineData": {"mimeType": "image/png", "data": "iVBORw0="}, "thoughtSignature": "c2ln"}
+DRAWING = [response({"text": "Here:"}), response(PNG), {**STOP, "usageMetadata": USAGE}]
 HELLO = [response({"text": "Hel"}), {**response({"text": "lo"}, finish="STOP"), "usageMetadata": USAGE}]
 
 
@@ -168,6 +171,35 @@ async def test_3_6_a_chat_client_gives_back_what_it_got() -> None:
     assert status == 200
     signatures = [body["contents"][1]["parts"][0]["thoughtSignature"] for body in google.bodies[1:]]
     assert signatures == ["c2ln", "skip_thought_signature_validator"]
+
+
+async def test_images_survive_a_kept_chain() -> None:
+    async with behind(DRAWING, HELLO, store=MemoryStore()) as (home, google):
+        drawn = await home.ask(stream=True, input="draw", tools=[{"type": "image_generation"}])
+        first = check_stream(drawn[2], profile=Profile(hollow=True))
+        status, _, data = await home.ask(input="bluer", previous_response_id=first.response["id"])
+    assert status == 200, data
+    assert [(one["type"], one.get("result")) for one in first.output][-1] == ("image_generation_call", "iVBORw0=")
+    assert google.bodies[1]["contents"][1] == {"role": "model", "parts": [{"text": "Here:"}, PNG]}
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_chat_client_gives_back_the_images_it_got(stream: bool) -> None:
+    messages: list[Any] = [{"role": "user", "content": "draw"}]
+    async with behind(DRAWING, HELLO) as (home, google):
+        _, _, data = await home.ask("/chat/completions", messages=messages, modalities=["text", "image"], stream=stream)
+        said: dict[str, Any] = {"role": "assistant"}
+        if stream:
+            for _, one in events_of(data):
+                for name, value in one["choices"][0]["delta"].items() if isinstance(one, dict) else ():
+                    said[name] = said[name] + value if said.get(name) and name != "role" else value
+        else:
+            said = json.loads(data)["choices"][0]["message"]
+        status, _, _ = await home.ask("/chat/completions", messages=[*messages, said, *messages])
+    assert status == 200
+    assert said["images"][0]["image_url"] == {"url": "data:image/png;base64,iVBORw0="}
+    assert google.bodies[0]["generationConfig"]["responseModalities"] == ["TEXT", "IMAGE"]
+    assert google.bodies[1]["contents"][1] == {"role": "model", "parts": [{"text": "Here:"}, PNG]}
 
 
 async def test_signatures_that_are_refused_are_sent_no_more() -> None:
