@@ -6,7 +6,9 @@ import os
 from pathlib import Path
 
 from .config.file import Config, StageEntry
+from .counters.config import make_counters
 from .errors import ConfigError, Problem
+from .limiting.stage import LimitStage, join_neighbours
 from .models import ModelTable
 from .pipeline import Pipeline, Settings
 from .pricing.book import PriceBook
@@ -36,8 +38,11 @@ def assemble(
     directory = Path(config.file).parent
     responses = config.stores.responses
     unavailable = {one.name: one.reason for one in config.skipped if one.kind == "model"}
+    stages = [_stage(entry, directory) for entry in config.pipeline]
+    prices = PriceBook(config.prices)
+    _limit(config, stages, prices)
     return Pipeline(
-        [_stage(entry, directory) for entry in config.pipeline],
+        stages,
         ModelTable(models, unavailable),
         providers,
         store=make_store(responses, directory) if store is None else store,
@@ -49,11 +54,28 @@ def assemble(
             resume_s=0.0 if isinstance(responses, NoneConfig) else float(responses.resume),
             background=config.limits.background,
             background_waiting=config.limits.background_waiting,
-            prices=PriceBook(config.prices),
+            prices=prices,
             default_upstream=config.default_upstream,
             max_upload_bytes=int(config.limits.upload),
         ),
     )
+
+
+def _limit(config: Config, stages: list[Stage], prices: PriceBook) -> None:
+    """Gives the stages that limit something the counters and prices of the file; raises ConfigError."""
+    limiting = [stage for stage in stages if isinstance(stage, LimitStage)]
+    if not limiting:
+        return
+    directory, responses = Path(config.file).parent, config.stores.responses
+    store = directory / Path(responses.path).expanduser() if isinstance(responses, SqliteConfig) else None
+    try:
+        counters = make_counters(config.stores.counters, store, directory)
+    except (OSError, ValueError) as error:
+        what = f"the counters of limits cannot be used: {error}"
+        raise ConfigError([Problem(config.file, 1, 1, what, "mend it, or set stores.counters")]) from None
+    for stage in limiting:
+        stage.counters, stage.prices = counters, prices
+    join_neighbours(stages)
 
 
 def _sealing(config: Config) -> Sealing:

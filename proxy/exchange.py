@@ -25,11 +25,16 @@ Outcome = Literal["completed", "incomplete", "failed", "cancelled", "rejected"]
 
 
 class Key(msgspec.Struct, frozen=True):
-    """Who is asking, as the auth stage found out. `id` is safe to show and to log; the secret is not kept."""
+    """Who is asking, as the auth stage found out. `id` is safe to show and to log; the secret is not kept.
+
+    Keys of one owner share responses; `team` and `user` are whom limits and budgets may be for.
+    """
 
     id: str
     owner: str | None = None
     models: tuple[str, ...] = ()
+    team: str | None = None
+    user: str | None = None
 
 
 class Client(msgspec.Struct, frozen=True):

@@ -47,6 +47,12 @@ class KeyEntry(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=
         str | None,
         Meta(description="Whose key it is: a person or a team. Keys of one owner share responses; it is logged."),
     ] = None
+    team: Annotated[
+        str | None, Meta(description="The team that limits and budgets per team count it for; by default the owner.")
+    ] = None
+    user: Annotated[
+        str | None, Meta(description="The user that limits and budgets per user count it for; by default the owner.")
+    ] = None
     models: Annotated[
         tuple[str, ...], Meta(description="The models it may use; names may hold a *. Without this, all of them.")
     ] = ()
@@ -99,7 +105,7 @@ class Keyring:
             if entry.id in names:
                 raise Mistake(f'there are two keys called "{entry.id}"', "rename one of them")
             names.add(entry.id)
-            key = Key(entry.id, entry.owner, entry.models)
+            key = Key(entry.id, entry.owner, entry.models, entry.team, entry.user)
             self._keys[digest[:_HALF]] = _Held(digest[_HALF:], key, entry.expires_at())
 
     def __len__(self) -> int:

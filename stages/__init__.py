@@ -1,6 +1,7 @@
 """The stages that Penstock ships."""
 
 from .auth import Auth
+from .budget import Budget
 from .guardrail import Guardrail
 from .log import Log
 from .rate_limit import RateLimit
@@ -8,4 +9,4 @@ from .route import Route
 from .stream_translate import StreamTranslate
 from .transform import Transform
 
-STAGES = (Auth, Guardrail, Log, RateLimit, Route, StreamTranslate, Transform)
+STAGES = (Auth, Budget, Guardrail, Log, RateLimit, Route, StreamTranslate, Transform)

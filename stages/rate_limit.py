@@ -2,71 +2,130 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from collections.abc import Iterator
+from typing import Annotated, ClassVar
 
+import msgspec
 from msgspec import Meta
 
 from proxy.config.types import Duration, Mistake
-from proxy.counters import Counters, Grant, Limits, process_counters
-from proxy.errors import ConfigError, Problem
+from proxy.counters import Limit, Unit
 from proxy.exchange import Exchange
-from proxy.reply import Reply
-from proxy.stage import ResponseFilter, Stage, StageConfig
+from proxy.limiting.estimate import expected
+from proxy.limiting.rules import Claim, Rule
+from proxy.limiting.stage import LimitStage
+from proxy.limiting.subjects import Per
+from proxy.stage import StageConfig
 
 _MINUTE = Duration(60)
-_LIMIT = "x-ratelimit-limit-requests"
-_REMAINING = "x-ratelimit-remaining-requests"
-_RESET = "x-ratelimit-reset-requests"
+_Count = Annotated[int, Meta(gt=0, le=1_000_000_000_000)]
+_Subject = Per | Annotated[tuple[Per, ...], Meta(min_length=1, max_length=4)]
+
+
+class WindowLimit(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """So many requests or tokens in a window."""
+
+    requests: Annotated[_Count | None, Meta(description="Requests in any window.")] = None
+    tokens: Annotated[_Count | None, Meta(description="Tokens in any window, of input and output together.")] = None
+    window: Annotated[Duration, Meta(description="How long the window is.")]
+
+    def __post_init__(self) -> None:
+        if self.requests is None and self.tokens is None:
+            raise Mistake("nothing is limited in this window", "set requests or tokens")
+        if self.window < 1:
+            raise Mistake("the window is shorter than a second", "write 1s or more")
 
 
 class RateLimitConfig(StageConfig, frozen=True, kw_only=True):
     """How much is too much, and for whom."""
 
     per: Annotated[
-        Literal["key", "ip", "model"],
+        _Subject,
         Meta(
             description="Whose requests are counted together: those of a key (of an address where no key is asked "
-            "for), of an address, or for a model."
+            "for), of the key's team or user, of an end user of the key, of an address, for a model; or, as a list, "
+            "of several of these together."
         ),
     ] = "key"
     requests_per_minute: Annotated[
-        Annotated[int, Meta(gt=0)] | None, Meta(description="Requests a minute; short for requests in window 1m.")
+        _Count | None, Meta(description="Requests a minute; short for requests in window 1m.")
     ] = None
-    requests: Annotated[
-        Annotated[int, Meta(gt=0)] | None, Meta(description="Requests in any window, when that is not a minute.")
+    tokens_per_minute: Annotated[
+        _Count | None, Meta(description="Tokens a minute, of input and output; short for tokens in window 1m.")
     ] = None
-    window: Annotated[Duration, Meta(description="How long the window is that requests are counted in.")] = _MINUTE
+    requests: Annotated[_Count | None, Meta(description="Requests in any window, when that is not a minute.")] = None
+    tokens: Annotated[_Count | None, Meta(description="Tokens in any window, when that is not a minute.")] = None
+    window: Annotated[Duration, Meta(description="How long the window of requests and tokens is.")] = _MINUTE
+    limits: Annotated[
+        tuple[WindowLimit, ...], Meta(description="More windows for the same subjects, each with its own limits.")
+    ] = ()
     parallel: Annotated[
         Annotated[int, Meta(gt=0, le=60_000)] | None, Meta(description="Requests that may run at the same time.")
     ] = None
+    assume_output: Annotated[
+        Annotated[int, Meta(ge=0, le=1_000_000)],
+        Meta(description="Tokens of output that are reserved for a request that does not set max_output_tokens."),
+    ] = 1024
     name: Annotated[
         str, Meta(description="What these counts are called; needed by a second stage with the same per and window.")
     ] = ""
 
     def __post_init__(self) -> None:
-        if self.requests is not None and self.requests_per_minute is not None:
-            raise Mistake("requests and requests_per_minute say the same thing", "keep one of them")
-        if self.requests_per_minute is not None and self.window != _MINUTE:
-            raise Mistake("requests_per_minute counts in minutes, not in another window", "write requests and window")
-        if self.requests is None and self.requests_per_minute is None and self.parallel is None:
-            raise Mistake("nothing is limited", "set requests_per_minute, requests or parallel")
+        for unit, short in (("requests", self.requests_per_minute), ("tokens", self.tokens_per_minute)):
+            if getattr(self, unit) is not None and short is not None:
+                raise Mistake(f"{unit} and {unit}_per_minute say the same thing", "keep one of them")
+            if short is not None and self.window != _MINUTE:
+                raise Mistake(f"{unit}_per_minute counts in minutes, not in another window", f"write {unit} and window")
         if self.window < 1:
             raise Mistake("the window is shorter than a second", "write 1s or more")
+        every = [(unit, float(window)) for unit, _, window in self.windows()]
+        if not every and self.parallel is None:
+            raise Mistake("nothing is limited", "set requests_per_minute, tokens_per_minute, limits or parallel")
+        if len(set(every)) < len(every):
+            raise Mistake("two limits are for the same unit and window", "keep the lower one")
+        if len(set(self.subjects)) < len(self.subjects):
+            raise Mistake("per names something twice", "name it once")
+
+    @property
+    def subjects(self) -> tuple[Per, ...]:
+        """What requests are counted by, as a list."""
+        return (self.per,) if isinstance(self.per, str) else self.per
+
+    def windows(self) -> Iterator[tuple[Unit, int, Duration]]:
+        """Yields unit, number and window of each limit in a window."""
+        first = (self.requests or self.requests_per_minute, self.tokens or self.tokens_per_minute, self.window)
+        for requests, tokens, window in (first, *((one.requests, one.tokens, one.window) for one in self.limits)):
+            if requests is not None:
+                yield "requests", requests, window
+            if tokens is not None:
+                yield "tokens", tokens, window
 
 
-class RateLimit(Stage):
-    """Refuses requests beyond a number in a window, and beyond a number at the same time.
+class RateLimit(LimitStage):
+    """Refuses requests beyond a number in a window, or beyond a number at the same time, and tokens beyond a number.
 
-    The window slides: in no stretch of its length are more requests let through than the limit says. A refused request
-    counts for nothing. The limit holds for all workers of this host together; other hosts count for themselves. The
-    answer says how the client stands in `x-ratelimit-limit-requests`, `-remaining-requests` and `-reset-requests`, and
-    a refusal (429) in `retry-after` when to come again. Above `route` a request counts once, below it once an attempt.
+    A window slides: in no stretch of its length is more let through than the limit says. A request reserves the tokens
+    that it may need: those of its input, estimated, and `max_output_tokens`, or `assume_output` where it sets none.
+    When it has ended, however that was, what it has really used stands in their place. All limits of this stage, and of
+    the limiting stages right above and below it, are decided at once: a refused request counts for none of them.
+
+    Limits hold for all workers of this host together, and for all hosts with `stores: {counters: {kind: redis}}`. What
+    a killed worker has held is free again after a lease of some seconds.
+
+    The answer says how the client stands in `x-ratelimit-limit-requests`, `-remaining-requests` and `-reset-requests`,
+    and the same with `-tokens`, of several limits for the nearest; a refusal (429) in `retry-after` when to come again.
+    An end user is who the request names in `safety_identifier`, `user` or `metadata.user_id`; a key without a team or
+    user counts by its owner, and without that, like a request without an end user, by itself. Above `route` a request
+    counts once, below it once an attempt.
 
     Example:
 
         rate-limit:
           per: key
           requests_per_minute: 600
+          tokens_per_minute: 400000
+          limits:
+            - {requests: 20000, window: 1d}
           parallel: 20
     """
 
@@ -80,74 +139,31 @@ class RateLimit(Stage):
     Config = RateLimitConfig
     config: RateLimitConfig
 
-    def __init__(self, config: RateLimitConfig, counters: Counters | None = None) -> None:
+    def __init__(self, config: RateLimitConfig) -> None:
         super().__init__(config)
-        self._counters = counters
-        self._limits = Limits(
-            requests=config.requests or config.requests_per_minute,
-            parallel=config.parallel,
-            window_s=float(config.window),
-        )
-        self._prefix = f"{self.name}\0{config.name}\0{config.per}\0{float(config.window):g}\0"
+        self._rules = [
+            Rule(
+                self.name,
+                config.subjects,
+                Limit(unit=unit, most=most, window_s=float(window)),
+                window.written,
+                config.name,
+            )
+            for unit, most, window in config.windows()
+        ]
+        if config.parallel is not None:
+            self._rules.append(
+                Rule(self.name, config.subjects, Limit(unit="parallel", most=config.parallel), "", config.name)
+            )
+        self._counts_tokens = any(rule.limit.unit == "tokens" for rule in self._rules)
 
-    async def start(self) -> None:
-        """Takes the counters of the process; raises ConfigError when the workers' table cannot be used."""
-        try:
-            self._counters = self._counters or process_counters()
-        except (OSError, ValueError) as error:
-            raise ConfigError([Problem(self.name, 1, 1, f"the workers' counters cannot be used: {error}")]) from error
-
-    async def on_request(self, exchange: Exchange) -> Settle | Reply | None:
-        """Takes a place under the limits, or answers 429."""
-        assert self._counters is not None
-        subject = self._subject(exchange)
-        grant = await self._counters.take(self._prefix + subject, self._limits)
-        headers = self._headers(grant)
-        if grant.refused_by is not None:
-            return Reply.rate_limited(self._why(grant), grant.retry_after_s, headers)
-        before = exchange.response_headers.get(_REMAINING)
-        if before is None or int(before) >= grant.remaining:  # of several limits the client sees the nearest
-            exchange.response_headers.update(headers)
-        return Settle(self._counters, grant) if grant.held else None
-
-    def _subject(self, exchange: Exchange) -> str:
-        if self.config.per == "model":
-            return exchange.model or ""
-        if self.config.per == "key" and exchange.key is not None:
-            return f"key {exchange.key.id}"
-        return f"ip {exchange.client.address}"
-
-    def _headers(self, grant: Grant) -> dict[str, str]:
-        if self._limits.requests is None:
-            return {}
-        return {_LIMIT: str(self._limits.requests), _REMAINING: str(grant.remaining), _RESET: duration(grant.reset_s)}
-
-    def _why(self, grant: Grant) -> str:
-        whose = {"key": "your API key", "ip": "your address", "model": "this model"}[self.config.per]
-        if grant.refused_by == "parallel":
-            return f"Rate limit reached for {whose}: {self._limits.parallel} requests are running already."
-        window = self.config.window.written
-        wait = duration(grant.retry_after_s)
-        return f"Rate limit reached for {whose}: {self._limits.requests} requests in {window}. Try again in {wait}."
-
-
-class Settle(ResponseFilter):
-    """Gives the parallel slot back."""
-
-    def __init__(self, counters: Counters, grant: Grant) -> None:
-        self._counters = counters
-        self._grant = grant
-
-    async def on_end(self, exchange: Exchange) -> None:
-        """Releases the slot, however the exchange ended."""
-        await self._counters.release(self._grant)
-
-
-def duration(seconds: float) -> str:
-    """Returns a duration as OpenAI writes it in headers: `17ms`, `8.64s`, `6m0s`, `1h0m0s`."""
-    if 0 < seconds < 1:
-        return f"{max(1, round(seconds * 1000))}ms"
-    minutes, rest = divmod(round(seconds, 2), 60)
-    hours, minutes = divmod(int(minutes), 60)
-    text = f"{rest:.2f}".rstrip("0").rstrip(".") + "s"
-    return f"{hours}h{minutes}m{text}" if hours else f"{minutes}m{text}" if minutes else text
+    def claims(self, exchange: Exchange) -> list[Claim]:
+        """Returns one request, one place and the tokens that it may need."""
+        tokens = 0
+        if self._counts_tokens:
+            wanted = expected(exchange)
+            tokens = wanted.input_tokens + wanted.output(self.config.assume_output)
+            if wanted.most_output is None:  # an assumption refuses nobody who might be within the limit
+                room = min(rule.limit.most for rule in self._rules if rule.limit.unit == "tokens")
+                tokens = min(tokens, max(room, wanted.input_tokens))
+        return [Claim(rule, tokens if rule.limit.unit == "tokens" else 1) for rule in self._rules]

@@ -1,28 +1,21 @@
-"""Limits that hold under concurrency: counters of this process, or shared by the workers of one host."""
+"""Limits that hold under concurrency: counters of this process, of all processes of one host, or of all hosts."""
 
-from __future__ import annotations
-
-import os
-
-from .limits import Counters, Grant, Limits
+from .limits import Counters, CounterState, Demand, Grant, Holder, Limit, Standing, Unit
 from .local import LocalCounters
+from .redis_counters import RedisCounters, RedisSettings
 from .shared import SharedCounters
 
-__all__ = ["Counters", "Grant", "Limits", "LocalCounters", "SharedCounters", "process_counters"]
-
-_of_process: dict[int, Counters] = {}
-
-
-def process_counters() -> Counters:
-    """Returns the counters of this process, the same at every call: a new pipeline hands out no fresh quotas.
-
-    They are shared with the other workers when `PENSTOCK_COUNTERS` names a file; `PENSTOCK_WORKER` is then the number
-    of this worker.
-    """
-    counters = _of_process.get(os.getpid())
-    if counters is None:
-        path = os.environ.get("PENSTOCK_COUNTERS")
-        counters = SharedCounters(path, int(os.environ.get("PENSTOCK_WORKER", "0"))) if path else LocalCounters()
-        _of_process.clear()
-        _of_process[os.getpid()] = counters
-    return counters
+__all__ = [
+    "CounterState",
+    "Counters",
+    "Demand",
+    "Grant",
+    "Holder",
+    "Limit",
+    "LocalCounters",
+    "RedisCounters",
+    "RedisSettings",
+    "SharedCounters",
+    "Standing",
+    "Unit",
+]

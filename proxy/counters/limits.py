@@ -1,47 +1,114 @@
-"""What is asked of counters: a limit for one subject, and the answer to one request under it."""
+"""What is asked of counters: so much of a limit for each of several subjects, all of it or nothing."""
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+from collections.abc import Sequence
+from typing import Any, Literal, Protocol
 
 import msgspec
 
+Unit = Literal["requests", "tokens", "parallel", "usd"]
+"""What is counted. Money is counted in nano-dollars (10^-9 $), as a whole number like everything else."""
 
-class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """How much one subject may have: `requests` in any `window_s` seconds, and `parallel` at the same time."""
+UNITS: tuple[Unit, ...] = ("requests", "tokens", "parallel", "usd")
+NANO = 1_000_000_000
+"""How many nano-dollars a dollar has."""
 
-    requests: int | None = None
-    parallel: int | None = None
-    window_s: float = 60.0
+SLOTS = 30
+"""How many slots a window has; see `cells`."""
+_FOREVER_US = 1 << 61
+
+
+class Limit(msgspec.Struct, frozen=True, kw_only=True):
+    """At most so much of a unit in any stretch of `window_s` seconds; `parallel` is at the same time, without window.
+
+    Requests count from the moment they are let in. Tokens and money are held as estimated, and count as they were
+    really used from the moment that is known.
+    """
+
+    unit: Unit
+    most: int
+    window_s: float = 0.0
+    slot_us: int = 0
+
+    def __post_init__(self) -> None:
+        slot_us = max(1, int(self.window_s * 1_000_000) // SLOTS) if self.window_s else _FOREVER_US
+        msgspec.structs.force_setattr(self, "slot_us", slot_us)
+
+
+class Demand(msgspec.Struct, frozen=True):
+    """So much of one limit, for the subject that `counter` names; the same name is the same counter everywhere."""
+
+    counter: str
+    limit: Limit
+    amount: int
+
+
+class Standing(msgspec.Struct):
+    """How a counter stands after a decision: `reset_s` until all is there again, `retry_after_s` until the demand fits.
+
+    The latter is None where waiting does not help, or where it only ends with what is running.
+    """
+
+    used: int
+    held: int
+    remaining: int
+    reset_s: float = 0.0
+    retry_after_s: float | None = None
 
 
 class Grant(msgspec.Struct):
-    """Whether a request may go on, and how the subject stands after it.
+    """The answer to demands: all of them were met, or none because of the one at `refused`.
 
-    `refused_by` names the limit that was reached; a refused request has taken nothing. `remaining` counts the requests
-    left, `reset_s` the seconds until all of them are there again, `retry_after_s` those until one is.
+    `taken` is for the counters alone: what they need to settle it.
     """
 
-    subject: bytes
-    refused_by: Literal["requests", "parallel"] | None = None
-    remaining: int = 0
-    reset_s: float = 0.0
-    retry_after_s: float = 0.0
-    held: bool = False
-    """A parallel slot is taken, and waits for `release`."""
+    demands: Sequence[Demand]
+    standings: list[Standing]
+    refused: int | None = None
+    taken: Any = None
+
+
+class Holder(msgspec.Struct, frozen=True):
+    """Who holds how much of a counter for what still runs."""
+
+    who: str
+    amount: int
+
+
+class CounterState(msgspec.Struct, frozen=True):
+    """One counter at one moment. `most` and `window_s` are those of the last demand."""
+
+    counter: str
+    unit: Unit
+    most: int
+    window_s: float
+    used: int
+    held: int
+    holders: tuple[Holder, ...] = ()
 
 
 class Counters(Protocol):
-    """Counts what subjects take. Deciding and taking is one step: two requests never get the same last place."""
+    """Counts what subjects take. Deciding and taking is one step: two requests never get the same last place.
 
-    async def take(self, subject: str, limits: Limits) -> Grant:
-        """Takes one request and one parallel slot of a subject, or nothing when either limit is reached."""
+    What was taken for something that runs belongs to this process for as long as it lives; of one that is dead nothing
+    is held any more when its lease has ended.
+    """
 
-    async def release(self, grant: Grant) -> None:
-        """Gives back the parallel slot of a grant; the second time nothing happens."""
+    async def start(self) -> None:
+        """Begins to renew the lease. Who starts the counters again must close them again."""
 
-    def forget_worker(self, index: int) -> None:
-        """Gives back the parallel slots of a worker that is no more."""
+    async def close(self) -> None:
+        """Gives up what is still held, when all who have started the counters have closed them."""
 
-    def close(self) -> None:
-        """Lets go of what the counters hold open."""
+    async def reserve(self, demands: Sequence[Demand]) -> Grant:
+        """Meets all demands, or none of them when one does not fit; raises ExchangeError when that cannot be told."""
+
+    async def settle(self, grant: Grant, used: Sequence[int]) -> None:
+        """Puts what was used in the place of what was taken, demand by demand; the second time nothing happens.
+
+        A request that was none uses 0; a place among the parallel ones is given back, whatever is said for it.
+        """
+
+    async def snapshot(self) -> list[CounterState]:
+        """Returns every counter as it is now."""

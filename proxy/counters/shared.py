@@ -1,155 +1,146 @@
-"""Counters of all workers of one host: a table in a file that each of them maps into memory.
-
-A subject's row is found by its digest, in a set of eight rows that one byte-range lock protects; the kernel takes the
-lock back from a process that dies. Parallel slots are counted in one column a worker, so that those of a dead worker
-can be told from the others. Nothing is read or written but the memory: a decision takes a few microseconds.
-
-A set that is full gives up the row that was longest without a request, one without running requests first: the table
-never grows, and what it forgets is the least used. Times are those of the monotonic clock, the same in all processes.
-"""
+"""Counters of all processes of one host, in one table. Nothing is read or written but memory."""
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
-import mmap
-import os
-import struct
+import logging
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from .limits import Grant, Limits
-from .local import decide
-from .window import RING, Window
+import msgspec
 
-MOST_WORKERS = 128
-_SET = 8
-_ROW_BYTES = 512
-_HEAD_BYTES = 4096
-_ROWS = 8192
-_MAGIC = b"penstock counters 1\n"
-_STATE = struct.Struct(f"=16sdq{RING}I")  # digest of the subject, last use, newest slot, requests by slot
-_SLOTS = struct.Struct(f"={MOST_WORKERS}H")  # parallel slots by worker
-_SLOT = struct.Struct("=H")
-_SLOTS_AT = 160
-_FREE = bytes(16)
+from . import cells
+from .limits import CounterState, Demand, Grant
+from .table import Table
+
+_log = logging.getLogger("penstock")
+
+
+class _Taken(msgspec.Struct):
+    """Where something was taken: the row, whose counter it was, the slot of a request, and the column's number."""
+
+    at: int
+    generation: int
+    slot: int
+    column: int
 
 
 class SharedCounters:
-    """The view of one worker, `worker` being its number. A worker's number must be its own among the living.
+    """The view of one process. Its lease is renewed by a thread, so that a busy event loop cannot lose it.
 
-    Creates the file when it is not there. What a former process with this number has left is cleared, so make one of
-    these a process. Raises OSError, and ValueError for a file that is something else.
+    What it holds is free `lease_s` after it was killed. Raises OSError, and ValueError for a file that is no table.
     """
 
     def __init__(
-        self, path: str, worker: int = 0, *, rows: int = _ROWS, clock: Callable[[], float] = time.monotonic
+        self, path: str, *, lease_s: float = 15.0, rows: int | None = None, clock: Callable[[], float] = time.time
     ) -> None:
-        if not 0 <= worker < MOST_WORKERS:
-            raise ValueError(f"at most {MOST_WORKERS} workers share counters, and this is number {worker}")
         self._clock = clock
-        self._worker = worker
-        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            self._rows = self._lay_out(path, rows)
-            self._table = mmap.mmap(self._fd, _HEAD_BYTES + self._rows * _ROW_BYTES)
-        except BaseException:
-            os.close(self._fd)
-            raise
-        self.forget_worker(worker)
+        self._lease_us = int(lease_s * 1e6)
+        self._table = Table(path) if rows is None else Table(path, rows)
+        self._column = self._number = -1
+        self._users = 0
+        self._stop = threading.Event()
+        self._renewing: threading.Thread | None = None
 
-    async def take(self, subject: str, limits: Limits) -> Grant:
-        """Takes one request and one parallel slot of a subject, or nothing."""
-        digest = hashlib.blake2b(subject.encode(), digest_size=16).digest()
-        first = self._set_of(digest)
-        fcntl.lockf(self._fd, fcntl.LOCK_EX, _SET * _ROW_BYTES, first)
-        try:
-            now = self._clock()
-            at = self._find(digest, first)
-            if at is None:
-                at = self._vacate(first)
-                window = Window(limits.window_s)
-            else:
-                _, _, newest, *counts = _STATE.unpack_from(self._table, at)
-                window = Window(limits.window_s, newest, counts)
-            parallel = sum(_SLOTS.unpack_from(self._table, at + _SLOTS_AT)) if limits.parallel is not None else 0
-            grant = decide(Grant(digest), limits, window, parallel, now)
-            _STATE.pack_into(self._table, at, digest, now, window.newest, *window.counts)
-            if grant.held:
-                self._change_slots(at, 1)
-            return grant
-        finally:
-            fcntl.lockf(self._fd, fcntl.LOCK_UN, _SET * _ROW_BYTES, first)
+    async def start(self) -> None:
+        """Begins to renew the lease."""
+        self._users += 1
+        if self._renewing is None:
+            with self._table:
+                self._own_column(self._now())
+            self._stop = threading.Event()
+            self._renewing = threading.Thread(target=self._renew, args=(self._stop,), daemon=True)
+            self._renewing.start()
 
-    async def release(self, grant: Grant) -> None:
-        """Gives back the parallel slot of a grant."""
-        if not grant.held:
-            return
-        grant.held = False
-        first = self._set_of(grant.subject)
-        fcntl.lockf(self._fd, fcntl.LOCK_EX, _SET * _ROW_BYTES, first)
-        try:
-            at = self._find(grant.subject, first)
-            if at is not None:
-                self._change_slots(at, -1)
-        finally:
-            fcntl.lockf(self._fd, fcntl.LOCK_UN, _SET * _ROW_BYTES, first)
+    async def close(self) -> None:
+        """Gives up what the process still holds, once nobody uses the counters any more; they may be started again."""
+        self._users = max(0, self._users - 1)
+        if not self._users and self._renewing is not None:
+            self._stop.set()
+            self._renewing.join()
+            self._renewing = None
+            with self._table:
+                if self._table.has(self._column, self._number):
+                    self._table.give_up(self._column)
 
-    def forget_worker(self, index: int) -> None:
-        """Gives back the parallel slots of a worker that is no more."""
-        column = _SLOTS_AT + index * _SLOT.size
-        for at in range(_HEAD_BYTES + column, len(self._table), _ROW_BYTES):
-            if self._table[at : at + _SLOT.size] != b"\0\0":
-                first = at - column
-                first -= (first - _HEAD_BYTES) % (_SET * _ROW_BYTES)
-                fcntl.lockf(self._fd, fcntl.LOCK_EX, _SET * _ROW_BYTES, first)
-                _SLOT.pack_into(self._table, at, 0)
-                fcntl.lockf(self._fd, fcntl.LOCK_UN, _SET * _ROW_BYTES, first)
-
-    def close(self) -> None:
-        """Unmaps the table. The file stays for the other workers."""
+    def unmap(self) -> None:
+        """Lets go of the memory, for good."""
         self._table.close()
-        os.close(self._fd)
 
-    def _lay_out(self, path: str, rows: int) -> int:
-        """Gives a new file its size; returns how many rows the file has."""
-        fcntl.lockf(self._fd, fcntl.LOCK_EX, _HEAD_BYTES, 0)
-        try:
-            size = os.fstat(self._fd).st_size
-            if not size:
-                size = _HEAD_BYTES + -(-rows // _SET) * _SET * _ROW_BYTES
-                os.ftruncate(self._fd, size)
-                os.pwrite(self._fd, _MAGIC, 0)
-            elif os.pread(self._fd, len(_MAGIC), 0) != _MAGIC:
-                raise ValueError(f"{path} is no table of counters")
-        finally:
-            fcntl.lockf(self._fd, fcntl.LOCK_UN, _HEAD_BYTES, 0)
-        return (size - _HEAD_BYTES) // _ROW_BYTES
+    async def reserve(self, demands: Sequence[Demand]) -> Grant:
+        """Meets all demands, or none of them. Hot: once an exchange."""
+        table = self._table
+        rows = table.cells
+        grant = Grant(demands, [])
+        with table:
+            now = self._now()
+            column = self._own_column(now)
+            places = [table.row(demand, now) for demand in demands]
+            for number, demand in enumerate(demands):
+                if not cells.fits(rows, places[number], demand.limit.most, demand.amount):
+                    grant.refused = number
+                    break
+            else:
+                grant.taken = [self._take(at, demand, column) for at, demand in zip(places, demands, strict=True)]
+            for at, demand in zip(places, demands, strict=True):
+                stand = cells.standing(rows, at, demand.limit, now)
+                if grant.refused is not None and not cells.fits(rows, at, demand.limit.most, demand.amount):
+                    stand.retry_after_s = cells.wait_s(rows, at, demand.limit, demand.amount, now)
+                grant.standings.append(stand)
+        return grant
 
-    def _set_of(self, digest: bytes) -> int:
-        number = int.from_bytes(digest[:8], "little") % (self._rows // _SET)
-        return _HEAD_BYTES + number * _SET * _ROW_BYTES
+    async def settle(self, grant: Grant, used: Sequence[int]) -> None:
+        """Puts what was used in the place of what was taken. Hot: once an exchange."""
+        if grant.taken is None:
+            return
+        taken, grant.taken = grant.taken, None
+        table = self._table
+        with table:
+            now = self._now()
+            for demand, one, amount in zip(grant.demands, taken, used, strict=True):
+                unit = demand.limit.unit
+                if unit == "requests":
+                    if not amount and table.generation(one.at) == one.generation:
+                        cells.take_back(table.cells, one.at, one.slot, demand.amount)
+                    continue
+                if self._still_holds(one):
+                    table.hold(one.at, self._column, -demand.amount)
+                if unit != "parallel" and amount:
+                    cells.post(table.cells, table.row(demand, now), amount)
 
-    def _find(self, digest: bytes, first: int) -> int | None:
-        """Returns where a subject's row is in its set."""
-        for at in range(first, first + _SET * _ROW_BYTES, _ROW_BYTES):
-            if self._table[at : at + 16] == digest:
-                return at
-        return None
+    async def snapshot(self) -> list[CounterState]:
+        """Returns every counter as it is now."""
+        with self._table:
+            return list(self._table.states(self._now()))
 
-    def _vacate(self, first: int) -> int:
-        """Returns an empty row of a set: a free one, else that of the subject which is missed least."""
+    def _now(self) -> int:
+        return int(self._clock() * 1e6)
 
-        def missed(at: int) -> tuple[bool, bool, float]:
-            owner, last_use, *_ = _STATE.unpack_from(self._table, at)
-            running = any(_SLOTS.unpack_from(self._table, at + _SLOTS_AT))
-            return owner != _FREE, running, last_use
+    def _own_column(self, now: int) -> int:
+        """Returns the column of this process; another one than before when its lease was lost meanwhile."""
+        if not self._table.has(self._column, self._number):
+            self._column, self._number = self._table.claim(now + self._lease_us, now)
+        return self._column
 
-        at = min(range(first, first + _SET * _ROW_BYTES, _ROW_BYTES), key=missed)
-        self._table[at : at + _ROW_BYTES] = bytes(_ROW_BYTES)
-        return at
+    def _still_holds(self, taken: _Taken) -> bool:
+        """Tells whether what was taken is still held: not when the lease was lost meanwhile, or the row."""
+        mine = taken.column == self._number and self._table.has(self._column, self._number)
+        return mine and self._table.generation(taken.at) == taken.generation
 
-    def _change_slots(self, row: int, change: int) -> None:
-        at = row + _SLOTS_AT + self._worker * _SLOT.size
-        (count,) = _SLOT.unpack_from(self._table, at)
-        _SLOT.pack_into(self._table, at, max(0, count + change))
+    def _take(self, at: int, demand: Demand, column: int) -> _Taken:
+        slot = 0
+        if demand.limit.unit == "requests":
+            slot = cells.post(self._table.cells, at, demand.amount)
+        else:
+            self._table.hold(at, column, demand.amount)
+        return _Taken(at, self._table.generation(at), slot, self._number)
+
+    def _renew(self, stop: threading.Event) -> None:
+        """Says again and again that the process lives, and clears what the dead have left."""
+        while not stop.wait(self._lease_us / 4e6):
+            with self._table:
+                now = self._now()
+                self._table.renew(self._own_column(now), now + self._lease_us)
+                dead = self._table.clear_dead(now)
+            if dead:
+                _log.warning("gave back what %d dead processes have held of limits", dead)

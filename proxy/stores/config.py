@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from ..config.types import Duration, Size
+from ..counters.config import CountersConfig, SharedConfig
 from .bounds import Bounds
 from .conversation_memory import MemoryConversations
 from .conversation_sqlite import SqliteConversations
@@ -93,6 +94,7 @@ class StoresConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_o
     responses: Annotated[ResponsesConfig, Meta(description="Where responses and their chains are kept.")] = (
         SqliteConfig()
     )
+    counters: Annotated[CountersConfig, Meta(description="Where limits and budgets are counted.")] = SharedConfig()
 
 
 def make_store(config: ResponsesConfig, directory: Path) -> ResponseStore | None:

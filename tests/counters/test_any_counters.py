@@ -2,112 +2,191 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from proxy.counters import Counters, Grant, Limits, LocalCounters, SharedCounters
+from proxy.counters import (
+    Counters,
+    CounterState,
+    Demand,
+    Grant,
+    Limit,
+    LocalCounters,
+    RedisCounters,
+    RedisSettings,
+    SharedCounters,
+)
+from tests.support.redis_server import RedisServer, redis_server
 
-Make = Callable[[Callable[[], float]], Counters]
+Make = Callable[[Callable[[], float]], Awaitable[Counters]]
+REQUESTS = Limit(unit="requests", most=3, window_s=60)
+TOKENS = Limit(unit="tokens", most=1000, window_s=60)
+PARALLEL = Limit(unit="parallel", most=2)
+MONEY = Limit(unit="usd", most=2_000_000_000, window_s=86400)
 
 
 class Clock:
     def __init__(self) -> None:
-        self.now = 1000.0
+        self.now = 1_700_000_000.0
 
     def __call__(self) -> float:
         return self.now
 
 
-@pytest.fixture(params=["local", "shared"])
-def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Make]:
+@pytest.fixture(scope="module")
+def server() -> Iterator[RedisServer]:
+    with redis_server() as one:
+        yield one
+
+
+@pytest.fixture(params=["local", "shared", "redis"])
+async def make(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Make]:
     made: list[Counters] = []
 
-    def new(clock: Callable[[], float]) -> Counters:
-        path = tmp_path / f"counters{len(made)}"
-        made.append(
-            LocalCounters(clock) if request.param == "local" else SharedCounters(str(path), rows=64, clock=clock)
-        )
-        return made[-1]
+    async def new(clock: Callable[[], float]) -> Counters:
+        counters: Counters
+        if request.param == "local":
+            counters = LocalCounters(clock)
+        elif request.param == "shared":
+            counters = SharedCounters(str(tmp_path / f"counters{len(made)}"), rows=64, clock=clock)
+        else:
+            url = request.getfixturevalue("server").url
+            chosen = RedisSettings(url=url, prefix=secrets.token_hex(4), timeout_s=10, lease_s=1e6, on_failure="closed")
+            counters = RedisCounters(chosen, LocalCounters(), clock)
+        await counters.start()
+        made.append(counters)
+        return counters
 
     yield new
     for counters in made:
-        counters.close()
+        await counters.close()
+
+
+def ask(counters: Counters, *wanted: tuple[Limit, int], who: str = "a") -> Awaitable[Grant]:
+    return counters.reserve([Demand(f"{who} {limit.unit}", limit, amount) for limit, amount in wanted])
+
+
+async def state(counters: Counters, unit: str, who: str = "a") -> CounterState:
+    return next(one for one in await counters.snapshot() if one.counter == f"{who} {unit}")
 
 
 async def test_the_limit_is_the_limit(make: Make) -> None:
-    clock = Clock()
-    counters = make(clock)
-    limits = Limits(requests=3, window_s=60)
-    grants = [await counters.take("a", limits) for _ in range(5)]
-    assert [(grant.refused_by, grant.remaining) for grant in grants] == [
-        (None, 2), (None, 1), (None, 0), ("requests", 0), ("requests", 0)
+    counters = await make(Clock())
+    grants = [await ask(counters, (REQUESTS, 1)) for _ in range(5)]
+    assert [(grant.refused, grant.standings[0].remaining) for grant in grants] == [
+        (None, 2), (None, 1), (None, 0), (0, 0), (0, 0)
     ]  # fmt: skip
-    assert (await counters.take("b", limits)).refused_by is None
+    assert (await ask(counters, (REQUESTS, 1), who="b")).refused is None
 
 
 async def test_waiting_as_long_as_told_helps(make: Make) -> None:
     clock = Clock()
-    counters = make(clock)
-    limits = Limits(requests=2, window_s=60)
-    await counters.take("a", limits)
+    counters = await make(clock)
+    limit = Limit(unit="requests", most=2, window_s=60)
+    await ask(counters, (limit, 1))
     clock.now += 20
-    await counters.take("a", limits)
-    refused = await counters.take("a", limits)
+    await ask(counters, (limit, 1))
+    refused = (await ask(counters, (limit, 1))).standings[0]
+    assert refused.retry_after_s is not None
     assert 40 <= refused.retry_after_s <= 42
     assert 60 <= refused.reset_s <= 62
     clock.now += refused.retry_after_s - 0.01
-    assert (await counters.take("a", limits)).refused_by == "requests"
+    assert (await ask(counters, (limit, 1))).refused == 0
     clock.now += 0.02
-    granted = await counters.take("a", limits)
-    assert (granted.refused_by, granted.remaining) == (None, 0)
+    granted = await ask(counters, (limit, 1))
+    assert (granted.refused, granted.standings[0].remaining) == (None, 0)
 
 
-async def test_parallel_slots_come_back_once(make: Make) -> None:
-    counters = make(Clock())
-    limits = Limits(parallel=2)
-    first, second = await counters.take("a", limits), await counters.take("a", limits)
-    third = await counters.take("a", limits)
-    assert (third.refused_by, third.retry_after_s) == ("parallel", 1.0)
-    await counters.release(third)
-    assert (await counters.take("a", limits)).refused_by == "parallel"
-    await counters.release(first)
-    await counters.release(first)
-    assert (await counters.take("a", limits)).refused_by is None
-    assert (await counters.take("a", limits)).refused_by == "parallel"
-    await counters.release(second)
+async def test_places_come_back_once(make: Make) -> None:
+    counters = await make(Clock())
+    first, second, third = [await ask(counters, (PARALLEL, 1)) for _ in range(3)]
+    assert (third.refused, third.standings[0].retry_after_s) == (0, None)
+    await counters.settle(third, [0])
+    assert (await ask(counters, (PARALLEL, 1))).refused == 0
+    await counters.settle(first, [0])
+    await counters.settle(first, [0])
+    assert (await ask(counters, (PARALLEL, 1))).refused is None
+    assert (await ask(counters, (PARALLEL, 1))).refused == 0
+    await counters.settle(second, [0])
 
 
-async def test_a_refused_request_takes_nothing(make: Make) -> None:
-    counters = make(Clock())
-    limits = Limits(requests=2, parallel=1)
-    held = await counters.take("a", limits)
-    for _ in range(5):
-        assert (await counters.take("a", limits)).refused_by == "parallel"
-    await counters.release(held)
-    granted = await counters.take("a", limits)
-    assert (granted.refused_by, granted.remaining) == (None, 0)
-    await counters.release(granted)
-    assert (await counters.take("a", limits)).refused_by == "requests"
-    assert (await counters.take("a", Limits(parallel=1))).refused_by is None
+async def test_8_1_what_may_be_needed_is_reserved_at_once(make: Make) -> None:
+    counters = await make(Clock())
+    grants = [await ask(counters, (TOKENS, 300)) for _ in range(10)]
+    assert [grant.refused for grant in grants] == [None] * 3 + [0] * 7
+    assert grants[0].standings[0].reset_s == 60
+    for grant in grants[:3]:
+        await counters.settle(grant, [100])
+        await counters.settle(grant, [100])
+    now = await state(counters, "tokens")
+    assert (now.used, now.held, now.most, now.window_s) == (300, 0, 1000, 60)
+    assert (await ask(counters, (TOKENS, 700))).refused is None
+
+
+async def test_what_cost_nothing_gives_all_back_and_more_than_reserved_counts(make: Make) -> None:
+    counters = await make(Clock())
+    for used in (0, 2_500_000_000):
+        grant = await ask(counters, (MONEY, 1_500_000_000), (REQUESTS, 1))
+        assert grant.refused is None
+        await counters.settle(grant, [used, 1])
+        assert (await state(counters, "usd")).used == used
+    assert (await ask(counters, (MONEY, 0))).refused == 0, "nothing is left, not even for what is free"
+    assert (await state(counters, "requests")).used == 2
+
+
+async def test_all_limits_or_none(make: Make) -> None:
+    counters = await make(Clock())
+    whole = ((REQUESTS, 1), (TOKENS, 600), (PARALLEL, 1), (MONEY, 10))
+    first = await ask(counters, *whole)
+    assert first.refused is None
+    second = await ask(counters, *whole)
+    assert second.refused == 1
+    assert [stand.remaining for stand in second.standings] == [2, 400, 1, 2_000_000_000 - 10]
+    assert (await state(counters, "requests")).used == 1
+    await counters.settle(first, [0, 0, 0, 0])
+    for unit in ("requests", "tokens", "parallel", "usd"):
+        now = await state(counters, unit)
+        assert (now.used, now.held, now.holders) == (0, 0, ())
+
+
+async def test_holders_are_shown(make: Make) -> None:
+    counters = await make(Clock())
+    grant = await ask(counters, (TOKENS, 300), (PARALLEL, 1))
+    now = await state(counters, "tokens")
+    assert (now.held, [one.amount for one in now.holders]) == (300, [300])
+    assert (await state(counters, "parallel")).window_s == 0
+    await counters.settle(grant, [1, 0])
+
+
+async def test_8_6_a_window_that_has_passed_is_another_one(make: Make) -> None:
+    clock = Clock()
+    counters = await make(clock)
+    await counters.settle(await ask(counters, (MONEY, 10)), [2_000_000_000])
+    for _ in range(50):  # refused retries renew nothing
+        assert (await ask(counters, (MONEY, 10))).refused == 0
+        clock.now += 86400 / 50
+    clock.now += 86400 / 30
+    assert (await ask(counters, (MONEY, 2_000_000_000))).refused is None
 
 
 STEPS = st.lists(
-    st.one_of(st.floats(0, 45), st.tuples(st.just("take"), st.sampled_from("ab")), st.integers(0, 30)), max_size=80
+    st.one_of(st.floats(0, 45), st.tuples(st.just("take"), st.sampled_from("ab")), st.integers(0, 30)), max_size=50
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=30)
 @given(steps=STEPS, requests=st.integers(1, 6), parallel=st.integers(1, 4))
 async def test_never_more_than_the_limit_in_any_window(
     make: Make, steps: list[float | tuple[str, str] | int], requests: int, parallel: int
 ) -> None:
     clock = Clock()
-    counters = make(clock)
-    limits = Limits(requests=requests, parallel=parallel, window_s=60)
+    counters = await make(clock)
+    limit, places = Limit(unit="requests", most=requests, window_s=60), Limit(unit="parallel", most=parallel)
     moments: dict[str, list[float]] = {"a": [], "b": []}
     running: list[tuple[str, Grant]] = []
     for step in steps:
@@ -115,25 +194,25 @@ async def test_never_more_than_the_limit_in_any_window(
             clock.now += step
         elif isinstance(step, int):
             if running:
-                await counters.release(running.pop(step % len(running))[1])
+                await counters.settle(running.pop(step % len(running))[1], [1, 0])
         else:
             name = step[1]
-            grant = await counters.take(name, limits)
+            grant = await ask(counters, (limit, 1), (places, 1), who=name)
             busy = sum(other == name for other, _ in running)
             recent = [moment for moment in moments[name] if moment > clock.now - 60]
-            if grant.refused_by is None:
+            if grant.refused is None:
                 assert busy < parallel
                 assert len(recent) < requests
                 moments[name].append(clock.now)
                 running.append((name, grant))
-            elif grant.refused_by == "parallel":
+            elif grant.refused == 1:
                 assert busy == parallel
             else:
                 # a request counts for up to one slot of two seconds longer than the window
                 assert len([moment for moment in moments[name] if moment > clock.now - 62.001]) >= requests
     for _, grant in running:
-        await counters.release(grant)
+        await counters.settle(grant, [1, 0])
     clock.now += 100
     for name in ("a", "b"):
-        grants = [await counters.take(name, limits) for _ in range(min(requests, parallel))]
-        assert all(grant.refused_by is None for grant in grants)
+        grants = [await ask(counters, (limit, 1), (places, 1), who=name) for _ in range(min(requests, parallel))]
+        assert all(grant.refused is None for grant in grants)

@@ -1,43 +1,31 @@
-"""Counters of one process: bounded memory, and the same object for every pipeline of the process."""
+"""Counters of one process: bounded memory."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from proxy.counters import Demand, Grant, Limit, LocalCounters
 
-import pytest
+ONE = Limit(unit="requests", most=1, window_s=60)
+PLACE = Limit(unit="parallel", most=1)
 
-from proxy.counters import Limits, LocalCounters, SharedCounters, process_counters
+
+async def ask(counters: LocalCounters, name: str, *limits: Limit) -> Grant:
+    return await counters.reserve([Demand(f"{name} {limit.unit}", limit, 1) for limit in limits])
 
 
-async def test_the_number_of_subjects_is_bounded() -> None:
+async def test_the_number_of_counters_is_bounded() -> None:
     counters = LocalCounters(lambda: 1000.0, most=10)
-    limits = Limits(requests=1, parallel=1)
-    running = await counters.take("running", limits)
+    running = await ask(counters, "running", PLACE)
     for number in range(100):
-        await counters.release(await counters.take(f"subject {number}", limits))
-    assert len(counters._subjects) == 10
-    assert (await counters.take("running", limits)).refused_by is not None, "a subject with a running request was lost"
-    await counters.release(running)
+        await counters.settle(await ask(counters, str(number), ONE), [1])
+    assert len(await counters.snapshot()) == 10
+    assert (await ask(counters, "running", PLACE)).refused == 0, "a counter of which something is held was lost"
+    await counters.settle(running, [0])
+    assert (await ask(counters, "running", PLACE)).refused is None
 
 
-async def test_when_all_are_running_the_oldest_is_forgotten() -> None:
+async def test_when_all_are_held_the_oldest_is_forgotten_and_its_end_harms_nobody() -> None:
     counters = LocalCounters(lambda: 1000.0, most=3)
-    limits = Limits(parallel=1)
-    grants = [await counters.take(str(number), limits) for number in range(5)]
-    assert len(counters._subjects) == 3
-    for grant in grants:
-        await counters.release(grant)
-    assert (await counters.take("4", limits)).refused_by is None
-
-
-def test_a_process_has_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("proxy.counters._of_process", {})
-    monkeypatch.delenv("PENSTOCK_COUNTERS", raising=False)
-    assert isinstance(process_counters(), LocalCounters)
-    assert process_counters() is process_counters()
-    monkeypatch.setattr("proxy.counters._of_process", {1: LocalCounters()})  # inherited from another process by a fork
-    monkeypatch.setenv("PENSTOCK_COUNTERS", str(tmp_path / "counters"))
-    monkeypatch.setenv("PENSTOCK_WORKER", "3")
-    shared = process_counters()
-    assert isinstance(shared, SharedCounters)
-    shared.close()
+    grants = [await ask(counters, str(number), PLACE) for number in range(5)]
+    assert (await ask(counters, "0", PLACE)).refused is None
+    await counters.settle(grants[0], [0])
+    assert (await ask(counters, "0", PLACE)).refused == 0, "the place of a forgotten row was another one's"

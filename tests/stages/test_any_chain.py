@@ -12,7 +12,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from proxy.counters import LocalCounters
 from proxy.stage import Stage
 from proxy.upstream.client import UpstreamRequest
 from stages import STAGES
@@ -38,9 +37,8 @@ WHOLE = json.dumps(
 
 
 def stage(name: str, **config: Any) -> Stage:
-    """Returns a stage with a config; counters of its own where it counts."""
-    made = msgspec.convert(config, KINDS[name].Config)
-    return KINDS[name](made, LocalCounters()) if name == "rate-limit" else KINDS[name](made)  # type: ignore[call-arg]
+    """Returns a stage with a config."""
+    return KINDS[name](msgspec.convert(config, KINDS[name].Config))
 
 
 class Chain:

@@ -69,7 +69,13 @@ async def made(kind: type[Stage], directory: Path) -> Stage:
 
 def exchange() -> Any:
     one = exchange_of(asking(model="local/m"), headers=HEADERS, key=Key("ci"))
-    provider = SimpleNamespace(name="up", speaks=lambda dialect, model: True, passthrough=lambda exchange, model: None)
+    provider = SimpleNamespace(
+        name="up",
+        kind="echo",
+        config=None,
+        speaks=lambda dialect, model: True,
+        passthrough=lambda exchange, model: None,
+    )
     one.deployment = SimpleNamespace(provider=provider, model="m", weight=1.0)  # type: ignore[assignment]
     one.models = ModelTable({"local/*": [one.deployment]})  # type: ignore[list-item]
     return one

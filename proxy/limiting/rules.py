@@ -1,0 +1,115 @@
+"""One limit of a stage, and what a client is told of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from ..counters.limits import NANO, Demand, Limit, Standing
+from ..errors import RateLimited
+from ..reply import Reply
+from .subjects import Per, subject_of, whose
+
+if TYPE_CHECKING:
+    from ..exchange import Exchange
+
+_SHOWN = ("requests", "tokens")
+_PER_EXCHANGE_S = 1.0  # how soon a place may become free that something running has
+
+
+class Rule(msgspec.Struct, frozen=True):
+    """A limit for each subject of some kind. `stage` and `name` tell its counters from those of other rules."""
+
+    stage: str
+    per: tuple[Per, ...]
+    limit: Limit
+    window: str = ""
+    name: str = ""
+
+    def demand(self, exchange: Exchange, amount: int) -> Demand:
+        """Returns so much of the limit for the subject of an exchange."""
+        return Demand(self.counter(exchange), self.limit, amount)
+
+    def counter(self, exchange: Exchange) -> str:
+        """Returns the name of the counter: `rate-limit requests/60s per team: key=alice`."""
+        window = f"/{self.limit.window_s:.15g}s" if self.limit.window_s else ""
+        stage = f"{self.stage}:{self.name}" if self.name else self.stage
+        return f"{stage} {self.limit.unit}{window} per {'+'.join(self.per)}: {subject_of(exchange, self.per)}"
+
+
+class Claim(msgspec.Struct, frozen=True):
+    """What one exchange asks of one rule."""
+
+    rule: Rule
+    amount: int
+
+
+def tell(headers: dict[str, str], claims: Sequence[Claim], standings: Iterable[Standing]) -> None:
+    """Puts into headers how the client stands, under OpenAI's names. Of several limits it sees the nearest."""
+    for claim, stand in zip(claims, standings, strict=True):
+        unit = claim.rule.limit.unit
+        if unit not in _SHOWN:
+            continue
+        nearest = headers.get(f"x-ratelimit-remaining-{unit}")
+        if nearest is None or not nearest.isdecimal() or int(nearest) >= stand.remaining:
+            headers[f"x-ratelimit-limit-{unit}"] = str(claim.rule.limit.most)
+            headers[f"x-ratelimit-remaining-{unit}"] = str(stand.remaining)
+            headers[f"x-ratelimit-reset-{unit}"] = duration(stand.reset_s)
+
+
+def refused(claim: Claim, stand: Standing) -> Reply:
+    """Returns the answer to a request that one rule refuses: 429, with the time after which it helps to come again."""
+    limit, amount = claim.rule.limit, claim.amount
+    who = whose(claim.rule.per)
+    if amount > limit.most:
+        return _too_large(claim, who)
+    wait_s = _PER_EXCHANGE_S if stand.retry_after_s is None else max(stand.retry_after_s, 0.001)
+    again = f" Try again in {duration(wait_s)}."
+    if limit.unit == "usd":
+        text = f"The budget of {who} is used up: ${dollars(limit.most)} in {claim.rule.window}"
+        text += f", ${dollars(stand.held)} of them held by requests that still run." if stand.held else "."
+        error = RateLimited(text, code="insufficient_quota", type="insufficient_quota", retry_after_s=wait_s)
+        return Reply.from_error(error)
+    if limit.unit == "parallel":
+        text = f"Rate limit reached for {who}: {limit.most} requests are running already."
+    elif limit.unit == "tokens":
+        text = (
+            f"Rate limit reached for {who}: {limit.most} tokens in {claim.rule.window}, of which "
+            f"{stand.used + stand.held} are used or held, and this request may need {amount}.{again}"
+        )
+    else:
+        text = f"Rate limit reached for {who}: {limit.most} requests in {claim.rule.window}.{again}"
+    return Reply.rate_limited(text, wait_s)
+
+
+def _too_large(claim: Claim, who: str) -> Reply:
+    """Returns the answer to a request that no waiting would help."""
+    limit, window = claim.rule.limit, claim.rule.window
+    if limit.unit == "usd":
+        text = f"This request may cost ${dollars(claim.amount)}, and the budget of {who} is ${dollars(limit.most)}"
+        error = RateLimited(f"{text} in {window}.", code="insufficient_quota", type="insufficient_quota")
+    else:
+        text = f"Request too large for {who}: it may need {claim.amount} tokens, and {limit.most} are allowed"
+        error = RateLimited(f"{text} in {window}. Send less, or set max_output_tokens lower.")
+    reply = Reply.from_error(error)
+    reply.headers["x-should-retry"] = "false"
+    return reply
+
+
+def dollars(nano: int) -> str:
+    """Returns an amount of money in dollars, to the cent, or to the last digit below a cent."""
+    text = f"{nano / NANO:.9f}".rstrip("0")
+    whole, _, cents = text.partition(".")
+    return f"{whole}.{cents:0<2}" if cents else whole
+
+
+def duration(seconds: float) -> str:
+    """Returns a duration as OpenAI writes it in headers: `17ms`, `8.64s`, `6m0s`, `1h0m0s`."""
+    if 0 < seconds < 1:
+        return f"{max(1, round(seconds * 1000))}ms"
+    minutes, rest = divmod(round(seconds, 2), 60)
+    hours, minutes = divmod(int(minutes), 60)
+    text = f"{rest:.2f}".rstrip("0").rstrip(".") + "s"
+    return f"{hours}h{minutes}m{text}" if hours else f"{minutes}m{text}" if minutes else text

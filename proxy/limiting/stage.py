@@ -1,0 +1,115 @@
+"""Stages that let a request in only while its subjects are within their limits.
+
+What a request may use is reserved over all limits at once, those of the limiting stages that stand next to each other
+included: one decision, which takes everything or nothing. What it did use is settled at its end, however it ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from ..counters.limits import Counters, Grant
+from ..counters.local import LocalCounters
+from ..pricing.book import PriceBook
+from ..reply import Reply
+from ..stage import ResponseFilter, Stage
+from .estimate import nano_dollars
+from .rules import Claim, refused, tell
+
+if TYPE_CHECKING:
+    from ..exchange import Exchange
+
+_REFUSED = "refused by a limit"
+
+
+class LimitStage(Stage):
+    """Base of the stages with limits. A pipeline gives them the counters and prices of the file before they start."""
+
+    def __init__(self, config: Any = None) -> None:
+        super().__init__(config)
+        self.counters: Counters = LocalCounters()
+        self.prices: PriceBook | None = None
+        self._joined: tuple[LimitStage, ...] = (self,)
+
+    async def start(self) -> None:
+        """Starts the counters."""
+        await self.counters.start()
+
+    async def close(self) -> None:
+        """Closes them."""
+        await self.counters.close()
+
+    def claims(self, exchange: Exchange) -> list[Claim]:
+        """Returns what an exchange asks of this stage's limits; raises ExchangeError for what none could allow."""
+        raise NotImplementedError
+
+    def admitted(self, exchange: Exchange, grant: Grant, claims: Sequence[Claim]) -> Admitted:
+        """Returns what settles an exchange that was let in. Asked of the first of the stages that have joined."""
+        for stage in self._joined:
+            if (meter := stage.meter(exchange, grant, claims)) is not None:
+                return meter
+        return Admitted(self.counters, grant, claims, exchange)
+
+    def meter(self, exchange: Exchange, grant: Grant, claims: Sequence[Claim]) -> Admitted | None:
+        """Returns what settles an exchange whose stream this stage must watch."""
+        return None
+
+    def join(self, *others: LimitStage) -> None:
+        """Decides for other stages too, which stand right below this one; they let everything pass then."""
+        self._joined = (self, *others)
+        for other in others:
+            other._joined = ()
+
+    async def on_request(self, exchange: Exchange) -> Admitted | Reply | None:
+        """Reserves what the request may use, or answers 429."""
+        claims = [claim for stage in self._joined for claim in stage.claims(exchange)]
+        if not claims:
+            return None
+        grant = await self.counters.reserve([claim.rule.demand(exchange, claim.amount) for claim in claims])
+        if grant.refused is not None:
+            exchange.marks[_REFUSED] = True
+            reply = refused(claims[grant.refused], grant.standings[grant.refused])
+            tell(reply.headers, claims, grant.standings)
+            return reply
+        tell(exchange.response_headers, claims, grant.standings)
+        return self.admitted(exchange, grant, claims)
+
+
+class Admitted(ResponseFilter):
+    """Settles what an exchange was let in with."""
+
+    def __init__(self, counters: Counters, grant: Grant, claims: Sequence[Claim], exchange: Exchange) -> None:
+        self._counters = counters
+        self._grant = grant
+        self._claims = claims
+        self._attempts = len(exchange.attempts)
+
+    async def on_end(self, exchange: Exchange) -> None:
+        """Puts what was used in the place of what was reserved."""
+        await self._counters.settle(self._grant, self._used(exchange))
+
+    def _used(self, exchange: Exchange) -> list[int]:
+        """Returns what was used of each claim; one of a stage below `route` counts only for its own attempt."""
+        requests = 0 if exchange.marks.get(_REFUSED) else 1
+        cost = exchange.cost
+        usages = [attempt.usage for attempt in exchange.attempts]
+        if self._attempts:
+            usages = usages[self._attempts - 1 : self._attempts]
+            cost = exchange.attempts[self._attempts - 1].cost
+        tokens = sum(one.total_tokens or one.input_tokens + one.output_tokens for one in usages if one is not None)
+        amounts = {"requests": requests, "tokens": tokens, "usd": nano_dollars(cost), "parallel": 0}
+        return [amounts[claim.rule.limit.unit] for claim in self._claims]
+
+
+def join_neighbours(stages: Iterable[Stage]) -> None:
+    """Lets limiting stages that stand next to each other decide together."""
+    acting = [stage for stage in stages if not stage.observer]
+    group: list[LimitStage] = []
+    for stage, below in pairwise([*acting, None]):
+        if isinstance(stage, LimitStage):
+            group.append(stage)
+            if not isinstance(below, LimitStage):
+                group[0].join(*group[1:])
+                group = []

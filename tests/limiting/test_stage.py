@@ -1,0 +1,28 @@
+"""Which stages decide together."""
+
+from __future__ import annotations
+
+from proxy.limiting.stage import join_neighbours
+from proxy.stage import Stage
+from stages.budget import Budget, BudgetConfig
+from stages.log import Log
+from stages.rate_limit import RateLimit, RateLimitConfig
+from stages.route import Route
+from tests.support.drive import exchange_of
+
+
+async def test_only_neighbours_join_and_observers_do_not_stand_between() -> None:
+    limits = [RateLimit(RateLimitConfig(requests=1, name=str(number))) for number in range(4)]
+    stages: list[Stage] = [limits[0], Log(), limits[1], Route(), limits[2], limits[3]]
+    join_neighbours(stages)
+    decided = []
+    for stage in limits:
+        await stage.on_request(exchange_of())
+        decided.append(len(await stage.counters.snapshot()))
+    assert decided == [2, 0, 2, 0]
+
+
+async def test_a_stage_without_a_claim_lets_everything_pass() -> None:
+    stage = Budget(BudgetConfig(usd_per_response=1, unpriced="allow"))
+    await stage.start()
+    assert await stage.on_request(exchange_of()) is None
