@@ -17,6 +17,7 @@ from ..pipeline import Pipeline
 from ..reply import Reply
 from ..request import Dialect
 from ..stores.nothing import NothingKept
+from .azure_paths import DEPLOYMENT, read_path
 from .body import IDLE_S, read_body
 from .catalog import Catalog
 from .compact import read_compact
@@ -46,9 +47,9 @@ _Read = Callable[[Exchange, bytes], _Finish | None]
 class App:
     """Serves one pipeline. `handle` is the handler of all requests.
 
-    Paths are served with and without `/v1`. `max_body` and `max_head` (all headers together) are in bytes.
-    `max_streams` is how many exchanges run at a time; None is no limit. `body_idle_s` is how long the next piece of a
-    request's body may take, `websocket_s` how long a WebSocket may live (0: none is served).
+    Paths are served with and without `/v1`, and where Azure's clients ask for them. `max_body` and `max_head` (all
+    headers together) are in bytes. `max_streams` is how many exchanges run at a time; None is no limit. `body_idle_s`
+    is how long the next piece of a request's body may take, `websocket_s` how long a WebSocket may live (0: none is).
     """
 
     def __init__(
@@ -101,11 +102,9 @@ class App:
         if _head_size(request) > self._max_head:
             error = BadRequest(f"The request's head is larger than {self._max_head} bytes (limits.header).", status=431)
             return to_response(request, Reply.from_error(error))
-        path = request.path
-        if path.startswith("/v1/"):
-            path = path[3:]
-        if path != "/" and path.endswith("/"):
-            path = path.rstrip("/")
+        path, model = read_path(request.path)
+        if model is not None:
+            request[DEPLOYMENT] = model
         methods = self._routes.get(path) or self._named(path)
         if methods is None:
             return to_response(
@@ -169,6 +168,8 @@ class App:
             self._running.check()
             body = await self._read(request)
             finish = read(exchange, body)
+            if DEPLOYMENT in request:
+                exchange.request.set("model", request[DEPLOYMENT])
         except ExchangeError as error:
             return to_response(request, await self._pipeline.refuse(exchange, error, stream))
         except asyncio.CancelledError:
