@@ -107,6 +107,10 @@ class Guardrail(Stage):
     through. In a stream, only the text that may still become a match is held back: at most a word less one character,
     or what a pattern may still take in. The rest leaves at once, so what came before a match may have been shown.
 
+    Of what is passed on to other endpoints (embeddings, images, audio) the texts of the request are searched, in JSON
+    and in the fields of forms: `input`, `instructions`, `prompt`, `query`, `documents`. Their answers are not searched,
+    nor are files.
+
     Example:
 
         guardrail:
@@ -149,6 +153,7 @@ class Guardrail(Stage):
         return Watch(AnswerScreen(text, reasoning, arguments), self._acts)
 
     def _search(self, exchange: Exchange, matcher: Matcher) -> None:
+        exchange.marks["input_searched"] = True
         for place in exchange.request.texts():
             text, screen = matcher.whole(place.text)
             for number in sorted(screen.masked):

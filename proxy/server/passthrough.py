@@ -1,7 +1,7 @@
-"""Other endpoints of OpenAI's API: embeddings, images, audio, files. They are passed on to upstreams that have them.
+"""Other endpoints of OpenAI's API: embeddings, images, audio, files, batches. They are passed on to who has them.
 
 A body is passed on as it came, but for the upstream's name of the model; so is an answer, with the errors in it. What
-is held whole is JSON alone, and a form up to the field that names its model.
+is held whole is JSON alone, and a form up to its first file behind the field that names its model.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ from ..exchange import Exchange
 from ..pipeline import Pipeline
 from ..providers.provider import Provider
 from ..reply import Reply
+from .azure_paths import DEPLOYMENT
 from .body import IDLE_S, read_body
 from .http import client_of, request_id, to_response
 from .passthrough_body import ClientBody, Json, NoBody, Sending, Streamed, read_form
 from .passthrough_request import RawRequest
-from .passthrough_run import Asked, Passage, is_about_files
+from .passthrough_run import Asked, Passage, is_kept_upstream
 from .passthrough_stream import RawStream
 from .running import Running
 
@@ -34,7 +35,15 @@ _POST: Methods = ("POST",)
 _BOTH: Methods = ("GET", "POST")
 _ALL: Methods = ("GET", "POST", "DELETE")
 _ALONE = {"/completions": _POST, "/embeddings": _POST, "/moderations": _POST, "/rerank": _POST}
-_BELOW = {"audio": _BOTH, "files": _ALL, "images": _BOTH, "uploads": _ALL}
+_BELOW = {
+    "audio": _BOTH,
+    "batches": _BOTH,
+    "files": _ALL,
+    "fine_tuning": _ALL,
+    "images": _BOTH,
+    "uploads": _ALL,
+    "vector_stores": _ALL,
+}
 _SEGMENT = re.compile(r"(?!\.{1,2}\Z)[\w.:~=+@-]{1,256}", re.ASCII)
 _SEGMENTS = 6
 
@@ -122,12 +131,13 @@ class Passthrough:
         if self._cut is not None:
             raise self._cut
         assert isinstance(exchange.request, RawRequest)
-        owner = None if exchange.request.names_model else self._owner_of(path)
+        served = exchange.request.names_model and not is_kept_upstream(path)
+        owner = None if served else self._owner_of(path)
         return Asked(request.method, path, request.rel_url.raw_query_string, body, owner)
 
     async def _body(self, request: web.BaseRequest, exchange: Exchange, path: str) -> Sending:
         """Returns the body, and gives the exchange its request."""
-        limits = self._limits
+        limits, deployment = self._limits, request.get(DEPLOYMENT)
         media = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
         exchange.request = RawRequest.naming(None)
         if not request.can_read_body:
@@ -137,16 +147,18 @@ class Passthrough:
             if not data:
                 return NoBody()
             exchange.request = RawRequest.parse(data)
+            if deployment is not None and not is_kept_upstream(path):
+                exchange.request.set("model", deployment)
             return Json()
         body = ClientBody(request, limits.upload, limits.idle_s)
-        if is_about_files(path):
+        if is_kept_upstream(path):
             return Streamed(body)
         if media != "multipart/form-data":
             raise UnsupportedMedia(
                 f"Content type {media!r} is not served here: send application/json or multipart/form-data."
             )
-        form = await read_form(body, request.headers["content-type"], limits.whole)
-        exchange.request = RawRequest.naming(form.model)
+        form = await read_form(body, request.headers["content-type"], limits.whole, model=deployment)
+        exchange.request = RawRequest.of_form(deployment or form.model, form.texts)
         return form
 
     def _owner_of(self, path: str) -> Provider:
@@ -164,7 +176,7 @@ class Passthrough:
             return next(iter(able.values()))
         elif not able:
             message = f"No upstream of this server has /v1{path}: only upstreams that speak OpenAI's API do."
-        elif is_about_files(path):
+        elif is_kept_upstream(path):
             message = f"Several upstreams have /v1{path}: set default_upstream to one of {', '.join(able)}."
         else:
             message = f"The request names no model, and several upstreams have /v1{path}: name one."
@@ -177,4 +189,4 @@ def _methods_below(path: str) -> Methods:
     first, rest = segments[0] if segments else "", segments[1:]
     if len(segments) > _SEGMENTS or not all(map(_SEGMENT.fullmatch, segments)):
         return ()
-    return _BELOW.get(first, ()) if rest or is_about_files(path) else ()
+    return _BELOW.get(first, ()) if rest or is_kept_upstream(path) else ()

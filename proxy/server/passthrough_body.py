@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Protocol
+from typing import Any, Protocol
 
 from aiohttp import web
 
 from ..errors import BadRequest, RequestTooLarge, UnsupportedMedia
 from ..upstream.client import Upload
-from .passthrough_form import FormModel, boundary_of
-from .passthrough_request import RawRequest
+from .passthrough_form import FormFields, boundary_of
+from .passthrough_request import TEXTS, RawRequest
 
 _SMALL = 1024 * 1024
 
@@ -116,9 +116,9 @@ class Streamed:
 
 
 class Form:
-    """A form whose model is known; what is held of it, and the rest where it has not come yet."""
+    """A form of which all is known that matters; what is held of it, and the rest where it has not come yet."""
 
-    def __init__(self, form: FormModel, rest: ClientBody | None) -> None:
+    def __init__(self, form: FormFields, rest: ClientBody | None) -> None:
         self._form = form
         self._rest = rest
 
@@ -132,44 +132,62 @@ class Form:
         """The model that the form names."""
         return self._form.model
 
+    @property
+    def texts(self) -> list[tuple[str, str]]:
+        """The fields that a model will read, by name, in their order."""
+        return [(field.name, field.text) for field in self._form.fields if field.name in TEXTS]
+
     def to(self, request: RawRequest, model: str) -> bytes | Upload:
-        """Returns the form with the upstream's name for the model."""
-        held = self._form.named(model) if model else bytes(self._form.held)
+        """Returns the form with the upstream's name for the model, and with the texts as stages have left them."""
+        held = self._form.written(model, self._changed(request))
         if self._rest is None:
             return held
         length = self._rest.length
         if length is not None:
             length += len(held) - len(self._form.held)
-        return Upload(self._watched(held, self._rest), length)
+        return Upload(self._watched(held, self._rest, searched=request.searched), length)
 
-    async def _watched(self, held: bytes, rest: ClientBody) -> AsyncIterator[bytes]:
-        """Yields what is held, then what still comes; raises BadRequest when that names another model."""
+    def _changed(self, request: RawRequest) -> dict[int, str]:
+        """Returns the texts that are not what they were, by the index of their field. One that is gone stays."""
+        values: dict[str, list[Any]] = {}
+        for name in TEXTS:
+            value = request.get(name)
+            values[name] = list(value) if isinstance(value, list) else [value]
+        changed: dict[int, str] = {}
+        for index, field in enumerate(self._form.fields):
+            left = values.get(field.name)
+            text = left.pop(0) if left else None
+            if isinstance(text, str) and text != field.text:
+                changed[index] = text
+        return changed
+
+    async def _watched(self, held: bytes, rest: ClientBody, *, searched: bool) -> AsyncIterator[bytes]:
+        """Yields what is held, then what still comes; raises BadRequest when that holds what comes too late."""
         rest.poured = True
         yield held
-        watch = self._form.rest()
+        watch = self._form.rest(searched=searched)
         async for piece in rest.pieces():
             watch.feed(piece)
             yield piece
 
 
-async def read_form(body: ClientBody, content_type: str, max_held: int) -> Form:
-    """Returns a form once its model is known; a small one is read to its end, so that it can be sent again.
+async def read_form(body: ClientBody, content_type: str, max_held: int, *, model: str | None = None) -> Form:
+    """Returns a form once its model is known and a file begins; a small one is read to its end, to be sent again.
 
-    Raises what ClientBody does, BadRequest for what is no form, and RequestTooLarge when the model did not come within
-    `max_held` bytes.
+    It need not name its model where that is `model`, whatever it says. Raises what ClientBody does, BadRequest for what
+    is no form, and RequestTooLarge when the model did not come within `max_held` bytes.
     """
-    form = FormModel(boundary_of(content_type))
+    form = FormFields(boundary_of(content_type), frozenset(TEXTS))
     small = body.length is not None and body.length <= _SMALL
     while data := await body.piece():
         if form.done:
             form.held += data
         else:
             form.feed(data)
-        if form.model is not None and not small:
+        if form.in_file and (model or form.model) is not None and not small:
             return Form(form, body)
         if len(form.held) > max_held:
             message = f"The field 'model' did not come within {max_held} bytes (limits.body): send it before the files."
             raise RequestTooLarge(message)
     form.end()
-    form.rest()
     return Form(form, None)

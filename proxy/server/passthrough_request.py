@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, ClassVar, Literal, Self
 
 import msgspec
 
-from ..request import Dialect, InputText, ModelRequest
+from ..request import Dialect, InputText, ModelRequest, refuse_twins
 
-_TEXTS = ("input", "instructions", "prompt", "query", "documents")
+TEXTS = ("input", "instructions", "prompt", "query", "documents")
 """Fields of other endpoints that hold what a model will read."""
 
-_FIELDS = frozenset((*_TEXTS, "max_tokens", "model", "n", "stream", "stream_options", "user"))
+_FIELDS = frozenset((*TEXTS, "max_tokens", "model", "n", "stream", "stream_options", "user"))
+
+_IN_OBJECT = frozenset(("text", "type"))
 
 _encode = msgspec.json.encode
 
@@ -32,10 +34,13 @@ class _Text:
 
 
 class RawRequest(ModelRequest):
-    """The fields of a JSON body, or of another body only the model that it names.
+    """The fields of a JSON body; of a form those that matter, and of another body none.
 
-    A stage may change fields of JSON; nothing in them is checked, for the upstream does that.
+    A stage may change fields of JSON, and texts of a form; nothing in them is checked, for the upstream does that.
+    `searched` says that somebody has looked for what must not be in the texts.
     """
+
+    searched = False
 
     dialect: ClassVar[Dialect] = "raw"
     known: ClassVar[Collection[str]] = _FIELDS
@@ -43,7 +48,15 @@ class RawRequest(ModelRequest):
     @classmethod
     def naming(cls, model: str | None) -> Self:
         """Returns the request of a body of which no more is known than the model that it names, if it names any."""
-        return cls({} if model is None else {"model": msgspec.Raw(_encode(model))})
+        return cls.of_form(model, [])
+
+    @classmethod
+    def of_form(cls, model: str | None, texts: Sequence[tuple[str, str]]) -> Self:
+        """Returns the request of a form with these fields, by name; one that is there several times holds a list."""
+        named: dict[str, list[str]] = {} if model is None else {"model": [model]}
+        for name, text in texts:
+            named.setdefault(name, []).append(text)
+        return cls({name: msgspec.Raw(_encode(one[0] if len(one) == 1 else one)) for name, one in named.items()})
 
     @property
     def names_model(self) -> bool:
@@ -62,8 +75,8 @@ class RawRequest(ModelRequest):
         """Does nothing: what may be asked is for the upstream to say."""
 
     def texts(self) -> Iterator[InputText]:
-        """Yields what a model will read: texts, and lists of them, in the fields that hold such."""
-        for name in _TEXTS:
+        """Yields what a model will read, in the fields that hold such: texts, and lists of them, in objects too."""
+        for name in TEXTS:
             if name not in self.fields:
                 continue
             value = self.get(name)
@@ -76,6 +89,11 @@ class RawRequest(ModelRequest):
         for index, value in enumerate(values):
             if isinstance(value, str):
                 yield _Text(f"{name}[{index}]", value, self._item_setter(name, values, index))
+            elif isinstance(value, dict):
+                path = f"{name}[{index}]."
+                refuse_twins(value, _IN_OBJECT, path)
+                if isinstance(text := value.get("text"), str):
+                    yield _Text(f"{path}text", text, self._inner_setter(name, values, value))
 
     def _setter(self, name: str) -> Callable[[str], None]:
         return lambda text: self.set(name, text)
@@ -87,9 +105,18 @@ class RawRequest(ModelRequest):
 
         return put
 
+    def _inner_setter(self, name: str, values: list[Any], inner: dict[str, Any]) -> Callable[[str], None]:
+        def put(text: str) -> None:
+            inner["text"] = text
+            self.set(name, values)
+
+        return put
+
     def add_instructions(self, text: str, where: Literal["prepend", "append"]) -> None:
         """Does nothing: what is passed on has no instructions."""
 
     def copy(self) -> Self:
         """Returns a copy whose changes do not show in this one."""
-        return type(self)(dict(self.fields))
+        copied = type(self)(dict(self.fields))
+        copied.searched = self.searched
+        return copied

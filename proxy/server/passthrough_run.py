@@ -49,6 +49,9 @@ _PASSED_DOWN = (
     "x-should-retry",
 )
 _LIMITS = "x-ratelimit-"
+_RUN_LATER = ("batches", "fine_tuning")
+_KEPT = (*_RUN_LATER, "files", "uploads", "vector_stores")
+_VERSION = "api-version="  # what Azure's clients send; the upstream's own is in its URL
 _COUNTED = ("application/json", "text/event-stream")
 _MAX_ERROR_BODY = 256 * 1024
 _ERROR_BODY_S = 10.0
@@ -161,8 +164,11 @@ class Passage:
         return None
 
     def _check_reach(self, key: str) -> None:
-        """Refuses a request without a model to a key that may use some models only, unless no model is asked at all."""
-        if not is_about_files(self._asked.path):
+        """Refuses what an upstream serves whatever the model to a key that may use some models only.
+
+        But for what is only kept there: no model is asked for that.
+        """
+        if not is_kept_upstream(self._asked.path) or runs_models(self._asked.path):
             raise Forbidden(
                 f"The API key '{key}' may use some models only: name one.", code="model_not_allowed", param="model"
             )
@@ -260,8 +266,9 @@ class Passage:
         exchange, asked = self._exchange, self._asked
         assert isinstance(exchange.request, RawRequest)
         made.method = asked.method
-        if asked.query:
-            made.url += ("&" if "?" in made.url else "?") + asked.query
+        query = "&".join(one for one in asked.query.split("&") if one and not one.startswith(_VERSION))
+        if query:
+            made.url += ("&" if "?" in made.url else "?") + query
         for name in _PASSED_UP:
             if name in exchange.client.headers:
                 made.headers.setdefault(name, exchange.client.headers[name])
@@ -270,6 +277,7 @@ class Passage:
                 made.headers.pop(name, None)
             else:
                 made.headers[name] = value
+        exchange.request.searched = "input_searched" in exchange.marks
         body = asked.body.to(exchange.request, model)
         if isinstance(body, Upload):
             made.upload = body
@@ -364,9 +372,21 @@ class Passage:
             await self._pipeline.shielded(tell_end(self._filters, self._exchange))
 
 
-def is_about_files(path: str) -> bool:
-    """Tells whether a path below `/v1` is about files, where no model is asked."""
-    return path.partition("/")[2].partition("/")[0] in ("files", "uploads")
+def is_kept_upstream(path: str) -> bool:
+    """Tells whether a path below `/v1` is about what one upstream keeps, such as files, and no other can serve.
+
+    What a request says of a model there is for that upstream to read.
+    """
+    return _first(path) in _KEPT
+
+
+def runs_models(path: str) -> bool:
+    """Tells whether a path is about what is kept and yet asks models, which ones nobody here sees."""
+    return _first(path) in _RUN_LATER
+
+
+def _first(path: str) -> str:
+    return path.partition("/")[2].partition("/")[0]
 
 
 def passed_down(headers: dict[str, str]) -> dict[str, str]:

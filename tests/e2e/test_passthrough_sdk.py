@@ -1,7 +1,8 @@
-"""Other endpoints by the `openai` SDK: embeddings, images, audio, files, moderations, completions."""
+"""Other endpoints by the `openai` SDK: embeddings, images, audio, files and more; and what its Azure client asks."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -9,7 +10,15 @@ import openai
 import pytest
 from aiohttp import web
 
-from tests.support.passing import Came, Endpoint, answers, endpoint, passing
+from proxy.config.types import Secret
+from proxy.keyring import KeyEntry
+from proxy.pipeline import Settings
+from proxy.providers.provider import Deployment
+from proxy.stores.memory import MemoryStore
+from stages.auth import Auth, AuthConfig
+from tests.support.chat_streams import chunk, sse
+from tests.support.house import house
+from tests.support.passing import Came, Endpoint, answers, endpoint, passing, upstream
 
 USAGE = {"prompt_tokens": 5, "total_tokens": 5}
 EMBEDDINGS = {
@@ -163,3 +172,98 @@ async def test_errors_are_told_as_the_upstream_gave_them() -> None:
     assert caught.value.body == said["error"]
     assert caught.value.response.headers["x-ratelimit-remaining-requests"] == "7"
     assert (exchange.outcome, exchange.head_status, len(up.came)) == ("failed", 400, 1)
+
+
+BATCH = {
+    "id": "batch_1", "object": "batch", "endpoint": "/v1/responses", "input_file_id": "file-1", "status": "validating",
+    "completion_window": "24h", "created_at": 1,
+}  # fmt: skip
+JOB = {
+    "id": "ftjob-1", "object": "fine_tuning.job", "created_at": 1, "model": "m", "training_file": "file-1", "seed": 1,
+    "status": "queued", "organization_id": "o", "result_files": [], "hyperparameters": {"n_epochs": "auto"},
+}  # fmt: skip
+STORE = {
+    "id": "vs_1", "object": "vector_store", "created_at": 1, "name": "docs", "status": "completed", "usage_bytes": 0,
+    "file_counts": {"in_progress": 0, "completed": 0, "failed": 0, "cancelled": 0, "total": 0},
+}  # fmt: skip
+
+
+async def test_what_an_upstream_keeps_is_asked_of_its_owner() -> None:
+    objects = {"batches": BATCH, "fine_tuning": JOB, "vector_stores": STORE}
+
+    async def keep(request: web.BaseRequest, came: Came) -> web.StreamResponse:
+        made = objects[came.path.split("/")[2]]
+        if came.method == "DELETE":
+            made = {"id": made["id"], "object": "vector_store.deleted", "deleted": True}
+        return web.json_response(made)
+
+    owning = Settings(default_upstream="up1")
+    async with endpoint(answers({})) as other, endpoint(keep) as up:
+        async with passing(other, up, settings=owning) as home, client_of(home) as client:
+            batch = await client.batches.create(
+                completion_window="24h", endpoint="/v1/responses", input_file_id="file-1"
+            )
+            assert (await client.batches.cancel(batch.id)).id == "batch_1"
+            assert (await client.fine_tuning.jobs.create(model="m", training_file="file-1")).id == "ftjob-1"
+            store = await client.vector_stores.create(name="docs", file_ids=["file-1"])
+            assert (await client.vector_stores.delete(store.id)).deleted
+    assert not other.came
+    assert [(one.method, one.path) for one in up.came] == [
+        ("POST", "/v1/batches"), ("POST", "/v1/batches/batch_1/cancel"), ("POST", "/v1/fine_tuning/jobs"),
+        ("POST", "/v1/vector_stores"), ("DELETE", "/v1/vector_stores/vs_1"),
+    ]  # fmt: skip
+    assert json.loads(up.came[2].body)["model"] == "m"  # the upstream's own name, whatever `models` say
+
+
+def chat_answer(request: bytes) -> web.StreamResponse:
+    if b'"stream":true' in request:
+        said = sse(chunk({"content": "Hi"}, "stop", id="theirs", model="up-model"))
+        return web.Response(body=said, content_type="text/event-stream")
+    message = {"role": "assistant", "content": "Hi"}
+    return web.json_response({"id": "theirs", "object": "chat.completion", "created": 1, "model": "up-model",
+                              "choices": [{"index": 0, "message": message, "finish_reason": "stop"}]})  # fmt: skip
+
+
+async def azure_upstream(request: web.BaseRequest, came: Came) -> web.StreamResponse:
+    assert "api-version" not in came.path
+    if came.path.endswith("/chat/completions"):
+        return chat_answer(came.body)
+    return web.json_response({"text": "Hello."} if "audio" in came.path else EMBEDDINGS)
+
+
+@pytest.mark.parametrize("model", ["m", "some/long/name"])
+async def test_azures_client(model: str) -> None:
+    keys = Auth(AuthConfig(keys=(KeyEntry(id="a", key=Secret("sk-client", "env:KEY")),)))
+    async with endpoint(azure_upstream) as up:
+        provider = upstream(up)
+        served = {model: [Deployment(provider, "up-model")], "other": [Deployment(provider, "other-model")]}
+        async with house(provider, models=served, stages=[keys], store=MemoryStore()) as home:
+            place: dict[str, Any] = {"azure_endpoint": home.url.removesuffix("/v1"), "max_retries": 0, "timeout": 10}
+            version = "2024-10-21"
+            async with openai.AsyncAzureOpenAI(api_key="sk-client", api_version=version, **place) as client:
+                messages: Any = [{"role": "user", "content": "hi"}]
+                made = await client.chat.completions.create(model=model, messages=messages)
+                assert (made.model, made.choices[0].message.content) == (model, "Hi")
+                stream = await client.chat.completions.create(model=model, messages=messages, stream=True)
+                assert {one.model async for one in stream} == {model}
+                said = await client.responses.create(model=model, input="hi")
+                assert (said.output_text, said.model) == ("Hi", model)
+                assert (await client.responses.retrieve(said.id)).output_text == "Hi"
+                assert (await client.embeddings.create(model=model, input="a")).data[0].embedding == [0.5, -1.0]
+                spoken = ("a.wav", b"RIFF", "audio/wav")
+                assert (await client.audio.transcriptions.create(model=model, file=spoken)).text == "Hello."
+                assert model in [one.id async for one in client.models.list()]
+            async with openai.AsyncAzureOpenAI(
+                api_key="sk-client", api_version=version, azure_deployment=model, **place
+            ) as client:  # the deployment of the path counts, as on Azure
+                assert (await client.chat.completions.create(model="other", messages=messages)).model == model
+            with openai.AzureOpenAI(api_key="wrong", api_version=version, **place) as plain:
+                with pytest.raises(openai.AuthenticationError):
+                    await asyncio.to_thread(plain.chat.completions.create, model=model, messages=messages)
+            async with openai.AsyncOpenAI(
+                base_url=f"{place['azure_endpoint']}/openai/v1", api_key="sk-client", max_retries=0
+            ) as client:
+                assert (await client.responses.create(model=model, input="hi")).output_text == "Hi"
+    assert {one.path for one in up.came} == {
+        "/v1/chat/completions", "/v1/embeddings", "/v1/audio/transcriptions"}  # fmt: skip
+    assert all(b"up-model" in one.body for one in up.came)

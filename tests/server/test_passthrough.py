@@ -59,7 +59,7 @@ async def test_paths_that_are_passed_on(path):
 @pytest.mark.parametrize(
     "path",
     ["/v1/files/../chat/completions", "/v1/files/%2e%2e/responses", "/v1/files/a%5cb",
-     "/v1/files/./x", "/v1/files//x", "/v1/images", "/v1/audio/", "/v1/fine_tuning/jobs", "/v1/batches",
+     "/v1/files/./x", "/v1/files//x", "/v1/images", "/v1/audio/", "/v1/assistants", "/v1/threads/t",
      "/v1/files/a/b/c/d/e/f/g", "/v1/files/" + "x" * 300, "/v1/files/a%0d%0ab"],
 )  # fmt: skip
 async def test_paths_that_are_not(path):
@@ -160,6 +160,10 @@ def form(model="m", **more):
         ("sk-all", "/v1/files", {"method": "GET"}, 200),
         ("sk-all", "/v1/moderations", {"json": {"input": "x"}}, 200),
         ("sk-some", "/v1/files", {"method": "GET"}, 200),
+        ("sk-some", "/v1/vector_stores", {"method": "GET"}, 200),
+        ("sk-some", "/v1/batches", {"json": {"input_file_id": "f"}}, 403),
+        ("sk-some", "/v1/fine_tuning/jobs", {"json": {"model": "m"}}, 403),
+        ("sk-all", "/v1/fine_tuning/jobs", {"json": {"model": "unknown"}}, 200),
         ("sk-some", "/v1/embeddings", {}, 200),
         ("sk-some", "/v1/embeddings", {"json": {"model": "n"}}, 403),
         ("sk-some", "/v1/moderations", {"json": {"input": "x"}}, 403),
@@ -213,6 +217,32 @@ async def test_a_guardrail_sees_what_models_will_read():
         status, _, raw = await ask(home, "/v1/images/generations", json={"model": "m", "prompt": "a red fox"})
     assert json.loads(up.came[0].body)["input"] == ["a [names]", "b"]
     assert (status, error_of(raw)["code"]) == (400, "content_filter")
+
+
+async def test_a_guardrail_sees_the_texts_of_forms():
+    rule = GuardrailRule(name="names", words=("bluebird",), scan=("input",), action="mask")
+    block = GuardrailRule(name="red", words=("red fox",), scan=("input",))
+    guard = Guardrail(GuardrailConfig(rules=(rule, block)))
+
+    def form(size, prompt, *, late=False):
+        made, image = aiohttp.FormData(), aiohttp.payload.BytesPayload(bytes(size))
+        made.add_field("model", "m")
+        fields = [("prompt", prompt, None), ("image", image, "a.png")]
+        for name, value, filename in fields[::-1] if late else fields:
+            made.add_field(name, value, filename=filename)
+        return made
+
+    async with endpoint(OK) as up, passing(up, stages=[guard], retries=0) as home:
+        for size in (10, 2_000_000):
+            assert (await ask(home, "/images/edits", data=form(size, "a bluebird")))[0] == 200
+            status, _, raw = await ask(home, "/images/edits", data=form(size, "a red fox"))
+            assert (status, error_of(raw)["code"]) == (400, "content_filter")
+            assert b"a [names]\r\n" in up.came[-1].body
+        status, _, raw = await ask(home, "/images/edits", data=form(2_000_000, "a lake", late=True))
+        assert (status, error_of(raw)["param"]) == (400, "prompt")
+    assert len(up.came) == 2
+    async with endpoint(OK) as up, passing(up) as home:
+        assert (await ask(home, "/images/edits", data=form(2_000_000, "a lake", late=True)))[0] == 200
 
 
 async def test_the_log_has_a_line_like_any_other():

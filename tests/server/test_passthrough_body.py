@@ -147,6 +147,52 @@ async def test_a_model_that_does_not_come_in_time():
         await read_form(body(*pieces), FORM, 500_000)
 
 
+async def test_texts_of_a_form_go_up_as_stages_have_left_them():
+    def field(name, value):
+        return MODEL.replace(b'"model"', b'"%b"' % name).replace(b"\r\nm\r\n", b"\r\n%b\r\n" % value)
+
+    raw = field(b"prompt", b"a secret") + MODEL + field(b"prompt", b"b") + part(2_000_000) + END
+    pieces = [raw[at : at + 60_000] for at in range(0, len(raw), 60_000)]
+    form = await read_form(body(*pieces, length=len(raw)), FORM, 100_000)
+    assert form.texts == [("prompt", "a secret"), ("prompt", "b")]
+    request = RawRequest.of_form(form.model, form.texts)
+    next(iter(request.texts())).replace("a [hidden]")
+    expected = raw.replace(b"a secret", b"a [hidden]").replace(b"\r\nm\r\n", b"\r\nup\r\n")
+    sent = form.to(request, "up")
+    assert sent.length == len(expected)
+    assert await joined(sent) == expected
+    request.drop("prompt")
+    assert form.to(request, "").length == len(raw)
+
+
+@pytest.mark.parametrize("searched", [True, False])
+async def test_a_text_that_comes_behind_a_large_file_was_not_looked_at(searched):
+    late = MODEL.replace(b'"model"', b'"prompt"')
+    raw = MODEL + part(2_000_000) + late + END
+    pieces = [raw[at : at + 60_000] for at in range(0, len(raw), 60_000)]
+    form = await read_form(body(*pieces), FORM, 100_000)
+    request = RawRequest.of_form(form.model, form.texts)
+    request.searched = searched
+    sent = joined(form.to(request, "m"))
+    if not searched:
+        assert await sent == raw
+        return
+    with pytest.raises(BadRequest, match="send it before the files"):
+        await sent
+
+
+@pytest.mark.parametrize("size", [10, 2_000_000])
+async def test_a_form_need_not_name_a_model_that_is_known(size):
+    raw = part(size) + END
+    pieces = [raw[at : at + 60_000] for at in range(0, len(raw), 60_000)]
+    form = await read_form(body(*pieces, length=len(raw)), FORM, 100_000, model="m")
+    sent = form.to(RawRequest.of_form("m", form.texts), "up")
+    data = sent if isinstance(sent, bytes) else await joined(sent)
+    assert data == MODEL.replace(b"\r\nm\r\n", b"\r\nup\r\n").replace(b"content-d", b"Content-D") + raw
+    if size > 10:
+        assert sent.length == len(data)
+
+
 async def test_a_form_that_ends_too_early():
     with pytest.raises(BadRequest, match="not whole"):
         await read_form(body(part(10)[:-5]), FORM, 500_000)

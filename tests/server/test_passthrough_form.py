@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proxy.errors import BadRequest
-from proxy.server.passthrough_form import FormModel, boundary_of
+from proxy.server.passthrough_form import FormFields, boundary_of
 
 EDGE = "------edge7MA4YWxk"
 
@@ -35,9 +35,12 @@ FORMS = {
 }
 
 
-def fed(raw: bytes, *cuts: int) -> FormModel:
-    """Returns a form that got the bytes in pieces, up to where it wanted no more."""
-    made = FormModel(EDGE.encode())
+TEXTS = frozenset(("prompt", "input"))
+
+
+def fed(raw: bytes, *cuts: int) -> FormFields:
+    """Returns a form that got the bytes in pieces, up to its end."""
+    made = FormFields(EDGE.encode(), TEXTS)
     for start, end in zip((0, *cuts), (*cuts, len(raw)), strict=True):
         if not made.done:
             made.feed(raw[start:end])
@@ -49,7 +52,7 @@ def test_the_model_is_found_wherever_the_network_cuts(raw: bytes) -> None:
     for cut in range(len(raw) + 1):
         made = fed(raw, cut)
         assert (made.done, made.model) == (True, "m")
-        assert made.named("up/m-1") == bytes(made.held).replace(b"\r\n\r\nm\r\n", b"\r\n\r\nup/m-1\r\n")
+        assert made.written("up/m-1", {}) == bytes(made.held).replace(b"\r\n\r\nm\r\n", b"\r\n\r\nup/m-1\r\n")
 
 
 @settings(max_examples=50, deadline=None)
@@ -82,7 +85,8 @@ def test_a_form_without_a_model(raw: bytes) -> None:
         made = fed(raw, cut)
         assert (made.done, made.model) == (True, None)
         made.end()
-    assert fed(form(FILE)).named("x") == form(FILE)
+    assert fed(form(FILE)).written("", {}) == form(FILE)
+    assert fed(form(FILE)).written("x", {}) == form(part("model", b"x"), FILE)
 
 
 @pytest.mark.parametrize(
@@ -147,12 +151,28 @@ def test_behind_a_large_file_full_of_what_looks_like_an_edge() -> None:
 )
 def test_a_model_that_is_named_twice(raw: bytes) -> None:
     for cut in range(len(raw) - 40):
-        made = FormModel(EDGE.encode())
-        made.feed(raw[:cut])
-        if not made.done:
-            made.feed(raw[cut:])
         with pytest.raises(BadRequest, match="twice"):
-            made.rest().feed(raw[cut:])
+            fed(raw, cut)
+
+
+@pytest.mark.parametrize("searched", [True, False])
+@pytest.mark.parametrize(("late", "told"), [("model", "twice"), ("prompt", "too late"), ("user", None)])
+def test_what_comes_behind_a_file_that_has_begun(late: str, told: str | None, searched: bool) -> None:
+    begun = MODEL + part("file", b"x" * 300, '; filename="a"')[:-100]
+    rest = b"x" * 50 + b"\r\n" + form(part(late, b"y"))
+    made = fed(begun)
+    assert (made.model, made.in_file, made.done) == ("m", True, False)
+    refused = told is not None and (searched or late == "model")
+    for cut in range(len(rest)):
+        watch = made.rest(searched=searched)
+        watch.feed(rest[:cut])
+        if not refused:
+            watch.feed(rest[cut:])
+            continue
+        with pytest.raises(BadRequest, match=told or ""):
+            watch.feed(rest[cut:])
+        if cut > 80:
+            break
 
 
 @pytest.mark.parametrize(
@@ -167,20 +187,57 @@ def test_a_model_that_is_named_twice(raw: bytes) -> None:
     ],
 )
 def test_a_form_with_one_model_is_left_alone(raw: bytes) -> None:
-    made = fed(raw[: len(MODEL) + 24])
-    assert made.done
-    rest = raw[len(MODEL) + 24 :]
-    for cut in range(len(rest) + 1):
-        watch = made.rest()
-        watch.feed(rest[:cut])
-        watch.feed(rest[cut:])
-    watch = made.rest()
+    slowly, at_once = fed(raw, *range(1, len(raw))), fed(raw)
+    assert (slowly.done, slowly.model, at_once.written("", {})) == (True, "m", raw)
+    begun = MODEL + part("file", b"", '; filename="a"')[:-2]
+    rest = raw[raw.index(b"\r\n--", len(MODEL) - 2) :].replace(MODEL, b"")
+    watch = fed(begun).rest(searched=True)
     for at in range(len(rest)):
         watch.feed(rest[at : at + 1])
     assert len(watch._kept) < 200
 
 
-def test_a_head_behind_the_model_that_has_no_end() -> None:
-    watch = fed(MODEL + f"--{EDGE}\r\n".encode()).rest()
+def test_a_head_behind_a_file_that_has_no_end() -> None:
+    watch = fed(MODEL + FILE[:-2]).rest(searched=False)
     with pytest.raises(BadRequest, match="no end to its head"):
-        watch.feed(b"x" * 20_000)
+        watch.feed(f"\r\n--{EDGE}\r\n".encode() + b"x" * 20_000)
+
+
+PROMPT = part("prompt", "Æneas\r\nsings".encode())
+
+
+def test_texts_are_found_and_others_are_put_in_their_place() -> None:
+    raw = form(part("user", b"u"), PROMPT, MODEL, part("prompt", b""), FILE, part("input", b"in"))
+    for cut in range(0, len(raw), 7):
+        made = fed(raw, cut)
+        assert [(one.name, one.text) for one in made.fields] == [
+            ("prompt", "Æneas\r\nsings"),
+            ("model", "m"),
+            ("prompt", ""),
+            ("input", "in"),
+        ]
+        assert made.written("up", {0: "[name] sings", 3: "ö"}) == form(
+            part("user", b"u"),
+            part("prompt", b"[name] sings"),
+            part("model", b"up"),
+            part("prompt", b""),
+            FILE,
+            part("input", "ö".encode()),
+        )
+    with pytest.raises(BadRequest, match="cannot be sent"):
+        made.written("up", {0: f"a\r\n--{EDGE}b"})
+
+
+@pytest.mark.parametrize("raw", [form(part("prompt", b"\xff"), MODEL), form(MODEL, FILE, part("input", b"\xe9"))])
+def test_a_text_that_is_none(raw: bytes) -> None:
+    with pytest.raises(BadRequest, match="is no text"):
+        fed(raw)
+
+
+@pytest.mark.parametrize("edge", [f"--{EDGE}X\r\n", f"--{EDGE}\n", f"--{EDGE}-\r\n"])
+def test_edges_that_are_none_to_some_servers(edge: str) -> None:
+    raw = FILE[:-2] + f"\r\n{edge}".encode() + form(MODEL)
+    with pytest.raises(BadRequest, match="edge of a part"):
+        fed(raw)
+    with pytest.raises(BadRequest, match="edge of a part"):
+        fed(MODEL + FILE[:-2]).rest(searched=False).feed(raw[len(FILE) - 2 :])

@@ -52,6 +52,7 @@ def test_the_texts_that_a_model_will_read() -> None:
         "input[2]": "b",
         "prompt": "c",
         "query": "q",
+        "documents[0].text": "d",
         "documents[1]": "e",
     }
 
@@ -71,3 +72,27 @@ def test_nothing_else_is_checked_or_added() -> None:
     assert list(request.texts()) == []
     assert request.body("") == b'{"input":{"odd":1}}'
     assert request.dialect == "raw"
+
+
+def test_texts_inside_objects_are_seen_and_replaced():
+    request = RawRequest.parse(
+        b'{"documents": ["a", {"text": "b", "id": 1}, {"id": 2}, 3], "input": [{"type": "text", "text": "c"}]}'
+    )
+    found = {one.path: one for one in request.texts()}
+    assert {path: one.text for path, one in found.items()} == {
+        "input[0].text": "c", "documents[0]": "a", "documents[1].text": "b"}  # fmt: skip
+    found["documents[1].text"].replace("x")
+    found["documents[0]"].replace("y")
+    assert request.get("documents") == ["y", {"text": "x", "id": 1}, {"id": 2}, 3]
+    twin = RawRequest.parse(b'{"input": [{"text": "a", "Text": "b"}]}')
+    with pytest.raises(BadRequest, match="Did you mean 'text'"):
+        list(twin.texts())
+
+
+def test_a_form_is_what_it_names_and_says():
+    request = RawRequest.of_form("m", [("prompt", "a"), ("input", "b"), ("prompt", "c")])
+    assert (request.model, request.get("prompt"), request.get("input")) == ("m", ["a", "c"], "b")
+    assert [one.text for one in request.texts()] == ["b", "a", "c"]
+    request.searched = True
+    assert request.copy().searched
+    assert not RawRequest.of_form(None, []).names_model

@@ -15,7 +15,7 @@ from proxy.providers.openai_compatible.config import OpenAICompatibleConfig
 from proxy.providers.openai_compatible.provider import OpenAICompatible
 from proxy.providers.provider import Deployment
 from proxy.reply import Reply
-from proxy.server.passthrough_run import is_about_files, passed_down
+from proxy.server.passthrough_run import is_kept_upstream, passed_down, runs_models
 from proxy.stage import ResponseFilter, Stage
 from stages.route import Route, RouteConfig
 from tests.support.hostile import HostileUpstream, answering, chunked, closing, fixed, until
@@ -359,6 +359,14 @@ async def test_stages_that_answer(place, reply, status, outcome):
     assert headers["x-seen"] == "yes"
 
 
-def test_paths_that_ask_no_model():
-    assert [is_about_files(path) for path in ("/files", "/files/f/content", "/uploads/u/parts", "/images/files")] == [
-        True, True, True, False]  # fmt: skip
+def test_paths_of_what_one_upstream_keeps():
+    kept = (
+        "/files",
+        "/files/f/content",
+        "/uploads/u/parts",
+        "/vector_stores/v/search",
+        "/batches",
+        "/fine_tuning/jobs",
+    )
+    assert [is_kept_upstream(path) for path in (*kept, "/images/files", "/embeddings")] == [True] * 6 + [False] * 2
+    assert [runs_models(path) for path in kept] == [False] * 4 + [True] * 2
