@@ -48,6 +48,7 @@ def asked_of(body: dict[str, Any]) -> Asked:
     choice, own = config.get("toolChoice", {}), extra.get("tool_choice", {})
     names = [tool["toolSpec"]["name"] for tool in config.get("tools", ()) if "toolSpec" in tool]
     forced = "*" if "any" in choice or own.get("type") == "any" else choice.get("tool", own).get("name", "")
+    inference = body.get("inferenceConfig", {})
     asked = Asked(
         told="\n".join(block["text"] for block in body.get("system", ()) if "text" in block),
         tools=names,
@@ -55,7 +56,9 @@ def asked_of(body: dict[str, Any]) -> Asked:
         parallel=not own.get("disable_parallel_tool_use", False),
         wants_json="textFormat" in body.get("outputConfig", {}),
         thinks=extra.get("thinking", {}).get("type") in ("adaptive", "enabled"),
-        limit=body.get("inferenceConfig", {}).get("maxTokens"),
+        limit=inference.get("maxTokens"),
+        temperature=inference.get("temperature"),
+        stops=inference.get("stopSequences", []),
     )
     for message in body["messages"]:
         for block in message["content"]:

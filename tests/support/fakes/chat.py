@@ -38,6 +38,8 @@ def asked_of(body: dict[str, Any]) -> Asked:
         wants_json=body.get("response_format", {}).get("type", "text") != "text",
         thinks=body.get("reasoning_effort", "none") != "none",
         limit=body.get("max_completion_tokens", body.get("max_tokens")),
+        temperature=body.get("temperature"),
+        stops=body.get("stop", []),
         stream=body.get("stream", False),
     )
     for message in body["messages"]:

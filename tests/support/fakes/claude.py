@@ -39,6 +39,8 @@ def asked_of(body: dict[str, Any]) -> Asked:
         wants_json="format" in body.get("output_config", {}),
         thinks=body.get("thinking", {}).get("type") in ("adaptive", "enabled"),
         limit=body["max_tokens"],
+        temperature=body.get("temperature"),
+        stops=body.get("stop_sequences", []),
         stream=body.get("stream", False),
     )
     for message in body["messages"]:

@@ -66,6 +66,8 @@ def asked_of(body: dict[str, Any]) -> Asked:
         wants_json=settings.get("responseMimeType") == "application/json",
         thinks=True,
         limit=settings.get("maxOutputTokens"),
+        temperature=settings.get("temperature"),
+        stops=settings.get("stopSequences", []),
     )
     for content in body["contents"]:
         for part in content["parts"]:

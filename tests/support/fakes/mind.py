@@ -46,6 +46,8 @@ class Asked(msgspec.Struct, kw_only=True):
     thinks: bool = False
     thoughts: list[str] = []
     limit: int | None = None
+    temperature: float | None = None
+    stops: list[str] = []
     stream: bool = False
 
 
@@ -116,6 +118,8 @@ def told(asked: Asked) -> str:
         ("told", [asked.told] if asked.told else []),
         ("seen", asked.seen),
         ("given", asked.results),
+        ("at", [] if asked.temperature is None else [str(asked.temperature)]),
+        ("until", asked.stops),
         ("remembered", list(dict.fromkeys(asked.thoughts))),
     ):
         if values:

@@ -21,6 +21,7 @@ def asked_of(body: dict[str, Any]) -> Asked:
         wants_json=body.get("text", {}).get("format", {}).get("type", "text") != "text",
         thinks=body.get("reasoning", {}).get("effort", "none") != "none",
         limit=body.get("max_output_tokens"),
+        temperature=body.get("temperature"),
         stream=body.get("stream", False),
     )
     if isinstance(body["input"], str):

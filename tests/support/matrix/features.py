@@ -202,6 +202,22 @@ async def limit(cell: Cell) -> None:
     assert cell.fake.asked[-1].limit == LIMIT
 
 
+async def sampling(cell: Cell) -> None:
+    """A temperature."""
+    answer = await cell.ask([cell.client.user("hello")], temperature=0.5)
+    _whole(answer)
+    _nothing_ignored(answer)
+    assert "; at: 0.5" in answer.text
+
+
+async def stops(cell: Cell) -> None:
+    """Where to stop."""
+    answer = await cell.ask([cell.client.user("hello")], stop=["END"])
+    _whole(answer)
+    _nothing_ignored(answer)
+    assert "; until: END" in answer.text
+
+
 async def hints(cell: Cell) -> None:
     """What changes no answer."""
     fields = {"service_tier": "flex", "prompt_cache_key": "k", "safety_identifier": "user-1"}
@@ -292,6 +308,8 @@ TABLES: tuple[tuple[Feature, ...], ...] = (
         Feature("kept in a chain", kept_by_penstock, apis=("responses",)),
         Feature("kept by the client", kept_by_client),
         Feature("limit", limit),
+        Feature("sampling", sampling),
+        Feature("stop", stops, apis=("chat",)),
         Feature("hints", hints, skips_passing=True),
     ),
     (

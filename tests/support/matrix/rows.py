@@ -113,7 +113,14 @@ ROWS = (
         settings=f"kind: azure-ai, {_KEY}",
     ),
     Row(
-        label="`anthropic`",
+        label="`anthropic`, Opus 5.5",
+        name="anthropic-newest",
+        model="claude-opus-5-5",
+        fake=Anthropic,
+        settings=f"kind: anthropic, {_KEY}",
+    ),
+    Row(
+        label="`anthropic`, Opus 4.6",
         name="anthropic",
         model="claude-opus-4-6",
         fake=Anthropic,
