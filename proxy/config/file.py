@@ -16,7 +16,7 @@ from ..stores.config import StoresConfig
 from .listen import Listen
 from .problems import Place
 from .secret_list import SecretList
-from .types import Duration, Size
+from .types import Duration, Secret, Size
 
 
 class Limits(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -65,6 +65,12 @@ class ModelTarget(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
     ] = 1.0
 
 
+class AdminConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """Who may see and change what the server does, under /admin."""
+
+    key: Annotated[Secret, Meta(description="The admin key: env:NAME, file:PATH, or as it is. No other key opens it.")]
+
+
 class File(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """A pipeline.yaml: where tokens come from, the names clients ask for, and what happens on the way."""
 
@@ -84,6 +90,9 @@ class File(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True
             description="What seals what clients carry for Penstock: thinking, compactions. Of several the first one "
             "seals and all open. Without it a key is made beside the store's file."
         ),
+    ] = None
+    admin: Annotated[
+        AdminConfig | None, Meta(description="Paths under /admin for whoever has the key; without it there are none.")
     ] = None
     default_upstream: Annotated[
         str | None,
@@ -162,6 +171,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits
     stores: StoresConfig
     secret: SecretList | None = None
+    admin: AdminConfig | None = None
     default_upstream: str | None = None
     upstreams: dict[str, UpstreamEntry]
     models: dict[str, tuple[DeploymentEntry, ...]]

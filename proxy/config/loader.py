@@ -122,6 +122,7 @@ class _Reading:
             limits=file.limits,
             stores=file.stores,
             secret=file.secret,
+            admin=file.admin,
             default_upstream=file.default_upstream,
             upstreams=where.used,
             models=what,

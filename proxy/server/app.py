@@ -17,6 +17,7 @@ from ..pipeline import Pipeline
 from ..reply import Reply
 from ..request import Dialect
 from ..stores.nothing import NothingKept
+from .admin import Admin
 from .azure_paths import DEPLOYMENT, read_path
 from .body import IDLE_S, read_body
 from .catalog import Catalog
@@ -77,6 +78,7 @@ class App:
         if pipeline.store is not None and pipeline.conversations is not None:
             conversations = Conversations(pipeline.conversations, pipeline.store)
             self._conversations = ConversationRoutes(conversations, self._authenticate, self._read)
+        self._admin: Admin | None = None
         self._draining = False
         self._cut: Overloaded | None = None
         self._reading: set[asyncio.Task[Any]] = set()
@@ -96,6 +98,10 @@ class App:
         }
         if websocket_s:
             self._routes["/responses"]["GET"] = self._websocket
+
+    def mount(self, admin: Admin) -> None:
+        """Serves the paths for whoever has the admin key, too."""
+        self._admin = admin
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answers one request."""
@@ -212,6 +218,8 @@ class App:
         _, _, model = path.partition("/models/")
         if path.startswith("/models/") and model:
             return {"GET": lambda request: self._aside(request, lambda exchange: self._model(model, exchange))}
+        if path.startswith("/admin/") and self._admin is not None:
+            return self._admin.find(path)
         if path.startswith("/responses/"):
             return self._responses.find(path.removeprefix("/responses/"))
         if path.startswith("/conversations") and self._conversations is not None:
