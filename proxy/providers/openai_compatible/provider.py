@@ -18,7 +18,7 @@ from ..chat.build import build_body
 from ..chat.decoder import ChatDecoder
 from ..chat.errors import refused
 from ..chat.profile import ChatProfile
-from ..chat.sealing import sealer
+from ..chat.sealing import LOST, sealer
 from ..chat.uncounted import UncountedStreams
 from ..connection import ConnectedConfig
 from ..provider import Amended, Decoder, Provider, TranslateOptions
@@ -148,6 +148,7 @@ class ChatUpstream(Provider):
         body = request_body(exchange, model, self.responses_profile(model), self.sealing)
         if any(one.upstream == self.name and one.error == REFUSED_THOUGHTS for one in exchange.attempts):
             body = without_thoughts(body)
+            exchange.ignore(LOST)
         return self._request(body, self.endpoint("/responses", model), stream=exchange.request.stream)
 
     def _request(self, body: bytes, url: str, *, stream: bool) -> UpstreamRequest:
