@@ -9,7 +9,7 @@ from aiohttp import web
 
 from ..exchange import Client
 from ..reply import Reply
-from .stream import header_value
+from .own_answer import header_value
 
 _REQUEST_ID = re.compile(r"[\w.:/=+-]{1,128}", re.ASCII)
 

@@ -1,0 +1,74 @@
+"""An answer that writes its own bytes: to aiohttp it is a response that prepares and ends itself."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from aiohttp import web
+
+from .connection import Connection
+
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+
+
+class OwnAnswer(web.StreamResponse):
+    """One answer to one client. `opened` once its head was sent; `frames` says whether each write is a chunk of HTTP's.
+
+    Only the end of the connection ends a body that is neither framed nor of a known length: then nothing may follow it.
+    """
+
+    def __init__(self, request: web.BaseRequest, *, frames: bool) -> None:
+        super().__init__()
+        self._request = request
+        self._connection: Connection = request.protocol  # type: ignore[assignment]  # our Server makes no other
+        self._frames = frames
+        self._ended = False
+        self.opened = False
+
+    @property
+    def paused(self) -> bool:
+        """True while the client does not read what was written."""
+        return self._connection.writing_paused
+
+    def on_flow(self, pause: Callable[[], None] | None, resume: Callable[[], None] | None) -> None:
+        """Says what to call when the client stops and starts reading."""
+        self._connection.on_pause = pause
+        self._connection.on_resume = resume
+
+    async def prepare(self, request: web.BaseRequest) -> Any:
+        """Does nothing: the head is sent when it is known."""
+        return None
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        """Ends the body."""
+        if self._ended:
+            return
+        self._ended = True
+        transport = self._connection.transport
+        if transport is not None and self._frames:
+            transport.write(b"0\r\n\r\n")
+
+    def _send_head(self, first: str, headers: Mapping[str, str], length: int | None = None) -> bool:
+        """Sends the head, which begins with these lines; returns whether there is still a client to send it to."""
+        transport = self._connection.transport
+        self.opened = True
+        if transport is None:
+            return False
+        lines = [first, *(f"{name}: {header_value(value)}\r\n" for name, value in headers.items())]
+        if self._frames:
+            lines.append("transfer-encoding: chunked\r\n")
+        elif length is not None:
+            lines.append(f"content-length: {length}\r\n")
+        if not self.keep_alive:
+            lines.append("connection: close\r\n")
+        head = "".join((*lines, "\r\n")).encode()
+        transport.write(head)
+        self._request.writer.output_size += len(head)  # or a fault behind it would be answered by another head
+        return True
+
+
+def header_value(value: str) -> str:
+    """Returns a header's value without what would begin another header, or could not be sent in one."""
+    return _CONTROL.sub(" ", value).encode("ascii", "replace").decode()
