@@ -7,6 +7,7 @@ import contextlib
 import json
 from typing import Any
 
+import aiohttp
 import anthropic
 import boto3
 import botocore.exceptions
@@ -289,3 +290,83 @@ async def test_bedrock(monkeypatch: pytest.MonkeyPatch) -> None:
         ) as client:
             await claude_with(client, "us.anthropic.claude-sonnet-4-6")
     checked(fake, 10)
+
+
+# --- what none of them takes
+
+VERTEX = "/v1/projects/my-project/locations/eu/publishers"
+BEARER = {"authorization": f"Bearer {KEY}"}
+TOKEN = {"authorization": "Bearer token-1"}
+CLAUDE = {"x-api-key": KEY, "anthropic-version": "2023-06-01"}
+HELLO_CHAT = {"model": "m", "messages": [{"role": "user", "content": "hello"}]}
+HELLO_CLAUDE = {
+    "model": "m",
+    "max_tokens": 9,
+    "messages": [{"role": "user", "content": [{"type": "text", "text": "hi"}]}],
+}
+HELLO_GEMINI = {"contents": [{"role": "user", "parts": [{"text": "hello"}]}]}
+HELLO_CONVERSE = {"messages": [{"role": "user", "content": [{"text": "hello"}]}]}
+UNTHOUGHT = [
+    {"role": "user", "content": "weather"},
+    {
+        "role": "assistant",
+        "content": "",
+        "tool_calls": [{"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}],
+    },
+    {"role": "tool", "tool_call_id": "c", "content": "15C"},
+]
+
+
+@pytest.mark.parametrize(
+    ("kind", "target", "headers", "body"),
+    [
+        (OpenAI, "/v1/chat/completions", BEARER, {**HELLO_CHAT, "max_tokens": 9}),
+        (OpenAI, "/v1/responses", BEARER, {"model": "m", "input": "hello"}),
+        (OpenAI, "/v1/responses", BEARER, {"model": "m", "input": "hello", "store": False, "verbosity": "low"}),
+        (OpenAI, "/chat/completions", BEARER, HELLO_CHAT),
+        (DeepSeek, "/v1/chat/completions", BEARER, {"model": "m", "messages": UNTHOUGHT}),
+        (AzureOpenAI, "/openai/deployments/d/chat/completions", {"api-key": KEY}, HELLO_CHAT),
+        (AzureOpenAI, "/openai/v1/chat/completions", {"api-key": KEY, **BEARER}, HELLO_CHAT),
+        (AzureAI, "/models/chat/completions", {"api-key": KEY, **BEARER}, HELLO_CHAT),
+        (Anthropic, "/v1/messages", {"x-api-key": KEY}, HELLO_CLAUDE),
+        (Anthropic, "/v1/messages", CLAUDE, {**HELLO_CLAUDE, "seed": 1}),
+        (Gemini, "/v1beta/models/m:streamGenerateContent", {"x-goog-api-key": KEY}, HELLO_GEMINI),
+        (Gemini, "/v1beta/models/m:generateContent", {"x-goog-api-key": KEY}, {**HELLO_GEMINI, "labels": {}}),
+        (
+            Vertex,
+            f"{VERTEX}/anthropic/models/m:rawPredict",
+            TOKEN,
+            {**HELLO_CLAUDE, "anthropic_version": "vertex-2023-10-16"},
+        ),
+        (Vertex, f"{VERTEX}/google/models/m:generateContent", TOKEN, {"contents": []}),
+        (Bedrock, "/model/m/converse", BEARER, {**HELLO_CONVERSE, "stream": True}),
+        (Bedrock, "/model/a/b/converse", BEARER, HELLO_CONVERSE),
+        (Bedrock, "/model/m/invoke", BEARER, HELLO_CLAUDE),
+    ],
+)
+async def test_a_mistake_is_refused_and_noted(
+    kind: type[Fake], target: str, headers: dict[str, str], body: dict[str, Any]
+) -> None:
+    async with kind() as fake, aiohttp.ClientSession() as session:
+        async with session.post(fake.origin + target, json=body, headers=headers) as response:
+            assert response.status in (400, 422)
+    assert (len(fake.mistakes), fake.asked) == (1, [])
+
+
+@pytest.mark.parametrize(
+    ("kind", "target", "status"),
+    [
+        (OpenAI, "/v1/responses", 401),
+        (AzureOpenAI, "/openai/v1/responses", 401),
+        (AzureAI, "/anthropic/v1/messages", 401),
+        (Anthropic, "/v1/messages", 401),
+        (Gemini, "/v1beta/models/m:generateContent", 400),
+        (Vertex, f"{VERTEX}/google/models/m:generateContent", 401),
+        (Bedrock, "/model/m/converse", 403),
+    ],
+)
+async def test_nobody_is_served_without_a_key(kind: type[Fake], target: str, status: int) -> None:
+    async with kind() as fake, aiohttp.ClientSession() as session:
+        async with session.post(fake.origin + target, json={}) as response:
+            assert response.status == status
+    assert (fake.mistakes, fake.asked) == ([], [])
