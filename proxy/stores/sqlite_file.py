@@ -13,7 +13,7 @@ import secrets
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -130,16 +130,22 @@ class Database:
         return explained(self.path, error)
 
     def close(self) -> None:
-        """Closes the connection."""
+        """Closes the connection. The last one of all takes the log away, and of two at once none was the last."""
         if self._connection is not None:
-            try:
-                self._connection.close()
-            except sqlite3.Error as error:
-                _log.error("%s", explained(self.path, error))
-            self._connection = None
+            with suppress(OSError), _directory_locked(self.path.parent, self._busy_s):
+                self._disconnect()
+            self._disconnect()  # although somebody holds the lock for long, or the directory has gone
         if self._directory >= 0:
             os.close(self._directory)
             self._directory = -1
+
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            try:
+                connection.close()
+            except sqlite3.Error as error:
+                _log.error("%s", explained(self.path, error))
 
     def _open(self) -> None:
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
+import threading
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -93,6 +94,7 @@ def test_who_is_alone_holds_the_lock_of_the_directory(tmp_path: Path) -> None:
             with suppress(ZeroDivisionError), database.alone():
                 assert not 1 / 0
             fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(directory, fcntl.LOCK_UN)
     finally:
         os.close(directory)
 
@@ -121,3 +123,44 @@ def test_the_file_is_looked_for_now_and_then(tmp_path: Path, monkeypatch: pytest
         monkeypatch.setattr(sqlite_file.time, "monotonic", lambda: 1e9)
         assert database.connection() is not first
         assert path.exists()
+
+
+def test_one_closes_after_the_other(tmp_path: Path) -> None:
+    """Else each of several that close at once may find others there, and all leave the log behind."""
+    path = tmp_path / "kept.db"
+    closed: list[bool] = []
+
+    def one() -> None:
+        with closing(Database(path, busy_s=20)) as database:
+            database.connection().execute("INSERT OR IGNORE INTO items VALUES ('a', 1)")
+            opened.wait(20)
+            locked.wait(20)
+        closed.append(True)
+
+    opened, locked = threading.Barrier(3), threading.Barrier(3)
+    threads = [threading.Thread(target=one) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    opened.wait(20)
+    directory = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(directory, fcntl.LOCK_EX)
+    locked.wait(20)
+    for thread in threads:
+        thread.join(0.05)
+    assert closed == []
+    os.close(directory)
+    for thread in threads:
+        thread.join(20)
+    assert closed == [True, True]
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_who_cannot_get_the_lock_closes_all_the_same(tmp_path: Path) -> None:
+    database = Database(tmp_path / "kept.db", busy_s=0.05)
+    connection = database.connection()
+    directory = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(directory, fcntl.LOCK_EX)
+    database.close()
+    os.close(directory)
+    with pytest.raises(sqlite3.ProgrammingError):
+        connection.execute("SELECT 1")
