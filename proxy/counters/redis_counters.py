@@ -250,10 +250,10 @@ class RedisCounters:
                 await self.renew()
 
     async def renew(self) -> None:
-        """Renews the leases of what runs; this is done again and again without being asked."""
+        """Renews the leases of what runs, and ends those of the dead; done again and again without being asked."""
         lease_us = int(self._settings.lease_s * 1e6)
         held = list(self._held)
-        for first in range(0, len(held), _RENEWED_AT_ONCE):
+        for first in range(0, len(held) or 1, _RENEWED_AT_ONCE):
             keys = [self._leases, *held[first : first + _RENEWED_AT_ONCE]]
             await self._asked(lambda keys=keys: self._renew(keys, [self._now(), lease_us]))  # type: ignore[misc]
 

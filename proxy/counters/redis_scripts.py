@@ -28,6 +28,14 @@ local function give_back(record)
   end
   redis.call('DEL', record)
 end
+local function reap(most)
+  for _, record in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', whole(now), 'LIMIT', 0, most)) do
+    give_back(record)
+    redis.call('HSET', record, ':done', 'expired')
+    redis.call('PEXPIRE', record, 3600000)
+    redis.call('ZREM', KEYS[1], record)
+  end
+end
 """
 
 RESERVE = (
@@ -35,12 +43,7 @@ RESERVE = (
     + """
 -- KEYS: the leases, the record, the counters
 -- ARGV: now or '', lease, who; for each counter: kind, most, amount, length of a slot, milliseconds to keep it
-for _, record in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', whole(now), 'LIMIT', 0, 20)) do
-  give_back(record)
-  redis.call('HSET', record, ':done', 'expired')
-  redis.call('PEXPIRE', record, 3600000)
-  redis.call('ZREM', KEYS[1], record)
-end
+reap(20)
 if redis.call('HEXISTS', KEYS[2], ':done') == 1 then return {} end
 
 local refused, out, slots = 0, {}, {}
@@ -155,6 +158,7 @@ for i = 2, #KEYS do
     end
   end
 end
+reap(1000)
 return 0
 """
 )
