@@ -8,8 +8,9 @@ import msgspec
 
 from proxy.api.responses.request import ResponsesRequest
 from proxy.api.responses.tool_map import ToolMap
-from proxy.providers.bedrock.build import Target, build_body
+from proxy.providers.bedrock.build import build_body
 from proxy.providers.bedrock.config import BedrockProfile
+from proxy.providers.bedrock.draft import Target
 from proxy.providers.bedrock.families import family_of
 from proxy.providers.provider import TranslateOptions
 from tests.support.asked import SEALING, request

@@ -23,12 +23,11 @@ from ...events import (
     ToolCallStart,
 )
 from .citations import annotation_of
+from .fields import ANSWER_TOOL
 from .frame import Frame
 from .hosted import CALLS, RESULTS, HostedCall
 from .wire import Block, Delta
 
-ANSWER_TOOL = "json_tool_call"
-"""The tool whose arguments are the answer, for models that cannot be held to a schema otherwise."""
 STATE_FIELD = "thinking_blocks"
 """The name under which chat clients get thinking with its signature, and give it back."""
 

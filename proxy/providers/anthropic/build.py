@@ -13,71 +13,36 @@ from typing import Any
 
 import msgspec
 
-from ...api.raw import given
-from ...api.responses.fields import TextFormat
 from ...api.responses.request import ResponsesRequest
 from ...api.responses.tool_map import ToolMap
-from ...errors import BadRequest
 from ...sealing import Sealing
+from ..effects import Effects, Ignore
 from ..provider import TranslateOptions
-from .blocks import ANSWER_TOOL
 from .caching import forget, place
 from .content import text_blocks
+from .fields import (
+    ANSWER_TOOL,
+    CALL_ANSWER_TOOL,
+    answer_tool,
+    caches,
+    hint_unless_zero,
+    parameters,
+    sampling,
+    schema_form,
+    stop_words,
+)
 from .messages import Conversation, Style, conversation
 from .profile import MessagesProfile
 from .schema import held_to
-from .thinking import Decided, Wanted, decide
+from .thinking import Decided, decide, wanted
 from .tools import Offered, choice_field, of_history, offered
 from .traits import Traits
-
-Ignore = Callable[[str], None]
 
 INTERLEAVED = "interleaved-thinking-2025-05-14"
 FILES = "files-api-2025-04-14"
 
-_UNSHOWABLE = re.compile(r"[^ -~]")
-_MAX_NOTED = 80
-_MAX_NAMED = 20
 _MAX_USER = 256
 _PERSONAL = re.compile(r"@|^\+?[\d\s().-]{7,}$")
-_JSON_ONLY = "Answer with one JSON object and nothing else."
-
-_KEPT_HERE = frozenset(
-    (
-        # read by the table's functions, the conversation or the tools
-        "input",
-        "instructions",
-        "max_completion_tokens",
-        "max_output_tokens",
-        "max_tokens",
-        "model",
-        "parallel_tool_calls",
-        "prompt_cache_key",
-        "prompt_cache_retention",
-        "reasoning",
-        "stream",
-        "temperature",
-        "text",
-        "tool_choice",
-        "tools",
-        "top_p",
-        # Penstock's own, or only shown in the Response
-        "background",
-        "background_options",
-        "context_management",
-        "conversation",
-        "include",
-        "max_tool_calls",
-        "metadata",
-        "moderation",
-        "n",
-        "previous_response_id",
-        "store",
-        "stream_options",
-        "truncation",
-    )
-)
-"""Fields that are no parameter of the table and yet not without effect, so that nobody needs to hear of them."""
 
 
 class Target(msgspec.Struct, kw_only=True):
@@ -124,15 +89,8 @@ def build_body(
     given back.
     """
 
-    def note(name: str) -> None:
-        ignore(_UNSHOWABLE.sub("?", name)[:_MAX_NOTED])
-
-    def hint(name: str) -> None:
-        if options.params == "strict":
-            message = f"Unsupported parameter: '{name}' is not supported with this model."
-            raise BadRequest(message, param=name, code="unsupported_parameter")
-        note(name)
-
+    effects = Effects(options, ignore)
+    note, hint = effects.note, effects.hint
     names = ToolMap.of(request.tools)
     traits, profile = target.traits, target.profile
     offer = offered(
@@ -155,8 +113,8 @@ def build_body(
     build.body = {"model": target.model, "max_tokens": decided.max_tokens}
     by_tool = _put_form(build, said, offer, thinks=decided.on)
     _put_thinking(build, decided)
-    _put_sampling(build, thinks=decided.on)
-    _put_fields(build)
+    build.body |= sampling(request, hint, takes=traits.sampling and not decided.on)
+    _put_fields(build, effects)
     _put_tools(build, offer, names, said, by_tool=by_tool, thinks=decided.on)
     if said.system:
         build.body["system"] = said.system
@@ -167,19 +125,13 @@ def build_body(
 
 
 def _thinking(request: ResponsesRequest, target: Target, offer: Offered, said: Conversation, hint: Ignore) -> Decided:
-    settings, traits = request.reasoning, target.traits
-    if settings.mode not in (None, "standard"):
-        hint("reasoning.mode")
+    traits = target.traits
     limit = request.max_output_tokens or target.profile.max_tokens or traits.usual_output
     if traits.max_output is not None:
         limit = min(limit, traits.max_output)
-    wanted = Wanted(
-        effort=settings.effort,
-        shown=target.show_thinking or bool(settings.summary or settings.generate_summary),
-        forced=offer.forced and traits.forced_tools,
-        lost=said.lost,
-    )
-    return decide(wanted, traits, target.profile.thinking_budgets, limit, hint)
+    forced = offer.forced and traits.forced_tools
+    asked = wanted(request.reasoning, hint, show=target.show_thinking, forced=forced, lost=said.lost)
+    return decide(asked, traits, target.profile.thinking_budgets, limit, hint)
 
 
 def _put_thinking(build: _Build, decided: Decided) -> None:
@@ -191,14 +143,8 @@ def _put_thinking(build: _Build, decided: Decided) -> None:
 
 def _put_form(build: _Build, said: Conversation, offer: Offered, *, thinks: bool) -> bool:
     """Puts the form of the answer; tells whether the model has to call a tool for it."""
-    settings = build.request.text
-    if settings.verbosity not in (None, "medium"):
-        build.hint("text.verbosity")
-    form = settings.format
-    if form is None or form.type == "text":
-        return False
-    if form.type == "json_object":
-        said.system += text_blocks(_JSON_ONLY)
+    form = schema_form(build.request, lambda text: said.system.extend(text_blocks(text)), build.hint)
+    if form is None:
         return False
     if build.traits.schemas:
         schema = held_to(form.schema, "text.format.schema")
@@ -206,15 +152,10 @@ def _put_form(build: _Build, said: Conversation, offer: Offered, *, thinks: bool
             schema["description"] = form.description
         build.body["output_config"] = {"format": {"type": "json_schema", "schema": schema}}
         return False
-    offer.tools.append(_answer_tool(form))
+    offer.tools.append(answer_tool(form))
     if thinks:
-        said.system += text_blocks(f"Give your answer by calling the tool {ANSWER_TOOL}.")
+        said.system += text_blocks(CALL_ANSWER_TOOL)
     return True
-
-
-def _answer_tool(form: TextFormat) -> dict[str, Any]:
-    about = f" {form.description}" if form.description else ""
-    return {"name": ANSWER_TOOL, "description": f"Takes your answer.{about}", "input_schema": form.schema}
 
 
 def _put_tools(
@@ -236,34 +177,12 @@ def _put_tools(
         build.body["tool_choice"] = choice
 
 
-def _put_sampling(build: _Build, *, thinks: bool) -> None:
-    """Puts temperature, or else top_p: not both, not where the model thinks, not where it takes neither."""
-    temperature, top_p = build.request.value("temperature"), build.request.value("top_p")
-    takes = build.traits.sampling and not thinks
-    if temperature is not None and takes:
-        build.body["temperature"] = min(temperature, 1.0)
-    elif temperature not in (None, 1.0):
-        build.hint("temperature")
-    if top_p is None or top_p == 1.0:
-        return
-    if takes and temperature is None:
-        build.body["top_p"] = top_p
-    else:
-        build.hint("top_p")
-
-
-def _put_fields(build: _Build) -> None:
-    """Puts the fields of the table; others are named, the first few of them."""
-    named = 0
-    for name, raw in build.request.fields.items():
-        if name in _KEPT_HERE or not given(raw):
-            continue
-        put = _TABLE.get(name)
-        if put is not None:
-            put(build, name)
-        elif named < _MAX_NAMED:
-            named += 1
-            build.hint(name)
+def _put_fields(build: _Build, effects: Effects) -> None:
+    """Puts the fields of the table; others are named."""
+    known, others = parameters(build.request, _TABLE)
+    for name in known:
+        _TABLE[name](build, name)
+    effects.hint_first(others)
 
 
 def _put_user(build: _Build, name: str) -> None:
@@ -277,14 +196,7 @@ def _put_user(build: _Build, name: str) -> None:
 
 
 def _put_stop(build: _Build, name: str) -> None:
-    said = build.request.get(name)
-    words = [said] if isinstance(said, str) else said
-    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
-        message = f"Invalid type for '{name}': expected a string or an array of strings."
-        raise BadRequest(message, param=name, code="invalid_type")
-    taken = [word for word in words if word.strip()]
-    if len(taken) < len(words):
-        build.hint(name)
+    taken = stop_words(build.request, name, build.hint)
     if taken:
         build.body["stop_sequences"] = taken
 
@@ -309,9 +221,7 @@ def _put_tier(build: _Build, name: str) -> None:
 
 
 def _put_nothing(build: _Build, name: str) -> None:
-    """A number that is 0 asks for nothing; any other has no effect."""
-    if build.request.value(name):
-        build.hint(name)
+    hint_unless_zero(build.request, name, build.hint)
 
 
 _TABLE: Mapping[str, Callable[[_Build, str], None]] = {
@@ -324,16 +234,15 @@ _TABLE: Mapping[str, Callable[[_Build, str], None]] = {
     "top_logprobs": _put_nothing,
     "user": _put_user,
 }
-"""What becomes of each parameter; fields that are neither here nor in `_KEPT_HERE` have no effect."""
+"""What becomes of each parameter; fields that are neither here nor in `KEPT_HERE` have no effect."""
 
 
 def _put_cache(build: _Build, profile: MessagesProfile) -> None:
     if profile.prompt_cache == "never":
         forget(build.body)
         return
-    automatic = profile.prompt_cache == "always" or build.request.value("prompt_cache_key") is not None
     retention = build.request.value("prompt_cache_retention")
-    if place(build.body, automatic=automatic, retention=retention):
+    if place(build.body, automatic=caches(build.request, profile.prompt_cache), retention=retention):
         build.hint("prompt_cache_breakpoint")
 
 

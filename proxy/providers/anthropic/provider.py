@@ -8,30 +8,28 @@ from urllib.parse import quote
 
 import msgspec
 
-from ...api.chat.request import ChatRequest
 from ...api.responses.request import ResponsesRequest
 from ...errors import UpstreamError, UpstreamGarbled
 from ...upstream.client import UpstreamRequest
-from ..provider import Decoder, Provider, TranslateOptions
+from ..asking import ask
+from ..provider import Decoder, Provider
+from .asked import asked, keeps_state
 from .build import Built, Target, build_body
-from .chat_request import responses_request
 from .config import AnthropicConfig
 from .decoder import MessagesDecoder
-from .errors import INVALID_STRICT, INVALID_THINKING, refused
+from .errors import refused
 from .sealing import sealer
 from .traits import Traits, traits_of
 
 if TYPE_CHECKING:
     from ...exchange import Exchange
 
-_ENCRYPTED = "reasoning.encrypted_content"
 _SOURCES = "web_search_call.action.sources"
 _BY_TOOL = "answers_by_tool"
 _OAUTH_KEY = "sk-ant-oat"
 _WITHOUT_SAMPLING = "2026-10-21"
 _LONG_ANSWER = 21_333
 """Tokens of an answer from which it is streamed in any case: whole, it may come after ten minutes of silence."""
-_MAX_CATALOG = 8 * 1024 * 1024
 _MAX_PAGES = 20
 _COUNTED = ("model", "system", "messages", "tools", "tool_choice", "thinking", "output_config", "mcp_servers")
 
@@ -102,22 +100,16 @@ class Anthropic(Provider):
 
     def _built(self, exchange: Exchange, model: str) -> Built:
         """Returns the request; what the upstream has refused a moment ago is left out of it."""
-        options = exchange.translate or TranslateOptions()
-        failures = {one.error for one in exchange.attempts if one.upstream == self.name}
-        request = exchange.request
-        chat = isinstance(request, ChatRequest)
-        if isinstance(request, ChatRequest):
-            request = responses_request(request, model, options, exchange.ignore)
-        assert isinstance(request, ResponsesRequest)
+        said = asked(exchange, self.name, model)
         target = Target(
             model=model,
             traits=self.traits(model),
             profile=self.config.profile,
-            thoughts=INVALID_THINKING not in failures,
-            strict=INVALID_STRICT not in failures,
-            show_thinking=options.reasoning != "drop" and (chat or options.reasoning in ("content", "summary")),
+            thoughts=said.thoughts,
+            strict=said.strict,
+            show_thinking=said.show_thinking,
         )
-        return build_body(request, target, options, exchange.ignore, self.sealing)
+        return build_body(said.request, target, said.options, exchange.ignore, self.sealing)
 
     def _request(self, path: str, body: dict[str, Any], betas: list[str], *, stream: bool) -> UpstreamRequest:
         headers = self._with_betas(betas)
@@ -145,10 +137,7 @@ class Anthropic(Provider):
 
     def sealer(self, exchange: Exchange, model: str) -> Callable[[dict[str, Any], str], str | None] | None:
         """Returns what seals thinking, when the client asked for it and the upstream may get it back."""
-        request = exchange.request
-        if not isinstance(request, ResponsesRequest):
-            return None
-        return sealer(model, self.sealing) if request.wants(_ENCRYPTED) or exchange.is_remembered else None
+        return sealer(model, self.sealing) if keeps_state(exchange) else None
 
     def error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
         """Maps an error answer to the tree of errors."""
@@ -160,7 +149,7 @@ class Anthropic(Provider):
         """Returns how many tokens the exchange's request is for a model, as the upstream counts them."""
         built = self._built(exchange, model)
         body = {name: value for name, value in built.body.items() if name in _COUNTED}
-        answer = await self._ask(self._request("/messages/count_tokens", body, built.betas, stream=False))
+        answer = await ask(self, self._request("/messages/count_tokens", body, built.betas, stream=False))
         try:
             return _decode_counted(answer).input_tokens
         except (msgspec.DecodeError, UnicodeDecodeError):
@@ -172,7 +161,7 @@ class Anthropic(Provider):
         after = ""
         for _ in range(_MAX_PAGES):
             url = f"{self.config.url}/models?limit=1000{after}"
-            answer = await self._ask(UpstreamRequest(method="GET", url=url, headers=self._with_betas([])))
+            answer = await ask(self, UpstreamRequest(method="GET", url=url, headers=self._with_betas([])))
             try:
                 page = _decode_catalog(answer)
             except (msgspec.DecodeError, UnicodeDecodeError):
@@ -182,14 +171,3 @@ class Anthropic(Provider):
                 break
             after = f"&after_id={quote(page.last_id, safe='')}"
         return found
-
-    async def _ask(self, request: UpstreamRequest) -> bytes:
-        """Returns the body of an answer; raises UpstreamError."""
-        response = await self.client.send(request, self.timeouts)
-        try:
-            body = await response.read(_MAX_CATALOG)
-        finally:
-            response.close()
-        if not 200 <= response.status < 300:
-            raise self.error(response.status, response.headers, body)
-        return body

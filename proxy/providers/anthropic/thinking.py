@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from ...api.responses.fields import ReasoningSettings
 from .profile import ThinkingBudgets
 from .traits import Traits
 
@@ -48,6 +49,14 @@ class Decided(msgspec.Struct, kw_only=True):
     def on(self) -> bool:
         """Whether the model was told to think."""
         return self.thinking is not None and self.thinking["type"] != "disabled"
+
+
+def wanted(settings: ReasoningSettings, hint: Hint, *, show: bool, forced: bool, lost: bool) -> Wanted:
+    """Returns what the request says of it; `hint` is told of a mode that has no effect. `show` as the options say."""
+    if settings.mode not in (None, "standard"):
+        hint("reasoning.mode")
+    shown = show or bool(settings.summary or settings.generate_summary)
+    return Wanted(effort=settings.effort, shown=shown, forced=forced, lost=lost)
 
 
 def decide(wanted: Wanted, traits: Traits, budgets: ThinkingBudgets, max_tokens: int, hint: Hint) -> Decided:

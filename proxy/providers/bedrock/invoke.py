@@ -20,8 +20,9 @@ from ..anthropic.build import build_body as messages_body
 from ..anthropic.profile import MessagesProfile
 from ..anthropic.sealing import wrapped
 from ..provider import TranslateOptions
-from .build import Built, Target
+from .build import Built
 from .config import BedrockProfile
+from .draft import Target
 from .sealing import opened
 
 VERSION = "bedrock-2023-05-31"

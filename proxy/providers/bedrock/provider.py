@@ -7,20 +7,19 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 
-from ...api.chat.request import ChatRequest
-from ...api.responses.request import ResponsesRequest
 from ...errors import UpstreamError, UpstreamRefused
 from ...sse.event_stream import EventStreamParser
 from ...upstream.client import UpstreamClient, UpstreamRequest
-from ..anthropic.chat_request import responses_request
-from ..anthropic.errors import INVALID_STRICT, INVALID_THINKING
-from ..provider import Decoder, Parser, Provider, TranslateOptions
+from ..anthropic.asked import asked, keeps_state
+from ..asking import ask
+from ..provider import Decoder, Parser, Provider
 from .address import control_url, model_path, runtime_url
-from .build import Built, Target, build_body
+from .build import Built, build_body
 from .client import SigningClient
 from .config import Api, BedrockConfig
 from .credentials import FoundKeys, GivenKeys, Keys, KeySource, find_keys
 from .decoder import ConverseDecoder
+from .draft import Target
 from .errors import refused
 from .families import Family, family_of, region_of
 from .invoke import build_invoke
@@ -30,9 +29,7 @@ from .sealing import sealer
 if TYPE_CHECKING:
     from ...exchange import Exchange
 
-_ENCRYPTED = "reasoning.encrypted_content"
 _BY_TOOL = "answers_by_tool"
-_MAX_CATALOG = 8 * 1024 * 1024
 _OPERATIONS = {
     ("converse", False): "converse",
     ("converse", True): "converse-stream",
@@ -141,23 +138,17 @@ class Bedrock(Provider):
 
     def _built(self, exchange: Exchange, model: str, api: Api) -> Built:
         """Returns the request; what the upstream has refused a moment ago is left out of it."""
-        options = exchange.translate or TranslateOptions()
-        failures = {one.error for one in exchange.attempts if one.upstream == self.name}
-        request = exchange.request
-        chat = isinstance(request, ChatRequest)
-        if isinstance(request, ChatRequest):
-            request = responses_request(request, model, options, exchange.ignore)
-        assert isinstance(request, ResponsesRequest)
+        said = asked(exchange, self.name, model)
         target = Target(
             model=self.base_model(model),
             family=self.family(model),
             profile=self.config.profile,
-            thoughts=INVALID_THINKING not in failures,
-            strict=INVALID_STRICT not in failures,
-            show_thinking=options.reasoning != "drop" and (chat or options.reasoning in ("content", "summary")),
+            thoughts=said.thoughts,
+            strict=said.strict,
+            show_thinking=said.show_thinking,
         )
         build = build_invoke if api == "invoke" else build_body
-        return build(request, target, options, exchange.ignore, self.sealing)
+        return build(said.request, target, said.options, exchange.ignore, self.sealing)
 
     def _request(self, model: str, operation: str, body: Any, *, stream: bool = False) -> UpstreamRequest:
         headers = dict(self._headers)
@@ -184,12 +175,7 @@ class Bedrock(Provider):
 
     def sealer(self, exchange: Exchange, model: str) -> Callable[[dict[str, Any], str], str | None] | None:
         """Returns what seals thinking, when the client asked for it and the upstream may get it back."""
-        request = exchange.request
-        if not isinstance(request, ResponsesRequest):
-            return None
-        if not request.wants(_ENCRYPTED) and not exchange.is_remembered:
-            return None
-        return sealer(self.base_model(model), self.sealing)
+        return sealer(self.base_model(model), self.sealing) if keeps_state(exchange) else None
 
     def error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
         """Maps an error answer to the tree of errors."""
@@ -216,7 +202,7 @@ class Bedrock(Provider):
         body = self._built(exchange, model, "converse").body
         counted = {"input": {"converse": {name: body[name] for name in _COUNTED if name in body}}}
         try:
-            answer = await self._ask(self._request(model, "count-tokens", counted))
+            answer = await ask(self, self._request(model, "count-tokens", counted))
             return _decode_counted(answer).input_tokens
         except (msgspec.DecodeError, UnicodeDecodeError):
             return None
@@ -234,7 +220,7 @@ class Bedrock(Provider):
         for path in ("/foundation-models", "/inference-profiles"):
             request = UpstreamRequest(method="GET", url=base + path, headers=dict(self._headers))
             try:
-                catalog = _decode_catalog(await self._ask(request))
+                catalog = _decode_catalog(await ask(self, request))
             except (msgspec.DecodeError, UnicodeDecodeError):
                 continue
             found += [one.model_id for one in catalog.model_summaries if one.model_id]
@@ -249,18 +235,7 @@ class Bedrock(Provider):
         body = self._built(exchange, model, "converse").body
         counted = {"input": {"converse": {name: body[name] for name in _COUNTED if name in body}}}
         try:
-            await self._ask(self._request(model, "count-tokens", counted))
+            await ask(self, self._request(model, "count-tokens", counted))
         except UpstreamRefused as refusal:
             if refusal.upstream_status != 400 or refusal.code in _MEANT:
                 raise
-
-    async def _ask(self, request: UpstreamRequest) -> bytes:
-        """Returns the body of an answer; raises UpstreamError."""
-        response = await self.client.send(request, self.timeouts)
-        try:
-            body = await response.read(_MAX_CATALOG)
-        finally:
-            response.close()
-        if not 200 <= response.status < 300:
-            raise self.error(response.status, response.headers, body)
-        return body

@@ -9,7 +9,7 @@ import msgspec
 
 from ...api.responses.fields import TextFormat
 from ...api.responses.tool_map import ToolMap
-from ..anthropic.blocks import ANSWER_TOOL
+from ..anthropic.fields import ANSWER_TOOL, answer_tool
 from ..anthropic.tools import Offered
 from .content import Block
 
@@ -53,7 +53,7 @@ def tool_config(offer: Offered, names: ToolMap, wish: Wish, hint: Hint) -> ToolC
     elif not tools:
         tools, forbidden = _of_history(wish.called), True
     if wish.answer is not None:
-        tools.append(_answer_spec(wish.answer))
+        tools.append(_spec(answer_tool(wish.answer)))
     if not tools:
         return None
     config = ToolConfig(tools=tools)
@@ -108,9 +108,3 @@ def _spec(tool: dict[str, Any]) -> Block:
 def _of_history(called: Iterable[str]) -> list[Block]:
     """Returns declarations of tools that were called earlier: a conversation with calls needs them."""
     return [{"toolSpec": {"name": name, "inputSchema": {"json": _ANY_OBJECT}}} for name in called]
-
-
-def _answer_spec(form: TextFormat) -> Block:
-    about = f" {form.description}" if form.description else ""
-    spec = {"name": ANSWER_TOOL, "description": f"Takes your answer.{about}", "inputSchema": {"json": form.schema}}
-    return {"toolSpec": spec}

@@ -7,20 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ...api.chat.request import ChatRequest
 from ...api.responses.request import ResponsesRequest
 from ...errors import UpstreamRefused
 from ...sealing import Sealing
+from ..anthropic.asked import asked
 from ..anthropic.build import Built, Target, build_body
-from ..anthropic.chat_request import responses_request
 from ..anthropic.decoder import MessagesDecoder
-from ..anthropic.errors import INVALID_STRICT, INVALID_THINKING
 from ..anthropic.errors import refused as messages_refused
 from ..anthropic.profile import MessagesProfile
 from ..anthropic.traits import traits_of
 from ..chat.surrogates import load
 from ..gemini.errors import refused as google_refused
-from ..provider import TranslateOptions
 
 if TYPE_CHECKING:
     from ...exchange import Exchange
@@ -41,22 +38,16 @@ def built(exchange: Exchange, upstream: str, model: str, profile: MessagesProfil
 
     Raises BadRequest.
     """
-    options = exchange.translate or TranslateOptions()
-    failures = {one.error for one in exchange.attempts if one.upstream == upstream}
-    request = exchange.request
-    chat = isinstance(request, ChatRequest)
-    if isinstance(request, ChatRequest):
-        request = responses_request(request, model, options, exchange.ignore)
-    assert isinstance(request, ResponsesRequest)
+    said = asked(exchange, upstream, model)
     target = Target(
         model=model,
         traits=traits_of(model),
         profile=profile,
-        thoughts=INVALID_THINKING not in failures,
-        strict=INVALID_STRICT not in failures,
-        show_thinking=options.reasoning != "drop" and (chat or options.reasoning in ("content", "summary")),
+        thoughts=said.thoughts,
+        strict=said.strict,
+        show_thinking=said.show_thinking,
     )
-    made = build_body(request, target, options, exchange.ignore, sealing)
+    made = build_body(said.request, target, said.options, exchange.ignore, sealing)
     exchange.marks[_BY_TOOL] = made.answers_by_tool
     return made
 

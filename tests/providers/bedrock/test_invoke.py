@@ -10,8 +10,9 @@ import pytest
 
 from proxy.errors import BadRequest
 from proxy.providers.anthropic.sealing import sealer as anthropic_sealer
-from proxy.providers.bedrock.build import Built, Target
+from proxy.providers.bedrock.build import Built
 from proxy.providers.bedrock.config import BedrockProfile, GuardrailSettings
+from proxy.providers.bedrock.draft import Target
 from proxy.providers.bedrock.families import family_of
 from proxy.providers.bedrock.invoke import VERSION, build_invoke
 from proxy.providers.bedrock.sealing import sealer
