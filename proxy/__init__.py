@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from .inprocess.router import Router as Router
 
     responses, aresponses = _every.responses, _every.aresponses
+    completion, acompletion = _every.completion, _every.acompletion
+    input_tokens, ainput_tokens = _every.input_tokens, _every.ainput_tokens
     get_responses, aget_responses = _every.get_responses, _every.aget_responses
     cancel_responses, acancel_responses = _every.cancel_responses, _every.acancel_responses
     delete_responses, adelete_responses = _every.delete_responses, _every.adelete_responses
@@ -37,19 +39,23 @@ __all__ = [
     "__version__",
     "acancel_responses",
     "acompact_responses",
+    "acompletion",
     "acreate_conversation",
     "adelete_conversation",
     "adelete_responses",
     "aget_responses",
+    "ainput_tokens",
     "alist_conversation_items",
     "alist_input_items",
     "aresponses",
     "cancel_responses",
     "compact_responses",
+    "completion",
     "create_conversation",
     "delete_conversation",
     "delete_responses",
     "get_responses",
+    "input_tokens",
     "list_conversation_items",
     "list_input_items",
     "responses",

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from . import sdk
 from .asked import Asked, of_body
 from .outlet import Delivery
-from .streams import AsyncResponseStream
+from .streams import AsyncCompletionStream, AsyncResponseStream
+from .ways import CHAT
 
 if TYPE_CHECKING:
+    from openai.types.chat import ChatCompletion
     from openai.types.conversations import Conversation
     from openai.types.responses import CompactedResponse, Response, ResponseItemList
+    from openai.types.responses.input_token_count_response import InputTokenCountResponse
 
 
 class AsyncCalls(Asked):
@@ -105,6 +108,47 @@ class AsyncCalls(Asked):
         call = self._call(asked, of_body(input=input, model=model))
         reply = await (await self._services.here()).compact(call)
         return sdk.compacted_of(reply.body, reply.headers)
+
+    @overload
+    async def acompletion(
+        self, model: str | None = None, messages: Any = None, *, stream: Literal[True], **asked: Any
+    ) -> AsyncCompletionStream:
+        """Returns a stream of its chunks."""
+
+    @overload
+    async def acompletion(
+        self, model: str | None = None, messages: Any = None, *, stream: Literal[False] | None = None, **asked: Any
+    ) -> ChatCompletion:
+        """Returns the completion."""
+
+    @overload
+    async def acompletion(
+        self, model: str | None = None, messages: Any = None, *, stream: bool | None = None, **asked: Any
+    ) -> ChatCompletion | AsyncCompletionStream:
+        """Returns what `stream` says."""
+
+    async def acompletion(
+        self, model: str | None = None, messages: Any = None, *, stream: bool | None = None, **asked: Any
+    ) -> ChatCompletion | AsyncCompletionStream:
+        """Asks a model for a chat completion; returns it, or a stream of its chunks, when that has begun.
+
+        A failure behind that is raised where the chunks end.
+        """
+        sdk.require()
+        call = self._call(asked, of_body(model=model, messages=messages, stream=stream))
+        service = await self._services.here()
+        if call.streams:
+            inbox: asyncio.Queue[Delivery] = asyncio.Queue()
+            return AsyncCompletionStream(await service.open(call, inbox.put_nowait, CHAT), inbox, self)
+        reply = await service.create(call, CHAT)
+        return sdk.completion_of(reply.body, reply.headers)
+
+    async def ainput_tokens(self, input: Any = None, model: str | None = None, **asked: Any) -> InputTokenCountResponse:
+        """Returns how many tokens an input is: counted by the model's own provider where that can, else estimated."""
+        sdk.require()
+        call = self._call(asked, of_body(input=input, model=model))
+        reply = await (await self._services.here()).count(call)
+        return sdk.count_of(reply.body, reply.headers)
 
     async def acreate_conversation(self, **asked: Any) -> Conversation:
         """Begins a conversation, with `items` and `metadata` if they are given."""

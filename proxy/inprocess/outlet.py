@@ -6,8 +6,6 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 
-from ..api.responses.event_writer import payloads
-
 Delivery = tuple[int, list[bytes]] | None
 """How many bytes of the stream, and the JSON of the events in them; None is the end."""
 
@@ -19,14 +17,16 @@ _FEW = 64 * 1024
 class Outlet:
     """Where one stream goes. Implements ClientStream; `deliver` is called in the loop that serves the exchange.
 
-    The reader may be in another thread. It tells with `take` what it has got: that is the flow control. Each of the two
-    counts is written by one side alone, and each side looks at the other's after it has changed its own, so that of two
-    that change at the same moment at least one sees both.
+    `payloads` finds the JSON of the events in the bytes of a stream. The reader may be in another thread. It tells with
+    `take` what it has got: that is the flow control. Each of the two counts is written by one side alone, and each side
+    looks at the other's after it has changed its own, so that of two that change at the same moment at least one sees
+    both.
     """
 
-    def __init__(self, deliver: Callable[[Delivery], None]) -> None:
+    def __init__(self, deliver: Callable[[Delivery], None], payloads: Callable[[bytes], list[bytes]]) -> None:
         self._loop = asyncio.get_running_loop()
         self._deliver = deliver
+        self._payloads = payloads
         self._given = 0
         self._taken = 0
         self._pause: Callable[[], None] | None = None
@@ -44,7 +44,7 @@ class Outlet:
 
     def write(self, data: bytes) -> None:
         """Hands over whole events. Hot: once a read."""
-        found = payloads(data)
+        found = self._payloads(data)
         if found:
             self.hand_over(found, len(data))
 

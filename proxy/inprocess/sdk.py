@@ -16,8 +16,10 @@ from ..errors import PenstockError
 if TYPE_CHECKING:
     from types import ModuleType
 
+    from openai.types.chat import ChatCompletion, ChatCompletionChunk
     from openai.types.conversations import Conversation
     from openai.types.responses import CompactedResponse, Response, ResponseItemList, ResponseStreamEvent
+    from openai.types.responses.input_token_count_response import InputTokenCountResponse
 
 
 class SdkMissing(PenstockError, ImportError):
@@ -47,7 +49,7 @@ def require() -> ModuleType:
         if error.name is not None and error.name.partition(".")[0] != "openai":
             raise
         raise SdkMissing(
-            "responses are returned as types of the openai package, which is not installed: pip install 'penstock[sdk]'"
+            "answers are returned as types of the openai package, which is not installed: pip install 'penstock[sdk]'"
         ) from None
     return responses
 
@@ -64,6 +66,41 @@ def compacted_of(body: bytes, headers: Mapping[str, str]) -> CompactedResponse:
     made: CompactedResponse = require().CompactedResponse.construct(**msgspec.json.decode(body))
     _mark(made, headers)
     return made
+
+
+def count_of(body: bytes, headers: Mapping[str, str]) -> InputTokenCountResponse:
+    """Returns how many tokens an input is, marked like a Response."""
+    require()
+    from openai.types.responses.input_token_count_response import InputTokenCountResponse
+
+    made = InputTokenCountResponse.construct(**msgspec.json.decode(body))
+    _mark(made, headers)
+    return made
+
+
+def completion_of(body: bytes, headers: Mapping[str, str]) -> ChatCompletion:
+    """Returns a chat completion, marked like a Response."""
+    made: ChatCompletion = _chat_types().ChatCompletion.construct(**msgspec.json.decode(body))
+    _mark(made, headers)
+    return made
+
+
+def chunk_of(payload: bytes) -> ChatCompletionChunk:
+    """Returns one chunk of a chat completion. Hot: once a chunk. What its type does not foresee is taken as it is."""
+    kind = _chat_types().ChatCompletionChunk
+    try:
+        made: ChatCompletionChunk = kind.model_validate_json(payload)
+    except ValueError:  # pydantic's ValidationError is one
+        made = kind.construct(**msgspec.json.decode(payload))
+    return made
+
+
+@cache
+def _chat_types() -> ModuleType:
+    require()
+    from openai.types import chat
+
+    return chat
 
 
 def items_of(body: bytes) -> ResponseItemList:

@@ -12,27 +12,24 @@ from typing import Any
 
 import msgspec
 
-from ..api.responses.request import ResponsesRequest
 from ..errors import BadRequest, ExchangeError, InternalError, NotFound, Overloaded, UpstreamTimeout
 from ..exchange import Exchange
 from ..pipeline import Pipeline
 from ..reply import Reply
 from ..server.compact import read_compact
 from ..server.conversations import Conversations
+from ..server.input_tokens import read_count
 from ..server.kept import KeptResponses
-from ..server.websocket_messages import reply_messages
 from ..stores.keeper import owner_of
 from .call import Call
 from .outlet import Delivery, Outlet, to_nobody
 from .refused import raise_refusal
+from .ways import RESPONSES, Finish, Read, Way
 
 _LAST_WORDS_S = 5.0
 _CLOSED = "This Penstock was closed before the response had ended."
 
 Deliver = Callable[[Delivery], None]
-Finish = Callable[[Reply], Reply]
-Read = Callable[[Exchange, bytes], Finish | None]
-"""Gives an exchange the request of a body; what it returns makes the caller's answer of the Reply."""
 
 
 class Serving:
@@ -125,22 +122,26 @@ class Service:
                 task.cancel()
         await self.pipeline.close()
 
-    # --- responses
+    # --- answers
 
-    async def create(self, call: Call) -> Reply:
+    async def create(self, call: Call, way: Way = RESPONSES) -> Reply:
         """Returns the answer to a call that is not streamed."""
-        return await self._answer(call, _read_create, "/v1/responses")
+        return await self._answer(call, way.read, way.path)
 
     async def compact(self, call: Call) -> Reply:
         """Returns a conversation made short."""
         return await self._answer(call, read_compact, "/v1/responses/compact")
 
-    async def open(self, call: Call, deliver: Deliver) -> Serving:
+    async def count(self, call: Call) -> Reply:
+        """Returns how many tokens an input is."""
+        return await self._answer(call, read_count, "/v1/responses/input_tokens")
+
+    async def open(self, call: Call, deliver: Deliver, way: Way = RESPONSES) -> Serving:
         """Returns the answer to a call that is streamed, when it has begun."""
-        exchange, outlet = self.exchange(call, "/v1/responses"), Outlet(deliver)
+        exchange, outlet = self.exchange(call, way.path), Outlet(deliver, way.payloads)
         async with _within(call.timeout_s):
-            await self._read(exchange, call, _read_create, outlet)
-        return await self._begin(outlet, self._stream(exchange, outlet), call.timeout_s)
+            await self._read(exchange, call, way.read, outlet)
+        return await self._begin(outlet, self._stream(exchange, outlet, way), call.timeout_s)
 
     def exchange(self, call: Call, path: str, method: str = "POST") -> Exchange:
         """Returns the exchange of a call; raises TypeError for what only means something elsewhere."""
@@ -163,7 +164,7 @@ class Service:
         return finish
 
     async def _answer(self, call: Call, read: Read, path: str) -> Reply:
-        exchange, outlet = self.exchange(call, path), Outlet(to_nobody)
+        exchange, outlet = self.exchange(call, path), Outlet(to_nobody, RESPONSES.payloads)
         async with _within(call.timeout_s):
             finish = await self._read(exchange, call, read, outlet)
             reply = await self.pipeline.serve(exchange, outlet)
@@ -174,13 +175,16 @@ class Service:
         raise_refusal(reply)
         return reply
 
-    async def _stream(self, exchange: Exchange, outlet: Outlet) -> None:
-        """Serves a stream. A stage's own Response is told as if it had been streamed."""
+    async def _stream(self, exchange: Exchange, outlet: Outlet, way: Way) -> None:
+        """Serves a stream. A stage's own answer is told as if it had been streamed."""
         reply = await self.pipeline.serve(exchange, outlet)
         if reply is not None:
             raise_refusal(reply)
+            told = way.retold(reply)
             outlet.open(reply.headers)
-            outlet.hand_over(reply_messages(reply, None), len(reply.body))
+            outlet.hand_over(told, len(reply.body))
+        elif exchange.error is not None and not way.tells_failures:
+            raise exchange.error
 
     async def _begin(self, outlet: Outlet, work: Coroutine[Any, Any, None], timeout_s: float | None = None) -> Serving:
         """Lets a stream go on by itself; returns when it has begun, raises what it has ended with instead."""
@@ -236,7 +240,7 @@ class Service:
             )
             raise BadRequest(why, param="stream", code="unsupported_value")
         follow = await self._responses().stream(id, owner, call.query())
-        outlet = Outlet(deliver)
+        outlet = Outlet(deliver, RESPONSES.payloads)
         outlet.open({})
         return await self._begin(outlet, follow.to(outlet))
 
@@ -274,10 +278,6 @@ class Service:
             if "key" in stage.sets and isinstance(refused := await stage.on_request(exchange), Reply):
                 raise_refusal(refused)
         return owner_of(exchange)
-
-
-def _read_create(exchange: Exchange, body: bytes) -> None:
-    exchange.request = ResponsesRequest.parse(body)
 
 
 def _nothing_kept() -> NotFound:

@@ -11,11 +11,14 @@ from .asked import Asked, of_body
 from .loop_thread import LoopThread, loop_thread
 from .outlet import Delivery
 from .service import Service, Serving
-from .streams import ResponseStream
+from .streams import CompletionStream, ResponseStream
+from .ways import CHAT
 
 if TYPE_CHECKING:
+    from openai.types.chat import ChatCompletion
     from openai.types.conversations import Conversation
     from openai.types.responses import CompactedResponse, Response, ResponseItemList
+    from openai.types.responses.input_token_count_response import InputTokenCountResponse
 
 Result = TypeVar("Result")
 
@@ -51,7 +54,7 @@ class SyncCalls(Asked):
         sdk.require()
         call = self._call(asked, of_body(input=input, model=model, stream=stream))
         if call.streams:
-            return self._stream(lambda service, deliver: service.open(call, deliver))
+            return ResponseStream(*self._opened(lambda service, deliver: service.open(call, deliver)), self)
         reply = self._wait(lambda service: service.create(call))
         return sdk.response_of(reply.body, reply.headers)
 
@@ -72,7 +75,8 @@ class SyncCalls(Asked):
         sdk.require()
         call = self._call(asked)
         if stream:
-            return self._stream(lambda service, deliver: service.follow(response_id, call, deliver))
+            opened = self._opened(lambda service, deliver: service.follow(response_id, call, deliver))
+            return ResponseStream(*opened, self)
         return sdk.response_of(self._wait(lambda service: service.retrieve(response_id, call)))
 
     def cancel_responses(self, response_id: str, **asked: Any) -> Response:
@@ -98,6 +102,45 @@ class SyncCalls(Asked):
         call = self._call(asked, of_body(input=input, model=model))
         reply = self._wait(lambda service: service.compact(call))
         return sdk.compacted_of(reply.body, reply.headers)
+
+    @overload
+    def completion(
+        self, model: str | None = None, messages: Any = None, *, stream: Literal[True], **asked: Any
+    ) -> CompletionStream:
+        """Returns a stream of its chunks."""
+
+    @overload
+    def completion(
+        self, model: str | None = None, messages: Any = None, *, stream: Literal[False] | None = None, **asked: Any
+    ) -> ChatCompletion:
+        """Returns the completion."""
+
+    @overload
+    def completion(
+        self, model: str | None = None, messages: Any = None, *, stream: bool | None = None, **asked: Any
+    ) -> ChatCompletion | CompletionStream:
+        """Returns what `stream` says."""
+
+    def completion(
+        self, model: str | None = None, messages: Any = None, *, stream: bool | None = None, **asked: Any
+    ) -> ChatCompletion | CompletionStream:
+        """Asks a model for a chat completion; returns it, or a stream of its chunks, when that has begun.
+
+        A failure behind that is raised where the chunks end.
+        """
+        sdk.require()
+        call = self._call(asked, of_body(model=model, messages=messages, stream=stream))
+        if call.streams:
+            return CompletionStream(*self._opened(lambda service, deliver: service.open(call, deliver, CHAT)), self)
+        reply = self._wait(lambda service: service.create(call, CHAT))
+        return sdk.completion_of(reply.body, reply.headers)
+
+    def input_tokens(self, input: Any = None, model: str | None = None, **asked: Any) -> InputTokenCountResponse:
+        """Returns how many tokens an input is: counted by the model's own provider where that can, else estimated."""
+        sdk.require()
+        call = self._call(asked, of_body(input=input, model=model))
+        reply = self._wait(lambda service: service.count(call))
+        return sdk.count_of(reply.body, reply.headers)
 
     def create_conversation(self, **asked: Any) -> Conversation:
         """Begins a conversation, with `items` and `metadata` if they are given."""
@@ -148,8 +191,10 @@ class SyncCalls(Asked):
     async def _in_loop(self, work: Callable[[Service], Awaitable[Result]]) -> Result:
         return await work(await self._services.here())
 
-    def _stream(self, work: Callable[[Service, Callable[[Delivery], None]], Awaitable[Serving]]) -> ResponseStream:
+    def _opened(
+        self, work: Callable[[Service, Callable[[Delivery], None]], Awaitable[Serving]]
+    ) -> tuple[Serving, queue.SimpleQueue[Delivery], LoopThread]:
         inbox: queue.SimpleQueue[Delivery] = queue.SimpleQueue()
         thread: LoopThread = loop_thread()
         serving = thread.run(self._in_loop(lambda service: work(service, inbox.put)))
-        return ResponseStream(serving, inbox, thread, self)
+        return serving, inbox, thread

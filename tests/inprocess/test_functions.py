@@ -10,7 +10,7 @@ import sys
 import pytest
 
 import proxy
-from proxy import aresponses, get_responses, responses
+from proxy import acompletion, aresponses, completion, get_responses, input_tokens, responses
 from proxy.errors import BadRequest
 from tests.support.serving import ROOT
 from tests.support.talking import Talks
@@ -45,6 +45,10 @@ async def test_the_echo_models_need_nothing() -> None:
     assert get_responses(made.id) == made
     events = list(responses(model="echo/echo-reasoning", input="Hello.", stream=True))
     assert "response.reasoning_text.delta" in [event.type for event in events]
+    said = [{"role": "user", "content": "Hello."}]
+    assert (await acompletion("echo", said)).choices[0].message.content == "Hello."
+    assert completion("echo/echo", said).model == "echo/echo"
+    assert input_tokens("Hello.", "echo").input_tokens > 0
 
 
 def test_without_a_key_it_is_said_which_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,6 +75,8 @@ async def test_a_key_that_is_set_later_counts(monkeypatch: pytest.MonkeyPatch) -
         await aresponses(model="xai/grok", input="hi")
     async with Talks({"content": "Hello."}) as up:
         monkeypatch.setenv("XAI_API_KEY", "k")
+        chat = await acompletion("xai/grok", [{"role": "user", "content": "hi"}], base_url=up.origin)
+        assert chat.choices[0].message.content == "Hello."
         made = await aresponses(model="xai/grok", input="hi", base_url=up.origin)
         assert (made.output_text, made.model) == ("Hello.", "xai/grok")
         assert up.requests[0]["model"] == "grok"
@@ -100,8 +106,8 @@ def test_the_page_runs_as_it_stands(capsys: pytest.CaptureFixture[str]) -> None:
     blocks = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     for code in blocks:
         exec(compile(code, "in-process.md", "exec"), {})
-    assert len(blocks) == 4
-    assert capsys.readouterr().out == "Hello, river.\n" * 3
+    assert len(blocks) == 5
+    assert capsys.readouterr().out == "Hello, river.\n" * 5
 
 
 def test_the_page_names_what_is_offered() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 
+from proxy.api.responses.event_writer import payloads
 from proxy.inprocess.outlet import MOST, Delivery, Outlet, to_nobody
 from tests.support.inprocess import soon
 
@@ -26,7 +27,7 @@ class Flow:
 
 async def test_events_are_handed_over_as_json() -> None:
     came: list[Delivery] = []
-    outlet = Outlet(came.append)
+    outlet = Outlet(came.append, payloads)
     assert not outlet.opened
     outlet.open({"x-a": "b"})
     await soon(outlet.ready())
@@ -39,14 +40,14 @@ async def test_events_are_handed_over_as_json() -> None:
 
 
 async def test_an_end_without_a_beginning_ends_the_waiting() -> None:
-    outlet = Outlet(to_nobody)
+    outlet = Outlet(to_nobody, payloads)
     outlet.end()
     await soon(outlet.ready())
     assert not outlet.opened
 
 
 async def test_a_reader_that_lags_pauses_the_upstream_once() -> None:
-    outlet = Outlet(to_nobody)
+    outlet = Outlet(to_nobody, payloads)
     flow = Flow(outlet)
     outlet.hand_over([b"{}"], MOST)
     assert (outlet.paused, flow.said) == (False, [])
@@ -62,7 +63,7 @@ async def test_a_reader_that_lags_pauses_the_upstream_once() -> None:
 
 
 async def test_a_reader_in_another_thread_never_leaves_the_upstream_paused() -> None:
-    outlet = Outlet(lambda delivery: None)
+    outlet = Outlet(lambda delivery: None, payloads)
     flow = Flow(outlet)
     total, size = 400, MOST // 3
     given = threading.Semaphore(0)
@@ -90,7 +91,7 @@ async def test_a_reader_in_another_thread_never_leaves_the_upstream_paused() -> 
 
 def test_taking_from_a_loop_that_is_closed_does_no_harm() -> None:
     async def lag() -> Outlet:
-        outlet = Outlet(to_nobody)
+        outlet = Outlet(to_nobody, payloads)
         outlet.hand_over([b"{}"], MOST + 1)
         return outlet
 

@@ -46,7 +46,7 @@ async def test_a_stream_keeps_its_pipeline() -> None:
 class Broken(Service):
     """Breaks off in the middle, as only a bug could."""
 
-    async def _stream(self, exchange: Exchange, outlet: object) -> None:
+    async def _stream(self, exchange: Exchange, outlet: object, way: object) -> None:
         outlet.open({})  # type: ignore[attr-defined]
         raise InternalError("a bug")
 

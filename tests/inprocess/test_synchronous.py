@@ -47,6 +47,18 @@ def test_each_call_that_waits() -> None:
         assert (refused.value.status, refused.value.upstream_status) == (502, 401)
 
 
+def test_chat_completions_and_counts_that_wait() -> None:
+    hi = [{"role": "user", "content": "Hello, river."}]
+    with Penstock.from_text(ECHO) as penstock:
+        assert penstock.completion("m", hi).choices[0].message.content == "Hello, river."
+        chunks = list(penstock.completion(model="m", messages=hi, stream=True))
+        assert "".join(one.choices[0].delta.content or "" for one in chunks) == "Hello, river."
+        assert chunks[-1].choices[0].finish_reason == "stop"
+        with penstock.completion("m", hi, stream=True) as stream:
+            assert next(stream).choices[0].delta.role == "assistant"
+        assert penstock.input_tokens("Hello, river.", "m").input_tokens > 0
+
+
 def test_a_stream_is_read_again_and_a_response_cancelled() -> None:
     with Penstock.from_text(ECHO) as penstock:
         events = list(penstock.responses("Hello, river.", "m", stream=True))
