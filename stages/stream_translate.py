@@ -45,7 +45,8 @@ class StreamTranslateConfig(StageConfig, frozen=True, kw_only=True):
         Literal["cancel", "continue"],
         Meta(
             description="What becomes of a stream whose client leaves: cancelled at once, or, where it is kept, run to "
-            "its end, to be read again later. Background responses always go on."
+            "its end, to be read again later. No more of them go on in a worker than limits.background and "
+            "limits.background_waiting are together; others are cancelled. Background responses always go on."
         ),
     ] = "cancel"
     done_marker: Annotated[bool, Meta(description="Whether a stream of the Responses API ends with data: [DONE].")] = (
