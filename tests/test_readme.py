@@ -104,7 +104,7 @@ def rows(heading: str) -> list[str]:
 
 def test_the_stages_are_the_shipped_ones() -> None:
     shown = rows("Stages")
-    assert shown == ["auth", "rate-limit", "guardrail", "route", "transform", "stream-translate", "log"]
+    assert shown == ["auth", "budget", "rate-limit", "guardrail", "route", "transform", "stream-translate", "log"]
     assert {stage.name for stage in STAGES} == set(shown)
 
 
