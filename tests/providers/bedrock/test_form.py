@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import msgspec
 import pytest
@@ -14,7 +15,7 @@ from proxy.providers.bedrock.form import in_words, output_config
 SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}}
 
 
-def form(schema: str = json.dumps(SCHEMA), **more: str) -> TextFormat:
+def form(schema: str = json.dumps(SCHEMA), **more: Any) -> TextFormat:
     """Returns the form of an answer."""
     return TextFormat(type="json_schema", schema=msgspec.Raw(schema.encode()), **more)
 
