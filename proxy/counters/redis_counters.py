@@ -86,6 +86,7 @@ class RedisCounters:
         self._held: set[str] = set()
         self._late: deque[tuple[list[str], list[Any]]] = deque(maxlen=_MOST_LATE)
         self._tasks: list[asyncio.Task[None]] = []
+        self._deserted: set[asyncio.Future[None]] = set()
         self._connections = asyncio.Semaphore(settings.connections)
         self._redis: Redis | None = None
         self._users = 0
@@ -121,7 +122,7 @@ class RedisCounters:
             return
         for task in self._tasks:
             task.cancel()
-        await asyncio.wait(self._tasks)
+        await asyncio.wait((*self._tasks, *self._deserted))
         try:
             await self._catch_up()
         except _Unanswered:
@@ -133,7 +134,22 @@ class RedisCounters:
     # --- decisions
 
     async def reserve(self, demands: Sequence[Demand]) -> Grant:
-        """Meets all demands, or none of them."""
+        """Meets all demands, or none of them; what is decided for somebody who has left meanwhile is given back."""
+        deciding = asyncio.ensure_future(self._decide(demands))
+        try:
+            return await asyncio.shield(deciding)
+        except asyncio.CancelledError:
+            deserted = asyncio.ensure_future(self._give_back(deciding))
+            self._deserted.add(deserted)
+            deserted.add_done_callback(self._deserted.discard)
+            raise
+
+    async def _give_back(self, deciding: asyncio.Future[Grant]) -> None:
+        with suppress(Overloaded):
+            grant = await deciding
+            await self.settle(grant, [0] * len(grant.demands))
+
+    async def _decide(self, demands: Sequence[Demand]) -> Grant:
         record = self._record + secrets.token_hex(12)
         keys = [self._leases, record, *(self._counter + demand.counter for demand in demands)]
         args: list[Any] = [self._now(), int(self._settings.lease_s * 1e6), self._who]
@@ -143,9 +159,6 @@ class RedisCounters:
             answer = await self._asked(lambda: self._reserve(keys, args))
         except _Unanswered:
             return await self._alone(demands, record)
-        except asyncio.CancelledError:  # it may have been taken: given back at once, not when the lease ends
-            self._late.append(self._settling(record, demands, [0] * len(demands), ["0"] * len(demands)))
-            raise
         grant = Grant(demands, [])
         slots = []
         for at, demand in zip(range(2, len(answer), 5), demands, strict=True):

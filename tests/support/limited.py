@@ -116,7 +116,10 @@ class Limited:
         raise AssertionError("nobody serves")
 
     def ledger(self) -> dict[tuple[str, str], Decimal]:
-        """Returns what the logs say was used, by unit and model."""
+        """Returns what the logs say was used, by unit and model.
+
+        `left` are requests whose clients left before any upstream was asked: they may have been let in or not.
+        """
         sums: dict[tuple[str, str], Decimal] = {}
         for path in self.logs:
             for line in path.read_text().splitlines() if path.exists() else ():
@@ -124,7 +127,8 @@ class Limited:
                 if row["outcome"] == "rejected":
                     continue
                 tokens = sum(one["usage"]["total"] for one in row["attempts"] if one["usage"])
-                for unit, amount in (("requests", 1), ("tokens", tokens), ("usd", row["cost"] or 0)):
+                request = "left" if row["outcome"] == "cancelled" and not row["attempts"] else "requests"
+                for unit, amount in ((request, 1), ("tokens", tokens), ("usd", row["cost"] or 0)):
                     key = unit, row["model"]
                     sums[key] = sums.get(key, Decimal(0)) + Decimal(amount)
         return sums
@@ -139,8 +143,11 @@ class Limited:
             rows, sums = await self.shown(), self.ledger()
             counted = {(row["unit"], row["counter"].partition("model=")[2]): row["used"] for row in rows}
             told = {key: float(amount) for key, amount in sums.items()}
+            left = told.pop(("left", "faulty"), 0)
             if ("requests", "faulty") in told:
-                told["requests", "faulty"] += lost_requests
+                let_in = counted["requests", "faulty"] - told["requests", "faulty"] - lost_requests
+                if 0 <= let_in <= left:
+                    del told["requests", "faulty"]
             same = all(abs(counted.get(key, 0) - amount) < 1e-6 for key, amount in told.items())
             if same and not any(row["held"] for row in rows):
                 return
