@@ -102,6 +102,7 @@ class Ending:
             self._close()
         except Exception as error:  # whatever is wrong, everybody must be told that it is over
             _log.error("exchange %s could not be closed", self._exchange.id, exc_info=error)
+            self._side.finish()
         if self.filters or self._unkept or self._exchange.claim is not None:
             await self._pipeline.shielded(self._ends())
         else:
@@ -136,8 +137,10 @@ class Ending:
             self._ended()
 
     def _ended(self) -> None:
-        self._on_settled()
-        self.settled.set()
+        try:
+            self._on_settled()
+        finally:
+            self.settled.set()
 
 
 async def tell_end(filters: Sequence[ResponseFilter], exchange: Exchange) -> None:

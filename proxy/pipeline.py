@@ -29,6 +29,7 @@ from .stores.store import ResponseStore
 _log = logging.getLogger("penstock")
 _COMMIT_AFTER_S = 0.5
 _REAP_EVERY_S = 10.0
+_SETTLED_WITHIN_S = 2.0
 
 _Part = Provider | Stage | ResponseStore | ConversationStore
 
@@ -209,8 +210,16 @@ class Pipeline:
         return self.translate.commit_after_s if self.translate is not None else _COMMIT_AFTER_S
 
     async def shielded(self, work: Coroutine[Any, Any, None]) -> None:
-        """Runs work to its end even when the caller is cancelled meanwhile."""
+        """Runs work to its end even when the caller is cancelled meanwhile; the caller waits for a moment at most.
+
+        So whoever has his answer finds his slots free again, and a stage that hangs at the end keeps no answer.
+        """
         task = asyncio.get_running_loop().create_task(work)
         self._settling.add(task)
-        task.add_done_callback(self._settling.discard)
-        await asyncio.shield(task)
+        task.add_done_callback(self._has_settled)
+        await asyncio.wait((task,), timeout=_SETTLED_WITHIN_S)
+
+    def _has_settled(self, task: asyncio.Task[None]) -> None:
+        self._settling.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("an exchange was not settled as it should", exc_info=error)

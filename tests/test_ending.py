@@ -6,18 +6,22 @@ import asyncio
 
 import pytest
 
-from proxy import ending
+from proxy import ending, pipeline
 from proxy.errors import UpstreamCut
 from proxy.exchange import Exchange
 from proxy.stage import ResponseFilter, Stage
+from proxy.stores.memory import MemoryStore
 from stages.route import Route, RouteConfig
 from stages.stream_translate import StreamTranslate, StreamTranslateConfig
 from tests.support.house import house
 from tests.support.scripted import (
     HELLO,
+    WHOLE,
     ScriptedProvider,
+    body,
     chunk,
     stream,
+    text_of,
 )
 
 
@@ -146,3 +150,52 @@ async def test_a_filter_that_hangs_at_the_end_keeps_nobody(
             await home.pipeline.idle()
         assert not home.pipeline.running
     assert "on_end of _Hanging failed" in caplog.text
+
+
+class Waits(Stage):
+    """Takes its time for the end."""
+
+    name = "waits"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = asyncio.Event()
+
+    async def on_request(self, exchange: Exchange) -> ResponseFilter:
+        return _Waiting(self.gate)
+
+
+class _Waiting(ResponseFilter):
+    def __init__(self, gate: asyncio.Event) -> None:
+        self.gate = gate
+
+    async def on_end(self, exchange: Exchange) -> None:
+        await self.gate.wait()
+
+
+async def test_an_answer_does_not_wait_for_who_takes_long_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline, "_SETTLED_WITHIN_S", 0.01)
+    waits = Waits()
+    async with house(ScriptedProvider("a", body(WHOLE)), stages=[waits]) as home:
+        async with asyncio.timeout(20):
+            status, _, _ = await home.ask()
+            assert (status, len(home.pipeline.running), home.watcher.ended) == (200, 1, [])
+            waits.gate.set()
+            assert (await home.settled()).outcome == "completed"
+
+
+async def test_who_follows_a_stream_is_told_its_end_although_it_cannot_be_closed(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A price list with a bug, say."""
+
+    def breaks(exchange: Exchange) -> None:
+        raise ZeroDivisionError
+
+    async with house(ScriptedProvider("a", stream(*HELLO)), store=MemoryStore()) as home:
+        monkeypatch.setattr(home.pipeline.prices, "charge", breaks)
+        async with asyncio.timeout(20):
+            status, _, data = await home.ask(stream=True, background=True)
+            await home.settled()
+    assert (status, text_of(data)) == (200, "Hello")
+    assert "could not be closed" in caplog.text
