@@ -3,20 +3,64 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import pytest
 
 from proxy.errors import UpstreamRefused
 from proxy.providers.bedrock.errors import kind_of, refused, stream_error
 
-AUTH = ("server_error", "upstream_auth", 502, False, True)
-LIMIT = ("rate_limit_error", "rate_limit_exceeded", 429, True, True)
-BUSY = ("server_error", "overloaded", 503, True, True)
-SERVER = ("server_error", "server_error", 502, True, True)
-CONTEXT = ("invalid_request_error", "context_length_exceeded", 400, False, False)
-MODEL = ("invalid_request_error", "model_not_found", 404, False, True)
-BAD = ("invalid_request_error", None, 400, False, False)
+Seen = tuple[str, str | None, int, bool, bool]
+"""What matters of an error: type, code, status, whether to ask the same upstream again, and another one."""
+
+AUTH: Seen = ("server_error", "upstream_auth", 502, False, True)
+LIMIT: Seen = ("rate_limit_error", "rate_limit_exceeded", 429, True, True)
+SPENT: Seen = ("rate_limit_error", "rate_limit_exceeded", 429, False, True)
+QUOTA: Seen = ("insufficient_quota", "insufficient_quota", 429, False, True)
+BUSY: Seen = ("server_error", "overloaded", 503, True, True)
+SERVER: Seen = ("server_error", "server_error", 502, True, True)
+SLOW: Seen = ("server_error", "timeout", 504, True, True)
+LOST: Seen = ("server_error", "upstream_error", 502, False, True)
+CONTEXT: Seen = ("invalid_request_error", "context_length_exceeded", 400, False, False)
+LARGE: Seen = ("invalid_request_error", "request_too_large", 413, False, False)
+MODEL: Seen = ("invalid_request_error", "model_not_found", 404, False, True)
+THOUGHT: Seen = ("invalid_request_error", "invalid_encrypted_content", 400, True, False)
+BAD: Seen = ("invalid_request_error", None, 400, False, False)
+
+ANSWERS: list[tuple[Seen, str]] = [
+    (LIMIT, "429 ThrottlingException: Too many requests, please wait before trying again."),
+    (SPENT, "429 ThrottlingException: Too many tokens per day, please wait"),
+    (LIMIT, "429 : slow down"),
+    (BUSY, "429 ModelNotReadyException: The model is not ready"),
+    (BUSY, "503 ServiceUnavailableException: try later"),
+    (BUSY, "503 : "),
+    (SERVER, "500 InternalServerException: oops"),
+    (SERVER, "502 : "),
+    (SERVER, "424 ModelErrorException: The model failed"),
+    (SLOW, "408 ModelTimeoutException: slow"),
+    (SLOW, "504 : "),
+    (CONTEXT, "400 ValidationException: Input is too long for requested model."),
+    (CONTEXT, "400 ValidationException: The model returned: prompt is too long: 210000 tokens > 200000 maximum"),
+    (CONTEXT, "400 ValidationException: too many input tokens"),
+    (CONTEXT, "400 ValidationException: #/prompt: expected maxLength: 4000, actual: 9"),
+    (MODEL, "400 ValidationException: The provided model identifier is invalid."),
+    (MODEL, "400 ValidationException: Invocation of model ID x with on-demand throughput isn't supported."),
+    (MODEL, "404 ResourceNotFoundException: Could not resolve the foundation model"),
+    (MODEL, "404 ResourceNotFoundException: This model version has reached the end of its life."),
+    (QUOTA, "400 ServiceQuotaExceededException: q"),
+    (AUTH, "403 AccessDeniedException: You don't have access to the model"),
+    (AUTH, "403 UnrecognizedClientException: The security token included in the request is invalid."),
+    (AUTH, "403 ExpiredTokenException: The security token included in the request is expired"),
+    (AUTH, "403 InvalidSignatureException: Signature expired"),
+    (AUTH, "400 MissingAuthenticationToken: no"),
+    (AUTH, "401 : "),
+    (LARGE, "413 RequestEntityTooLargeException: b"),
+    (LOST, "404 UnknownOperationException: "),
+    (LOST, "302 : "),
+    (BAD, "400 ValidationException: The value at messages.0.content is empty"),
+    (THOUGHT, "400 ValidationException: messages.1.content.0: Invalid `signature` in `thinking` block"),
+    (BAD, "400 ValidationException: Output blocked by content filtering policy"),
+]
+"""What becomes of each answer, written as its status, the type in its header, and its message."""
 
 
 def error(status: int, kind: str = "", message: str = "no", **headers: str) -> UpstreamRefused:
@@ -26,60 +70,16 @@ def error(status: int, kind: str = "", message: str = "no", **headers: str) -> U
     return refused("up", status, {**named, **given}, json.dumps({"message": message}).encode())
 
 
-def seen(one: Any) -> tuple[Any, ...]:
+def seen(one: UpstreamRefused) -> Seen:
     """Returns what matters of an error."""
     return one.type, one.code, one.status, one.retry_same, one.fail_over
 
 
-@pytest.mark.parametrize(
-    ("status", "kind", "message", "expected"),
-    [
-        (429, "ThrottlingException", "Too many requests, please wait before trying again.", LIMIT),
-        (429, "ThrottlingException", "Too many tokens per day, please wait", (*LIMIT[:3], False, True)),
-        (429, "", "slow down", LIMIT),
-        (429, "ModelNotReadyException", "The model is not ready", BUSY),
-        (503, "ServiceUnavailableException", "try later", BUSY),
-        (503, "", "", BUSY),
-        (500, "InternalServerException", "oops", SERVER),
-        (502, "", "", SERVER),
-        (424, "ModelErrorException", "The model failed", SERVER),
-        (408, "ModelTimeoutException", "slow", ("server_error", "timeout", 504, True, True)),
-        (504, "", "", ("server_error", "timeout", 504, True, True)),
-        (400, "ValidationException", "Input is too long for requested model.", CONTEXT),
-        (400, "ValidationException", "The model returned: prompt is too long: 210000 tokens > 200000 maximum", CONTEXT),
-        (400, "ValidationException", "too many input tokens", CONTEXT),
-        (400, "ValidationException", "#/prompt: expected maxLength: 4000, actual: 9", CONTEXT),
-        (400, "ValidationException", "The provided model identifier is invalid.", MODEL),
-        (400, "ValidationException", "Invocation of model ID x with on-demand throughput isn't supported.", MODEL),
-        (404, "ResourceNotFoundException", "Could not resolve the foundation model", MODEL),
-        (404, "ResourceNotFoundException", "This model version has reached the end of its life.", MODEL),
-        (400, "ServiceQuotaExceededException", "q", ("insufficient_quota", "insufficient_quota", 429, False, True)),
-        (403, "AccessDeniedException", "You don't have access to the model", AUTH),
-        (403, "UnrecognizedClientException", "The security token included in the request is invalid.", AUTH),
-        (403, "ExpiredTokenException", "The security token included in the request is expired", AUTH),
-        (403, "InvalidSignatureException", "Signature expired", AUTH),
-        (400, "MissingAuthenticationToken", "no", AUTH),
-        (401, "", "", AUTH),
-        (413, "RequestEntityTooLargeException", "b", ("invalid_request_error", "request_too_large", 413, False, False)),
-        (404, "UnknownOperationException", "", ("server_error", "upstream_error", 502, False, True)),
-        (302, "", "", ("server_error", "upstream_error", 502, False, True)),
-        (400, "ValidationException", "The value at messages.0.content is empty", BAD),
-        (
-            400,
-            "ValidationException",
-            "messages.1.content.0: Invalid `signature` in `thinking` block",
-            ("invalid_request_error", "invalid_encrypted_content", 400, True, False),
-        ),
-        (
-            400,
-            "ValidationException",
-            "Output blocked by content filtering policy",
-            ("invalid_request_error", None, 400, False, False),
-        ),
-    ],
-)
-def test_answers(status: int, kind: str, message: str, expected: tuple[Any, ...]) -> None:
-    assert seen(error(status, kind, message)) == expected
+@pytest.mark.parametrize(("expected", "answer"), ANSWERS)
+def test_answers(expected: Seen, answer: str) -> None:
+    status, _, rest = answer.partition(" ")
+    kind, _, message = rest.partition(": ")
+    assert seen(error(int(status), kind, message)) == expected
 
 
 def test_the_type_may_stand_in_the_body() -> None:
@@ -132,12 +132,18 @@ def test_arns_and_account_numbers_are_taken_out() -> None:
     assert error(400, "ValidationException", text).message == "Profile (arn) of *** is bad"
 
 
-def test_waiting() -> None:
-    assert error(429, "ThrottlingException").retry_after_s is None
-    assert error(429, "ThrottlingException", retry_after="7").retry_after_s == 7
-    assert error(429, "ThrottlingException", retry_after="soon").retry_after_s is None
-    assert error(400, "ValidationException", retry_after="7").retry_after_s is None
-    assert error(400, "ValidationException", "Invalid `signature` in `thinking` block").retry_after_s == 0
+@pytest.mark.parametrize(
+    ("found", "waits_s"),
+    [
+        (error(429, "ThrottlingException"), None),
+        (error(429, "ThrottlingException", retry_after="7"), 7),
+        (error(429, "ThrottlingException", retry_after="soon"), None),
+        (error(400, "ValidationException", retry_after="7"), None),
+        (error(400, "ValidationException", "Invalid `signature` in `thinking` block"), 0),
+    ],
+)
+def test_waiting(found: UpstreamRefused, waits_s: float | None) -> None:
+    assert found.retry_after_s == waits_s
 
 
 def test_it_says_who_answered_what() -> None:
