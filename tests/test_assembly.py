@@ -9,6 +9,7 @@ import pytest
 from proxy.assembly import KEY_FILE, assemble
 from proxy.config.loader import load_text
 from proxy.errors import ConfigError
+from proxy.limiting.stage import LimitStage
 from proxy.sealing import SealBroken, Sealing
 from proxy.stores.conversation_memory import MemoryConversations
 from proxy.stores.memory import MemoryStore
@@ -100,3 +101,16 @@ async def test_stores_that_are_given_stand_for_those_of_the_file() -> None:
     pipeline = assemble(load_text(FILE, "test"), store=responses, conversations=conversations)
     assert pipeline.store is responses
     assert pipeline.conversations is conversations
+
+
+async def test_stages_with_limits_share_the_counters_of_the_file(tmp_path: Path) -> None:
+    text = FILE.replace("pipeline: [", "pipeline: [rate-limit: {parallel: 1}, budget: {usd: 1}, ")
+    text = text.replace("{kind: memory}}", "{kind: memory}, counters: {kind: shared, path: counted}}")
+    pipeline = assemble(load_text(text, str(tmp_path / "pipeline.yaml")))
+    first, second = (stage for stage in pipeline.stages if isinstance(stage, LimitStage))
+    assert (tmp_path / "counted").exists()
+    assert first.counters is second.counters
+    assert second.prices is pipeline.prices
+    (tmp_path / "notes").write_text("not a table")
+    with pytest.raises(ConfigError, match=r"the counters of limits cannot be used: .* is no table of counters"):
+        assemble(load_text(text.replace("path: counted", "path: notes"), str(tmp_path / "pipeline.yaml")))

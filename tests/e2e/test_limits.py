@@ -37,7 +37,7 @@ async def limited(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
         shutil.rmtree(place)
 
 
-async def test_exact_at_once_and_equal_to_the_ledger_in_the_end(limited: Limited) -> None:
+async def test_8_2_exact_at_once_and_equal_to_the_ledger_in_the_end(limited: Limited) -> None:
     assert await limited.burst(BURST, 200) == {200: MOST, 429: BURST - MOST}
     await limited.faults(60)
     await limited.agree()
