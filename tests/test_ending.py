@@ -184,7 +184,7 @@ async def test_an_answer_does_not_wait_for_who_takes_long_at_the_end(monkeypatch
             assert (await home.settled()).outcome == "completed"
 
 
-async def test_who_follows_a_stream_is_told_its_end_although_it_cannot_be_closed(
+async def test_a_client_is_let_go_of_although_its_exchange_cannot_be_closed(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A price list with a bug, say."""
@@ -192,10 +192,16 @@ async def test_who_follows_a_stream_is_told_its_end_although_it_cannot_be_closed
     def breaks(exchange: Exchange) -> None:
         raise ZeroDivisionError
 
-    async with house(ScriptedProvider("a", stream(*HELLO)), store=MemoryStore()) as home:
+    gate = asyncio.Event()
+    async with house(ScriptedProvider("a", stream(gate, *HELLO)), store=MemoryStore()) as home:
         monkeypatch.setattr(home.pipeline.prices, "charge", breaks)
+        asking = asyncio.ensure_future(home.ask(stream=True))
         async with asyncio.timeout(20):
-            status, _, data = await home.ask(stream=True, background=True)
+            while not home.pipeline.running:
+                await asyncio.sleep(0)
+            [run] = home.pipeline.running
+            gate.set()
+            status, _, data = await asking
             await home.settled()
-    assert (status, text_of(data)) == (200, "Hello")
+    assert (status, text_of(data), run._side.finished) == (200, "Hello", True)
     assert "could not be closed" in caplog.text
