@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -17,6 +18,7 @@ from .penstock import Penstock
 from .service import Service
 from .services import Services
 
+_log = logging.getLogger("penstock")
 _STRATEGIES = ("simple-shuffle",)
 _CHECKS = ("responses_api_deployment_check",)
 _MOST_RETRIES = 10
@@ -39,10 +41,11 @@ class Router(Penstock):
 
     `model_list` has one entry a deployment: `{"model_name": ..., "litellm_params": {"model": "provider/model",
     "api_key": ..., "api_base": ..., "weight": ...}}`; entries of one name are a group. Values may be
-    `os.environ/NAME`. Options are `num_retries`, `timeout`, `fallbacks=[{"a": ["b"]}]`, `default_fallbacks`,
-    `routing_strategy="simple-shuffle"`, `model_group_alias` and `optional_pre_call_checks`, of which
-    `responses_api_deployment_check` lets the deployment of the previous response go on if it can. Fallbacks are tried
-    however few retries are allowed. Responses are kept in memory.
+    `os.environ/NAME`. Those of a higher `order` are asked when the others have failed. What changes no answer and has
+    no counterpart here is logged and left out. Options are `num_retries`, `timeout`, `fallbacks=[{"a": ["b"]}]`,
+    `default_fallbacks`, `routing_strategy="simple-shuffle"`, `model_group_alias` and `optional_pre_call_checks`, of
+    which `responses_api_deployment_check` lets the deployment of the previous response go on if it can. Fallbacks are
+    tried however few retries are allowed. Responses are kept in memory.
 
     Raises WrongOptions with everything that is wrong.
     """
@@ -54,10 +57,13 @@ class Router(Penstock):
         for alias, group in read.model_group_alias.items():
             if group in sections.models:
                 sections.models[alias] = sections.models[group]
+                sections.then[alias] = sections.then.get(group, [])
             else:
                 mistakes.append(f"model_group_alias: {alias!r} stands for {group!r}, which is not in model_list")
         if mistakes:
             raise WrongOptions("\n".join(mistakes))
+        for warning in sections.warnings:
+            _log.warning("Router: %s", warning)
         make: Callable[..., Service] = AffinityService if read.optional_pre_call_checks else Service
         super().__init__(Services(_loaded(sections, _route(sections, read)), make))
 
@@ -85,9 +91,11 @@ def _read_options(options: Mapping[str, Any]) -> tuple[_Options, list[str]]:
 
 def _route(sections: Sections, options: _Options) -> dict[str, Any]:
     """Returns the settings of the stage `route`."""
-    rules = [(name, to) for rule in options.fallbacks for name, to in rule.items()]
+    asked = [(name, to) for rule in options.fallbacks for name, to in rule.items()]
     if options.default_fallbacks:
-        rules.append(("*", options.default_fallbacks))
+        asked.append(("*", options.default_fallbacks))
+    rules = [(name, to) for name, to in sections.then.items() if to]
+    rules += [(name, [one for other in to for one in (other, *sections.then.get(other, ()))]) for name, to in asked]
     most = 0
     for name, group in sections.models.items():
         reached = {other for start, to in rules if start in (name, "*") for other in to}

@@ -81,9 +81,5 @@ def _delta(message: dict[str, Any]) -> dict[str, Any]:
     return {**message, "tool_calls": [{"index": at, **call} for at, call in enumerate(calls)]}
 
 
-RESPONSES = Way(
-    path="/v1/responses", read=_read_create, payloads=payloads, retold=_events_of, tells_failures=True
-)  # fmt: skip
-CHAT = Way(
-    path="/v1/chat/completions", read=_read_chat, payloads=chunks, retold=_chunk_of, tells_failures=False
-)  # fmt: skip
+RESPONSES = Way(path="/v1/responses", read=_read_create, payloads=payloads, retold=_events_of, tells_failures=True)
+CHAT = Way(path="/v1/chat/completions", read=_read_chat, payloads=chunks, retold=_chunk_of, tells_failures=False)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
+from proxy.inprocess.litellm_params import NOT_CARRIED
 from proxy.inprocess.model_list import read_model_list
 
 
@@ -51,6 +53,69 @@ def test_entries_become_upstreams_and_groups(monkeypatch: pytest.MonkeyPatch) ->
     assert sections.origins["azure-2"] == "model_list[1]"
 
 
+def test_every_parameter_that_can_be_carried_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AZURE_API_KEY", "not asked for")
+    monkeypatch.setenv("SOON", "20")
+    monkeypatch.setenv("MANY", "5")
+    account = {"type": "service_account", "project_id": "p-1"}
+    role = {"aws_role_name": "arn:aws:iam::1:role/r", "aws_session_name": "s", "aws_external_id": "os.environ/ID"}
+    identity = {"tenant_id": "t", "client_id": "c", "client_secret": "os.environ/HUSH"}
+    sections = read_model_list([
+        entry("a", "openai/x", api_key="k", timeout="os.environ/SOON", stream_timeout=3.5, weight="2"),
+        entry("b", "groq/x", api_key="k", max_parallel_requests="os.environ/MANY", tpm="os.environ/MANY"),
+        entry("c", "bedrock/x", aws_region_name="eu-west-1", aws_bedrock_runtime_endpoint="https://b.example", **role),
+        entry("d", "vertex_ai/x", vertex_project="p-1", vertex_location="us", vertex_credentials=account),
+        entry("e", "vertex_ai/x", vertex_ai_project="p-1", vertex_ai_location="us", vertex_credentials="/a/key.json"),
+        entry("f", "azure/x", api_base="https://a.example", **identity),
+        entry("g", "openai/x", api_key="k", max_retries=0, tags=["paid"], timeout=None),
+    ])  # fmt: skip
+    assert sections.mistakes == []
+    found = sections.upstreams
+    assert found["openai"]["timeouts"] == {"connect": 5.0, "first_byte": 20, "idle": 20, "first_token": 3.5}
+    assert sections.models["a"] == [{"use": "openai/x", "weight": 2}]
+    assert (found["groq"]["max_connections"], sections.models["b"][0]["weight"]) == (5, 5)
+    assert found["bedrock"]["role"] == {
+        "arn": "arn:aws:iam::1:role/r", "session_name": "s", "external_id": "os.environ/ID"
+    }  # fmt: skip
+    assert found["bedrock"]["base_url"] == "https://b.example"
+    assert (found["vertex"]["project"], found["vertex"]["location"]) == ("p-1", "us")
+    assert json.loads(found["vertex"]["credentials"]) == account
+    assert found["vertex-2"]["credentials"] == "file:/a/key.json"
+    assert found["azure"] == {
+        "kind": "azure-openai",
+        "base_url": "https://a.example",
+        "entra": {"tenant_id": "t", "client_id": "c", "client_secret": "os.environ/HUSH", "use": "client-secret"},
+    }
+    assert sections.warnings == [
+        "model_list[6].litellm_params.max_retries is left out: how often is tried again says num_retries of the Router",
+        "model_list[6].litellm_params.tags is left out: deployments are not chosen by tags",
+    ]
+
+
+def test_an_order_makes_groups_that_follow_each_other() -> None:
+    sections = read_model_list([
+        entry("m", "groq/last", api_key="k"),
+        entry("m", "groq/second", api_key="k", order=2),
+        entry("m", "groq/first", api_key="k", order=1),
+        entry("m", "groq/first-too", api_key="k", order="1"),
+        entry("n", "groq/only", api_key="k", order=7),
+    ])  # fmt: skip
+    groups = {name: [one["use"] for one in group] for name, group in sections.models.items()}
+    assert groups == {
+        "m": ["groq/first", "groq/first-too"],
+        "m (2)": ["groq/second"],
+        "m (3)": ["groq/last"],
+        "n": ["groq/only"],
+    }
+    assert sections.then == {"m": ["m (2)", "m (3)"]}
+
+
+@pytest.mark.parametrize("key", ["temperature", "extra_body", "mock_response", "max_budget", "azure_ad_token"])
+def test_what_cannot_be_carried_is_refused_with_what_to_do(key: str) -> None:
+    (mistake,) = read_model_list([entry("m", "groq/x", api_key="k", **{key: 1})]).mistakes
+    assert mistake == f"model_list[0].litellm_params: {key} cannot be carried over: {NOT_CARRIED[key]}"
+
+
 @pytest.mark.parametrize(
     ("entries", "why"),
     [
@@ -62,6 +127,12 @@ def test_entries_become_upstreams_and_groups(monkeypatch: pytest.MonkeyPatch) ->
             "model_list[0].litellm_params: unknown option 'api_bse'; known are model",
         ),
         ([entry("m", "")], "model is missing"),
+        (
+            [entry("m", "groq/x", timeout="soon")],
+            "litellm_params.timeout: expected a number, found 'soon'",
+        ),
+        ([entry("m", "groq/x", rpm=True)], "litellm_params.rpm: expected a number, found True"),
+        ([entry("m*", "groq/*", order=1), entry("m*", "groq/*")], "'m*' stands for several models"),
         ([entry("m", "llama")], "'llama' names no provider; known are anthropic"),
         ([entry("m", "x", custom_llm_provider="nobody")], "'nobody' names no provider"),
     ],

@@ -49,6 +49,29 @@ async def test_fallbacks_are_tried_however_few_retries_are_allowed(stream: bool)
             assert failed.value.status == 503
 
 
+@pytest.mark.parametrize("asked", ["a", "alias"])
+async def test_a_higher_order_is_asked_when_the_others_have_failed(
+    asked: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    ups = HostileUpstream(closing(BUSY)), Talks({"content": "One."}), Talks({"content": "Two."})
+    async with ups[0] as busy, ups[1] as one, ups[2] as two:
+        models = [
+            entry("a", two, order=3, weight=100),
+            entry("a", one, order=2, tags=["x"]),
+            entry("a", busy, order=1),
+            entry("b", busy),
+        ]
+        router = Router(models, num_retries=0, fallbacks=[{"b": ["a"]}], model_group_alias={"alias": "a"})
+        async with router:
+            for _ in range(3):
+                assert (await router.aresponses("hi", asked)).output_text == "One."
+            assert (await router.acompletion("b", [{"role": "user", "content": "hi"}])).choices[
+                0
+            ].message.content == "One."
+    assert not two.requests
+    assert "model_list[1].litellm_params.tags is left out" in caplog.text
+
+
 async def test_aliases_stand_for_groups() -> None:
     async with Talks({"content": "Hello."}) as up:
         async with Router([entry("b", up)], model_group_alias={"gpt-4": "b"}) as router:

@@ -1,4 +1,4 @@
-"""The ways to ask: what is found in a stream, and a stage's own answer told as one. Whole calls have tests of their own."""
+"""The ways to ask: what is found in a stream, and a stage's own answer told as one. Calls are tested elsewhere."""
 
 from __future__ import annotations
 
