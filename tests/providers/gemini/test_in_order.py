@@ -6,7 +6,9 @@ from hypothesis import strategies as st
 from proxy.providers.gemini.in_order import InOrder
 
 LEAVES = st.none() | st.booleans() | st.integers() | st.text()
-VALUES = st.recursive(LEAVES, lambda some: st.lists(some, min_size=1) | st.dictionaries(st.text(), some, min_size=1))
+VALUES = st.recursive(
+    LEAVES, lambda some: st.lists(some, min_size=1) | st.dictionaries(st.text(), some, min_size=1), max_leaves=15
+)
 
 
 def leaves(value, path=()):
