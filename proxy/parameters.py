@@ -6,6 +6,9 @@ from typing import Any
 
 from .request import ModelRequest
 
+OUTPUT_LIMITS = ("max_output_tokens", "max_completion_tokens", "max_tokens")
+"""One parameter under its three names, of which clients may use any."""
+
 
 def value(request: ModelRequest, name: str) -> Any:
     """Returns a parameter, `a.b` being b inside a; None when it is absent."""
@@ -47,3 +50,10 @@ def drop(request: ModelRequest, name: str) -> None:
     if isinstance(place, dict) and inner[-1] in place:
         del place[inner[-1]]
         request.set(first, whole)
+
+
+def spellings(request: ModelRequest, name: str) -> tuple[str, ...]:
+    """Returns the names under which a request has a parameter; the given one where it is absent."""
+    if name not in OUTPUT_LIMITS:
+        return (name,)
+    return tuple(one for one in OUTPUT_LIMITS if request.get(one) is not None) or (name,)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar
 
 import msgspec
@@ -12,49 +11,33 @@ from msgspec import Meta, Struct, field
 from proxy import parameters
 from proxy.api.chat.request import ChatRequest
 from proxy.config.types import Mistake
+from proxy.events import Event
 from proxy.exchange import Exchange
-from proxy.patterns import stands_for
 from proxy.request import ModelRequest
 from proxy.stage import Head, ResponseFilter, Stage, StageConfig
-
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
-_FRAMING = {"content-encoding", "content-length", "te", "trailer", "transfer-encoding"}
-_CONNECTION = {"connection", "host", "keep-alive", "proxy-connection", "upgrade"}
-_HEADERS = "upstream_headers"
-_ABOVE = "upstream_headers_above_route"
-
-Patterns = str | tuple[str, ...]
+from proxy.transform.conditions import Conditions, TransformWhen
+from proxy.transform.edited import fields_of, forget_last_fields
+from proxy.transform.fields import FieldEdits
+from proxy.transform.headers import HeaderEdits, apply_headers, forget_last_attempt, send_headers
 
 
-class TransformWhen(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """Which exchanges to change; all that is said must hold. Names may hold a *, and be several."""
+class Clamp(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """Bounds of a number."""
 
-    model: Annotated[Patterns | None, Meta(description="The model that the client asked for.")] = None
-    upstream: Annotated[Patterns | None, Meta(description="The upstream that was chosen; known below route.")] = None
-    key: Annotated[Patterns | None, Meta(description="The id of the client's key; known below auth.")] = None
-    stream: Annotated[bool | None, Meta(description="Whether the client asked for a stream.")] = None
-
-
-class HeaderEdits(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """Changes to headers. Those that say how the message is framed or where it goes cannot be changed."""
-
-    set: Annotated[dict[str, str], Meta(description="Headers to set, in place of what is there.")] = field(
-        default_factory=dict
-    )
-    drop: Annotated[tuple[str, ...], Meta(description="Headers to remove.")] = ()
+    min: Annotated[float | None, Meta(description="What is smaller becomes this.")] = None
+    max: Annotated[float | None, Meta(description="What is larger becomes this.")] = None
 
     def __post_init__(self) -> None:
-        for name in (*self.set, *self.drop):
-            if name.lower() in _FRAMING | _CONNECTION:
-                raise Mistake(f'the header "{name}" belongs to the connection', "remove it")
-            if not _TOKEN.fullmatch(name):
-                raise Mistake(f'"{name}" is no name of a header', "use letters, digits and hyphens")
-        for name, value in self.set.items():
-            if not _VALUE.fullmatch(value):
-                raise Mistake(
-                    f'the header "{name}" cannot have this value', "leave out line ends and control characters"
-                )
+        if self.min is None and self.max is None:
+            raise Mistake("nothing is bounded", "set min or max")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise Mistake("min is larger than max", "exchange them")
+
+    def bound(self, value: float) -> float:
+        """Returns the number within the bounds; one that is whole stays so."""
+        bound = self.min if self.min is not None and value < self.min else value
+        bound = self.max if self.max is not None and bound > self.max else bound
+        return int(bound) if bound == int(bound) and isinstance(value, int) else bound
 
 
 class SystemEdits(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -64,11 +47,11 @@ class SystemEdits(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True)
     append: Annotated[str | None, Meta(description="Put after it.")] = None
 
 
-_NO_EDITS = (SystemEdits(), HeaderEdits(), HeaderEdits())
+_NO_EDITS = (SystemEdits(), HeaderEdits(), HeaderEdits(), FieldEdits())
 
 
 class TransformConfig(StageConfig, frozen=True, kw_only=True):
-    """What to change, and when. Order: rename, drop, default, set."""
+    """What to change, and when. Order: rename, drop, default, clamp, set."""
 
     when: Annotated[TransformWhen, Meta(description="Which exchanges to change; without it, all.")] = TransformWhen()
     rename: Annotated[dict[str, str], Meta(description="Parameters to rename, old name to new.")] = field(
@@ -78,29 +61,52 @@ class TransformConfig(StageConfig, frozen=True, kw_only=True):
     default: Annotated[dict[str, Any], Meta(description="Parameters to set where they are absent or null.")] = field(
         default_factory=dict
     )
+    clamp: Annotated[
+        dict[str, Clamp],
+        Meta(
+            description="Bounds of parameters that are numbers; absent ones stay absent. max_output_tokens bounds the "
+            "same parameter under its older names, too."
+        ),
+    ] = field(default_factory=dict)
     set: Annotated[dict[str, Any], Meta(description="Parameters to set, whatever the client says.")] = field(
         default_factory=dict
     )
     system: Annotated[SystemEdits, Meta(description="Texts around the system prompt.")] = SystemEdits()
     headers: Annotated[HeaderEdits, Meta(description="Headers of the request to the upstream.")] = HeaderEdits()
     response_headers: Annotated[HeaderEdits, Meta(description="Headers of the answer to the client.")] = HeaderEdits()
+    response: Annotated[
+        FieldEdits,
+        Meta(
+            description="Fields at the top of the Response, in the stream and when it is retrieved, and of a chat "
+            "completion that is not streamed."
+        ),
+    ] = FieldEdits()
 
     def __post_init__(self) -> None:
-        edits = (self.rename, self.drop, self.default, self.set)
-        if not any(edits) and (self.system, self.headers, self.response_headers) == _NO_EDITS:
-            raise Mistake("nothing is changed", "add set, default, drop, rename, system, headers or response_headers")
-        for name in (*self.drop, *self.default, *self.set):
+        others = (self.system, self.headers, self.response_headers, self.response)
+        if not any((self.rename, self.drop, self.default, self.clamp, self.set)) and others == _NO_EDITS:
+            raise Mistake("nothing is changed", "add set, default, clamp, drop, rename, system, headers or response")
+        for name in self._named():
             if "" in name.split("."):
                 raise Mistake(f'"{name}" is no name of a parameter', "write name, or outer.inner")
+        for old, new in self.rename.items():
+            if "." in old + new:
+                raise Mistake(f'"{old if "." in old else new}" cannot be renamed', "rename whole parameters only")
+        if twice := [name for name in self.set if name in self.default]:
+            raise Mistake(f'"{twice[0]}" is set whatever the client says: its default has no effect', "keep one")
+
+    def _named(self) -> Iterator[str]:
+        yield from (*self.rename, *self.rename.values(), *self.drop, *self.default, *self.clamp, *self.set)
 
 
 class Transform(Stage):
-    """Sets, defaults, drops and renames parameters of requests, changes headers, adds to the system prompt.
+    """Sets, defaults, bounds, drops and renames parameters, changes headers, the system prompt and fields of answers.
 
     Above `stream-translate` parameters have the names of the client's dialect; below it, those of the upstream's, and
     the request is changed as it will be sent. To set `model` above `route` sends the request to another model (the
     client sees the name it asked for); below `stream-translate` it changes the upstream's name for the model; between
-    the two it has no effect. `when: {upstream: ...}` holds only below `route`.
+    the two it has no effect. `when: {upstream: ...}` holds only below `route`. Several of these stages may stand in one
+    pipeline, each with its own conditions; they run in their order.
 
     Example:
 
@@ -108,6 +114,7 @@ class Transform(Stage):
           when: {model: "local/*"}
           drop: [service_tier, metadata]
           default: {temperature: 0.2, reasoning.effort: low}
+          clamp: {max_output_tokens: {max: 4096}}
           system: {append: Answer in British English.}
           headers: {set: {x-team: research}}
     """
@@ -119,16 +126,20 @@ class Transform(Stage):
 
     def __init__(self, config: TransformConfig) -> None:
         super().__init__(config)
-        edits = (config.rename, config.drop, config.default, config.set, config.system.prepend, config.system.append)
-        self._edits_request = any(edits)
-        self._edits_headers = config.headers != HeaderEdits()
-        self._edits_response = config.response_headers != HeaderEdits()
+        parts = (config.rename, config.drop, config.default, config.clamp, config.set)
+        self._edits_request = any(parts) or config.system != SystemEdits()
+        self._headers = config.headers.changes()
+        self._response_headers = config.response_headers.changes()
+        self._fields = config.response.changes()
+        self._conditions = Conditions(config.when)
 
-    async def on_request(self, exchange: Exchange) -> Rewrite | None:
+    async def on_request(self, exchange: Exchange) -> ResponseFilter | None:
         """Changes the request, or leaves it alone when the conditions do not hold."""
-        if self._edits_headers:
-            _forget_last_attempt(exchange)
-        if not self._holds(exchange):
+        if self._headers:
+            forget_last_attempt(exchange)
+        if self._fields:
+            forget_last_fields(exchange)
+        if not self._conditions.hold(exchange):
             return None
         sent = exchange.upstream_request
         if self._edits_request and sent is None:
@@ -137,25 +148,12 @@ class Transform(Stage):
             body = ChatRequest.parse(sent.body)
             self._edit(body)
             sent.body = msgspec.json.encode(body.fields)
-        if self._edits_headers:
-            headers = self.config.headers
-            changed: dict[str, str | None] = {name.lower(): None for name in headers.drop}
-            changed.update((name.lower(), value) for name, value in headers.set.items())
-            if sent is None:
-                exchange.marks.setdefault(_HEADERS, {}).update(changed)
-            else:
-                _apply(changed, sent.headers)
-        return Rewrite(self.config.response_headers) if self._edits_response else None
-
-    def _holds(self, exchange: Exchange) -> bool:
-        when = self.config.when
-        deployment = exchange.deployment
-        return (
-            _among(when.model, exchange.model)
-            and _among(when.upstream, None if deployment is None else deployment.provider.name)
-            and _among(when.key, None if exchange.key is None else exchange.key.id)
-            and (when.stream is None or when.stream == exchange.request.stream)
-        )
+        if self._headers:
+            send_headers(exchange, self._headers)
+        if self._fields:
+            fields_of(exchange).update(self._fields)
+            return Reshape(self._response_headers)
+        return Rewrite(self._response_headers) if self._response_headers else None
 
     def _edit(self, request: ModelRequest) -> None:
         config = self.config
@@ -164,9 +162,17 @@ class Transform(Stage):
         for name in config.drop:
             parameters.drop(request, name)
         for name, wanted in config.default.items():
-            if parameters.value(request, name) is None:
+            if all(parameters.value(request, one) is None for one in parameters.spellings(request, name)):
                 parameters.put(request, name, wanted)
+        for name, bounds in config.clamp.items():
+            for one in parameters.spellings(request, name):
+                value = parameters.value(request, one)
+                if isinstance(value, (int, float)) and not isinstance(value, bool) and bounds.bound(value) != value:
+                    parameters.put(request, one, bounds.bound(value))
         for name, wanted in config.set.items():
+            for one in parameters.spellings(request, name):
+                if one != name:
+                    request.drop(one)
             parameters.put(request, name, wanted)
         if config.system.prepend:
             request.add_instructions(config.system.prepend, "prepend")
@@ -177,38 +183,17 @@ class Transform(Stage):
 class Rewrite(ResponseFilter):
     """Changes the headers of the answer."""
 
-    def __init__(self, headers: HeaderEdits) -> None:
-        self._headers = headers
+    def __init__(self, changed: dict[str, str | None]) -> None:
+        self._changed = changed
 
     async def on_head(self, exchange: Exchange, head: Head) -> None:
         """Sets and removes headers."""
-        changed: dict[str, str | None] = {name.lower(): None for name in self._headers.drop}
-        changed.update((name.lower(), value) for name, value in self._headers.set.items())
-        _apply(changed, head.headers)
+        apply_headers(self._changed, head.headers)
 
 
-def _among(patterns: Patterns | None, name: str | None) -> bool:
-    if patterns is None:
-        return True
-    listed = (patterns,) if isinstance(patterns, str) else patterns
-    return name is not None and any(stands_for(pattern, name) for pattern in listed)
+class Reshape(Rewrite):
+    """Sees to it that the answer's object is made here, where its fields can be changed: it looks at the events."""
 
-
-def _apply(changed: Mapping[str, str | None], headers: dict[str, str]) -> None:
-    for name, value in changed.items():
-        if value is None:
-            headers.pop(name, None)
-        else:
-            headers[name] = value
-
-
-def _forget_last_attempt(exchange: Exchange) -> None:
-    """Takes back headers that were meant for the upstream of an earlier attempt: they may be a secret of its own."""
-    if exchange.deployment is None:
-        return
-    above, attempt = exchange.marks.get(_ABOVE, (None, 0))
-    if above is None:
-        above = dict(exchange.marks.get(_HEADERS, {}))
-    if attempt != len(exchange.attempts):
-        exchange.marks[_HEADERS] = dict(above)
-        exchange.marks[_ABOVE] = (above, len(exchange.attempts))
+    def on_events(self, exchange: Exchange, events: list[Event]) -> list[Event]:
+        """Passes the events on."""
+        return events

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from proxy.parameters import drop, put, value
+from proxy.parameters import drop, put, spellings, value
 from tests.support.drive import asking
 
 
@@ -51,3 +51,9 @@ def test_dropping(before: dict[str, Any], name: str, after: dict[str, Any]) -> N
     request = asking(**before)
     drop(request, name)
     assert {key: request.get(key) for key in request.fields if key not in ("model", "input")} == after
+
+
+def test_the_bound_of_output_has_three_names() -> None:
+    assert spellings(asking(max_tokens=5, max_output_tokens=None), "max_output_tokens") == ("max_tokens",)
+    assert spellings(asking(), "max_output_tokens") == ("max_output_tokens",)
+    assert spellings(asking(max_tokens=5), "top_p") == ("top_p",)

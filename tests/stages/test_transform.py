@@ -10,6 +10,7 @@ import pytest
 
 from proxy.exchange import Attempt, Exchange, Key
 from proxy.request import ModelRequest
+from proxy.transform.edited import edited, fields_of
 from proxy.upstream.client import UpstreamRequest
 from stages.transform import Transform, TransformConfig
 from tests.support.drive import asking, chatting, drive, exchange_of
@@ -53,6 +54,45 @@ async def test_parameters_are_renamed_dropped_defaulted_and_set_in_that_order() 
     }
 
 
+@pytest.mark.parametrize(
+    ("said", "bounded"),
+    [
+        ({"max_output_tokens": 9000}, {"max_output_tokens": 4096}),
+        ({"max_tokens": 9000, "max_completion_tokens": 5}, {"max_tokens": 4096, "max_completion_tokens": 5}),
+        ({"temperature": 1.9, "reasoning": {"budget": 3}}, {"temperature": 1, "reasoning": {"budget": 16}}),
+        ({"temperature": "hot", "max_output_tokens": True}, {"temperature": "hot", "max_output_tokens": True}),
+        ({"temperature": 0.5, "top_p": None}, {"temperature": 0.5, "top_p": None}),
+    ],
+)
+async def test_numbers_are_bounded_under_whatever_name_they_come(said: dict[str, Any], bounded: dict[str, Any]) -> None:
+    stage = transform(
+        clamp={"max_output_tokens": {"max": 4096}, "temperature": {"min": 0, "max": 1}, "reasoning.budget": {"min": 16}}
+    )
+    found = parameters((await drive(stage, asking(**said))).request)
+    assert found == {"model": "m", "input": "hi", **bounded}
+
+
+async def test_one_parameter_with_three_names_is_set_once() -> None:
+    stage = transform(set={"max_output_tokens": 7}, default={"top_p": 0.5})
+    assert parameters((await drive(stage, asking(max_tokens=9000))).request)["max_output_tokens"] == 7
+    assert "max_tokens" not in parameters((await drive(stage, asking(max_tokens=9000))).request)
+    default = transform(default={"max_output_tokens": 7})
+    assert "max_output_tokens" not in parameters((await drive(default, chatting(max_tokens=9))).request)
+
+
+async def test_fields_of_the_answer_are_changed_for_the_attempt_that_gives_it() -> None:
+    above = transform(response={"set": {"served_by": "house"}})
+    below = transform(when={"upstream": "a"}, response={"set": {"served_by": "a"}, "drop": ["service_tier"]})
+    exchange = exchange_of()
+    await drive(above, exchange)
+    changed = fields_of(exchange)
+    seen = []
+    for name in ("a", "b"):
+        await drive(below, on_upstream(exchange, name))
+        seen.append(msgspec.json.decode(edited(b'{"id":"x","service_tier":"flex"}', changed)))
+    assert seen == [{"id": "x", "served_by": "a"}, {"id": "x", "service_tier": "flex", "served_by": "house"}]
+
+
 async def test_the_system_prompt_gets_company() -> None:
     stage = transform(system={"prepend": "Be kind.", "append": "Be brief."})
     said = parameters((await drive(stage, asking(instructions="Be exact."))).request)["instructions"]
@@ -78,19 +118,30 @@ async def test_the_system_prompt_gets_company() -> None:
         ({"key": ["a", "b"]}, False),
         ({"stream": False}, True),
         ({"stream": True}, False),
+        ({"team": "red"}, True),
+        ({"team": ["b*"]}, False),
+        ({"user": "ann"}, True),
+        ({"user": "bob"}, False),
+        ({"header": {"X-Tier": ["gold", "silver"]}}, True),
+        ({"header": {"x-tier": "*", "x-none": "*"}}, False),
+        ({"header": {"x-tier": "bronze"}}, False),
+        ({"dialect": "responses"}, True),
+        ({"dialect": "chat"}, False),
         ({"model": "m", "upstream": "gpu-a", "key": "ci", "stream": False}, True),
         ({"model": "m", "upstream": "cpu"}, False),
     ],
 )
 async def test_conditions(when: dict[str, Any], *, holds: bool) -> None:
     stage = transform(when=when, set={"store": False}, response_headers={"set": {"X-Seen": "yes"}})
-    driven = await drive(stage, on_upstream(exchange_of(asking(), key=Key("ci")), "gpu-a"))
+    key = Key("ci", owner="ann", team="red")
+    exchange = exchange_of(asking(), key=key, headers={"x-tier": "gold"})
+    driven = await drive(stage, on_upstream(exchange, "gpu-a"))
     assert ("store" in parameters(driven.request)) is holds
     assert ("x-seen" in driven.head.headers) is holds
 
 
 async def test_what_is_not_known_holds_nothing() -> None:
-    for when in ({"upstream": "*"}, {"key": "*"}):
+    for when in ({"upstream": "*"}, {"key": "*"}, {"team": "*"}, {"user": "*"}, {"header": {"x": "*"}}):
         driven = await drive(transform(when=when, set={"store": False}), exchange_of(asking()))
         assert "store" not in parameters(driven.request)
 
@@ -167,6 +218,13 @@ async def test_headers_of_the_answer() -> None:
         ({}, "nothing is changed"),
         ({"when": {"model": "m"}}, "nothing is changed"),
         ({"set": {"a..b": 1}}, "no name of a parameter"),
+        ({"rename": {"a.b": "c"}}, "cannot be renamed"),
+        ({"set": {"a": 1}, "default": {"a": 2}}, "its default has no effect"),
+        ({"clamp": {"a": {}}}, "nothing is bounded"),
+        ({"clamp": {"a": {"min": 2, "max": 1}}}, "min is larger than max"),
+        ({"when": {"team": ""}, "set": {"a": 1}}, "team is empty"),
+        ({"when": {"header": {"x": []}}, "set": {"a": 1}}, "header.x is empty"),
+        ({"response": {"drop": ["status"]}}, "cannot be changed"),
         ({"headers": {"set": {"Content-Length": "5"}}}, "belongs to the connection"),
         ({"headers": {"drop": ["host"]}}, "belongs to the connection"),
         ({"headers": {"set": {"transfer-encoding": "x"}}}, "belongs to the connection"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+from ...transform.edited import fields_of
 from .encoder import ChatEncoder
 from .objects import new_completion_id
 from .relay import ChatRelay
@@ -25,6 +26,7 @@ def chat_encoder(exchange: Exchange) -> ChatEncoder:
         created=int(exchange.timing.wall),
         include_usage=request.include_usage,
         show_reasoning=translate is None or translate.reasoning != "drop",
+        changed=fields_of(exchange),
     )
 
 

@@ -13,7 +13,7 @@ as such (`type: custom`), also where a function stood for the tool and its input
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -36,6 +36,7 @@ from ...events import (
     Usage,
 )
 from ...exchange import Outcome
+from ...transform.edited import edited
 from ..responses.freeform import FreeformInput
 from ..responses.output_items import ToolForms
 from .images import FIELD, image_object
@@ -83,6 +84,7 @@ class ChatEncoder:
 
     `id`, `model` and `created` (Unix seconds) stand on every chunk. `reasoning_field` names the field of thinking,
     which the API itself has no word for; without `show_reasoning` none of it is shown, only what is sealed.
+    `changed` is what the file changes about fields of the whole completion, as in Snapshot.
     `done` is True once nothing more may follow; `outcome` then says how it ended.
     """
 
@@ -90,6 +92,7 @@ class ChatEncoder:
         "_annotations",
         "_between",
         "_calls",
+        "_changed",
         "_content_prefix",
         "_details",
         "_head",
@@ -124,7 +127,9 @@ class ChatEncoder:
         include_usage: bool = False,
         reasoning_field: str = "reasoning_content",
         show_reasoning: bool = True,
+        changed: Mapping[str, msgspec.Raw | None] | None = None,
     ) -> None:
+        self._changed = changed if changed is not None else {}
         self._head = {"id": id, "created": created, "model": model}
         self._include_usage = include_usage
         self._reasoning_field = reasoning_field
@@ -233,7 +238,7 @@ class ChatEncoder:
             completion["usage"] = usage_object(self.usage)
         if self.service_tier:
             completion["service_tier"] = self.service_tier
-        return _encode(completion)
+        return edited(_encode(completion), self._changed) if self._changed else _encode(completion)
 
     def _message(self) -> dict[str, Any]:
         """Returns the message of the whole object; what the answer did not hold is null or left out."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
+from ...transform.edited import fields_of
 from .encoder import EncoderOptions, ResponsesEncoder
 from .ids import new_response_id
 from .made_ids import made_id
@@ -27,6 +28,7 @@ def responses_encoder(exchange: Exchange) -> ResponsesEncoder:
         response_id=exchange.response_id,
         created_at=int(exchange.timing.wall),
         model=exchange.asked_model or request.model,
+        changed=fields_of(exchange),
     )
     translate = exchange.translate
     reasoning = translate.reasoning if translate is not None else "auto"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
 from ...events import Usage
+from ...transform.edited import edited
 from ..raw import given
 
 _encode = msgspec.json.encode
@@ -29,12 +31,22 @@ _KNOWN_LATE = frozenset(("content_filters", "moderation"))
 class Snapshot:
     """Renders the Response object (wire reference, section 3.1) in its different states.
 
-    `echo` holds every field that comes from the request; `created_at` is in Unix seconds.
+    `echo` holds every field that comes from the request; `created_at` is in Unix seconds. `changed` may come to hold
+    what the file changes about fields: their new JSON, None for those that are left out.
     """
 
-    __slots__ = ("_head", "_rest", "_tier")
+    __slots__ = ("_changed", "_head", "_rest", "_tier")
 
-    def __init__(self, echo: dict[str, Any], *, response_id: str, created_at: int, model: str) -> None:
+    def __init__(
+        self,
+        echo: dict[str, Any],
+        *,
+        response_id: str,
+        created_at: int,
+        model: str,
+        changed: Mapping[str, msgspec.Raw | None] | None = None,
+    ) -> None:
+        self._changed = changed if changed is not None else {}
         rest = dict(echo)
         self._tier = rest.pop("service_tier", None) or "default"
         rest.setdefault("background", False)
@@ -84,7 +96,7 @@ class Snapshot:
             tier = "auto" if tier == "default" else tier
         elif tier == "auto" and status != "in_progress":
             tier = "default"
-        return (
+        response = (
             b'%b,"status":"%b","completed_at":%b,"error":%b,"incomplete_details":%b,"output":%b,"usage":%b,"service_tier":%b,%b'
             % (
                 self._head,
@@ -98,6 +110,7 @@ class Snapshot:
                 self._rest,
             )
         )
+        return edited(response, self._changed) if self._changed else response
 
 
 def _completed(ours: msgspec.Raw | None, theirs: msgspec.Raw) -> msgspec.Raw:
