@@ -15,6 +15,7 @@ from .models import NO_MODELS, ModelTable
 from .request import ModelRequest
 
 if TYPE_CHECKING:
+    from .limiting.own import OwnLimits
     from .providers.provider import Deployment, Plan, TranslateOptions
     from .stores.conversations import Claim
     from .stores.turn_memory import TurnMemory
@@ -27,7 +28,7 @@ Outcome = Literal["completed", "incomplete", "failed", "cancelled", "rejected"]
 class Key(msgspec.Struct, frozen=True):
     """Who is asking, as the auth stage found out. `id` is safe to show and to log; the secret is not kept.
 
-    Keys of one owner share responses; `team` and `user` are whom limits and budgets may be for.
+    Keys of one owner share responses; `team` and `user` are whom limits and budgets may be for, `limits` its own.
     """
 
     id: str
@@ -35,6 +36,7 @@ class Key(msgspec.Struct, frozen=True):
     models: tuple[str, ...] = ()
     team: str | None = None
     user: str | None = None
+    limits: OwnLimits | None = None
 
 
 class Client(msgspec.Struct, frozen=True):
@@ -83,7 +85,8 @@ class Exchange:
     `keeps` says that the response will be kept, `kept` whether that could be done, `keeps_log` that the events of its
     stream will be, and `input_items` are the request's own items as they will be kept, each with an id. `memory` is
     what the client's connection remembers of earlier responses, where it remembers any; `claim` is on the conversation
-    that the response is to be added to, while the exchange is its writer. A `background` response goes on when its
+    that the response is to be added to, while the exchange is its writer. `made_by` is the deployment that made the
+    previous response, as `upstream/model`. A `background` response goes on when its
     client leaves. One that is not to `generate` only prepares the context: it ends without output, and no upstream is
     asked. One that is `counting` only asks how many tokens its input is.
 
@@ -111,6 +114,7 @@ class Exchange:
         "keeps_log",
         "kept",
         "key",
+        "made_by",
         "marks",
         "memory",
         "models",
@@ -141,6 +145,7 @@ class Exchange:
         self.kept: bool | None = None
         self.memory: TurnMemory | None = None
         self.claim: Claim | None = None
+        self.made_by: str | None = None
         self.input_items: list[msgspec.Raw] = []
         self.models: ModelTable = NO_MODELS
         self.plan: Plan | None = None

@@ -28,6 +28,7 @@ from .config.problems import Place, Problems
 from .config.types import Mistake, Secret, Sources
 from .errors import ConfigError, Unauthorized
 from .exchange import Key
+from .limiting.own import OwnLimits
 
 _log = logging.getLogger("penstock")
 _CHECK_EVERY_S = 1.0
@@ -52,6 +53,10 @@ class KeyEntry(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=
     ] = None
     user: Annotated[
         str | None, Meta(description="The user that limits and budgets per user count it for; by default the owner.")
+    ] = None
+    limits: Annotated[
+        OwnLimits | None,
+        Meta(description="Limits of its own, in the place of those that stages with per: key have for every key."),
     ] = None
     models: Annotated[
         tuple[str, ...], Meta(description="The models it may use; names may hold a *. Without this, all of them.")
@@ -105,7 +110,7 @@ class Keyring:
             if entry.id in names:
                 raise Mistake(f'there are two keys called "{entry.id}"', "rename one of them")
             names.add(entry.id)
-            key = Key(entry.id, entry.owner, entry.models, entry.team, entry.user)
+            key = Key(entry.id, entry.owner, entry.models, entry.team, entry.user, entry.limits)
             self._keys[digest[:_HALF]] = _Held(digest[_HALF:], key, entry.expires_at())
 
     def __len__(self) -> int:

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from proxy.config.types import Duration, Mistake
-from proxy.counters import Grant, Limit
+from proxy.counters import Grant, Limit, Unit
 from proxy.counters.limits import NANO
 from proxy.errors import BadRequest, RateLimited
 from proxy.exchange import Exchange
@@ -131,6 +131,7 @@ class Budget(LimitStage):
     name = "budget"
     after: ClassVar[tuple[str, ...]] = ("auth",)
     once: ClassVar[bool] = False
+    units: ClassVar[tuple[Unit, ...]] = ("usd",)
     advice: ClassVar[dict[str, str]] = {
         "route": "then the budget is asked again for every attempt",
         "guardrail": "then requests are searched that no budget is left for",
@@ -139,8 +140,7 @@ class Budget(LimitStage):
     config: BudgetConfig
 
     def __init__(self, config: BudgetConfig) -> None:
-        super().__init__(config)
-        self._rules = [
+        rules = [
             Rule(
                 self.name,
                 config.subjects,
@@ -150,6 +150,7 @@ class Budget(LimitStage):
             )
             for usd, window in config.windows()
         ]
+        super().__init__(config, rules)
 
     async def start(self) -> None:
         """Starts the counters; takes the prices of the table where no others were given."""
@@ -158,16 +159,16 @@ class Budget(LimitStage):
 
     def claims(self, exchange: Exchange) -> list[Claim]:
         """Returns what the request may cost at most; lowers its limit of output to what one response may cost."""
-        wanted = expected(exchange)
+        wanted, rules = expected(exchange), self.rules(exchange)
         if not wanted.uses:
-            return [Claim(rule, 0) for rule in self._rules]
+            return [Claim(rule, 0) for rule in rules]
         if self.config.usd_per_response is not None:
             self._shorten(exchange, wanted, round(self.config.usd_per_response * NANO))
         cost = self._cost(exchange, wanted.input_tokens, wanted.output(self.config.assume_output))
         if wanted.most_output is None:  # an assumption refuses nobody who might be within the budget
             least = self._cost(exchange, wanted.input_tokens, 0)
-            return [Claim(rule, max(least, min(cost, rule.limit.most))) for rule in self._rules]
-        return [Claim(rule, cost) for rule in self._rules]
+            return [Claim(rule, max(least, min(cost, rule.limit.most))) for rule in rules]
+        return [Claim(rule, cost) for rule in rules]
 
     def meter(self, exchange: Exchange, grant: Grant, claims: Sequence[Claim]) -> Admitted | None:
         """Returns what watches a stream whose length is not known, where it is to be cut."""
@@ -181,7 +182,8 @@ class Budget(LimitStage):
         def cost(tokens: int) -> int:
             return self._cost(exchange, 0, tokens)
 
-        own = [claim for claim in claims if claim.rule in self._rules]
+        rules = self.rules(exchange)
+        own = [claim for claim in claims if claim.rule in rules]
         return Metered(self.counters, grant, claims, exchange, own, reserved, cost)
 
     def _cost(self, exchange: Exchange, tokens_in: int, tokens_out: int) -> int:

@@ -115,8 +115,9 @@ class RateLimit(LimitStage):
     The answer says how the client stands in `x-ratelimit-limit-requests`, `-remaining-requests` and `-reset-requests`,
     and the same with `-tokens`, of several limits for the nearest; a refusal (429) in `retry-after` when to come again.
     An end user is who the request names in `safety_identifier`, `user` or `metadata.user_id`; a key without a team or
-    user counts by its owner, and without that, like a request without an end user, by itself. Above `route` a request
-    counts once, below it once an attempt.
+    user counts by its owner, and without that, like a request without an end user, by itself. Where each key is
+    counted, the `limits` of a key's own entry stand in the place of these. Above `route` a request counts once, below
+    it once an attempt.
 
     Example:
 
@@ -132,6 +133,7 @@ class RateLimit(LimitStage):
     name = "rate-limit"
     after: ClassVar[tuple[str, ...]] = ("auth",)
     once: ClassVar[bool] = False
+    units: ClassVar[tuple[Unit, ...]] = ("requests", "tokens", "parallel")
     advice: ClassVar[dict[str, str]] = {
         "route": "then every attempt counts as a request",
         "guardrail": "then requests are searched that are over the limit anyway",
@@ -140,8 +142,7 @@ class RateLimit(LimitStage):
     config: RateLimitConfig
 
     def __init__(self, config: RateLimitConfig) -> None:
-        super().__init__(config)
-        self._rules = [
+        rules = [
             Rule(
                 self.name,
                 config.subjects,
@@ -152,18 +153,19 @@ class RateLimit(LimitStage):
             for unit, most, window in config.windows()
         ]
         if config.parallel is not None:
-            self._rules.append(
+            rules.append(
                 Rule(self.name, config.subjects, Limit(unit="parallel", most=config.parallel), "", config.name)
             )
-        self._counts_tokens = any(rule.limit.unit == "tokens" for rule in self._rules)
+        super().__init__(config, rules)
 
     def claims(self, exchange: Exchange) -> list[Claim]:
         """Returns one request, one place and the tokens that it may need."""
+        rules = self.rules(exchange)
+        allowed = [rule.limit.most for rule in rules if rule.limit.unit == "tokens"]
         tokens = 0
-        if self._counts_tokens:
+        if allowed:
             wanted = expected(exchange)
             tokens = wanted.input_tokens + wanted.output(self.config.assume_output)
             if wanted.most_output is None:  # an assumption refuses nobody who might be within the limit
-                room = min(rule.limit.most for rule in self._rules if rule.limit.unit == "tokens")
-                tokens = min(tokens, max(room, wanted.input_tokens))
-        return [Claim(rule, tokens if rule.limit.unit == "tokens" else 1) for rule in self._rules]
+                tokens = min(tokens, max(min(allowed), wanted.input_tokens))
+        return [Claim(rule, tokens if rule.limit.unit == "tokens" else 1) for rule in rules]

@@ -8,27 +8,36 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from ..counters.limits import Counters, Grant
+from ..counters.limits import Counters, Grant, Unit
 from ..counters.local import LocalCounters
 from ..pricing.book import PriceBook
 from ..reply import Reply
 from ..stage import ResponseFilter, Stage
 from .estimate import nano_dollars
-from .rules import Claim, refused, tell
+from .own import OwnLimits, own_rules
+from .rules import Claim, Rule, refused, tell
 
 if TYPE_CHECKING:
     from ..exchange import Exchange
 
 _REFUSED = "refused by a limit"
+_MOST_OWN = 10_000
 
 
 class LimitStage(Stage):
-    """Base of the stages with limits. A pipeline gives them the counters and prices of the file before they start."""
+    """Base of the stages with limits. A pipeline gives them the counters and prices of the file before they start.
 
-    def __init__(self, config: Any = None) -> None:
+    `units` are what such a stage limits.
+    """
+
+    units: ClassVar[tuple[Unit, ...]] = ()
+
+    def __init__(self, config: Any, rules: Sequence[Rule]) -> None:
         super().__init__(config)
+        self._rules = list(rules)
+        self._of_keys: dict[OwnLimits, list[Rule]] = {}
         self.counters: Counters = LocalCounters()
         self.prices: PriceBook | None = None
         self._joined: tuple[LimitStage, ...] = (self,)
@@ -40,6 +49,18 @@ class LimitStage(Stage):
     async def close(self) -> None:
         """Closes them."""
         await self.counters.close()
+
+    def rules(self, exchange: Exchange) -> list[Rule]:
+        """Returns the rules for an exchange: where each key is counted, a key's own limits stand before the stage's."""
+        own = None if exchange.key is None else exchange.key.limits
+        if own is None or not self._rules or self._rules[0].per != ("key",):
+            return self._rules
+        known = self._of_keys.get(own)
+        if known is None:
+            if len(self._of_keys) >= _MOST_OWN:
+                self._of_keys.clear()
+            known = self._of_keys[own] = own_rules(own, self._rules, self.units)
+        return known
 
     def claims(self, exchange: Exchange) -> list[Claim]:
         """Returns what an exchange asks of this stage's limits; raises ExchangeError for what none could allow."""

@@ -13,6 +13,7 @@ from proxy.counters import LocalCounters
 from proxy.errors import UpstreamCut
 from proxy.events import UpstreamFailed, Usage
 from proxy.exchange import Attempt, Exchange, Key
+from proxy.limiting.own import OwnLimits
 from proxy.limiting.stage import join_neighbours
 from proxy.reply import Reply
 from stages.rate_limit import RateLimit, RateLimitConfig, WindowLimit
@@ -243,3 +244,17 @@ def test_limits_that_make_no_sense_are_refused(config: dict[str, Any], what: str
         RateLimitConfig(**config)
     with pytest.raises(ValueError, match="nothing is limited in this window"):
         WindowLimit(window=Duration(60))
+
+
+async def test_a_keys_own_limits_stand_in_the_place_of_the_stages() -> None:
+    own = OwnLimits(requests_per_minute=1, parallel=7, usd=3)
+    stage = limiting(requests=5, tokens=10_000)
+    claims = stage.claims(exchange_of(key=Key("a", limits=own)))
+    assert [(one.rule.limit.unit, one.rule.limit.most) for one in claims] == [
+        ("tokens", 10_000), ("requests", 1), ("parallel", 7)
+    ]  # fmt: skip
+    for key, status in ((Key("a", limits=own), 429), (Key("b"), 200)):
+        assert (await drive(stage, exchange_of(key=key), texts("hi"))).head.status == 200
+        assert (await drive(stage, exchange_of(key=key), texts("hi"))).head.status == status
+    team = limiting(requests=5, per="team")
+    assert team.claims(exchange_of(key=Key("a", limits=own)))[0].rule.limit.most == 5
