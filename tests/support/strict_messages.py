@@ -16,8 +16,8 @@ from .fixtures import SHARED
 
 KEYS = frozenset(
     (
-        "model", "messages", "max_tokens", "system", "tools", "tool_choice", "temperature", "top_p", "top_k",
-        "stop_sequences", "stream", "metadata", "thinking", "output_config", "service_tier",
+        "model", "messages", "max_tokens", "mcp_servers", "system", "tools", "tool_choice", "temperature", "top_p",
+        "top_k", "stop_sequences", "stream", "metadata", "thinking", "output_config", "service_tier",
     )
 )  # fmt: skip
 _ID = re.compile(r"[a-zA-Z0-9_-]+")
@@ -192,6 +192,7 @@ def _check_messages(request: dict[str, Any], row: dict[str, Any]) -> None:
             waiting = []
         else:
             assert not waiting, f"{where}: `tool_use` ids were found without `tool_result` blocks"
+            _check_hosted(content, request, where)
             waiting = [block["id"] for block in content if block["type"] == "tool_use"]
             assert len(waiting) == len(set(waiting)), f"{where}: `tool_use` ids must be unique"
     assert not waiting, "calls without results at the end"
@@ -204,9 +205,32 @@ def _check_messages(request: dict[str, Any], row: dict[str, Any]) -> None:
         assert last["content"][-1]["text"] == last["content"][-1]["text"].rstrip(), "trailing whitespace"
 
 
+_HOSTED = {
+    "server_tool_use": ({"id", "name", "input"}, {"caller"}),
+    "mcp_tool_use": ({"id", "name", "input", "server_name"}, set()),
+    "web_search_tool_result": ({"tool_use_id", "content"}, {"caller"}),
+    "code_execution_tool_result": ({"tool_use_id", "content"}, set()),
+    "tool_search_tool_result": ({"tool_use_id", "content"}, set()),
+    "mcp_tool_result": ({"tool_use_id", "content"}, {"is_error"}),
+}
+"""Fields of the blocks of the API's own tools: those that must be there, and those that may."""
+
+
+def _check_hosted(content: list[dict[str, Any]], request: dict[str, Any], where: str) -> None:
+    calls = {block["id"]: block for block in content if block["type"] in ("server_tool_use", "mcp_tool_use")}
+    results = [block["tool_use_id"] for block in content if block["type"].endswith("_tool_result")]
+    assert sorted(results) == sorted(calls), f"{where}: tool use was found without a corresponding result block"
+    own = {tool["name"] for tool in request.get("tools", ()) if "type" in tool}
+    servers = {server["name"] for server in request.get("mcp_servers", ())}
+    for call in calls.values():
+        assert isinstance(call["input"], dict), f"{where}: input should be an object"
+        offered = call["name"] in own if call["type"] == "server_tool_use" else call["server_name"] in servers
+        assert offered, f"{where}: no tool for {call['name']}"
+
+
 _BLOCKS = {
     "user": ("text", "image", "document", "tool_result"),
-    "assistant": ("text", "tool_use", "thinking", "redacted_thinking"),
+    "assistant": ("text", "tool_use", "thinking", "redacted_thinking", *_HOSTED),
     "system": ("text",),
 }
 
@@ -215,7 +239,10 @@ def _check_block(block: dict[str, Any], role: str, where: str) -> None:
     kind = block["type"]
     assert kind in _BLOCKS[role], f"{where}: {kind} of {role}"
     fields = set(block) - {"type", "cache_control"}
-    if kind == "text":
+    if kind in _HOSTED:
+        needed, possible = _HOSTED[kind]
+        assert needed <= fields <= needed | possible, f"{where}: {fields}"
+    elif kind == "text":
         assert fields == {"text"}
         assert block["text"].strip(), f"{where}: text content blocks must contain non-whitespace text"
     elif kind == "image":

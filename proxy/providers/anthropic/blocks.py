@@ -25,7 +25,7 @@ from ...events import (
 from .citations import annotation_of
 from .fields import ANSWER_TOOL
 from .frame import Frame
-from .hosted import CALLS, RESULTS, HostedCall
+from .hosted import CALLS, HostedCall, is_result
 from .wire import Block, Delta
 
 STATE_FIELD = "thinking_blocks"
@@ -55,6 +55,7 @@ class Blocks:
 
     `said` tells whether anything was shown. `text_index` is the open text block that grew last, if nothing came after
     it. `answers_by_tool`: calls of the answer's tool are the answer. `sources`: tell what searches have found.
+    `keeps`: what the upstream's own tools did is state that it wants back.
     """
 
     __slots__ = (
@@ -63,6 +64,7 @@ class Blocks:
         "_calls",
         "_frame",
         "_hosted",
+        "_keeps",
         "_new_id",
         "_open",
         "_part_start",
@@ -72,11 +74,14 @@ class Blocks:
         "text_index",
     )
 
-    def __init__(self, frame: Frame, new_id: Callable[[], str], *, answers_by_tool: bool, sources: bool) -> None:
+    def __init__(
+        self, frame: Frame, new_id: Callable[[], str], *, answers_by_tool: bool, sources: bool, keeps: bool = False
+    ) -> None:
         self._frame = frame
         self._new_id = new_id
         self._answers_by_tool = answers_by_tool
         self._sources = sources
+        self._keeps = keeps
         self._open: dict[int, _Open] = {}
         self._hosted: dict[str, HostedCall] = {}  # calls whose result has not come
         self._used_ids: set[str] = set()
@@ -108,7 +113,7 @@ class Blocks:
         elif kind in CALLS:
             self._open[index] = opened = _Open("hosted")
             opened.hosted = HostedCall(block)
-        elif kind in RESULTS:
+        elif is_result(kind):
             self._result(block, events)
 
     def delta(self, index: int, delta: Delta, events: list[Event]) -> None:
@@ -139,7 +144,7 @@ class Blocks:
         elif opened.kind == "thinking":
             if opened.signature:
                 block = {"type": "thinking", "thinking": "".join(opened.pieces), "signature": opened.signature}
-                self._state(block, events)
+                self._state([block], events)
         elif opened.hosted is not None:
             self._hosted[opened.hosted.id] = opened.hosted
         elif opened.whole_input not in ("", "{}") and not opened.pieces:
@@ -173,11 +178,11 @@ class Blocks:
 
     def _redacted(self, block: Block, events: list[Event]) -> None:
         if block.data:
-            self._state({"type": "redacted_thinking", "data": block.data}, events)
+            self._state([{"type": "redacted_thinking", "data": block.data}], events)
 
-    def _state(self, block: dict[str, Any], events: list[Event]) -> None:
+    def _state(self, blocks: list[dict[str, Any]], events: list[Event]) -> None:
         self.text_index = None
-        events.append(ReasoningState({"field": STATE_FIELD, "details": [block]}))
+        events.append(ReasoningState({"field": STATE_FIELD, "details": blocks}))
 
     def _call(self, block: Block, events: list[Event]) -> _Open:
         """Opens a call of one of the client's tools."""
@@ -215,6 +220,8 @@ class Blocks:
         call = self._hosted.pop(block.tool_use_id or "", None)
         if call is not None:
             self._item(call, block, events)
+            if self._keeps:
+                self._state(call.given_back(block), events)
 
     def _item(self, call: HostedCall, result: Block | None, events: list[Event]) -> None:
         item = call.item(result, sources=self._sources)

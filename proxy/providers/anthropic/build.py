@@ -31,6 +31,7 @@ from .fields import (
     schema_form,
     stop_words,
 )
+from .hosted import Offers
 from .messages import Conversation, Style, conversation
 from .profile import MessagesProfile
 from .schema import held_to
@@ -106,6 +107,7 @@ def build_body(
         prefill=traits.prefill,
         thoughts=target.thoughts,
         cite=profile.document_citations,
+        offers=Offers.of(offer.tools, profile.extra_body.get("mcp_servers")),
     )
     said = conversation(request, style, names, note, sealing)
     decided = _thinking(request, target, offer, said, hint)

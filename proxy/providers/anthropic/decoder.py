@@ -51,8 +51,9 @@ class MessagesDecoder:
     """Takes the payloads of one answer; returns its events, ending in one Finish or UpstreamFailed.
 
     `done` is True from then on. `malformed` counts payloads that were skipped. `answers_by_tool` when the request made
-    the model answer by calling a tool; `sources` when the client wants to know what searches have found; `frame`
-    recognises pieces of text where they are no server-sent events.
+    the model answer by calling a tool; `sources` when the client wants to know what searches have found; `keeps`
+    when it gives back what the upstream's own tools did. `frame` recognises pieces of text where they are no
+    server-sent events.
     """
 
     __slots__ = (
@@ -72,6 +73,7 @@ class MessagesDecoder:
         *,
         answers_by_tool: bool = False,
         sources: bool = False,
+        keeps: bool = False,
         make_call_id: Callable[[], str] = new_call_id,
         frame: Frame | None = None,
     ) -> None:
@@ -80,7 +82,7 @@ class MessagesDecoder:
         self._malformed_run = 0
         self._frame = frame or TextFrame()
         self.text_of = self._frame.text
-        self._blocks = Blocks(self._frame, make_call_id, answers_by_tool=answers_by_tool, sources=sources)
+        self._blocks = Blocks(self._frame, make_call_id, answers_by_tool=answers_by_tool, sources=sources, keeps=keeps)
         self._usage: dict[str, Any] = {}
         self._reason: str | None = None
         self._stop_details: dict[str, Any] = {}

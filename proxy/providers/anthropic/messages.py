@@ -18,10 +18,13 @@ from ...sealing import Sealing
 from .alternation import Alternation, Block, Message, began_without, groups
 from .calls import tool_result, tool_use
 from .content import blocks, system_blocks, text_blocks
+from .hosted import CALLS, Offers
 from .sealing import opened
 
 _INDEX = re.compile(r"input\[(\d+)\]")
 _THOUGHTS = ("thinking", "redacted_thinking")
+_HOSTED = (": web_search_call", ": mcp_call")
+"""How items are named that show what the upstream's own tools did: nothing is lost where the work itself is there."""
 
 
 class Conversation(msgspec.Struct):
@@ -47,13 +50,15 @@ def _is_thought(block: Block) -> bool:
 class Style(msgspec.Struct, frozen=True, kw_only=True):
     """What a model takes of it: instructions between messages, a beginning of its own answer.
 
-    `thoughts`: give it its thinking back. `cite`: ask for citations of documents.
+    `thoughts`: give it its thinking back. `cite`: ask for citations of documents. `offers`: the tools that the
+    upstream runs itself, whose work is given back too.
     """
 
     system_anywhere: bool = False
     prefill: bool = False
     thoughts: bool = True
     cite: bool = False
+    offers: Offers = Offers()
 
 
 def conversation(
@@ -64,13 +69,14 @@ def conversation(
     `sealing` opens the thinking that is given back.
     """
     turns, dropped = request.turns()
-    for what in dropped:
-        ignore(what)
     writer = _Writer(style, tools, ignore, sealing)
     writer.system += text_blocks(request.value("instructions") or "")
     for group in groups(turns, _together):
         writer.take(group)
     writer.end()
+    for what in dropped:
+        if not (writer.gave_back and what.endswith(_HOSTED)):
+            ignore(what)
     return Conversation(writer.system, writer.messages)
 
 
@@ -100,6 +106,7 @@ class _Writer(Alternation):
         self._style = style
         self._tools = tools
         self._sealing = sealing
+        self.gave_back = False  # what the upstream's own tools did
 
     def texts(self, text: str) -> list[Block]:
         return text_blocks(text)
@@ -115,7 +122,15 @@ class _Writer(Alternation):
         return blocks(turn.content, turn.path, cite=self._style.cite)
 
     def thought(self, sealed: str) -> list[Block]:
-        return opened(sealed, self._sealing)
+        made: list[Block] = []
+        takes = False
+        for block in opened(sealed, self._sealing):
+            if block["type"] in CALLS:
+                takes = self._style.offers.takes(block)
+                self.gave_back |= takes
+            if takes or block["type"] in _THOUGHTS:
+                made.append(block)
+        return made
 
     def called(self, call: Call) -> Block:
         return tool_use(call, self._tools)

@@ -133,7 +133,9 @@ class Anthropic(Provider):
         """Returns a decoder for one answer."""
         request = exchange.request
         sources = isinstance(request, ResponsesRequest) and request.wants(_SOURCES)
-        return MessagesDecoder(answers_by_tool=exchange.marks.get(_BY_TOOL) is True, sources=sources)
+        return MessagesDecoder(
+            answers_by_tool=exchange.marks.get(_BY_TOOL) is True, sources=sources, keeps=keeps_state(exchange)
+        )
 
     def sealer(self, exchange: Exchange, model: str) -> Callable[[dict[str, Any], str], str | None] | None:
         """Returns what seals thinking, when the client asked for it and the upstream may get it back."""

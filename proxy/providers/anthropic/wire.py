@@ -30,6 +30,7 @@ class Block(msgspec.Struct, gc=False):
     tool_use_id: str | None = None
     is_error: bool | None = None
     content: Raw = ABSENT
+    caller: Raw = ABSENT
 
 
 class Delta(msgspec.Struct, gc=False):

@@ -10,7 +10,7 @@ import msgspec
 from ...api.responses.request import ResponsesRequest
 from ...errors import UpstreamRefused
 from ...sealing import Sealing
-from ..anthropic.asked import asked
+from ..anthropic.asked import asked, keeps_state
 from ..anthropic.build import Built, Target, build_body
 from ..anthropic.decoder import MessagesDecoder
 from ..anthropic.errors import refused as messages_refused
@@ -76,7 +76,9 @@ def decoder_for(exchange: Exchange) -> MessagesDecoder:
     """Returns a decoder for one answer."""
     request = exchange.request
     sources = isinstance(request, ResponsesRequest) and request.wants(_SOURCES)
-    return MessagesDecoder(answers_by_tool=exchange.marks.get(_BY_TOOL) is True, sources=sources)
+    return MessagesDecoder(
+        answers_by_tool=exchange.marks.get(_BY_TOOL) is True, sources=sources, keeps=keeps_state(exchange)
+    )
 
 
 def refused(upstream: str, status: int, headers: Mapping[str, str], body: bytes, advice: str) -> UpstreamRefused:

@@ -11,10 +11,14 @@ from typing import Any
 
 import pytest
 
+from proxy.providers.anthropic.profile import MessagesProfile
+from proxy.providers.anthropic.sealing import sealer
+from tests.support.asked import SEALING, request
 from tests.support.fixtures import SHARED, needs_shared, recording, recordings
 from tests.support.grammar import Checked, Profile, check_response, check_stream
 from tests.support.machines import Setup
 from tests.support.messages import completion, translate, translate_whole
+from tests.support.messages_asked import NEW, build
 from tests.support.sdk_types import check_event, check_object
 
 STREAMS = {row["path"]: row["facts"] for row in recordings("anthropic-messages-stream")}
@@ -202,6 +206,40 @@ def test_searches_tell_what_they_asked_and_where_it_was_found() -> None:
         if b'"content_block":{"type":"web_search_tool_result"' in line
     )
     assert sources == [{"type": "url", "url": one["url"]} for one in found]
+
+
+@needs_shared
+@pytest.mark.parametrize(
+    ("path", "tools", "extra"),
+    [
+        ("messages-web-search-citations", [{"type": "web_search"}], {}),
+        ("messages-thinking-web-search", [{"type": "web_search"}], {}),
+        ("messages-mcp", [], {"mcp_servers": [{"type": "url", "name": "deepwiki", "url": "https://mcp.deepwiki.com"}]}),
+    ],
+)
+def test_what_claudes_own_tools_did_goes_back_as_it_came(path: str, tools: list[Any], extra: dict[str, Any]) -> None:
+    raw = recording(f"anthropic/{path}.sse")
+    said = check_stream(translate(raw, setup=Setup(seal=sealer(NEW, SEALING)), keeps=True), profile=HOSTED)
+    turn = [json.loads(json.dumps(item)) for item in said.output]
+    asked = request(input=[{"role": "user", "content": "go"}, *turn, {"role": "user", "content": "on"}], tools=tools)
+    built = build(asked, profile=MessagesProfile(extra_body=extra))
+    starts = [json.loads(line[6:]) for line in raw.splitlines() if b'"type":"content_block_start"' in line[:40]]
+    came = [one["content_block"] for one in starts if one["content_block"]["type"] in SENT_BACK]
+    went = [block for block in built.messages[1]["content"] if block["type"] in SENT_BACK]
+    arguments = blocks_of_calls(raw)
+    assert went == [{**block, "input": arguments.pop(0)} if "input" in block else block for block in came]
+    assert len(went) >= 2
+    assert built.ignored == []
+
+
+SENT_BACK = ("server_tool_use", "mcp_tool_use", "web_search_tool_result", "mcp_tool_result")
+
+
+def blocks_of_calls(raw: bytes) -> list[Any]:
+    """Returns the arguments of calls of the upstream's own tools, read off the recording."""
+    kinds = ("server_tool_use", "mcp_tool_use")
+    found = [one for kind in kinds for one in blocks_of(raw, kind, "input_json_delta", "partial_json")]
+    return [json.loads(one) for one in found]
 
 
 @needs_shared

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from proxy.providers.anthropic.hosted import HostedCall
+from proxy.providers.anthropic.hosted import HostedCall, Offers, is_call, is_result_of
 from proxy.providers.anthropic.wire import Block
 
 
@@ -87,3 +87,74 @@ def test_arguments_that_are_no_json() -> None:
     item = call("web_search", '{"query": 5').item(None, sources=False)
     assert item is not None
     assert item["action"]["query"] == ""
+
+
+def plain(blocks: list[dict[str, Any]]) -> Any:
+    """Returns blocks as they are written."""
+    return msgspec.json.decode(msgspec.json.encode(blocks))
+
+
+def test_a_call_and_its_result_are_given_back_as_they_came() -> None:
+    found = [{"type": "web_search_result", "url": "https://a", "encrypted_content": "x", "page_age": None}]
+    result = block(type="web_search_tool_result", tool_use_id="s1", content=found)
+    assert plain(call("web_search", '{"query":', '"cats"}').given_back(result)) == [
+        {"type": "server_tool_use", "id": "s1", "name": "web_search", "input": {"query": "cats"}},
+        {"type": "web_search_tool_result", "tool_use_id": "s1", "content": found},
+    ]
+    asked = HostedCall(block(type="mcp_tool_use", id="m1", name="ask", server_name="wiki", input={"q": 1}))
+    answer = [{"type": "text", "text": "no"}]
+    assert plain(asked.given_back(block(type="mcp_tool_result", tool_use_id="m1", content=answer, is_error=True))) == [
+        {"type": "mcp_tool_use", "id": "m1", "name": "ask", "input": {"q": 1}, "server_name": "wiki"},
+        {"type": "mcp_tool_result", "tool_use_id": "m1", "content": answer, "is_error": True},
+    ]
+
+
+def test_arguments_that_were_cut_are_none() -> None:
+    back = call("web_search", '{"query":').given_back(block(type="web_search_tool_result", tool_use_id="s1"))
+    assert plain(back)[0]["input"] == {}
+
+
+CALL = {"type": "server_tool_use", "id": "s1", "name": "web_search", "input": {}}
+RESULT = {"type": "web_search_tool_result", "tool_use_id": "s1", "content": []}
+
+
+@pytest.mark.parametrize(
+    ("value", "is_one", "ends_one"),
+    [
+        (CALL, True, False),
+        ({**CALL, "type": "tool_use"}, False, False),
+        ({**CALL, "id": 5}, False, False),
+        ({**CALL, "input": "x"}, False, False),
+        (RESULT, False, True),
+        ({**RESULT, "tool_use_id": "s2"}, False, False),
+        ({**RESULT, "content": "words"}, False, True),
+        ({**RESULT, "content": ["words"]}, False, False),
+        ({**RESULT, "type": "tool_result"}, False, False),
+        ({**RESULT, "type": 5}, False, False),
+        (5, False, False),
+    ],
+)
+def test_only_whole_blocks_are_taken_back(value: Any, is_one: bool, ends_one: bool) -> None:
+    assert is_call(value) is is_one
+    assert is_result_of(CALL, value) is ends_one
+
+
+@pytest.mark.parametrize(
+    ("called", "taken"),
+    [
+        (CALL, True),
+        ({**CALL, "name": "web_fetch"}, False),
+        ({**CALL, "name": "bash_code_execution"}, True),
+        ({**CALL, "name": "mine"}, False),
+        ({"type": "mcp_tool_use", "id": "m", "name": "web_search", "server_name": "wiki", "input": {}}, True),
+        ({"type": "mcp_tool_use", "id": "m", "name": "web_search", "server_name": "other", "input": {}}, False),
+    ],
+)
+def test_calls_go_back_where_their_tool_is_offered(called: dict[str, Any], taken: bool) -> None:
+    tools: list[dict[str, Any]] = [
+        {"type": "web_search_20250305", "name": "web_search"},
+        {"type": "code_execution_20250825", "name": "code_execution"},
+        {"name": "mine", "input_schema": {}},
+    ]
+    assert Offers.of(tools, [{"type": "url", "name": "wiki"}, 5, {"name": 5}]).takes(called) is taken
+    assert not Offers.of([], None).takes(called)

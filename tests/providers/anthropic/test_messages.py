@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from proxy.errors import BadRequest
+from proxy.providers.anthropic.profile import MessagesProfile
 from tests.support.asked import SEALING, assistant, call, output, request, user
+from tests.support.asked import build as chat_build
+from tests.support.bedrock_asked import NOVA
+from tests.support.bedrock_asked import build as converse_build
 from tests.support.messages_asked import (
     ALWAYS,
     BUDGET,
@@ -196,3 +201,57 @@ def test_the_same_history_is_the_same_bytes() -> None:
     again = messages(*items, assistant("done"), user("more"))
     assert again.raw.count(first.raw.partition(b'"messages":[')[2][:-3]) == 1
     assert messages(*items).raw == first.raw
+
+
+# --- what Claude's own tools did
+
+
+SEARCH = {"type": "server_tool_use", "id": "s1", "name": "web_search", "input": {"query": "cats"}}
+FOUND = {"type": "web_search_tool_result", "tool_use_id": "s1", "content": [{"type": "web_search_result", "url": "u"}]}
+SHOWN = {"type": "web_search_call", "id": "ws_1", "status": "completed", "action": {"type": "search", "query": "cats"}}
+SEARCHES = [{"type": "web_search"}]
+
+
+def test_a_search_stands_where_it_stood() -> None:
+    items = [
+        sealed(thought("1")), assistant("I look."), SHOWN, sealed(SEARCH, FOUND), assistant("Cats."), call("a"),
+        output("a"),
+    ]  # fmt: skip
+    built = messages(user("go"), *items, tools=SEARCHES)
+    assert built.messages[1]["content"][2:4] == [SEARCH, FOUND]
+    assert kinds(built)[1:] == [
+        ("assistant", ["thinking", "text", "server_tool_use", "web_search_tool_result", "text", "tool_use"]),
+        ("user", ["tool_result"]),
+    ]
+    assert built.ignored == []
+
+
+def test_a_search_stays_away_where_nothing_can_be_searched_now() -> None:
+    built = messages(user("go"), SHOWN, sealed(SEARCH, FOUND, thought("2")), assistant("Cats."), user("on"))
+    assert kinds(built)[1] == ("assistant", ["thinking", "text"])
+    assert built.ignored == ["input[1]: web_search_call"]
+
+
+def test_tools_of_other_servers_stand_where_they_stood() -> None:
+    asked = {"type": "mcp_tool_use", "id": "m1", "name": "ask", "server_name": "wiki", "input": {}}
+    told = {
+        "type": "mcp_tool_result",
+        "tool_use_id": "m1",
+        "is_error": False,
+        "content": [{"type": "text", "text": "x"}],
+    }
+    made = request(input=[user("go"), sealed(asked, told), assistant("so"), user("on")])
+    with_server = MessagesProfile(extra_body={"mcp_servers": [{"type": "url", "name": "wiki", "url": "https://w"}]})
+    assert build(made, profile=with_server).messages[1]["content"][:2] == [asked, told]
+    assert kinds(build(made))[1] == ("assistant", ["text"])
+
+
+def test_a_search_goes_to_nobody_else() -> None:
+    item = sealed(SEARCH, FOUND)
+    made = request(input=[user("go"), item, assistant("Cats."), user("on")], tools=SEARCHES)
+    for others in (
+        converse_build(made).body,
+        converse_build(made, model=NOVA).body,
+        chat_build(made).body,
+    ):
+        assert "cats" not in json.dumps(others)

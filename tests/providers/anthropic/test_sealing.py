@@ -73,3 +73,22 @@ def test_what_is_no_block_of_thinking(details: object) -> None:
 
 def test_nothing_but_its_fields_stays_of_a_block() -> None:
     assert blocks_of([{**thought("a"), "cache_control": {}, "index": 3}]) == [thought("a")]
+
+
+CALL = {"type": "server_tool_use", "id": "s1", "name": "web_search", "input": {"query": "cats"}}
+RESULT = {"type": "web_search_tool_result", "tool_use_id": "s1", "content": [{"type": "web_search_result"}]}
+
+
+def test_what_claudes_own_tools_did_comes_back_sealed_alone() -> None:
+    blocks = [thought("a"), CALL, RESULT, REDACTED]
+    text = sealer("m", SEALING)({"details": blocks}, "")
+    assert text is not None
+    assert opened(text, SEALING) == blocks
+    assert opened(json.dumps(blocks), SEALING) == blocks_of(blocks) == [thought("a"), REDACTED]
+
+
+def test_a_call_without_its_result_stays_away() -> None:
+    assert sealer("m", SEALING)({"details": [CALL]}, "") is None
+    text = sealer("m", SEALING)({"details": [RESULT, CALL, thought("a"), RESULT, RESULT]}, "")
+    assert text is not None
+    assert opened(text, SEALING) == [thought("a"), CALL, RESULT]
