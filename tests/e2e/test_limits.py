@@ -22,10 +22,10 @@ async def limited(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
     with ExitStack() as stack:
         places = [tmp_path / str(number) for number in range(1 if request.param == "four workers" else 3)]
         if len(places) == 1:
-            text = FILE.format(workers=4, most=MOST, counters="{kind: shared, lease: 2s}")
+            text = FILE.format(workers=4, most=MOST, counters="{kind: shared, lease: 4s}")
         else:
             url = stack.enter_context(redis_server()).url
-            counters = f"{{kind: redis, url: '{url}', lease: 2s, timeout: 20s, on_failure: closed}}"
+            counters = f"{{kind: redis, url: '{url}', lease: 4s, timeout: 20s, on_failure: closed}}"
             text = FILE.format(workers=1, most=MOST, counters=counters)
         for place in places:
             place.mkdir()
