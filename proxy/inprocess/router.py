@@ -12,8 +12,8 @@ import msgspec
 from ..config.file import Config
 from ..config.loader import load_text
 from ..errors import ConfigError
+from ..litellm.model_list import Sections, WrongOptions, read_model_list, unknown
 from .affinity import AffinityService
-from .model_list import Sections, WrongOptions, read_model_list, unknown
 from .penstock import Penstock
 from .service import Service
 from .services import Services

@@ -9,7 +9,7 @@ import pytest
 
 from proxy import Router
 from proxy.errors import BadRequest, ExchangeError
-from proxy.inprocess.model_list import WrongOptions
+from proxy.litellm.model_list import WrongOptions
 from tests.support.hostile import HostileUpstream, closing, fixed
 from tests.support.talking import JSON, Talks
 

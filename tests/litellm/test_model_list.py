@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from proxy.inprocess.litellm_params import NOT_CARRIED
-from proxy.inprocess.model_list import read_model_list
+from proxy.litellm.model_list import read_model_list
+from proxy.litellm.params import NOT_CARRIED
 
 
 def entry(name: str, model: str, **params: Any) -> dict[str, Any]:

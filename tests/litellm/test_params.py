@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from proxy.inprocess.litellm_params import ALSO, ENTRA, KNOWN, NOT_CARRIED, NUMBERS, ROLE, SECRETS, UPSTREAM
-from proxy.inprocess.litellm_params import WITHOUT_EFFECT as LEFT_OUT
+from proxy.litellm.params import ALSO, ENTRA, KNOWN, NOT_CARRIED, NUMBERS, ROLE, SECRETS, UPSTREAM
+from proxy.litellm.params import WITHOUT_EFFECT as LEFT_OUT
 from proxy.providers.azure_openai.entra import Entra
 from proxy.providers.bedrock.config import RoleSettings
 from proxy.providers.registry import kinds

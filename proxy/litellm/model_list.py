@@ -10,7 +10,7 @@ import msgspec
 
 from ..errors import PenstockError
 from ..providers import vendors
-from .litellm_params import ALSO, ENTRA, KNOWN, NOT_CARRIED, NUMBERS, ROLE, SECRETS, SHARES, UPSTREAM, WITHOUT_EFFECT
+from .params import ALSO, ENTRA, KNOWN, NOT_CARRIED, NUMBERS, ROLE, SECRETS, SHARES, UPSTREAM, WITHOUT_EFFECT
 
 _ENVIRON = "os.environ/"
 _ENTRY = ("model_name", "litellm_params", "model_info", *SHARES)
