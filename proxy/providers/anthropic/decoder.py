@@ -18,11 +18,12 @@ import secrets
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ...errors import UpstreamCut, UpstreamError, UpstreamGarbled
-from ...events import Event, Finish, FinishReason, Refusal, UpstreamFailed
+from ...errors import UpstreamCut, UpstreamGarbled
+from ...events import Event, Finish, FinishReason, Refusal
 from ...sse.parser import SseParser
 from ..chat.surrogates import load
 from ..provider import Payload
+from .answer import BlockAnswer
 from .blocks import Blocks
 from .errors import stream_error
 from .frame import Frame, TextFrame
@@ -39,7 +40,6 @@ _FINISH: dict[str, FinishReason] = {
 
 _TIERS = {"standard": "default", "priority": "priority"}
 _DONE = b"[DONE]"
-_MALFORMED_IN_A_ROW = 3
 
 
 def new_call_id() -> str:
@@ -47,26 +47,15 @@ def new_call_id() -> str:
     return "toolu_" + secrets.token_hex(12)
 
 
-class MessagesDecoder:
+class MessagesDecoder(BlockAnswer):
     """Takes the payloads of one answer; returns its events, ending in one Finish or UpstreamFailed.
 
-    `done` is True from then on. `malformed` counts payloads that were skipped. `answers_by_tool` when the request made
-    the model answer by calling a tool; `sources` when the client wants to know what searches have found; `keeps`
-    when it gives back what the upstream's own tools did. `frame` recognises pieces of text where they are no
-    server-sent events.
+    `answers_by_tool` when the request made the model answer by calling a tool; `sources` when the client wants to know
+    what searches have found; `keeps` when it gives back what the upstream's own tools did. `frame` recognises pieces of
+    text where they are no server-sent events.
     """
 
-    __slots__ = (
-        "_blocks",
-        "_frame",
-        "_malformed_run",
-        "_reason",
-        "_stop_details",
-        "_usage",
-        "done",
-        "malformed",
-        "text_of",
-    )
+    __slots__ = ("_stop_details", "_usage")
 
     def __init__(
         self,
@@ -77,14 +66,10 @@ class MessagesDecoder:
         make_call_id: Callable[[], str] = new_call_id,
         frame: Frame | None = None,
     ) -> None:
-        self.done = False
-        self.malformed = 0
-        self._malformed_run = 0
-        self._frame = frame or TextFrame()
-        self.text_of = self._frame.text
-        self._blocks = Blocks(self._frame, make_call_id, answers_by_tool=answers_by_tool, sources=sources, keeps=keeps)
+        frame = frame or TextFrame()
+        blocks = Blocks(frame, make_call_id, answers_by_tool=answers_by_tool, sources=sources, keeps=keeps)
+        super().__init__(frame, blocks)
         self._usage: dict[str, Any] = {}
-        self._reason: str | None = None
         self._stop_details: dict[str, Any] = {}
 
     def feed(self, payloads: Sequence[Payload]) -> list[Event]:
@@ -106,11 +91,6 @@ class MessagesDecoder:
             else:
                 self._take(name, data, event, events)
         return events
-
-    def learn(self, read: bytes, text: str) -> None:
-        """Tells of a read that was one whole event and gave that text alone, so that the next like it is known."""
-        if self._blocks.text_index is not None and not self.done:
-            self._frame.learn(read, self._blocks.text_index)
 
     def finish(self) -> list[Event]:
         """Says that the body has ended; returns the rest, ending in Finish or UpstreamFailed."""
@@ -196,21 +176,10 @@ class MessagesDecoder:
         else:
             self._skip(events)
 
-    def _skip(self, events: list[Event]) -> None:
-        self.malformed += 1
-        self._malformed_run += 1
-        if self._malformed_run >= _MALFORMED_IN_A_ROW and self._reason is None:
-            self._fail(UpstreamGarbled("The upstream sent several events in a row that are not JSON."), events)
-
     def _error(self, error: Any, events: list[Event]) -> None:
         """Takes an error; behind the reason of the end it changes nothing."""
         if self._reason is None:
             self._fail(stream_error(error), events)
-
-    def _fail(self, error: UpstreamError, events: list[Event]) -> None:
-        self._blocks.end(events, complete=False)
-        self.done = True
-        events.append(UpstreamFailed(error))
 
     def _end(self, events: list[Event], *, clean: bool) -> None:
         """Ends the answer; `clean` when the upstream said so itself."""

@@ -23,8 +23,9 @@ import msgspec
 
 from ...api.raw import given
 from ...errors import UpstreamCut, UpstreamError, UpstreamGarbled, UpstreamStreamError
-from ...events import Event, Finish, FinishReason, ReasoningDelta, UpstreamFailed
+from ...events import Event, Finish, FinishReason, ReasoningDelta
 from ...sse.event_stream import BROKEN, EXCEPTION, EventStreamParser
+from ..anthropic.answer import BlockAnswer
 from ..anthropic.blocks import Blocks
 from ..anthropic.wire import Block as MessagesBlock
 from ..anthropic.wire import Delta as MessagesDelta
@@ -61,7 +62,6 @@ _FAILED = {
     "malformed_tool_use": "The model called a tool in a form that the upstream could not read.",
 }
 _TIERS = {"default": "default", "flex": "flex", "priority": "priority", "reserved": "scale"}
-_MALFORMED_IN_A_ROW = 3
 
 _decode_string = msgspec.json.Decoder(str).decode
 
@@ -71,27 +71,14 @@ def new_call_id() -> str:
     return "tooluse_" + secrets.token_hex(12)
 
 
-class ConverseDecoder:
+class ConverseDecoder(BlockAnswer):
     """Takes the payloads of one answer; returns its events, ending in one Finish or UpstreamFailed.
 
     `done` is True from then on. `malformed` counts payloads that were skipped. `answers_by_tool` when the request made
     the model answer by calling a tool; `summaries` when the thinking that the model shows is a summary.
     """
 
-    __slots__ = (
-        "_blocks",
-        "_frame",
-        "_malformed_run",
-        "_open",
-        "_reason",
-        "_redacted",
-        "_signatures",
-        "_summaries",
-        "_tier",
-        "done",
-        "malformed",
-        "text_of",
-    )
+    __slots__ = ("_open", "_redacted", "_signatures", "_summaries", "_tier")
 
     def __init__(
         self,
@@ -100,17 +87,12 @@ class ConverseDecoder:
         summaries: bool = True,
         make_call_id: Callable[[], str] = new_call_id,
     ) -> None:
-        self.done = False
-        self.malformed = 0
-        self._malformed_run = 0
+        frame = TextMessage()
+        super().__init__(frame, Blocks(frame, make_call_id, answers_by_tool=answers_by_tool, sources=False))
         self._summaries = summaries
-        self._frame = TextMessage()
-        self.text_of = self._frame.text
-        self._blocks = Blocks(self._frame, make_call_id, answers_by_tool=answers_by_tool, sources=False)
         self._open: set[int] = set()
         self._signatures: dict[int, str] = {}
         self._redacted: dict[int, bytes] = {}
-        self._reason: str | None = None
         self._tier: str | None = None
 
     def feed(self, payloads: Sequence[Payload]) -> list[Event]:
@@ -134,11 +116,6 @@ class ConverseDecoder:
             if event.delta is not None:
                 self._delta(event.content_block_index, event.delta, events)
         return events
-
-    def learn(self, read: bytes, text: str) -> None:
-        """Tells of a read that was one whole message and gave that text alone, so that the next like it is known."""
-        if self._blocks.text_index is not None and self._blocks.text_index >= 0 and not self.done:
-            self._frame.learn(read, self._blocks.text_index)
 
     def finish(self) -> list[Event]:
         """Says that the body has ended; returns the rest, ending in Finish or UpstreamFailed."""
@@ -288,17 +265,6 @@ class ConverseDecoder:
             self._delta(index, Block(text=text.text), events)
 
     # --- the end
-
-    def _skip(self, events: list[Event]) -> None:
-        self.malformed += 1
-        self._malformed_run += 1
-        if self._malformed_run >= _MALFORMED_IN_A_ROW and self._reason is None:
-            self._fail(UpstreamGarbled("The upstream sent several events in a row that are not JSON."), events)
-
-    def _fail(self, error: UpstreamError, events: list[Event]) -> None:
-        self._blocks.end(events, complete=False)
-        self.done = True
-        events.append(UpstreamFailed(error))
 
     def _end(self, events: list[Event]) -> None:
         reason = self._reason
