@@ -22,7 +22,7 @@ from stages.route import Route, RouteConfig
 from tests.support.fixtures import needs_shared, recording
 from tests.support.gemini import STOP, dumped, framed, response
 from tests.support.google_accounts import TokenServer
-from tests.support.grammar import Profile, check_stream
+from tests.support.grammar import check_stream
 from tests.support.hostile import HostileUpstream, Peer, Script, chunked, fixed
 from tests.support.house import House, house
 from tests.support.scripted import events_of
@@ -176,7 +176,7 @@ async def test_3_6_a_chat_client_gives_back_what_it_got() -> None:
 async def test_images_survive_a_kept_chain() -> None:
     async with behind(DRAWING, HELLO, store=MemoryStore()) as (home, google):
         drawn = await home.ask(stream=True, input="draw", tools=[{"type": "image_generation"}])
-        first = check_stream(drawn[2], profile=Profile(hollow=True))
+        first = check_stream(drawn[2])
         status, _, data = await home.ask(input="bluer", previous_response_id=first.response["id"])
     assert status == 200, data
     assert [(one["type"], one.get("result")) for one in first.output][-1] == ("image_generation_call", "iVBORw0=")

@@ -292,17 +292,17 @@ def check_response(obj: Any, profile: Profile = STRICT) -> dict[str, Any]:
             if item.get(name) in ids:
                 raise GrammarViolation(f"{where}: the {name} {item[name]!r} is used twice")
             ids.add(item.get(name) or f"no {name} at {index}")
-        _check_nothing_empty(where, item, profile)
+        _check_nothing_empty(where, item)
     checked: dict[str, Any] = obj
     return checked
 
 
-def _check_nothing_empty(where: str, item: dict[str, Any], profile: Profile) -> None:
+def _check_nothing_empty(where: str, item: dict[str, Any]) -> None:
     parts = (item.get("content") or []) + (item.get("summary") or [])
     if any(not (part.get("text") or part.get("refusal")) for part in parts):
         raise GrammarViolation(f"{where}: an empty part")
     hollow = not parts and "encrypted_content" not in item and item.get("status", "completed") == "completed"
-    if (item["type"] == "message" and not parts) or (item["type"] == "reasoning" and hollow and not profile.hollow):
+    if (item["type"] == "message" and not parts) or (item["type"] == "reasoning" and hollow):
         raise GrammarViolation(f"{where}: nothing in it")
     if item["type"] == "function_call" and item.get("status") == "completed" and not item["arguments"]:
         raise GrammarViolation(f"{where}: a completed call with empty arguments")

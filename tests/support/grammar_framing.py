@@ -21,8 +21,7 @@ class Profile:
 
     `done_marker` None takes either. `may_omit` names fields that may be absent or null, as `table.field` of the tables
     in `grammar_shapes` (`item.status`). `hosted` allows the items and events of hosted tools, loosely, `foreign_ids`
-    ids of items that begin as their upstream likes, `hollow` reasoning of which nothing is shown, for what it holds is
-    only for the upstream.
+    ids of items that begin as their upstream likes.
     """
 
     done_marker: bool | None = True
@@ -38,7 +37,6 @@ class Profile:
     sealed_changes: bool = False
     hosted: bool = False
     foreign_ids: bool = False
-    hollow: bool = False
 
 
 STRICT = Profile()

@@ -232,7 +232,7 @@ class Item:
         if self.kind == "image_generation_call" and self.is_strict and tuple(self.steps) != shapes.IMAGE_STEPS:
             raise GrammarViolation(f"{where}: an image that was made in the steps {self.steps}")
         hollow = self.kind == "reasoning" and not (self.parts or self.summary or item.get("encrypted_content"))
-        if hollow and self.profile.exact_fields and not self.profile.hollow:
+        if hollow and self.profile.exact_fields:
             raise GrammarViolation(f"{where}: a reasoning item with nothing in it")
         if self.kind == "function_call" and status == "completed" and not item["arguments"]:
             raise GrammarViolation(f"{where}: a completed call with empty arguments")

@@ -237,13 +237,7 @@ class ResponsesEncoder:
 
     def kept_output(self) -> list[msgspec.Raw]:
         """Returns the output items with all that is sealed, whether the client may see it or not."""
-        kept: list[msgspec.Raw] = []
-        for index, item in enumerate(self._output.items()):
-            if item is not None:
-                sealed = self._open.sealed.get(index)
-                more = b"" if sealed is None else b',"encrypted_content":' + _encode(sealed)
-                kept.append(msgspec.Raw(item[:-1] + more + b"}"))
-        return kept
+        return self._open.kept()
 
     def output_chars(self) -> int:
         """Returns how many characters the model has produced so far."""

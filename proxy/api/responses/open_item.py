@@ -26,7 +26,9 @@ Seal = Callable[[dict[str, Any], str], str | None]
 class OpenItem:
     """Opens and closes items and parts. `item` and `part` are the open ones.
 
-    `seal` seals what reasoning items keep; what is sealed but not shown is in `sealed`, by output index.
+    `seal` seals what reasoning items keep; what is sealed but not shown is in `sealed`, by output index. State that
+    belongs to no thinking gets an item of its own only where the client may see what is in it; otherwise it is in
+    `unseen`, each with the number of items in front of it.
     """
 
     __slots__ = (
@@ -42,6 +44,7 @@ class OpenItem:
         "part",
         "seal",
         "sealed",
+        "unseen",
     )
 
     def __init__(
@@ -66,6 +69,7 @@ class OpenItem:
         self.part: Part | None = None
         self.seal = seal
         self.sealed: dict[int, str] = {}
+        self.unseen: list[tuple[int, dict[str, Any]]] = []
 
     def chars(self) -> int:
         """Returns how many characters the model wrote for the open item."""
@@ -97,6 +101,10 @@ class OpenItem:
             return self.item
         self.close(out)
         self._calls.close_whole(out)
+        if self.unseen and self.unseen[-1][0] == len(self._output):  # it was this thinking's, and came before it
+            _, state = self.unseen.pop()
+            _merge(state, self._pending_state)
+            self._pending_state = state
         item = ReasoningItem(self._pending_state)
         self._pending_state = {}
         self._output.add(item, out)
@@ -178,6 +186,20 @@ class OpenItem:
                 self.sealed[item.index] = sealed
         self._output.finish(item, status, out)
 
+    def kept(self) -> list[msgspec.Raw]:
+        """Returns the finished items with all that is sealed, shown or not."""
+        kept: list[msgspec.Raw] = []
+        unseen = [(place, self.seal(state, "")) for place, state in self.unseen] if self.seal is not None else []
+        aside = [(place, self._output.unseen(n, sealed)) for n, (place, sealed) in enumerate(unseen) if sealed]
+        for index, item in enumerate(self._output.items()):
+            while aside and aside[0][0] <= index:
+                kept.append(msgspec.Raw(aside.pop(0)[1]))
+            if item is not None:
+                sealed = self.sealed.get(index)
+                more = b"" if sealed is None else b',"encrypted_content":' + _encode(sealed)
+                kept.append(msgspec.Raw(item[:-1] + more + b"}"))
+        return kept + [msgspec.Raw(item) for _, item in aside]
+
     def drop(self) -> None:
         """Forgets what is open: the response has ended."""
         self.item = self.part = None
@@ -193,9 +215,14 @@ class OpenItem:
         return item
 
     def _flush_state(self, out: list[bytes]) -> None:
-        """Opens an item for details that came without thinking: they are worth one of their own."""
-        if self._pending_state.get("details") and self.seal is not None:
+        """Opens an item for details that came without thinking, or puts them aside where it would show nothing."""
+        if not self._pending_state.get("details") or self.seal is None:
+            return
+        if self._show_sealed:
             self.reasoning(out)
+        else:
+            self.unseen.append((len(self._output), self._pending_state))
+            self._pending_state = {}
 
     def _close_part(self, out: list[bytes]) -> None:
         part = self.part

@@ -11,6 +11,7 @@ from .event_writer import EventWriter
 from .output_items import Item, ItemStatus
 
 _encode = msgspec.json.encode
+_LAST = 0x7FFF  # the number of an item that is not shown: far from those of the output, and below those of the input
 
 
 class Output:
@@ -52,6 +53,14 @@ class Output:
         """Takes the final form of such an item, as JSON, and how many characters the model wrote for it."""
         self._finished[index] = shown
         self._chars += chars
+
+    def __len__(self) -> int:
+        return len(self._finished)
+
+    def unseen(self, number: int, sealed: str) -> bytes:
+        """Returns the form in which reasoning is kept of which nothing is shown, the `number`-th of the response."""
+        id = self._item_id("rs", _LAST - number)
+        return _encode({"id": id, "type": "reasoning", "summary": [], "encrypted_content": sealed})
 
     def chars(self) -> int:
         """Returns how many characters the model produced in the items that are finished."""

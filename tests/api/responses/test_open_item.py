@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
+import msgspec
 import pytest
 
 from proxy.events import (
@@ -48,6 +52,32 @@ def test_details_without_thinking_are_an_item_in_front_of_the_text() -> None:
     said = encode(ReasoningState(DETAILS), TextDelta("x"), seal=seal)
     assert [item["type"] for item in said.output] == ["reasoning", "message"]
     assert sealed(said.output[0]) == [DETAILS, ""]
+
+
+@pytest.mark.parametrize(
+    ("events", "shown", "kept"),
+    [
+        ([TextDelta("x"), ReasoningState(DETAILS)], ["message"], ["message", [DETAILS, ""]]),
+        ([ReasoningState(DETAILS), TextDelta("x")], ["message"], [[DETAILS, ""], "message"]),
+        ([ReasoningState(DETAILS), ReasoningDelta("r")], ["reasoning"], [[DETAILS, "r"]]),
+        (
+            [TextDelta("x"), ReasoningState(DETAILS), *call(0, "f", "{}"), ReasoningState(DETAILS)],
+            ["message", "function_call"],
+            ["message", [DETAILS, ""], "function_call", [DETAILS, ""]],
+        ),
+    ],
+)
+def test_details_that_nobody_may_see_are_kept_in_their_place_and_not_shown(
+    events: list[Event], shown: list[str], kept: list[Any]
+) -> None:
+    said = encode(*events, seal=seal, show_sealed=False)
+    assert [item["type"] for item in said.output] == shown
+    machine = encoder(seal=seal, show_sealed=False)
+    machine.begin()
+    machine.encode([*events, Finish()])
+    items = json.loads(msgspec.json.encode(machine.kept_output()))
+    assert [sealed(item) if "encrypted_content" in item else item["type"] for item in items] == kept
+    assert len({item["id"] for item in items}) == len(items)
 
 
 @pytest.mark.parametrize("rest", [[], [TextDelta("y")]])

@@ -12,7 +12,6 @@ from pathlib import Path
 import aiohttp
 import msgspec
 
-from tests.support.fakes.google import Gemini, Vertex
 from tests.support.fakes.server import Fake
 from tests.support.google_accounts import TokenServer
 from tests.support.grammar import STRICT, Profile
@@ -91,7 +90,7 @@ def _profile(row: Row) -> Profile:
     """Returns how strictly streams of Responses are judged: what is passed on keeps what upstreams leave out."""
     if "responses" in row.passes:
         return LOOSE
-    return Profile(hollow=True) if row.fake in (Gemini, Vertex) else STRICT
+    return STRICT
 
 
 async def _try_row(matrix: Matrix, row: Row, fake: Fake, session: aiohttp.ClientSession, url: str) -> list[str]:
