@@ -13,7 +13,7 @@ import msgspec
 
 from .load import Job, Report
 from .processes import Process, cores
-from .targets import BASELINE, UPSTREAM, Target, known
+from .targets import BASELINE, UPSTREAM, Target, check_installed, known
 
 
 class Scenario(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,6 +114,8 @@ class Bench:
         self._directory = Path()
 
     def __enter__(self) -> Bench:
+        for name in self._names:
+            check_installed(name)
         try:
             self._directory = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="penstock-bench-")))
             self._start(UPSTREAM, self._load_cores)
@@ -136,7 +138,7 @@ class Bench:
 
     def _start(self, target: Target, on: set[int]) -> None:
         process = self._stack.enter_context(target.start(self._directory, on))
-        self._ports[target.name] = process.port(target.ready)
+        self._ports[target.name] = target.listening(process)
         self._processes[target.name] = process
 
     def measure(self, scenario: Scenario, rounds: int, *, warm: bool) -> Result:
@@ -165,9 +167,15 @@ class Bench:
 
     def _load(self, name: str, job: Job) -> Report:
         target = self._targets[name]
-        job = msgspec.structs.replace(job, port=self._ports[name], dialect=target.dialect)
+        job = msgspec.structs.replace(
+            job,
+            port=self._ports[name],
+            dialect=target.dialect,
+            headers={**job.headers, **target.headers},
+            strict=job.strict and target.strict,
+        )
         errors = self._directory / "load.err"
-        with Process(["-m", "bench.load"], errors=errors, cores=self._load_cores) as load:
+        with Process(["python", "-m", "bench.load"], errors=errors, cores=self._load_cores) as load:
             said = load.talk(msgspec.json.encode(job), job.limit_s + 30)
         return msgspec.json.decode(said, type=Report)
 

@@ -30,7 +30,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 
     `connections` ask `each` answers one after the other. With `ramp_s` the connections begin one after the other,
     spread evenly over that time: an open loop, in which a late answer does not hold back another. `prompt_bytes`
-    lengthens the prompt.
+    lengthens the prompt. `headers` are sent with every request; `strict` is how answers are checked.
     """
 
     port: int
@@ -43,6 +43,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     ramp_s: float = 0
     prompt_bytes: int = 0
     limit_s: float = 120
+    headers: dict[str, str] = {}
+    strict: bool = True
 
 
 class Spread(msgspec.Struct):
@@ -124,7 +126,7 @@ class Load:
                 check_whole(job.dialect, received.body, order)
                 report.pieces += order.pieces
                 return
-            checked = check_stream(job.dialect, received.body, order)
+            checked = check_stream(job.dialect, received.body, order, strict=job.strict)
         except WrongAnswer as error:
             self._wrong(f"stream {order.number}: {error}")
             return
@@ -156,9 +158,10 @@ def request(job: Job, order: Order) -> bytes:
     data = msgspec.json.encode(body)
     head = (
         f"POST {_PATHS[job.dialect]} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n"
-        f"accept: */*\r\ncontent-length: {len(data)}\r\n\r\n"
+        f"accept: */*\r\ncontent-length: {len(data)}\r\n"
     )
-    return head.encode() + data
+    head += "".join(f"{name}: {value}\r\n" for name, value in job.headers.items())
+    return head.encode() + b"\r\n" + data
 
 
 def arrivals(reads: list[tuple[int, int]], ends: list[int]) -> list[int]:

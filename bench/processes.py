@@ -6,10 +6,11 @@ import contextlib
 import os
 import re
 import selectors
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -25,10 +26,22 @@ class StartFailed(Exception):
 
 
 class Process:
-    """One child process. `ready` is a pattern of its first lines, whose group is the port that it listens on."""
+    """One child process, of a command of which `python` is this one. What it says on standard error goes to a file.
 
-    def __init__(self, command: Sequence[str], *, errors: Path, cores: set[int] | None = None) -> None:
-        self._command = [sys.executable, *command]
+    `environment` is added to this process's own. With `quiet` what it says on standard output goes there too:
+    programs that nobody listens to would stop.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        errors: Path,
+        cores: set[int] | None = None,
+        environment: Mapping[str, str] | None = None,
+        quiet: bool = False,
+    ) -> None:
+        self._command = [sys.executable if command[0] == "python" else command[0], *command[1:]]
         self._errors = errors
         # a session of its own: Ctrl-C reaches the bench alone, which then ends its children itself
         with errors.open("wb") as log:
@@ -36,9 +49,10 @@ class Process:
                 self._command,
                 cwd=ROOT,
                 stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
+                stdout=log if quiet else subprocess.PIPE,
                 stderr=log,
                 start_new_session=True,
+                env={**os.environ, **(environment or {})},
             )
         if cores:
             with contextlib.suppress(OSError):
@@ -59,7 +73,7 @@ class Process:
         return self._child.pid
 
     def port(self, ready: str) -> int:
-        """Waits for the line that says which port is served; raises StartFailed when none comes."""
+        """Waits for the line that says which port is served, the group of `ready`; raises StartFailed without it."""
         assert self._child.stdout is not None
         pattern = re.compile(ready.encode())
         said = b""
@@ -75,7 +89,19 @@ class Process:
                     return int(found[1])
                 if not data:
                     break
-        raise StartFailed(f"{self._command[1:]} does not serve: {said.decode()}{self.errors()}")
+        raise StartFailed(f"{self._command} does not serve: {said.decode()}{self.errors()}")
+
+    def wait_for(self, port: int, patience_s: float) -> int:
+        """Waits until the process listens on the port it was given; raises StartFailed when it does not."""
+        deadline = time.monotonic() + patience_s
+        while time.monotonic() < deadline and self._child.poll() is None:
+            try:
+                socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            except OSError:
+                time.sleep(0.05)  # there is no word of it that could be waited for
+            else:
+                return port
+        raise StartFailed(f"{self._command} does not listen on port {port}: {self.errors()}")
 
     def errors(self) -> str:
         """Returns the end of what the process wrote to its standard error."""
@@ -86,9 +112,9 @@ class Process:
         try:
             out, _ = self._child.communicate(data, timeout_s)
         except subprocess.TimeoutExpired:
-            raise StartFailed(f"{self._command[1:]} did not end within {timeout_s:g} s: {self.errors()}") from None
+            raise StartFailed(f"{self._command} did not end within {timeout_s:g} s: {self.errors()}") from None
         if self._child.returncode:
-            raise StartFailed(f"{self._command[1:]} failed: {self.errors()}")
+            raise StartFailed(f"{self._command} failed: {self.errors()}")
         return out
 
     def cpu_s(self) -> float:

@@ -1,65 +1,135 @@
-"""What can be measured: the upstream itself, the bare pass-through, and Penstock in its ways."""
+"""What can be measured: the upstream itself, bare pass-throughs, Penstock in its ways, other proxies, any URL."""
 
 from __future__ import annotations
 
 import json
+import socket
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 import yaml
 
 from .load import Dialect
-from .processes import ROOT, Process
+from .peers import litellm, nginx
+from .processes import ROOT, Process, StartFailed
 
 BASELINE = "pass-through"
 _LISTENING = r"port (\d+)"
 _SERVING = r"serves http://127\.0\.0\.1:(\d+)/"
 _PENSTOCK = "import sys; from proxy.cli import main; sys.exit(main())"
+_PATIENCE_S = 60.0
 
 
-class Target(msgspec.Struct, frozen=True):
-    """Something that answers: its name, what its clients speak, how it is started, and what it says once it listens."""
+class Target(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that answers: its name, what its clients speak, how it is started, how it is known that it listens.
+
+    It says its port (`ready` is the pattern of that line), or it is given one (`port`). Without a command it runs
+    already. `headers` are what its clients have to say besides. One that is not `strict` leaves out things that the
+    bench otherwise insists on, such as the numbers of events; what is said is checked all the same.
+    """
 
     name: str
     dialect: Dialect
     command: tuple[str, ...] = ()
     ready: str = _LISTENING
+    port: int = 0
+    headers: dict[str, str] = {}
+    environment: dict[str, str] = {}
+    strict: bool = True
 
     def start(self, directory: Path, cores: set[int]) -> Process:
         """Starts its process; files go to `directory`."""
-        errors = directory / f"{self.name}.err"
-        return Process(self.command, errors=errors, cores=cores)
+        return Process(
+            self.command,
+            errors=directory / f"{self.name}.err",
+            cores=cores,
+            environment=self.environment,
+            quiet=bool(self.port),
+        )
+
+    def listening(self, process: Process) -> int:
+        """Waits until it listens, and returns the port; raises StartFailed when it does not."""
+        return process.wait_for(self.port, _PATIENCE_S) if self.port else process.port(self.ready)
 
 
-UPSTREAM = Target("direct", "chat", ("-m", "bench.upstream"))
+UPSTREAM = Target(name="direct", dialect="chat", command=("python", "-m", "bench.upstream"))
+
+NAMES = ("direct", BASELINE, "nginx", "penstock", "penstock-chat", "penstock-bare", "litellm")
+"""The names of all targets."""
 
 
 def known(upstream_port: int, directory: Path) -> dict[str, Target]:
     """Returns all targets by name, each in front of the upstream on that port."""
     url = f"http://127.0.0.1:{upstream_port}/v1"
-    serve = ("-c", _PENSTOCK, "serve", "--port", "0", "--config", str(_pipeline(url, directory)))
+    shipped, bare = _serve("shipped", _shipped(), url, directory), _serve("bare", _BARE, url, directory)
     targets = [
         UPSTREAM,
-        Target(BASELINE, "chat", ("-m", "bench.passthrough", url)),
-        Target("penstock", "responses", serve, _SERVING),
-        Target("penstock-chat", "chat", serve, _SERVING),
+        Target(name=BASELINE, dialect="chat", command=("python", "-m", "bench.passthrough", url)),
+        _nginx(upstream_port, directory),
+        Target(name="penstock", dialect="responses", command=shipped, ready=_SERVING),
+        Target(name="penstock-chat", dialect="chat", command=shipped, ready=_SERVING),
+        Target(name="penstock-bare", dialect="responses", command=bare, ready=_SERVING),
+        _litellm(url, directory),
     ]
     return {target.name: target for target in targets}
 
 
-NAMES = ("direct", BASELINE, "penstock", "penstock-chat")
-"""The names of all targets."""
+def check_installed(name: str) -> None:
+    """Raises StartFailed for a target that is not on this machine, saying how to get it."""
+    if name == "nginx" and nginx.program() is None:
+        raise StartFailed("nginx is not installed (apt-get install nginx-light)")
+    if name == "litellm" and not litellm.is_installed():
+        raise StartFailed("LiteLLM is not installed (python -m bench.peers.litellm)")
 
 
-def _pipeline(url: str, directory: Path) -> Path:
-    """Writes the file that Penstock serves: the shipped pipeline, its log in a file, one upstream for every model."""
-    shipped = yaml.safe_load((ROOT / "pipeline.yaml").read_text())["pipeline"]
-    log = {"log": {"to": str(directory / "exchanges.jsonl")}}
-    config = {
-        "upstreams": {"up": {"kind": "openai-compatible", "base_url": url}},
-        "models": {"*": ["up/*"]},
-        "pipeline": [log if "log" in stage else stage for stage in shipped],
-    }
-    path = directory / "pipeline.yaml"
+def _nginx(upstream_port: int, directory: Path) -> Target:
+    port = free_port()
+    return Target(name="nginx", dialect="chat", command=nginx.command(upstream_port, port, directory), port=port)
+
+
+def _litellm(url: str, directory: Path) -> Target:
+    port = free_port()
+    return Target(
+        name="litellm",
+        dialect="responses",
+        command=litellm.command(url, port, directory),
+        port=port,
+        headers={"authorization": f"Bearer {litellm.KEY}"},
+        environment=litellm.ENVIRONMENT,
+        strict=False,
+    )
+
+
+_BARE: dict[str, object] = {
+    "stores": {"responses": {"kind": "none"}},
+    "pipeline": ["route", "stream-translate"],
+}
+
+
+def _shipped() -> dict[str, object]:
+    """Returns what the shipped pipeline.yaml says of stages and stores."""
+    shipped = yaml.safe_load((ROOT / "pipeline.yaml").read_text())
+    return {"stores": shipped["stores"], "pipeline": shipped["pipeline"]}
+
+
+def _serve(name: str, settings: Mapping[str, object], url: str, directory: Path) -> tuple[str, ...]:
+    """Writes a file for Penstock, with its log and store in `directory`, and returns what serves it."""
+    config = json.loads(json.dumps(settings))
+    config["upstreams"] = {"up": {"kind": "openai-compatible", "base_url": url}}
+    config["models"] = {"*": ["up/*"]}
+    log = {"log": {"to": str(directory / f"{name}.jsonl")}}
+    config["pipeline"] = [log if "log" in stage else stage for stage in config["pipeline"]]
+    if config["stores"]["responses"].get("path"):
+        config["stores"]["responses"]["path"] = str(directory / f"{name}.db")
+    path = directory / f"{name}.yaml"
     path.write_text(json.dumps(config))  # JSON is YAML
-    return path
+    return "python", "-c", _PENSTOCK, "serve", "--port", "0", "--config", str(path)
+
+
+def free_port() -> int:
+    """Returns a port of 127.0.0.1 that nothing listens on now."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port: int = found.getsockname()[1]
+        return port

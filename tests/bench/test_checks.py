@@ -99,3 +99,14 @@ def test_an_answer_that_is_not_streamed_is_checked():
             check_whole("chat", wrong, order)
     with pytest.raises(WrongAnswer):
         check_whole("responses", body, order)
+
+
+def test_what_is_not_strict_may_leave_out_names_and_numbers_but_no_text():
+    bare = [
+        b"\n".join(line for line in one.split(b"\n") if not line.startswith(b"event: "))
+        for one in blocks("responses", ORDER)
+    ]
+    assert len(check_stream("responses", b"".join(bare), ORDER, strict=False).ends) == 6
+    for at in range(len(bare)):
+        with pytest.raises(WrongAnswer):
+            check_stream("responses", b"".join([*bare[:at], *bare[at + 1 :]]), ORDER, strict=False)

@@ -22,7 +22,7 @@ def gone(pid):
 
 
 def start(code, tmp_path):
-    return Process(["-c", code], errors=tmp_path / "errors")
+    return Process(["python", "-c", code], errors=tmp_path / "errors")
 
 
 def test_a_process_says_its_port_and_is_gone_after_the_block(tmp_path):

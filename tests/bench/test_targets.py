@@ -1,15 +1,44 @@
 import json
 
-from bench.targets import NAMES, known
+import pytest
+
+from bench import targets
+from bench.peers import litellm
+from bench.processes import StartFailed
+from bench.targets import NAMES, check_installed, known
 
 
-def test_penstock_serves_the_shipped_stages_with_its_log_in_a_file(tmp_path):
-    targets = known(4711, tmp_path)
-    assert tuple(targets) == NAMES
-    config = json.loads((tmp_path / "pipeline.yaml").read_text())
+def test_penstock_serves_the_shipped_stages_with_its_log_and_store_in_the_directory(tmp_path):
+    assert tuple(known(4711, tmp_path)) == NAMES
+    config = json.loads((tmp_path / "shipped.yaml").read_text())
     assert config["upstreams"]["up"]["base_url"] == "http://127.0.0.1:4711/v1"
     stages = [stage if isinstance(stage, str) else next(iter(stage)) for stage in config["pipeline"]]
     assert stages[:2] == ["route", "stream-translate"]
-    for stage in config["pipeline"]:
-        if isinstance(stage, dict) and "log" in stage:
-            assert stage["log"]["to"].startswith(str(tmp_path))
+    logs = [stage["log"]["to"] for stage in config["pipeline"] if isinstance(stage, dict) and "log" in stage]
+    assert [log.startswith(str(tmp_path)) for log in logs] == [True]
+    assert config["stores"]["responses"] == {"kind": "sqlite", "path": str(tmp_path / "shipped.db"), "keep": "30d"}
+
+
+def test_penstock_without_store_and_log_is_another_target(tmp_path):
+    known(4711, tmp_path)
+    config = json.loads((tmp_path / "bare.yaml").read_text())
+    assert config["pipeline"] == ["route", "stream-translate"]
+    assert config["stores"] == {"responses": {"kind": "none"}}
+
+
+def test_other_proxies_are_given_a_port_and_said_who_asks(tmp_path):
+    found = known(4711, tmp_path)
+    for name in ("nginx", "litellm"):
+        assert found[name].port
+        assert str(found[name].port) in (tmp_path / "nginx" / "nginx.conf").read_text() + str(found[name].command)
+    assert found["litellm"].headers == {"authorization": f"Bearer {litellm.KEY}"}
+    assert not found["litellm"].strict
+
+
+def test_what_is_not_installed_is_said_before_anything_starts(monkeypatch, tmp_path):
+    monkeypatch.setattr(litellm, "PROGRAM", tmp_path / "litellm")
+    monkeypatch.setattr(targets.nginx, "program", lambda: None)
+    for name, how in (("litellm", "python -m bench.peers.litellm"), ("nginx", "apt-get install")):
+        with pytest.raises(StartFailed, match=how):
+            check_installed(name)
+    check_installed("penstock")
