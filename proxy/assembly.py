@@ -13,6 +13,7 @@ from .models import ModelTable
 from .pipeline import Pipeline, Settings
 from .pricing.book import PriceBook
 from .providers.provider import Deployment
+from .routing.stage import RoutingStage
 from .sealing import Sealing, key_in
 from .stage import Stage
 from .stores.config import NoneConfig, SqliteConfig, make_conversations, make_store
@@ -32,7 +33,7 @@ def assemble(
     """
     providers = {name: entry.provider(name, entry.config) for name, entry in config.upstreams.items()}
     models = {
-        name: [Deployment(providers[one.upstream], one.model, one.weight) for one in entries]
+        name: [Deployment(providers[one.upstream], one.model, one.weight, one.timeouts) for one in entries]
         for name, entries in config.models.items()
     }
     directory = Path(config.file).parent
@@ -41,6 +42,9 @@ def assemble(
     stages = [_stage(entry, directory) for entry in config.pipeline]
     prices = PriceBook(config.prices)
     _limit(config, stages, prices)
+    for stage in stages:
+        if isinstance(stage, RoutingStage):
+            stage.prices = prices
     return Pipeline(
         stages,
         ModelTable(models, unavailable),

@@ -53,15 +53,21 @@ class Answering:
         """What the upstream says it has used for an answer of which the client got nothing."""
         return self._bridge.told_usage if self._bridge is not None else None
 
-    async def run(self) -> Reply | None:
-        """Asks the upstream; returns its answer, or None when it went to the client as a stream. Raises ExchangeError.
+    async def run(self, response: UpstreamResponse | None = None) -> Reply | None:
+        """Asks the upstream, unless it has begun its `response` already; lets the answer through to the client.
 
-        However it ends, the upstream's connection is free or closed behind it.
+        Returns the answer, or None when it went to the client as a stream. Raises ExchangeError. However it ends, the
+        upstream's connection is free or closed behind it.
         """
-        if self._exchange.request.dialect == "chat" and not self._passes_through(self._events_filters()):
-            self._side.get_encoder()  # refuses what only a pass-through can do
-        self._make_request()
-        response = await self._accepted()
+        try:
+            if self._exchange.request.dialect == "chat" and not self._passes_through(self._events_filters()):
+                self._side.get_encoder()  # refuses what only a pass-through can do
+        except BaseException:
+            if response is not None:
+                response.close()
+            raise
+        if response is None:
+            response = await self.ask()
         try:
             if self._streaming:
                 await self._stream(response)
@@ -70,6 +76,11 @@ class Answering:
         except BaseException:
             response.close()
             raise
+
+    async def ask(self) -> UpstreamResponse:
+        """Returns the head of the upstream's answer, one that is no error; raises ExchangeError."""
+        self._make_request()
+        return await self._accepted()
 
     async def _accepted(self) -> UpstreamResponse:
         """Returns the answer to the request, or to what the provider makes of it once it was refused.
@@ -81,7 +92,7 @@ class Answering:
         while True:
             assert exchange.upstream_request is not None
             exchange.timing.upstream_sent = time.monotonic()
-            response = await provider.client.send(exchange.upstream_request, provider.timeouts)
+            response = await provider.client.send(exchange.upstream_request, self._deployment.limits)
             try:
                 exchange.timing.upstream_head = time.monotonic()
                 exchange.attempts[-1].status = response.status
@@ -181,8 +192,8 @@ class Answering:
             side.open_at(self._pipeline.commit_after_s)
         self.pump = pump
         try:
-            timeouts = self._deployment.provider.timeouts
-            await pump.run(first_token_s=timeouts.first_token, is_committed=lambda: exchange.committed)
+            first_token_s = self._deployment.limits.first_token
+            await pump.run(first_token_s=first_token_s, is_committed=lambda: exchange.committed)
         finally:
             self.pump = None
         side.take_outcome()

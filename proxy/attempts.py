@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import TYPE_CHECKING
 
@@ -12,9 +13,11 @@ from .counting import counted
 from .descent import Descent
 from .errors import ExchangeError, Overloaded, ResponseCancelled, UpstreamError
 from .exchange import Attempt, Exchange
+from .hedging import SLOWER, HeldResponse, Scout, begun_usage
 from .providers.provider import Deployment, Plan
 from .pump import Pump
 from .reply import Reply
+from .request import ModelRequest
 from .stage import ResponseFilter
 
 if TYPE_CHECKING:
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
 class Attempts:
     """What is tried to get one exchange's answer. `own_filters` are nearer to the client than those of any stage."""
 
-    __slots__ = ("_answering", "_descent", "_exchange", "_pipeline", "_side", "own_filters")
+    __slots__ = ("_above", "_answering", "_descent", "_exchange", "_pipeline", "_side", "own_filters")
 
     def __init__(self, pipeline: Pipeline, exchange: Exchange, side: ClientSide, descent: Descent) -> None:
         self._pipeline = pipeline
@@ -32,6 +35,7 @@ class Attempts:
         self._side = side
         self._descent = descent
         self._answering: Answering | None = None
+        self._above = 0  # filters of the stages above, which see every attempt
         self.own_filters: list[ResponseFilter] = []
 
     @property
@@ -46,6 +50,7 @@ class Attempts:
         """
         exchange = self._exchange
         original, ignored = exchange.request, len(exchange.ignored)
+        self._above = len(self._descent.filters)
         truncation = Truncation()
         failed: ExchangeError | None = None
         deployment = await plan.next(None)
@@ -55,16 +60,15 @@ class Attempts:
             exchange.usage = None
             exchange.marks.pop("tools", None)
             del exchange.ignored[ignored:]
-            attempt = Attempt(deployment.provider.name, deployment.model, time.monotonic())
-            exchange.attempts.append(attempt)
+            exchange.attempts.append(Attempt(deployment.provider.name, deployment.model, time.monotonic()))
             try:
+                if plan.hedge_after_s is not None and exchange.request.stream:
+                    return await self._hedged(plan, deployment, original)
                 return await self._attempt(deployment)
             except ResponseCancelled:
                 raise
             except ExchangeError as error:
-                attempt.error, attempt.param = error.code or error.type, error.param
-                if isinstance(error, UpstreamError) and error.upstream is None:
-                    error.upstream = deployment.provider.name
+                self._note(error)
                 if exchange.committed:
                     raise
                 failed = error
@@ -78,11 +82,18 @@ class Attempts:
                 exchange.response_headers["x-penstock-truncated-items"] = str(truncation.dropped)
         raise failed or _nobody()
 
+    def _note(self, error: ExchangeError) -> None:
+        """Puts into the record what the last attempt has failed with."""
+        attempt = self._exchange.attempts[-1]
+        attempt.error, attempt.param = error.code or error.type, error.param
+        if isinstance(error, UpstreamError) and error.upstream is None:
+            error.upstream = attempt.upstream
+
     async def _attempt(self, deployment: Deployment) -> Reply | None:
         """Takes the request through the stages below `route`, and gets the answer of one deployment."""
         exchange = self._exchange
         exchange.upstream_request = self._answering = None
-        filters = self._side.filters = [*self.own_filters, *self._descent.filters]
+        filters = self._side.filters = [*self.own_filters, *self._descent.filters[: self._above]]
         reply = await self._descent.through(self._pipeline.below, filters)
         if reply is not None:
             return await self._descent.replied(reply)
@@ -95,6 +106,95 @@ class Attempts:
         if not exchange.committed and self._answering is not None:
             exchange.usage = self._answering.told_usage
             self._pipeline.prices.charge(exchange)
+
+    # --- two at a time
+
+    async def _hedged(self, plan: Plan, deployment: Deployment, original: ModelRequest) -> Reply | None:
+        """Makes an attempt, and another one beside it where that shows nothing in time."""
+        exchange, loop = self._exchange, asyncio.get_running_loop()
+        first = loop.create_task(self._attempt(deployment))
+        beside: asyncio.Task[HeldResponse] | None = None
+        scout: Scout | None = None
+        try:
+            await asyncio.wait((first,), timeout=plan.hedge_after_s)
+            other = plan.hedge() if not first.done() and not exchange.committed else None
+            if other is None:
+                return await first
+            scout = Scout(self._pipeline, exchange, original, other, lambda: self._gives_way(first))
+            exchange.attempts.insert(-1, scout.attempt)  # the last one in the record is the one that speaks
+            beside = loop.create_task(scout.run(self._side))
+            self._side.on_first_event = beside.cancel
+            await asyncio.wait((first, beside), return_when=asyncio.FIRST_COMPLETED)
+            if scout.won or (self._has_failed(first) and not beside.done()):
+                await _ended(first)
+                self._make_way(first, plan, scout)
+                return await self._answer_of(beside, scout)
+            return await first
+        finally:
+            self._side.on_first_event = None
+            await _ended(first, beside)
+            if scout is not None and beside is not None:
+                self._beside_is_over(beside, plan, scout)
+
+    def _make_way(self, first: asyncio.Task[Reply | None], plan: Plan, scout: Scout) -> None:
+        """Puts the attempt beside the first in its place: that has failed, or was slower."""
+        exchange, record = self._exchange, self._exchange.attempts
+        error = None if first.cancelled() else first.exception()
+        failed = error if isinstance(error, ExchangeError) else None
+        if failed is not None:
+            self._note(failed)
+        else:
+            record[-1].error = SLOWER
+        told = self._answering.told_usage if self._answering is not None else None
+        exchange.usage = told or begun_usage(exchange, record[-1])
+        self._pipeline.prices.charge(exchange)
+        plan.hedge_takes_over(failed)
+        record[-2], record[-1] = record[-1], record[-2]
+        exchange.deployment, exchange.usage, self._answering = scout.deployment, None, None
+
+    async def _answer_of(self, beside: asyncio.Task[HeldResponse], scout: Scout) -> Reply | None:
+        """Lets the answer of the attempt beside the first through, whose place it has."""
+        exchange, twin = self._exchange, scout.exchange
+        held = await beside
+        exchange.request, exchange.upstream_request = twin.request, twin.upstream_request
+        exchange.marks.pop("tools", None)
+        exchange.marks.update(twin.marks)
+        exchange.ignored[:] = twin.ignored
+        exchange.response_headers.update(twin.response_headers)
+        exchange.timing.upstream_sent = twin.timing.upstream_sent
+        exchange.timing.upstream_head = twin.timing.upstream_head
+        filters = self._side.filters = [*self.own_filters, *self._descent.filters[: self._above], *scout.filters]
+        self._answering = Answering(self._pipeline, exchange, self._side, scout.deployment, filters)
+        return await self._answering.run(held)
+
+    def _beside_is_over(self, beside: asyncio.Task[HeldResponse], plan: Plan, scout: Scout) -> None:
+        """Settles what an attempt beside the first has left; it may have been the answer."""
+        self._descent.filters.extend(scout.filters)
+        if self._exchange.attempts[-1] is scout.attempt:
+            if self._answering is None:
+                scout.charge(self._exchange)
+            return
+        error = None if beside.cancelled() else beside.exception()
+        failed = error if isinstance(error, ExchangeError) else None
+        if failed is None:
+            scout.attempt.error = SLOWER
+        else:
+            scout.attempt.error, scout.attempt.param = failed.code or failed.type, failed.param
+        plan.hedge_ended(failed)
+        scout.charge(self._exchange)
+
+    def _gives_way(self, first: asyncio.Task[Reply | None]) -> bool:
+        """Ends the first attempt, unless it has shown something; nothing of it reaches the client from now on."""
+        if self._exchange.committed:
+            return False
+        first.cancel()
+        return True
+
+    def _has_failed(self, first: asyncio.Task[Reply | None]) -> bool:
+        """Tells whether an attempt has failed in a way that another one may mend."""
+        if not first.done() or first.cancelled():
+            return False
+        return isinstance(first.exception(), UpstreamError) and not self._exchange.committed
 
     async def count(self, plan: Plan) -> Reply | None:
         """Answers how long the input is."""
@@ -112,6 +212,18 @@ class Attempts:
         """Goes on although the client has left."""
         if self._answering is not None:
             self._answering.detach()
+
+
+async def _ended(*tasks: asyncio.Task[Reply | None] | asyncio.Task[HeldResponse] | None) -> None:
+    """Cancels attempts and waits until their connections are closed."""
+    left = [task for task in tasks if task is not None]
+    for task in left:
+        task.cancel()
+    if left:
+        await asyncio.wait(left)
+    for task in left:
+        if not task.cancelled():
+            task.exception()  # whoever wants it has it
 
 
 def _nobody() -> Overloaded:

@@ -111,6 +111,8 @@ class Ending:
     def _close(self) -> None:
         """Ends the client's stream."""
         exchange, side = self._exchange, self._side
+        if exchange.plan is not None:
+            exchange.plan.settle(exchange)
         self._add_up()
         if exchange.outcome == "cancelled" and side.open_response():
             side.cancel()

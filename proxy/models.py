@@ -37,7 +37,8 @@ class ModelTable:
         for prefix, suffix, deployments in self._wildcards:
             if (middle := _middle(name, prefix, suffix)) is not None:
                 found = tuple(
-                    Deployment(one.provider, one.model.replace("*", middle, 1), one.weight) for one in deployments
+                    Deployment(one.provider, one.model.replace("*", middle, 1), one.weight, one.timeouts)
+                    for one in deployments
                 )
                 self._remember(name, found)
                 return found

@@ -12,7 +12,9 @@ import msgspec
 from .api.dialects import DIALECTS, ClientDialect
 from .errors import ExchangeError
 from .exchange import Exchange
+from .following import Nobody
 from .in_flight import Background, InFlight
+from .mirroring import Mirrors
 from .models import ModelTable
 from .pricing.book import PriceBook
 from .providers.provider import Provider
@@ -76,8 +78,11 @@ class Pipeline:
         if store is not None:
             self.keeper = StoreKeeper(store, settings.keep_s, settings.resume_s, conversations)
         self.in_flight = InFlight()
+        self.mirrors = Mirrors(self._serve_copy)
         self.background = Background(settings.background, settings.background_waiting)
         self.stages = tuple(stages)
+        for stage in stages:
+            stage.upstreams, stage.table = providers, models
         self.models = models
         self.providers = dict(providers)
         self.sealing = sealing or Sealing.fresh()
@@ -129,6 +134,7 @@ class Pipeline:
         if self._reaper is not None:
             self._reaper.cancel()
             await asyncio.wait((self._reaper,))
+        await self.mirrors.close()
         for going_on in (self._going_on, self._settling):
             if going_on:
                 await asyncio.wait(going_on, timeout=5)
@@ -155,6 +161,11 @@ class Pipeline:
         run = Run(self, exchange, client)
         self.running.add(run)
         return await run.run()
+
+    async def _serve_copy(self, exchange: Exchange) -> None:
+        run = Run(self, exchange, Nobody())
+        self.running.add(run)
+        await run.copied()
 
     def leave_alone(self, run: Run) -> bool:
         """Lets a stream go on without its client; False when too many do already, as many as may in the background."""

@@ -140,6 +140,11 @@ class Run:
         finally:
             await self._ending.settle()
 
+    async def copied(self) -> None:
+        """Serves a copy of another exchange, whose plan is made: of the stages above, only observers see it."""
+        await self._observe()
+        await self._rest()
+
     async def left(self) -> None:
         """Ends an exchange whose client left before its request had come whole."""
         self._exchange.outcome = "cancelled"
@@ -299,6 +304,8 @@ class Run:
         self._attempts.own_filters = await compacted(
             exchange, self._pipeline.sealing, lambda inner: self._pipeline.serve(inner, Nobody())
         )
+        if exchange.plan.mirror is not None:
+            self._pipeline.mirrors.offer(exchange, exchange.plan.mirror)
         return await self._attempts.run(exchange.plan)
 
     async def _warmed_up(self) -> Reply | None:

@@ -2,59 +2,115 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
-import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Annotated, ClassVar, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Meta
 
 from proxy.config.types import Duration
-from proxy.errors import BadRequest, ExchangeError, UpstreamError, UpstreamRefused
+from proxy.errors import BadRequest, ExchangeError
 from proxy.exchange import Exchange
 from proxy.patterns import stands_for
-from proxy.providers.provider import Deployment
-from proxy.stage import Stage, StageConfig
-
-_BACKOFF_S = 0.25
-_MAX_BACKOFF_S = 4.0
-
-
-class Fallback(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True, rename={"from_": "from"}):
-    """Which models stand in for a model whose deployments all failed."""
-
-    from_: Annotated[str, Meta(description="The model that failed; may hold a *.")]
-    to: Annotated[tuple[str, ...], Meta(description="The models to try instead, in this order.", min_length=1)]
+from proxy.pricing.book import PriceBook
+from proxy.providers.provider import Deployment, TimeoutChanges
+from proxy.routing.config import Fallback, Hedge, Mirror
+from proxy.routing.health import Board
+from proxy.routing.plan import RoutePlan, Rules
+from proxy.routing.stage import RoutingStage
+from proxy.routing.strategies import STRATEGIES, Strategy, cost_of
+from proxy.routing.table import RouteTable
+from proxy.stage import StageConfig
 
 
 class RouteConfig(StageConfig, frozen=True, kw_only=True):
     """How to choose among the deployments of a model, and what to do when one fails."""
 
+    strategy: Annotated[
+        Strategy,
+        Meta(
+            description="Who is asked first: weighted shares requests by weight (a canary is a deployment of small "
+            "weight); least-busy asks the one with the fewest requests in flight for its weight; latency the one that "
+            "begins to answer sooner, of two drawn by weight; cost the cheapest by the prices of the file and the "
+            "table. Requests in flight and times are those of one worker."
+        ),
+    ] = "weighted"
+    sticky: Annotated[
+        bool,
+        Meta(
+            description="Stay with the deployment that made the previous response, or the sealed thinking in the "
+            "input; without either, let x-penstock-session, the conversation or prompt_cache_key decide. When it is "
+            "down another one goes on."
+        ),
+    ] = False
     retries: Annotated[
         int, Meta(ge=0, le=10, description="How many more attempts one request may make after its first has failed.")
     ] = 2
+    deadline: Annotated[
+        Duration, Meta(description="How long after a request has come another attempt may still begin.")
+    ] = Duration(600)
+    max_wait: Annotated[
+        Duration,
+        Meta(
+            description="The longest pause before an attempt, also when an upstream asks for a longer one or all "
+            "deployments are cooling down; then the client is told when to come again."
+        ),
+    ] = Duration(10)
+    cooldown: Annotated[
+        Duration,
+        Meta(
+            description="How long a deployment that fails gets no requests, if there is another one; afterwards one "
+            "request tries it. Retry-After counts for more. 0 turns it off."
+        ),
+    ] = Duration(10)
+    cooldown_after: Annotated[
+        int,
+        Meta(
+            ge=1,
+            description="How many failures in a row let a deployment cool down. A 429 or a refused key does at once.",
+        ),
+    ] = 3
+    timeouts: Annotated[
+        TimeoutChanges | None,
+        Meta(description="Limits of one attempt in the place of the upstream's; those of a deployment count for more."),
+    ] = None
     fallbacks: Annotated[
         tuple[Fallback, ...], Meta(description="Models that stand in when every deployment of a model has failed.")
     ] = ()
-    max_wait: Annotated[
-        Duration, Meta(description="The longest pause before a retry, also when an upstream asks for a longer one.")
-    ] = Duration(10)
+    hedge: Annotated[
+        Hedge | None,
+        Meta(
+            description="Ask a second deployment for a stream that has shown nothing for a while. The first to show "
+            "something is the answer, the other is closed; it counts as a retry, and both are paid."
+        ),
+    ] = None
+    mirror: Annotated[
+        Mirror | None,
+        Meta(
+            description="Send copies of requests to another model as well. Nobody waits for it, what it answers is "
+            "thrown away, and the log has it under the request's id with -mirror behind it."
+        ),
+    ] = None
 
 
-class Route(Stage):
+class Route(RoutingStage):
     """Finds the deployments behind the model's name and goes from one to the next when one fails.
 
-    Deployments of a model share its requests by weight. A retry goes to a deployment that has not been asked yet if
-    there is one, else to the same one after a pause, if its failure may pass. Once the first output has reached the
-    client nothing is retried. Stages below this one see the request once an attempt.
+    Deployments of a model share its requests by weight, or as `strategy` says. A retry goes to a deployment that has
+    not been asked yet if there is one, then to the fallbacks, else to the same one after a pause, if its failure may
+    pass. Failed connections, timeouts, 429, 5xx and refused keys count against a deployment; what is wrong with a
+    request never does. Once the first output has reached the client nothing is retried. Stages below this one see the
+    request once an attempt.
 
     Example:
 
         route:
+          strategy: least-busy
+          sticky: true
           retries: 2
           fallbacks:
             - {from: smart, to: [careful, fast]}
+            - {from: smart, to: [long], errors: [context_window]}
     """
 
     name = "route"
@@ -62,84 +118,68 @@ class Route(Stage):
     Config = RouteConfig
     config: RouteConfig
 
+    def __init__(self, config: RouteConfig | None = None) -> None:
+        super().__init__(config)
+        said = self.config
+        self.board = Board(failures=said.cooldown_after, cooldown_s=float(said.cooldown))
+        self.rules = Rules(
+            board=self.board,
+            choose=STRATEGIES[said.strategy],
+            sticky=said.sticky,
+            retries=said.retries,
+            max_wait_s=float(said.max_wait),
+            deadline_s=float(said.deadline),
+            hedge_after_s=float(said.hedge.after) if said.hedge is not None else None,
+        )
+        self._table = RouteTable(
+            self.board,
+            said.fallbacks,
+            timeouts=said.timeouts,
+            cost=self._cost if said.strategy == "cost" else None,
+        )
+
     @classmethod
     def models_of(cls, config: RouteConfig) -> Iterable[tuple[tuple[str | int, ...], str]]:
-        """Returns the models of the fallbacks."""
+        """Returns the models of the fallbacks, and of the mirror."""
         for index, fallback in enumerate(config.fallbacks):
             if "*" not in fallback.from_:
                 yield ("fallbacks", index, "from"), fallback.from_
             for place, name in enumerate(fallback.to):
                 yield ("fallbacks", index, "to", place), name
+        if config.mirror is not None:
+            yield ("mirror", "to"), config.mirror.to
+            if "*" not in config.mirror.from_:
+                yield ("mirror", "from"), config.mirror.from_
 
     async def on_request(self, exchange: Exchange) -> None:
         """Makes the plan of attempts; raises BadRequest for a model that nothing serves."""
         model = exchange.request.model
-        deployments = exchange.models.resolve(model)
-        if not deployments:
+        routes = self._table.find(model, exchange.models)
+        if routes is None:
             raise _unknown(exchange, model)
-        groups = [deployments]
-        for fallback in self.config.fallbacks:
-            if stands_for(fallback.from_, model):
-                groups += [found for name in fallback.to if (found := exchange.models.resolve(name))]
-        exchange.plan = RoutePlan(groups, retries=self.config.retries, max_wait_s=float(self.config.max_wait))
+        plan = RoutePlan(exchange, routes, self.rules)
+        mirror = self.config.mirror
+        if mirror is not None and stands_for(mirror.from_, model) and random.random() * 100 < mirror.percent:
+            plan.mirror = self._mirrored
+        exchange.plan = plan
 
+    def _mirrored(self, copy: Exchange) -> RoutePlan:
+        """Returns the plan of a copy of an exchange: one attempt at the mirror's model."""
+        assert self.config.mirror is not None
+        model = self.config.mirror.to
+        routes = self._table.find(model, copy.models)
+        if routes is None:
+            raise _unknown(copy, model)
+        return RoutePlan(copy, routes, self._mirror_rules)
 
-class RoutePlan:
-    """The attempts of one exchange: deployments of the model first, then those of its fallbacks.
+    @property
+    def _mirror_rules(self) -> Rules:
+        return Rules(board=self.board, choose=self.rules.choose, retries=0)
 
-    One budget of retries covers them all. Raises nothing; `next` gives None when there is nothing left to try.
-    """
-
-    def __init__(self, groups: Sequence[Sequence[Deployment]], *, retries: int, max_wait_s: float) -> None:
-        self._queue = [one for group in groups for one in _by_weight(group)]
-        self._retries = retries
-        self._max_wait_s = max_wait_s
-        self._again: list[tuple[float, Deployment]] = []  # when they may be asked again, on the monotonic clock
-        self._last: Deployment | None = None
-        self._failures = 0
-
-    async def next(self, failed: ExchangeError | None) -> Deployment | None:
-        """Returns the deployment of the next attempt, after a pause where one is due; None to give up."""
-        if failed is not None and not self._may_retry(failed):
-            return None
-        if self._queue:
-            self._last = self._queue.pop(0)
-            return self._last
-        if not self._again:
-            return None
-        self._again.sort(key=lambda entry: entry[0])
-        ready, deployment = self._again.pop(0)
-        pause = ready - time.monotonic()
-        if pause > self._max_wait_s:
-            return None
-        if pause > 0:
-            await asyncio.sleep(pause)
-        self._last = deployment
-        return deployment
-
-    def _may_retry(self, failed: ExchangeError) -> bool:
-        """Notes a failure; tells whether another attempt may be made at all."""
-        self._failures += 1
-        if self._failures > self._retries or not isinstance(failed, UpstreamError):
-            return False
-        same = elsewhere = failed.retryable
-        if isinstance(failed, UpstreamRefused):
-            same, elsewhere = failed.retry_same, failed.fail_over
-        if same and self._last is not None:
-            backoff = min(_MAX_BACKOFF_S, _BACKOFF_S * 2 ** (self._failures - 1)) * random.uniform(0.75, 1.25)
-            pause = failed.retry_after_s if failed.retry_after_s is not None else backoff
-            self._again.append((time.monotonic() + pause, self._last))
-        return same or elsewhere
-
-
-def _by_weight(group: Sequence[Deployment]) -> list[Deployment]:
-    """Returns the deployments in a random order in which each comes first as often as its weight says.
-
-    Source of the method: Efraimidis and Spirakis, weighted random sampling (2006).
-    """
-    if len(group) == 1:
-        return list(group)
-    return sorted(group, key=lambda one: random.random() ** (1.0 / one.weight), reverse=True)
+    def _cost(self, deployment: Deployment) -> float:
+        if self.prices is None:
+            self.prices = PriceBook()
+        return cost_of(self.prices.price_of(deployment))
 
 
 def _unknown(exchange: Exchange, model: str) -> ExchangeError:

@@ -11,12 +11,13 @@ import pytest
 
 from proxy.config.types import Duration
 from proxy.errors import UpstreamCut, UpstreamTimeout, UpstreamUnreachable
-from proxy.events import Usage
+from proxy.events import Event, Usage
 from proxy.exchange import Exchange
 from proxy.pipeline import Settings
 from proxy.pricing.book import PriceBook
 from proxy.pricing.own import OwnPrice
 from proxy.pricing.rates import rate_card
+from proxy.stage import ResponseFilter, Stage
 from stages.route import Route, RouteConfig
 from stages.stream_translate import StreamTranslate, StreamTranslateConfig
 from tests.support.house import House, house
@@ -152,3 +153,38 @@ async def test_what_was_used_before_the_client_left_is_paid() -> None:
         exchange = await home.settled()
     assert (exchange.outcome, exchange.cost) == ("cancelled", 52)
     assert exchange.usage == exchange.attempts[0].usage
+
+
+class _Seen(Stage):
+    """A stage below `route` whose filters count the events of their attempt."""
+
+    name = "seen"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left: list[_Counting] = []
+
+    async def on_request(self, exchange: Exchange) -> ResponseFilter:
+        self.left.append(_Counting())
+        return self.left[-1]
+
+
+class _Counting(ResponseFilter):
+    def __init__(self) -> None:
+        self.events = self.ends = 0
+
+    def on_events(self, exchange: Exchange, events: list[Event]) -> list[Event]:
+        self.events += len(events)
+        return events
+
+    async def on_end(self, exchange: Exchange) -> None:
+        self.ends += 1
+
+
+async def test_a_filter_of_one_attempt_sees_nothing_of_another_and_yet_the_end() -> None:
+    seen = _Seen()
+    bad, good = ScriptedProvider("a", stream(UpstreamCut("cut"))), ScriptedProvider("b", stream(*HELLO))
+    async with house(bad, good, below=[seen]) as home:
+        await home.ask(stream=True)
+        await home.settled()
+    assert [(one.events, one.ends) for one in seen.left] == [(0, 1), (3, 1)]

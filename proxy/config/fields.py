@@ -60,6 +60,8 @@ def default(field: inspect.Field) -> str:
     value = field.default
     if value is msgspec.NODEFAULT and field.default_factory is not msgspec.NODEFAULT:
         value = field.default_factory()
+    if value is msgspec.NODEFAULT:  # unset: what holds is said elsewhere
+        return ""
     if isinstance(value, ConfigValue):
         return value.written
     if value is None or isinstance(value, msgspec.Struct):

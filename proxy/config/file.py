@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from ..errors import Problem
 from ..pricing.own import OwnPrice
-from ..providers.provider import Provider, UpstreamConfig
+from ..providers.provider import Provider, TimeoutChanges, UpstreamConfig
 from ..stage import Stage, StageConfig
 from ..stores.config import StoresConfig
 from .listen import Listen
@@ -63,6 +63,9 @@ class ModelTarget(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
     weight: Annotated[
         float, Meta(gt=0, le=1_000_000, description="Its share, compared with the others of the model.")
     ] = 1.0
+    timeouts: Annotated[
+        TimeoutChanges | None, Meta(description="Limits of one attempt here, in the place of the upstream's.")
+    ] = None
 
 
 class AdminConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -139,6 +142,7 @@ class DeploymentEntry(msgspec.Struct, frozen=True):
     upstream: str
     model: str
     weight: float = 1.0
+    timeouts: TimeoutChanges | None = None
 
 
 class StageEntry(msgspec.Struct, frozen=True):

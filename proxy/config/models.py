@@ -52,12 +52,12 @@ def _targets(name: str, node: Node, upstreams: Upstreams, problems: Problems) ->
 def _target(
     owner: str, node: Node, upstreams: Upstreams, problems: Problems, *, wildcard: bool
 ) -> DeploymentEntry | None:
-    use, weight = node, 1.0
+    use, weight, timeouts = node, 1.0, None
     if isinstance(node, Mapping):
         target = decode(node, ModelTarget, owner, problems, Sources({}))
         if target is None:
             return None
-        use, weight = node.entries["use"].value, target.weight
+        use, weight, timeouts = node.entries["use"].value, target.weight, target.timeouts
     if not isinstance(use, Scalar) or use.value is None:
         problems.error(
             use.place, f"{owner}: expected upstream/model, found {shown(plain(use))}", "write upstream/model"
@@ -73,7 +73,7 @@ def _target(
     elif model.count("*") > 1:
         problems.error(use.place, f'{owner}: "{use.text}" holds more than one "*"', "keep one of them")
     else:
-        return DeploymentEntry(upstream, model, weight)
+        return DeploymentEntry(upstream, model, weight, timeouts)
     return None
 
 

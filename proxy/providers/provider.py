@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol, TypeVar
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
+from ..config.types import Duration
 from ..errors import ExchangeError, UpstreamError
 from ..events import Event
 from ..request import Dialect
@@ -195,24 +197,80 @@ class Provider(ABC):
             await self.models()
 
 
+_TimeoutsT = TypeVar("_TimeoutsT", Timeouts, "TimeoutChanges")
+
+
+class TimeoutChanges(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True, omit_defaults=True):
+    """Limits of one attempt that are other than those of its upstream; null is no limit."""
+
+    connect: Annotated[Duration | UnsetType | None, msgspec.Meta(description="Name resolution, TCP and TLS.")] = UNSET
+    pool: Annotated[Duration | UnsetType | None, msgspec.Meta(description="Waiting for a free connection.")] = UNSET
+    first_byte: Annotated[
+        Duration | UnsetType | None, msgspec.Meta(description="From the end of the request to the head of the answer.")
+    ] = UNSET
+    first_token: Annotated[
+        Duration | UnsetType | None, msgspec.Meta(description="From the request to the first token of a stream.")
+    ] = UNSET
+    idle: Annotated[
+        Duration | UnsetType | None, msgspec.Meta(description="Between two pieces of the answer, whatever they are.")
+    ] = UNSET
+    total: Annotated[Duration | UnsetType | None, msgspec.Meta(description="The whole attempt.")] = UNSET
+
+    def over(self, timeouts: _TimeoutsT) -> _TimeoutsT:
+        """Returns limits with these in their place."""
+        changed = {name: said for name in self.__struct_fields__ if (said := getattr(self, name)) is not UNSET}
+        return msgspec.structs.replace(timeouts, **changed)
+
+
 class Deployment(msgspec.Struct, frozen=True):
-    """One upstream with one model name and its weight among its equals."""
+    """One upstream with one model name and its weight among its equals; `timeouts` where it has limits of its own."""
 
     provider: Provider
     model: str
     weight: float = 1.0
+    timeouts: TimeoutChanges | None = None
 
     @property
     def name(self) -> str:
         """`upstream/model`, as written in the file."""
         return f"{self.provider.name}/{self.model}"
 
+    @property
+    def limits(self) -> Timeouts:
+        """The limits of one attempt."""
+        timeouts = self.provider.timeouts
+        return timeouts if self.timeouts is None else self.timeouts.over(timeouts)
 
-class Plan(Protocol):
-    """Which deployments an exchange may use, in which order, and when to give up. Made by `route`."""
 
+class Plan(ABC):
+    """Which deployments an exchange may use, in which order, and when to give up. Made by `route`.
+
+    Where `hedge_after_s` is set, a stream that has shown nothing by then is asked for a second time, of the deployment
+    that `hedge` returns; the first of the two to show something is the answer. Where there is a `mirror`, a copy of the
+    exchange is served by the plan that it returns for it, and what it answers is thrown away.
+    """
+
+    __slots__ = ()
+    hedge_after_s: float | None
+    mirror: Callable[[Exchange], Plan] | None
+
+    @abstractmethod
     async def next(self, failed: ExchangeError | None) -> Deployment | None:
         """Returns the deployment of the next attempt, after a pause where one is due; None to give up.
 
-        `failed` is what the last attempt ended in; None at the first call.
+        `failed` is what the last attempt ended in; None at the first call. May raise what nobody could be asked for.
         """
+
+    @abstractmethod
+    def settle(self, exchange: Exchange) -> None:
+        """Says that no more attempts are made; `exchange` tells how the last one ended. Safe to call again."""
+
+    def hedge(self) -> Deployment | None:
+        """Returns the deployment of an attempt beside the one at hand; None where there is none to spare."""
+        return None
+
+    def hedge_ended(self, failed: ExchangeError | None) -> None:  # noqa: B027  # for plans that hedge
+        """Says that the attempt beside the other one is over: it has failed, or the other one was faster."""
+
+    def hedge_takes_over(self, failed: ExchangeError | None) -> None:  # noqa: B027
+        """Says that the attempt beside the other one is the only one now: that has failed, or was slower."""

@@ -249,7 +249,7 @@ class Passage:
         self._complete(made, deployment.model)
         exchange.upstream_request = made
         exchange.timing.upstream_sent = time.monotonic()
-        response = await provider.client.send(made, provider.timeouts)
+        response = await provider.client.send(made, deployment.limits)
         try:
             exchange.timing.upstream_head = time.monotonic()
             exchange.attempts[-1].status = response.status
@@ -367,6 +367,8 @@ class Passage:
         self._exchange.timing.ended = time.monotonic()
         if self._exchange.outcome == "cancelled" and self._stream.opened:
             self._stream.cut()
+        if self._exchange.plan is not None:
+            self._exchange.plan.settle(self._exchange)
         self._pipeline.prices.charge(self._exchange)
         if self._filters:
             await self._pipeline.shielded(tell_end(self._filters, self._exchange))

@@ -276,6 +276,7 @@ class StoreKeeper:
                 param="previous_response_id",
                 code="previous_response_not_continuable",
             )
+        exchange.made_by = chain[-1].deployment
         before = await self.conversations.before(chain[0], owner)
         if before is None:
             raise previous_not_found(previous)

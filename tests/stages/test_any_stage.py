@@ -76,7 +76,7 @@ def exchange() -> Any:
         speaks=lambda dialect, model: True,
         passthrough=lambda exchange, model: None,
     )
-    one.deployment = SimpleNamespace(provider=provider, model="m", weight=1.0)  # type: ignore[assignment]
+    one.deployment = SimpleNamespace(provider=provider, model="m", weight=1.0, timeouts=None)  # type: ignore[assignment]
     one.models = ModelTable({"local/*": [one.deployment]})  # type: ignore[list-item]
     return one
 

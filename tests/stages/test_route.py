@@ -1,109 +1,29 @@
-"""Which deployment is asked, which one next, and when there is nothing left to ask."""
+"""What `route` makes of its settings, and how its answers come about."""
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 
 import pytest
 
-from proxy.errors import BadRequest, UpstreamCut, UpstreamError, UpstreamRefused
-from proxy.exchange import Client, Exchange
+from proxy.assembly import assemble
+from proxy.config.loader import load_text
+from proxy.config.types import Duration
+from proxy.errors import BadRequest
+from proxy.exchange import Exchange
 from proxy.models import ModelTable
-from proxy.providers.provider import Deployment
-from proxy.request import ModelRequest
-from stages.route import Fallback, Route, RouteConfig, RoutePlan
+from proxy.providers.provider import Deployment, TimeoutChanges
+from proxy.routing.plan import RoutePlan
+from proxy.stores.memory import MemoryStore
+from stages.route import Fallback, Mirror, Route, RouteConfig
+from tests.support.drive import asking, exchange_of
 from tests.support.house import house
-from tests.support.scripted import ScriptedProvider, body, chunk, finish, stream
+from tests.support.scripted import HELLO, ScriptedProvider, body, chunk, finish, stream
 
 
-class Asked(ModelRequest):
-    """A request that has nothing but a model's name."""
-
-    dialect = "responses"
-
-    def validate(self) -> None: ...
-    def texts(self):  # type: ignore[no-untyped-def]
-        return iter(())
-
-    def add_instructions(self, text, where): ...  # type: ignore[no-untyped-def]
-    def copy(self):  # type: ignore[no-untyped-def]
-        return self
-
-
-def deployment(name: str, weight: float = 1.0) -> Deployment:
-    """Returns a deployment on an upstream of that name."""
-    return Deployment(ScriptedProvider(name, stream(None)), "x", weight)
-
-
-def refused(*, same: bool, elsewhere: bool, after_s: float | None = None) -> UpstreamRefused:
-    """Returns an error status of an upstream."""
-    error = UpstreamRefused("no", retry_after_s=after_s)
-    error.retry_same, error.fail_over = same, elsewhere
-    return error
-
-
-def plan(*groups: list[Deployment], retries: int = 5, max_wait_s: float = 0.0) -> RoutePlan:
-    """Returns a plan that never waits."""
-    return RoutePlan(groups, retries=retries, max_wait_s=max_wait_s)
-
-
-async def names(plan: RoutePlan, *failures: UpstreamError) -> list[str]:
-    """Returns the upstreams that are asked in turn, each after the next of the failures."""
-    asked: list[str] = []
-    failed: UpstreamError | None = None
-    for upcoming in (*failures, None):
-        found = await plan.next(failed)
-        if found is None:
-            break
-        asked.append(found.provider.name)
-        failed = upcoming
-    return asked
-
-
-async def test_shares_follow_the_weights() -> None:
-    group = [deployment("a", 3), deployment("b", 1)]
-    first = Counter([(await names(plan(group)))[0] for _ in range(4000)])
-    assert 0.70 < first["a"] / 4000 < 0.80
-
-
-async def test_every_other_deployment_is_asked_before_one_is_asked_again() -> None:
-    asked = await names(plan([deployment("a"), deployment("b"), deployment("c")]), *[UpstreamCut("x")] * 2)
-    assert sorted(asked) == ["a", "b", "c"]
-
-
-async def test_the_same_deployment_is_asked_again_after_a_pause_when_there_is_no_other() -> None:
-    again = refused(same=True, elsewhere=True, after_s=0.0)
-    assert await names(plan([deployment("a")]), again, again) == ["a", "a", "a"]
-
-
-async def test_a_pause_longer_than_allowed_gives_up() -> None:
-    late = refused(same=True, elsewhere=True, after_s=60)
-    assert await names(plan([deployment("a")], max_wait_s=10), late) == ["a"]
-
-
-async def test_one_budget_covers_all_attempts() -> None:
-    group = [deployment(name) for name in "abcdef"]
-    assert len(await names(plan(group, retries=2), *[UpstreamCut("x")] * 9)) == 3
-
-
-async def test_a_client_error_is_not_tried_elsewhere() -> None:
-    assert len(await names(plan([deployment("a"), deployment("b")]), refused(same=False, elsewhere=False))) == 1
-
-
-async def test_a_refusal_that_others_may_not_share_is_tried_elsewhere_only() -> None:
-    wrong_key = refused(same=False, elsewhere=True)
-    assert len(await names(plan([deployment("a"), deployment("b")]), wrong_key, wrong_key)) == 2
-
-
-async def test_an_error_of_ours_is_not_retried() -> None:
-    one = plan([deployment("a"), deployment("b")])
-    await one.next(None)
-    assert await one.next(BadRequest("no")) is None
-
-
-async def test_fallbacks_come_after_all_deployments_of_the_model() -> None:
-    asked = await names(plan([deployment("a")], [deployment("z")]), refused(same=False, elsewhere=True))
-    assert asked == ["a", "z"]
+def exchange(model: str = "m") -> Exchange:
+    return exchange_of(asking(model=model))
 
 
 async def test_a_fallback_model_answers_under_the_name_that_was_asked_for() -> None:
@@ -120,9 +40,85 @@ async def test_a_fallback_model_answers_under_the_name_that_was_asked_for() -> N
 
 @pytest.mark.parametrize("unavailable", [{}, {"gone-*": "OPENAI_API_KEY is not set"}])
 async def test_a_model_that_nothing_serves_is_refused(unavailable: dict[str, str]) -> None:
-    exchange = Exchange("x", Client("127.0.0.1", {}), Asked.parse(b'{"model": "gone-1"}'))
-    exchange.models = ModelTable({}, unavailable)
+    asked = exchange("gone-1")
+    asked.models = ModelTable({}, unavailable)
     with pytest.raises(BadRequest) as caught:
-        await Route().on_request(exchange)
+        await Route().on_request(asked)
     assert (caught.value.status, caught.value.param, caught.value.code) == (400, "model", "model_not_found")
     assert all(reason in caught.value.message for reason in unavailable.values())
+
+
+async def test_the_cheapest_is_asked_by_the_prices_of_the_file() -> None:
+    text = """upstreams: {a: {kind: echo}, b: {kind: echo}}
+models: {m: [a/dear, b/cheap]}
+prices: {a/dear: {input: 2, output: 2}, b/cheap: {input: 1, output: 1}}
+pipeline: [{route: {strategy: cost}}, stream-translate]
+"""
+    pipeline = assemble(load_text(text, "p.yaml"))
+    (route,) = [one for one in pipeline.stages if isinstance(one, Route)]
+    for _ in range(8):
+        asked = exchange()
+        asked.models = pipeline.models
+        await route.on_request(asked)
+        assert asked.plan is not None
+        found = await asked.plan.next(None)
+        assert found is not None
+        assert found.model == "cheap"
+
+
+async def test_so_many_of_a_hundred_requests_are_mirrored() -> None:
+    provider = ScriptedProvider("a", stream(*HELLO))
+    route = Route(RouteConfig(mirror=Mirror(to="n", percent=20)))
+    models = ModelTable({"m": [Deployment(provider, "up")], "n": [Deployment(provider, "other")]})
+    found = Counter[bool]()
+    for _ in range(4000):
+        asked = exchange()
+        asked.models = models
+        await route.on_request(asked)
+        assert asked.plan is not None
+        found[asked.plan.mirror is not None] += 1
+        if asked.plan.mirror is not None:
+            plan = asked.plan.mirror(asked)
+            assert isinstance(plan, RoutePlan)
+            assert (await plan.next(None) or models.resolve("m")[0]).model == "other"
+    assert 0.17 < found[True] / 4000 < 0.23
+
+
+async def test_limits_of_time_are_those_of_the_route() -> None:
+    slow = ScriptedProvider("a", stream(*[chunk(content="x")] * 2, finish()))
+    route = Route(RouteConfig(timeouts=TimeoutChanges(first_byte=Duration(7), first_token=Duration(8))))
+    seen = []
+    send = slow.client.send
+
+    async def note(request, timeouts):  # type: ignore[no-untyped-def]
+        seen.append(timeouts)
+        return await send(request, timeouts)
+
+    slow.client.send = note  # type: ignore[method-assign]
+    async with house(slow, route=route) as home:
+        await home.ask(stream=True)
+    assert (seen[0].first_byte, seen[0].first_token, seen[0].connect) == (7, 8, 5)
+
+
+async def test_a_chain_stays_with_its_deployment_and_moves_with_its_history_when_that_is_down() -> None:
+    ups = [ScriptedProvider(name, stream(*HELLO)) for name in "abcde"]
+    sticky = Route(RouteConfig(sticky=True, cooldown_after=1))
+    async with house(
+        *ups, models={"m": [Deployment(one, "up") for one in ups]}, route=sticky, store=MemoryStore()
+    ) as home:
+        previous, makers = None, set()
+        for _ in range(8):
+            fields = {} if previous is None else {"previous_response_id": previous}
+            _, headers, data = await home.ask(stream=True, **fields)
+            previous = json.loads(data.split(b"data: ")[1].split(b"\n")[0])["response"]["id"]
+            makers.add(headers["x-penstock-upstream"])
+        (maker,) = makers
+        dead = next(one for one in ups if one.name == maker)
+        dead.client.scripts = [body(b'{"error": {"message": "gone"}}', 500)]
+        status, headers, _ = await home.ask(stream=True, previous_response_id=previous)
+        assert (status, headers["x-penstock-attempts"]) == (200, "2")
+        moved = headers["x-penstock-upstream"]
+        assert moved != maker
+        status, headers, _ = await home.ask(stream=True, previous_response_id=(await home.settled(9)).response_id)
+        assert (status, headers["x-penstock-upstream"]) == (200, moved)
+        assert "x-penstock-attempts" not in headers
