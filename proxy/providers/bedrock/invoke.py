@@ -13,7 +13,10 @@ import msgspec
 
 from ...api import invalid
 from ...api.raw import Raw
+from ...api.responses.items import ToolOutput
+from ...api.responses.parts import InputFile, InputImage, InputPart
 from ...api.responses.request import ResponsesRequest
+from ...api.responses.turns import ModelTurn, UserTurn
 from ...sealing import Sealing
 from ..anthropic.build import Target as MessagesTarget
 from ..anthropic.build import build_body as messages_body
@@ -62,7 +65,7 @@ def build_invoke(
         ignore,
         sealing,
     )
-    _check_sources(built.body)
+    _check_sources(built.body, asked)
     body = {"anthropic_version": VERSION, **built.body}
     del body["model"]
     betas = list(dict.fromkeys([*profile.model_fields.get(_BETAS, ()), *built.betas]))
@@ -123,13 +126,35 @@ def _own_thinking(raw: Raw, model: str, sealing: Sealing) -> Raw:
     return Raw(_encode(item))
 
 
-def _check_sources(body: dict[str, Any]) -> None:
+def _check_sources(body: dict[str, Any], request: ResponsesRequest) -> None:
     """Raises BadRequest for images and documents that Bedrock would have to fetch."""
     for block in _blocks(body):
         source = block.get("source")
         if isinstance(source, dict) and source.get("type") in _ELSEWHERE:
             message = "Bedrock fetches no images and documents for Claude, and keeps none: send data: addresses."
-            raise invalid.unsupported("input", message)
+            raise invalid.unsupported(next(_elsewhere(request), "input"), message)
+
+
+def _elsewhere(request: ResponsesRequest) -> Iterator[str]:
+    """Yields where the client names what is not in the request. Asked only when something has to be refused."""
+    for turn in request.turns()[0]:
+        if isinstance(turn, UserTurn):
+            yield from _named(turn.content, f"{turn.path}.content")
+        elif isinstance(turn, ModelTurn):
+            for called in turn.calls:
+                if isinstance(called.output, ToolOutput):
+                    yield from _named(called.output.output, f"{called.output_path}.output")
+
+
+def _named(content: str | list[InputPart], path: str) -> Iterator[str]:
+    for index, part in enumerate(() if isinstance(content, str) else content):
+        where = f"{path}[{index}]"
+        if isinstance(part, InputImage) and (part.image_url is None or not part.image_url.lower().startswith("data:")):
+            yield f"{where}.{'file_id' if part.image_url is None else 'image_url'}"
+        elif isinstance(part, InputFile) and part.file_url is not None:
+            yield f"{where}.file_url"
+        elif isinstance(part, InputFile) and part.file_id is not None:
+            yield f"{where}.file_id"
 
 
 def _blocks(body: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -109,9 +109,14 @@ def test_images_come_as_data() -> None:
     data = {"type": "input_image", "image_url": f"data:image/png;base64,{PNG}"}
     far = {"type": "input_image", "image_url": "https://a.example/x.png"}
     invoke(input=[{"role": "user", "content": [data]}])
-    for items in ([{"role": "user", "content": [far]}], [user("a"), call("c", "f"), output("c", [far])]):
-        with pytest.raises(BadRequest, match="data: addresses"):
+    file = {"type": "input_file", "file_url": "https://a.example/x.pdf"}
+    for items, param in (
+        ([{"role": "user", "content": [data, far]}], "input[0].content[1].image_url"),
+        ([user("a"), call("c", "f"), output("c", [file])], "input[2].output[0].file_url"),
+    ):
+        with pytest.raises(BadRequest, match="data: addresses") as caught:
             invoke(input=items, tools=[function("f")])
+        assert caught.value.param == param
 
 
 @for_each(SERVABLE)
