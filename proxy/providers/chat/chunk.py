@@ -49,6 +49,7 @@ class Delta(msgspec.Struct, gc=False):
     annotations: list[dict[str, Any]] | None = None
     function_call: FunctionPiece | None = None
     audio: Any = None
+    images: Any = None
 
 
 class Logprobs(msgspec.Struct, gc=False):
@@ -137,6 +138,7 @@ def _delta(obj: Any) -> Delta | None:
         annotations=_dicts(obj.get("annotations")),
         function_call=_function(obj.get("function_call")),
         audio=obj.get("audio"),
+        images=obj.get("images"),
     )
 
 

@@ -1,6 +1,6 @@
 """Turns the deltas of one chat message into neutral events, in the order in which models produce.
 
-Within one chunk that is reasoning, refusal, text, tool calls (wire reference, section 5.2). White space in front of
+Within one chunk that is reasoning, refusal, text, images, tool calls (wire reference, section 5.2). White space in front of
 text waits until it is known that no tool call follows; log probabilities and citations wait for their text.
 """
 
@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ...events import Annotation, Event, Refusal, TextDelta
+from ...api.chat.images import image_items
+from ...events import Annotation, Event, OutputItem, Refusal, TextDelta
 from .calls import ToolCalls
 from .chunk import Delta, Logprobs
 from .citations import from_annotation
@@ -26,6 +27,7 @@ class Message:
     __slots__ = (
         "_annotations",
         "_cited",
+        "_images",
         "_in_text",
         "_lead",
         "_logprobs",
@@ -45,6 +47,7 @@ class Message:
         self._logprobs: list[dict[str, Any]] = []  # of text that is still held
         self._annotations: list[dict[str, Any]] = []  # that came before their text
         self._cited: set[str] = set()  # addresses that have an annotation
+        self._images: set[int] = set()  # hashes of those that were shown
 
     @property
     def plain(self) -> bool:
@@ -75,6 +78,8 @@ class Message:
                 self._take_content(content, events)
         if delta.annotations:
             self._take_annotations(delta.annotations, events)
+        if delta.images:
+            self._take_images(delta.images, events)
         if delta.tool_calls or delta.function_call is not None:
             self._take_calls(delta, events)
         if delta.audio is not None and isinstance(delta.audio, dict) and (said := delta.audio.get("transcript")):
@@ -188,6 +193,18 @@ class Message:
                 events.append(Annotation(annotation))
             else:
                 self._annotations.append(annotation)
+
+    def _take_images(self, images: Any, events: list[Event]) -> None:
+        """Takes images that gateways send beside the text (OpenRouter); some of them send all that there are so far."""
+        if self._think is not None:
+            self._split(self._think.flush(), events)
+        for item in image_items(images):
+            if (known := hash(item["result"])) not in self._images:
+                self._images.add(known)
+                self._in_text = False
+                self.said = True
+                self._reasoning.close()
+                events.append(OutputItem(item))
 
     def _take_calls(self, delta: Delta, events: list[Event]) -> None:
         """Takes tool calls. Hot: once a chunk of arguments."""

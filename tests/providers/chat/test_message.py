@@ -6,7 +6,16 @@ from typing import Any
 
 import pytest
 
-from proxy.events import Annotation, Finish, ReasoningDelta, ReasoningState, Refusal, TextDelta, ToolCallStart
+from proxy.events import (
+    Annotation,
+    Finish,
+    OutputItem,
+    ReasoningDelta,
+    ReasoningState,
+    Refusal,
+    TextDelta,
+    ToolCallStart,
+)
 from tests.support.decoding import END, STOP, calls, chunk, decode, order, text, thinking, whole
 
 CALL = {"tool_calls": [{"index": 0, "id": "c", "function": {"name": "f", "arguments": "{}"}}]}
@@ -34,6 +43,22 @@ def logged(*chunks: Any, **options: Any) -> list[tuple[str, list[str]]]:
 def test_one_chunk_with_everything_is_taken_in_the_order_of_models() -> None:
     events = decode({"content": "t", "reasoning": "r", "refusal": "no", **CALL, "annotations": [CITED]}, STOP)
     assert order(events) == ["thinking", "refusal", "text", "citation", "call"]
+
+
+def test_images_are_items_each_shown_once() -> None:
+    one, two = (
+        {"type": "image_url", "image_url": {"url": f"data:image/{kind};base64,{data}"}}
+        for kind, data in (("png", "aGk="), ("webp", "aG8="))
+    )
+    first = OutputItem(
+        {"type": "image_generation_call", "status": "completed", "result": "aGk=", "output_format": "png"}
+    )
+    second = OutputItem({**first.item, "result": "aG8=", "output_format": "webp"})
+    far = {"type": "image_url", "image_url": {"url": "https://a.example/b.png"}}
+    events = decode({"content": "See:"}, {"images": [one]}, {"images": [one, two, far, None]}, STOP, END)
+    assert events == [TextDelta("See:"), first, second, Finish("stop")]
+    assert whole({"choices": [{"message": {"content": None, "images": [one, two]}}]})[:2] == [first, second]
+    assert decode({"images": [one]}, {"images": "no list"}, {"content": 7, "images": [two]}, END)[:2] == [first, second]
 
 
 def test_a_chunk_with_thinking_and_text_loses_neither() -> None:
