@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
@@ -19,8 +20,11 @@ Part = dict[str, Any]
 
 _FUNCTIONS = ChatProfile()
 """Calls of any form as functions with an object of arguments, and outputs as one text."""
-_OURS = "call_"
-"""What ids begin with that were made up here, or by OpenAI: no id of Gemini's own."""
+_FOREIGN = re.compile(r"call_|toolu_|tooluse_|chatcmpl-|functions\.|fc_[0-9a-f]{8}|[a-zA-Z0-9]{9}\Z")
+"""How ids begin that were made up here, or by others than Google: by OpenAI, Anthropic, Bedrock, vLLM, Moonshot, Groq.
+
+Those of Mistral's are nine letters and digits.
+"""
 
 _decode_object = msgspec.json.Decoder(dict[str, Raw]).decode
 
@@ -51,7 +55,7 @@ def output_parts(called: Called, names: GeminiNames, *, media: bool) -> tuple[Pa
 
 def _with_id(fields: dict[str, Any], call_id: str | None) -> dict[str, Any]:
     """Returns the fields with the id of the call, if it is one of Gemini's own."""
-    if call_id is not None and not call_id.startswith(_OURS):
+    if call_id is not None and _FOREIGN.match(call_id) is None:
         fields["id"] = call_id
     return fields
 

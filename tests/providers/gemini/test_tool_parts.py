@@ -45,9 +45,12 @@ def test_arguments_are_an_object(arguments, made):
 
 
 def test_ids_of_geminis_own_go_back_and_others_do_not():
-    model, answers = parts(call("call_1"), call("96c1su3s"), output("call_1"), output("96c1su3s"))
-    assert [one["functionCall"].get("id") for one in model] == [None, "96c1su3s"]
-    assert [one["functionResponse"].get("id") for one in answers] == [None, "96c1su3s"]
+    foreign = ("call_1", "toolu_01A", "tooluse_x", "chatcmpl-tool-36", "g6fVbXS8K", "functions.f:0", "fc_bfb39741-37")
+    own = ("96c1su3s", "function-call-14336847574026984983")
+    ids = [*foreign, *own]
+    model, answers = parts(*map(call, ids), *map(output, ids))
+    assert [one["functionCall"].get("id") for one in model] == [*[None] * len(foreign), *own]
+    assert [one["functionResponse"].get("id") for one in answers] == [*[None] * len(foreign), *own]
 
 
 def test_images_stand_inside_the_response_where_the_model_takes_them():
