@@ -54,6 +54,36 @@ class AnswerScreen:
         self._last: _Kind | None = None  # the kind of text that came last: no other holds anything back
         self._late: list[tuple[int, Annotation]] = []  # annotations of text that is held back
         self._waiting: list[Event] | None = None  # the first tool call and what came after it
+        self._noted: dict[int, list[str]] = {}  # arguments that wait for nothing: what they hold is only noted
+
+    @property
+    def holding(self) -> tuple[int, int] | None:
+        """How long the text that came last is, and how much of it is decided; None while none is held back."""
+        screen = self._screens.get(self._last) if self._last is not None else None
+        return (screen.end, screen.released) if screen is not None and screen.end > screen.released else None
+
+    def let_go(self) -> list[Event]:
+        """Returns the text that is held back, as if it ended here; the search goes on where it was."""
+        out: list[Event] = []
+        if not self.blocked:
+            self._settle(out)
+            if self.blocked:
+                self._end(out, ())
+        return out
+
+    def flagged(self) -> list[tuple[int, str]]:
+        """Returns the rules of which something was found that is only noted, each with what it was found in."""
+        found = {
+            (rule, "reasoning" if kind[0] is ReasoningDelta else "output")
+            for kind, screen in self._screens.items()
+            for rule in screen.flagged
+        }
+        if self._arguments is not None:
+            for pieces in self._noted.values():
+                screen = ArgumentsScreen(self._arguments)
+                screen.screen("".join(pieces))
+                found |= {(rule, "arguments") for rule in screen.flagged}
+        return sorted(found)
 
     def take(self, events: Sequence[Event]) -> list[Event]:
         """Returns what may go out for a batch of events. After a match that blocks it ends with Finish. Hot: a read."""
@@ -90,10 +120,12 @@ class AnswerScreen:
             self._settle(out)
             if self.blocked:
                 return
-            if self._arguments is not None and isinstance(event, ToolCallStart):
+            if self._arguments is not None and isinstance(event, ToolCallStart) and self._arguments.searches:
                 self._waiting = [event]
-            else:
-                out.append(event)
+                return
+            if self._arguments is not None and isinstance(event, ToolCallDelta):
+                self._noted.setdefault(event.key, []).append(event.arguments)
+            out.append(event)
 
     def _pass_text(self, event: _Delta, kind: _Kind, matcher: Matcher | None, out: list[Event]) -> None:
         """Hot: once an event."""
@@ -176,6 +208,7 @@ class AnswerScreen:
             screen = ArgumentsScreen(self._arguments)
             calls[key] = screen.screen("".join(parts), freeform=freeform[key])
             self._note(sorted(screen.found), "arguments")
+            self._noted[key] = parts
             self.blocked = self.blocked or screen.blocked is not None
         return calls
 

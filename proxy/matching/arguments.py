@@ -18,6 +18,7 @@ class ArgumentsScreen:
         self._matcher = matcher
         self.blocked: int | None = None
         self.found: set[int] = set()
+        self.flagged: set[int] = set()
 
     def screen(self, arguments: str, *, freeform: bool = False) -> str:
         """Returns the arguments with their masks, the same text if nothing matched; worth nothing once `blocked`.
@@ -51,6 +52,7 @@ class ArgumentsScreen:
     def _text(self, text: str) -> str:
         out, screen = self._matcher.whole(text)
         self.found |= screen.masked
+        self.flagged |= screen.flagged
         if screen.blocked is not None and self.blocked is None:
             self.blocked = screen.blocked
             self.found.add(screen.blocked)

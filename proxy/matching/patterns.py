@@ -4,42 +4,115 @@ Python's `re` cannot say "this could still become a match". A second expression 
 character may also be the end of the text (`ab` becomes `(?:a|\\Z)(?:b|\\Z)\\Z`). It finds the first place from which
 the text, as far as it is known, may grow into a match, and only from there on is text held back. Where that does not
 work (look-around, back references, inline groups of flags) the last `max_match - 1` characters are held back always.
+
+RE2 knows neither look-around nor back references, and in return looks at each character once, whatever the expression.
 """
 
 from __future__ import annotations
 
 import re
+from importlib.util import find_spec
+from typing import Literal, Protocol
 
 from .scan import Match
 
-_ESCAPE = re.compile(r"\\(?:x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|N\{[^}]*\}|0[0-7]{0,2}|[^0-9])", re.DOTALL)
+Engine = Literal["re2", "python"]
+Span = tuple[int, int]
+
+_ESCAPE = re.compile(
+    r"\\(?:[pP](?:\{\^?\w+\}|\w)|x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|N\{[^}]*\}|0[0-7]{0,2}|[^0-9])",
+    re.DOTALL,
+)
 _ANY = re.compile(r".", re.DOTALL)
 _CLASS = re.compile(r"\[\^?\]?(?:[^\]\\]|\\.)*\]", re.DOTALL)
 _GROUP = re.compile(r"\((?:\?:|\?P<\w+>|(?!\?))")
 _REPEAT = re.compile(r"(?:[*+?]|\{\d+(?:,\d*)?\}|\{,\d*\})(\+|\??)")
 _FLAGS = re.compile(r"\(\?[aimsu]+\)")
+_FOREIGN = re.compile(r"\[\[:|\\[QC]")
+"""Notation of RE2's own, which is not read here: classes of POSIX, quoted text, bytes."""
+
+
+class Found(Protocol):
+    """A match, as both engines tell of it."""
+
+    def start(self) -> int:
+        """Returns where it begins."""
+
+    def span(self) -> Span:
+        """Returns where it begins and where it ends."""
+
+
+class Expression(Protocol):
+    """A compiled expression of either engine."""
+
+    def search(self, text: str, at: int = 0, /) -> Found | None:
+        """Returns the first match from a place on."""
 
 
 class Pattern:
     """A regular expression of one rule. Made once; each text has a scan of its own.
 
-    `max_match` is the longest match, with all it looks ahead at, that is surely found wherever the text is cut.
-    Raises re.error for a wrong expression and ValueError for one that matches the empty text.
+    `max_match` is the longest match, with all it looks ahead at, that is surely found wherever the text is cut; so
+    many characters in front of what is undecided are kept for looking behind, unless `behind` says how many.
+    Raises ValueError for a wrong expression and for one that matches the empty text.
     """
 
-    def __init__(self, source: str, *, rule: int = 0, case_sensitive: bool = False, max_match: int = 256) -> None:
-        flags = re.NOFLAG if case_sensitive else re.IGNORECASE
-        self.full = re.compile(source, flags)
+    def __init__(
+        self,
+        source: str,
+        *,
+        rule: int = 0,
+        case_sensitive: bool = False,
+        max_match: int = 256,
+        behind: int | None = None,
+        engine: Engine = "python",
+    ) -> None:
+        self.full = compiled(source, case_sensitive=case_sensitive, engine=engine)
         if self.full.search("") is not None:
             raise ValueError("it matches the empty text")
         unfinished = unfinished_source(source)
-        self.unfinished = None if unfinished is None else re.compile(unfinished, flags)
+        if unfinished is not None and engine == "re2":
+            unfinished = unfinished.replace(r"\Z", r"\z")
+        self.unfinished = (
+            None if unfinished is None else compiled(unfinished, case_sensitive=case_sensitive, engine=engine)
+        )
         self.rule = rule
         self.max_match = max_match
+        self.behind = max_match if behind is None else behind
+
+    def span_at(self, text: str, start: int, end: int) -> Span | None:
+        """Returns what of a match counts, from the same beginning; None to look again one character later."""
+        return start, end
 
     def scan(self) -> PatternScan:
         """Returns a scan at the beginning of a text."""
         return PatternScan(self)
+
+
+def compiled(source: str, *, case_sensitive: bool, engine: Engine) -> Expression:
+    """Returns a compiled expression; raises ValueError for one that the engine does not take."""
+    if engine == "python":
+        try:
+            return re.compile(source, re.NOFLAG if case_sensitive else re.IGNORECASE)
+        except re.error as error:
+            raise ValueError(str(error)) from None
+    import re2
+
+    options = re2.Options()
+    options.case_sensitive = case_sensitive
+    options.log_errors = False
+    try:
+        expression: Expression = re2.compile(source, options)
+    except re2.error as error:
+        reason = error.args[0] if error.args else ""
+        reason = reason.decode(errors="replace") if isinstance(reason, bytes) else str(reason)
+        raise ValueError(f"RE2 refuses it: {reason}") from None
+    return expression
+
+
+def has_re2() -> bool:
+    """Tells whether RE2 is installed."""
+    return find_spec("re2") is not None
 
 
 class PatternScan:
@@ -68,7 +141,7 @@ class PatternScan:
             self._take(match)
         self._from = undecided
         self.safe = self._base + undecided
-        keep = self._pattern.max_match
+        keep = self._pattern.behind
         if undecided > 4 * keep:
             self._text = self._text[undecided - keep :]
             self._base += undecided - keep
@@ -81,13 +154,17 @@ class PatternScan:
         self._from = self._undecided()
         self.safe = self._base + len(self._text)
 
-    def _take(self, match: re.Match[str]) -> None:
+    def _take(self, match: Found) -> None:
         start, end = match.span()
         if start == end:  # nothing was matched, as by a lone boundary
             self._from = end + 1
             return
-        self.found.append((self._base + start, self._pattern.rule, self._base + end))
-        self._from = end
+        span = self._pattern.span_at(self._text, start, end)
+        if span is None:
+            self._from = start + 1
+            return
+        self.found.append((self._base + start, self._pattern.rule, self._base + span[1]))
+        self._from = span[1]
 
     def _undecided(self) -> int:
         """Returns where in `_text` the first match may begin that more text would make, change or undo."""
@@ -103,6 +180,8 @@ def unfinished_source(source: str) -> str | None:
 
     None when `source` uses something for which that cannot be written. `source` must be a valid expression.
     """
+    if _FOREIGN.search(source):
+        return None
     flags = _FLAGS.match(source)
     at = flags.end() if flags else 0
     parts = [source[:at], "(?:"]

@@ -21,18 +21,25 @@ class Scannable(Protocol):
 
 
 class Matcher:
-    """What to look for, and what to do with it: `masks` holds the text to put in place, by rule; None blocks."""
+    """What to look for, and what to do with it: `masks` holds the text to put in place, by rule; None blocks.
 
-    def __init__(self, searches: Sequence[Scannable], masks: Sequence[str | None]) -> None:
+    What the `watches` find is only noted, and nothing waits for them.
+    """
+
+    def __init__(
+        self, searches: Sequence[Scannable], masks: Sequence[str | None], watches: Sequence[Scannable] = ()
+    ) -> None:
         self.searches = tuple(searches)
         self.masks = tuple(masks)
+        self.watches = tuple(watches)
 
     def __bool__(self) -> bool:
-        return bool(self.searches)
+        return bool(self.searches or self.watches)
 
     def screen(self) -> Screen:
         """Returns a screen for one text."""
-        return Screen([search.scan() for search in self.searches], self.masks)
+        watching = [watch.scan() for watch in self.watches]
+        return Screen([search.scan() for search in self.searches], self.masks, watching)
 
     def whole(self, text: str) -> tuple[str, Screen]:
         """Returns what may go out of a complete text, and the screen it went through."""
@@ -43,13 +50,28 @@ class Matcher:
 class Screen:
     """One text on its way out. Offsets count characters of the original text."""
 
-    __slots__ = ("_edge", "_held", "_masks", "_matches", "_scans", "blocked", "edits", "end", "masked", "released")
+    __slots__ = (
+        "_edge",
+        "_held",
+        "_masks",
+        "_matches",
+        "_scans",
+        "_watching",
+        "blocked",
+        "edits",
+        "end",
+        "flagged",
+        "masked",
+        "released",
+    )
 
-    def __init__(self, scans: Sequence[Scan], masks: Sequence[str | None]) -> None:
+    def __init__(self, scans: Sequence[Scan], masks: Sequence[str | None], watching: Sequence[Scan] = ()) -> None:
         self.blocked: int | None = None
         """The rule that ended the text; nothing comes out any more."""
         self.masked: set[int] = set()
         """The rules whose matches were masked."""
+        self.flagged: set[int] = set()
+        """The rules of which something was found that is only noted."""
         self.released = 0
         """How much of the original text is decided: let through, masked or dropped."""
         self.end = 0
@@ -57,6 +79,7 @@ class Screen:
         self.edits: list[tuple[int, int, int]] = []
         """Runs that were masked: first character, the one after the last, length of the mask."""
         self._scans = tuple(scans)
+        self._watching = tuple(watching)
         self._masks = masks
         self._matches: list[Match] = []
         self._held = ""
@@ -79,6 +102,10 @@ class Screen:
                 safe = scan.safe
             if scan.found:
                 found = True
+        for scan in self._watching:
+            scan.feed(text)
+            if scan.found:
+                self._flag(scan)
         held = self._held + text if self._held else text
         if found:
             self._held = held
@@ -97,7 +124,14 @@ class Screen:
             return ""
         for scan in self._scans:
             scan.settle()
+        for scan in self._watching:
+            scan.settle()
+            self._flag(scan)
         return self._edit(self.end)
+
+    def _flag(self, scan: Scan) -> None:
+        self.flagged.update(rule for _, rule, _ in scan.found)
+        scan.found.clear()
 
     def _edit(self, safe: int) -> str:
         """Applies the matches that begin before `safe` and returns what may go out up to there."""

@@ -21,6 +21,12 @@ from .scan import Match
 _LONG = 256
 """From this length on a piece is first searched by a compiled expression, which is faster but starts slowly."""
 
+_SHORT = 16
+"""Up to this length pieces are worth remembering."""
+
+_MOST_REMEMBERED = 20_000
+"""So many steps by whole pieces are remembered for one set of words: models repeat themselves."""
+
 _MOST_SILENT = 1000
 """So many invisible characters in a row break a word off; what is held back stays bounded."""
 
@@ -34,7 +40,7 @@ class Word(msgspec.Struct, frozen=True):
 
 
 class _Node(dict[str, "_Node"]):
-    __slots__ = ("depth", "ends", "fail", "pending")
+    __slots__ = ("depth", "ends", "fail", "pending", "steps")
 
     def __init__(self, depth: int) -> None:
         super().__init__()
@@ -42,6 +48,8 @@ class _Node(dict[str, "_Node"]):
         self.ends: tuple[tuple[int, int, bool], ...] = ()
         self.fail: _Node = self
         self.pending = 0
+        self.steps: dict[str, tuple[_Node, str]] = {}
+        """Where whole pieces of text lead to from here, and what they are folded; only those in which no word ends."""
 
 
 class Words:
@@ -58,10 +66,20 @@ class Words:
             self._add(word)
         self._link()
         self.quick = _expression(self.root)
+        self._known: list[_Node] = []  # nodes with steps, one for each step
 
     def scan(self) -> WordScan:
         """Returns a scan at the beginning of a text."""
         return WordScan(self)
+
+    def remember(self, node: _Node, text: str, step: tuple[_Node, str]) -> None:
+        """Keeps where a short piece of text leads to from a node."""
+        if len(self._known) >= _MOST_REMEMBERED:
+            for known in self._known:
+                known.steps.clear()
+            self._known.clear()
+        self._known.append(node)
+        node.steps[text] = step
 
     def _add(self, word: Word) -> None:
         text = self.folding.text(word.text)
@@ -93,6 +111,7 @@ class WordScan:
     __slots__ = (
         "_keep",
         "_length",
+        "_most",
         "_node",
         "_origins",
         "_recent",
@@ -112,27 +131,43 @@ class WordScan:
         self._simple = words.folding.simple
         self._root = self._node = words.root
         self._keep = words.longest + 1
+        self._most = 16 * self._keep
         self._length = 0
         self._silent = 0
-        self._recent = ""  # the last folded characters: a word's worth, and the one in front of it
+        self._recent = ""  # the last folded characters: a word's worth, the one in front of it, and some more
         self._origins: list[int] | None = None  # where they came from; None: the text's last characters, one to one
         self._waiting: list[Match] = []  # whole words that a following letter would undo
 
     def feed(self, text: str) -> None:
         """Takes the next piece of text. Hot: once an event."""
-        folded = self._simple(text)
-        if folded is None or self._origins is not None or self._waiting:
+        if self._origins is not None or self._waiting:
             self._feed_thoroughly(text)
             return
-        node = root = self._root
+        step = self._node.steps.get(text) or self._step_by(text)
+        if step is None:
+            self._feed_thoroughly(text)
+            return
+        self._node, folded = step
+        self._length += len(text)
+        self._silent = 0
+        recent = self._recent = self._recent + folded
+        if len(recent) > self._most:
+            self._recent = recent[-self._keep :]
+        self.safe = self._length - self._node.pending
+
+    def _step_by(self, text: str) -> tuple[_Node, str] | None:
+        """Returns where a piece of text leads to, and the piece folded; None when a closer look is needed."""
+        folded = self._simple(text)
+        if folded is None:
+            return None
+        before = node = self._node
+        root = self._root
+        unread = folded
         if len(folded) >= _LONG and (quick := self._words.quick) is not None:
-            if quick.search(self._recent + folded) is not None:
-                self._feed_thoroughly(text)
-                return
+            if quick.search(self._recent[-self._keep :] + folded) is not None:
+                return None
+            node = root
             unread = folded[-self._keep :]  # without a match the node depends on the last word's worth only
-        else:
-            node = self._node
-            unread = folded
         for char in unread:
             following = node.get(char)
             if following is None:
@@ -145,13 +180,10 @@ class WordScan:
                     continue
             node = following
             if node.ends:
-                self._feed_thoroughly(text)
-                return
-        self._node = node
-        self._length += len(text)
-        self._silent = 0
-        self._recent = (self._recent + folded)[-self._keep :]
-        self.safe = self._length - node.pending
+                return None
+        if len(text) <= _SHORT:
+            self._words.remember(before, text, (node, folded))
+        return node, folded
 
     def settle(self) -> None:
         """Decides what is there as if the text ended here."""
@@ -160,7 +192,7 @@ class WordScan:
         self.safe = self._length
 
     def _feed_thoroughly(self, text: str) -> None:
-        chars = list(self._recent)
+        chars = list(self._recent[-self._keep :])
         origins = self._origins
         if origins is None:
             origins = list(range(self._length - len(chars), self._length))

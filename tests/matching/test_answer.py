@@ -213,3 +213,31 @@ def test_whatever_comes_in_the_word_never_goes_out(events: list[Event], sizes: l
             assert joined(seen, kind) == joined(events, kind)
         others = [event for event in seen if not isinstance(event, TextDelta | ReasoningDelta)]
         assert others == [event for event in [*events, Finish()] if not isinstance(event, TextDelta | ReasoningDelta)]
+
+
+def test_flags_let_everything_through_at_once_arguments_too() -> None:
+    watching = Matcher([], [None], [Words([Word("bird")], Folding(case_sensitive=False, normalize=True))])
+    screen = AnswerScreen(watching, None, watching)
+    events = [
+        TextDelta("a bi"),
+        TextDelta("rd"),
+        ToolCallStart(0, "c", "f"),
+        ToolCallDelta(0, '"b'),
+        ToolCallDelta(0, 'ird"'),
+    ]
+    for event in events:
+        assert screen.take([event]) == [event]
+    assert screen.take([Finish()]) == [Finish()]
+    assert screen.flagged() == [(0, "arguments"), (0, "output")]
+    assert screen.found == []
+
+
+def test_what_is_held_back_can_be_let_go_and_the_rest_of_the_word_is_not() -> None:
+    screen = AnswerScreen(
+        Matcher([Words([Word("bird")], Folding(case_sensitive=False, normalize=True))], [None]), None, None
+    )
+    assert screen.take([TextDelta("a bi")]) == [TextDelta("a ")]
+    assert screen.holding == (4, 2)
+    assert screen.let_go() == [TextDelta("bi")]
+    assert screen.holding is None
+    assert screen.take([TextDelta("rd")])[-1] == Finish("content_filter")

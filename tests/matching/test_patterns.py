@@ -119,3 +119,31 @@ def test_case_counts_when_asked() -> None:
     scan.feed("bad Bad")
     scan.settle()
     assert scan.found == [(4, 0, 7)]
+
+
+@pytest.mark.parametrize("source", [r"\bfoo\d{2,4}\w", r"(?i)ab+c?", r"[^x]y{2}|z\.", r"\p{Greek}+!", r"[[:alpha:]]9"])
+def test_re2_finds_the_same_at_any_chunking(source: str) -> None:
+    text = "a foo123 abbc éyy z. αβ! foo12 b9 x9 foo99"
+    whole = Pattern(source, engine="re2").scan()
+    whole.feed(text)
+    whole.settle()
+    assert whole.found
+    for size in (1, 2, 3, 7):
+        scan = Pattern(source, engine="re2").scan()
+        for at in range(0, len(text), size):
+            scan.feed(text[at : at + size])
+        scan.settle()
+        assert sorted(scan.found) == sorted(whole.found), size
+
+
+@pytest.mark.parametrize("source", [r"(?<=a)b", r"(a)\1", r"a(?=b)"])
+def test_re2_refuses_what_may_take_forever(source: str) -> None:
+    with pytest.raises(ValueError, match=r"RE2 refuses it: .+"):
+        Pattern(source, engine="re2")
+
+
+def test_re2_takes_no_longer_for_an_evil_expression() -> None:
+    scan = Pattern(r"(a+)+b", engine="re2").scan()
+    scan.feed("a" * 200)  # Python's own engine would not come back
+    scan.settle()
+    assert scan.found == []

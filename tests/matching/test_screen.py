@@ -196,3 +196,11 @@ def test_a_complete_text_tells_what_was_found() -> None:
     text, screen = matcher.whole("a bad and a worse one")
     assert (text, screen.blocked, screen.masked) == ("a * and a ", 1, {0})
     assert not Matcher([], [])
+
+
+def test_what_is_only_watched_is_noted_and_never_held_back() -> None:
+    folding = Folding(case_sensitive=False, normalize=True)
+    matcher = Matcher([Words([Word("fox", 0)], folding)], ["#", "?"], [Words([Word("bluebird", 1)], folding)])
+    screen = matcher.screen()
+    assert [screen.feed(piece) for piece in ("a blue", "bird and a f", "ox")] == ["a blue", "bird and a ", "#"]
+    assert (screen.masked, screen.flagged, screen.blocked) == ({0}, {1}, None)
