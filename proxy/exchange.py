@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -90,6 +90,9 @@ class Exchange:
     client leaves. One that is not to `generate` only prepares the context: it ends without output, and no upstream is
     asked. One that is `counting` only asks how many tokens its input is.
 
+    While an answer is streamed, `nudge` lets filters that want a turn have it, whether or not the upstream says
+    something; see `ResponseFilter.wants_turn`.
+
     `usage` is what its last attempt has used, `service_tier` the one that the upstream says it was served in. `cost` is
     what all its attempts cost together, in dollars; None where nothing was used or no price is known.
     """
@@ -118,6 +121,7 @@ class Exchange:
         "marks",
         "memory",
         "models",
+        "nudge",
         "outcome",
         "plan",
         "request",
@@ -157,6 +161,7 @@ class Exchange:
         self.response_headers: dict[str, str] = {}
         self.marks: dict[str, Any] = {}
         self.committed = False
+        self.nudge: Callable[[], None] | None = None
         self.head_status: int | None = None
         self.outcome: Outcome | None = None
         self.error: ExchangeError | None = None

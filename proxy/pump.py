@@ -65,6 +65,7 @@ class Pump:
         if first_token_s is not None:
             timer = asyncio.get_running_loop().call_later(first_token_s, self._late, first_token_s, is_committed)
         self._client.on_flow(self._response.pause, self._response.resume)
+        self._bridge.nudge_by(self.nudge)
         try:
             if self._client.paused:
                 self._response.pause()
@@ -76,6 +77,7 @@ class Pump:
             raise
         finally:
             self._client.on_flow(None, None)
+            self._bridge.nudge_by(None)
             if timer is not None:
                 timer.cancel()
 
@@ -84,6 +86,20 @@ class Pump:
         if not self._done.done():
             self._response.close()
             self._done.set_exception(error)
+
+    def nudge(self) -> None:
+        """Gives filters that want a turn theirs."""
+        if self._done.done():
+            return
+        try:
+            out = self._bridge.turn()
+        except Exception as error:  # as for a read
+            self._raised(error)
+            return
+        if out:
+            self._write(out)
+        if self._bridge.done:
+            self._complete()
 
     def detach(self, client: ClientStream) -> None:
         """Goes on with another client; the one that has left may have paused the upstream."""
@@ -143,7 +159,7 @@ class Pump:
 class AsyncPump(Pump):
     """A pump for answers that a filter must await: reads wait their turn, and the upstream waits for them."""
 
-    __slots__ = ("_bridge_async", "_ended", "_task", "_waiting")
+    __slots__ = ("_bridge_async", "_ended", "_nudged", "_task", "_waiting")
 
     def __init__(
         self,
@@ -156,6 +172,7 @@ class AsyncPump(Pump):
         self._bridge_async = bridge
         self._waiting: list[list[Event]] = []
         self._ended = False
+        self._nudged = False
         self._task: asyncio.Task[None] | None = None
 
     async def run(self, *, first_token_s: float | None, is_committed: Callable[[], bool]) -> None:
@@ -185,17 +202,30 @@ class AsyncPump(Pump):
         except Exception as raised:  # as in Pump
             self._raised(raised)
 
+    def nudge(self) -> None:
+        """As `Pump.nudge`; a turn comes after what has been read."""
+        self._nudged = True
+        if not self._done.done():
+            self._begin()
+
     def _enqueue(self, events: list[Event]) -> None:
         self._waiting.append(events)
         self._response.pause()
+        self._begin()
+
+    def _begin(self) -> None:
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._work())
 
     async def _work(self) -> None:
         try:
-            while self._waiting and not self._done.done():
+            while (self._waiting or self._nudged) and not self._done.done():
                 batches, self._waiting = self._waiting, []
-                out = await self._bridge_async.pass_async([event for batch in batches for event in batch])
+                if batches:
+                    out = await self._bridge_async.pass_async([event for batch in batches for event in batch])
+                else:
+                    self._nudged = False
+                    out = await self._bridge_async.turn_async()
                 if out:
                     self._write(out)
                 if self._bridge.done:
@@ -203,6 +233,7 @@ class AsyncPump(Pump):
         except Exception as error:  # as in Pump
             self._raised(error)
         if self._ended:
-            self._check_end()
+            if not self._bridge_async.ends_later:
+                self._check_end()
         elif not self._client.paused:
             self._response.resume()

@@ -18,7 +18,8 @@ from .reply import Reply
 
 if TYPE_CHECKING:
     from .exchange import Exchange
-    from .providers.provider import TranslateOptions
+    from .models import ModelTable
+    from .providers.provider import Provider, TranslateOptions
 
 Side = Literal["above", "below", "any"]
 
@@ -35,7 +36,16 @@ class Head(msgspec.Struct):
 
 
 class ResponseFilter:
-    """What a stage does with one response. Override only what you need; the rest costs nothing."""
+    """What a stage does with one response. Override only what you need; the rest costs nothing.
+
+    A filter that holds something back until a time, or until somebody has answered, sets `wants_turn` and calls
+    `exchange.nudge`: its `on_events` is called with no events, and returns what may go out now. Where that is awaited,
+    the filter may also keep the end of the answer for such a turn, as long as it sets `ends_later`. Where
+    `exchange.nudge` is None, the answer is not streamed, and what is held back is to be returned in front of the end.
+    """
+
+    wants_turn: bool = False
+    ends_later: bool = False
 
     async def on_head(self, exchange: Exchange, head: Head) -> None:
         """Sees status and headers; nothing has reached the client yet. Not called for a Reply from above."""
@@ -83,6 +93,10 @@ class Stage:
     config: Any
     directory: Path = Path()
     """Where relative paths in the config begin: the directory of the file."""
+    upstreams: Mapping[str, Provider] = {}
+    """The upstreams of the file by their names, for stages that ask them for something of their own."""
+    table: ModelTable | None = None
+    """The models of the file, likewise."""
     translate: TranslateOptions | None = None
     """How answers are to be translated, for the one stage that says so: the engine knows it before any request."""
 

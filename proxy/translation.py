@@ -94,6 +94,12 @@ class Bridge(Protocol):
     def fail(self, error: ExchangeError) -> bytes:
         """Ends the answer with an error in the client's dialect."""
 
+    def nudge_by(self, nudge: Callable[[], None] | None) -> None:
+        """Says what filters that want a turn are to call."""
+
+    def turn(self) -> bytes:
+        """Gives filters that want a turn theirs; returns what the client gets for it."""
+
 
 class Translation:
     """Parser, decoder, the stages' filters and the encoder of one attempt.
@@ -107,6 +113,7 @@ class Translation:
     """
 
     __slots__ = (
+        "_all",
         "_decoder",
         "_encode",
         "_encoder",
@@ -131,6 +138,7 @@ class Translation:
         self._exchange = exchange
         self._parser: Parser = parser or SseParser()
         self._decoder = decoder
+        self._all = tuple(filters)
         self._filters = tuple(one.on_events for one in filters)
         self._encoder = encoder
         self._encode = encoder.encode
@@ -173,6 +181,19 @@ class Translation:
     def fail(self, error: ExchangeError) -> bytes:
         """Ends the answer with an error; what filters hold back stays back."""
         return self._encoder.fail(error)
+
+    def nudge_by(self, nudge: Callable[[], None] | None) -> None:
+        """Says what filters that want a turn are to call."""
+        self._exchange.nudge = nudge
+
+    def turn(self) -> bytes:
+        """Gives filters that want a turn theirs; returns what the client gets for it."""
+        events: list[Event] = []
+        for one in self._all:
+            if events or one.wants_turn:
+                one.wants_turn = False
+                events = cast(list[Event], one.on_events(self._exchange, events))
+        return self._encoder.encode(events) if events else b""
 
     def last_events(self, error: ExchangeError | None = None) -> list[Event]:
         """Returns the decoder's last events at the end of the body.
@@ -226,6 +247,21 @@ class AsyncTranslation(Translation):
             events = await result if isinstance(result, Awaitable) else result
         return self._encoder.encode(events) if events else b""
 
+    @property
+    def ends_later(self) -> bool:
+        """Whether a filter keeps the end of the answer for a turn of its own."""
+        return any(one.ends_later for one in self._all)
+
+    async def turn_async(self) -> bytes:
+        """As `turn`, awaiting those that ask for it."""
+        events: list[Event] = []
+        for one in self._all:
+            if events or one.wants_turn:
+                one.wants_turn = False
+                result: Any = one.on_events(self._exchange, events)
+                events = await result if isinstance(result, Awaitable) else result
+        return self._encoder.encode(events) if events else b""
+
     def decode(self, data: bytes) -> list[Event]:
         """Takes one read of the upstream's body; returns its events, not yet filtered."""
         return self._decoder.feed(self._parser.feed(data))
@@ -265,6 +301,13 @@ class Relay:
     def fail(self, error: ExchangeError) -> bytes:
         """Ends the answer with an error event."""
         return self.machine.fail(error)
+
+    def nudge_by(self, nudge: Callable[[], None] | None) -> None:
+        """Does nothing: there are no filters."""
+
+    def turn(self) -> bytes:
+        """Returns nothing."""
+        return b""
 
     def _checked(self, out: bytes) -> bytes:
         if not self._exchange.committed:

@@ -174,3 +174,69 @@ async def test_what_a_filter_lets_go_in_the_turn_of_a_cancel_is_not_told() -> No
         exchange = await home.settled()
     assert events_of(data)[-2][1]["response"]["status"] == exchange.outcome == "cancelled"
     assert b"everything" not in data
+
+
+class Later(Stage):
+    """Keeps texts, and with `waits` the end too, until it is told to let them go."""
+
+    name = "later"
+
+    def __init__(self, *, waits: bool) -> None:
+        super().__init__()
+        self.waits = waits
+        self.held = asyncio.Event()
+        self.nudge: list[object] = []
+
+    async def on_request(self, exchange: Exchange) -> ResponseFilter:
+        return _AsyncLater(self, exchange) if self.waits else _Later(self, exchange)
+
+
+class _Later(ResponseFilter):
+    def __init__(self, stage: Later, exchange: Exchange) -> None:
+        self.stage, self.exchange = stage, exchange
+        self.kept: list[Event] = []
+
+    def on_events(self, exchange: Exchange, events: list[Event]) -> list[Event]:
+        if not events:
+            self.ends_later = False
+            kept, self.kept = self.kept, []
+            return kept
+        self.kept += events
+        if isinstance(events[-1], Finish) and not self.stage.waits:
+            return self.kept
+        self.ends_later = isinstance(events[-1], Finish)
+        if not self.stage.waits or self.ends_later:
+            self.stage.held.set()
+        return []
+
+    def let_go(self) -> None:
+        self.wants_turn = True
+        assert self.exchange.nudge is not None
+        self.exchange.nudge()
+
+
+class _AsyncLater(_Later):
+    async def on_events(self, exchange: Exchange, events: list[Event]) -> list[Event]:  # type: ignore[override]
+        return super().on_events(exchange, events)
+
+
+@pytest.mark.parametrize("waits", [False, True])
+async def test_a_filter_gets_a_turn_without_the_upstream_and_an_awaited_one_may_keep_the_end_for_it(
+    waits: bool,
+) -> None:
+    later, gate = Later(waits=waits), asyncio.Event()
+    steps = stream(*HELLO, None) if waits else stream(HELLO[0], gate, *HELLO[1:])
+    async with house(ScriptedProvider("a", steps), stages=[later, Shouts(waits=waits)]) as home:
+        reader, writer = await home.connect()
+        await asyncio.wait_for(later.held.wait(), 10)
+        (run,) = home.pipeline.running
+        (filter_,) = [one for one in run._ending.filters if isinstance(one, _Later)]
+        filter_.let_go()
+        data = await asyncio.wait_for(reader.readuntil(b'"delta":"LO"' if waits else b'"delta":"HEL"'), 10)
+        gate.set()
+        data += await asyncio.wait_for(reader.readuntil(b"[DONE]"), 10)
+        writer.close()
+        exchange = await home.settled()
+    assert exchange.outcome == "completed"
+    assert exchange.nudge is None
+    assert b"response.completed" in data
