@@ -34,6 +34,8 @@ from typing import ClassVar, Literal
 
 import msgspec
 
+from .redact import hide
+
 _MAX_MESSAGE = 2000  # characters
 
 TimeoutPhase = Literal["connect", "pool", "first_byte", "first_token", "idle", "total"]
@@ -89,6 +91,7 @@ class ExchangeError(PenstockError):
         type: str | None = None,
         retry_after_s: float | None = None,
     ) -> None:
+        message = hide(message)  # an upstream may repeat the key that it was sent
         if len(message) > _MAX_MESSAGE:  # messages quote what clients and upstreams have sent
             message = message[: _MAX_MESSAGE - 1] + "…"
         super().__init__(message)

@@ -3,10 +3,13 @@
 Several processes may write to one file: it is opened for appending and each write holds whole lines, for pipes no more
 than the kernel takes in one piece. A file that was renamed or removed is opened anew. When writing fails, lines wait,
 up to a limit; then the newest are dropped and counted. Each change between working and failing is told once.
+
+A file may be rotated, and its lines may be chained (`logs/chain.py`). Then writers take turns by a lock beside it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import select
@@ -14,6 +17,9 @@ import stat
 import threading
 from collections import deque
 from pathlib import Path
+
+from .logs.chain import Chain
+from .logs.rotation import FileLock, Rotation
 
 _log = logging.getLogger("penstock")
 _LINGER_S = 0.01
@@ -24,15 +30,30 @@ _MOST_WAITING_BYTES = 16 * 1024 * 1024
 
 
 class LineSink:
-    """A file (by path) or a standard stream (by descriptor) that lines are written to. `lost` counts dropped lines."""
+    """A file (by path) or a standard stream (by descriptor) that lines are written to. `lost` counts dropped lines.
 
-    def __init__(self, target: Path | int, *, most_waiting: int = _MOST_WAITING_BYTES) -> None:
+    Only a file can have a rotation or a chain.
+    """
+
+    def __init__(
+        self,
+        target: Path | int,
+        *,
+        most_waiting: int = _MOST_WAITING_BYTES,
+        rotation: Rotation | None = None,
+        chain: Chain | None = None,
+    ) -> None:
         self.lost = 0
         self._target = target
+        self._rotation = rotation
+        self._chain = chain
+        locked = isinstance(target, Path) and (rotation is not None or chain is not None)
+        self._lock = FileLock(target) if locked and isinstance(target, Path) else None
         self._fd = -1
         self._most_waiting = most_waiting
         self._lines: deque[bytes] = deque()
-        self._rest = b""  # of a batch that could not be written
+        self._rest: list[bytes] = []  # of a batch that could not be written
+        self._torn = False  # the last line that was written has no end
         self._taken_bytes = 0  # counted by the writers, the next by the thread: neither waits for the other
         self._written_bytes = 0
         self._failing = False
@@ -43,6 +64,12 @@ class LineSink:
     def open(self) -> None:
         """Opens the file and starts the thread; raises OSError."""
         self._open()
+        if self._lock is not None:
+            self._lock.open()
+        if self._chain is not None:
+            self._chain.open()
+        if self._rotation is not None:
+            self._rotation.tidy()
         self._thread.start()
 
     def write(self, line: bytes) -> None:
@@ -64,6 +91,11 @@ class LineSink:
         if not self._thread.is_alive() and self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+            for part in (self._lock, self._chain):
+                if part is not None:
+                    part.close()
+        if self._rotation is not None:
+            self._rotation.join(timeout_s)
 
     def _open(self) -> None:
         old = self._fd
@@ -95,41 +127,72 @@ class LineSink:
                 return
 
     def _write_all(self) -> None:
-        if isinstance(self._target, Path) and self._moved_away(self._target):
-            self._open()
+        if self._lock is None:
+            self._follow()
         while self._rest or self._lines:
             if not self._rest:
                 self._rest = self._next_batch()
+            if self._lock is None:
+                self._write_batch()
+            else:
+                self._write_in_turn(self._lock)
+
+    def _write_in_turn(self, lock: FileLock) -> None:
+        """Writes `_rest` to the file that has the name now, which stays it meanwhile."""
+        rotation = self._rotation
+        if rotation is not None and rotation.is_due(self._fd, sum(map(len, self._rest))):
+            with lock.alone():
+                self._follow()  # somebody else may have been faster
+                if rotation.is_due(self._fd, sum(map(len, self._rest))):
+                    rotation.put_away()
+                    self._open()
+            rotation.tidy()
+        with lock.shared() if self._chain is None else lock.alone():
+            self._follow()
             self._write_batch()
 
-    def _next_batch(self) -> bytes:
+    def _follow(self) -> None:
+        if isinstance(self._target, Path) and self._moved_away(self._target):
+            self._open()
+
+    def _next_batch(self) -> list[bytes]:
         batch = [self._lines.popleft()]
         size = len(batch[0])
         while self._lines and size + len(self._lines[0]) <= self._batch_bytes:
             batch.append(self._lines.popleft())
             size += len(batch[-1])
-        return b"".join(batch)
+        return batch
 
     def _write_batch(self) -> None:
         """Writes `_rest`. When it fails inside a line, that one is written again later, on a line of its own."""
-        size = len(self._rest.lstrip(b"\n"))
+        if self._chain is not None:
+            data = self._chain.link(self._fd, self._rest)
+        else:
+            data = b"\n" * self._torn + b"".join(self._rest)
+        mended = data.startswith(b"\n")
         done = 0
         try:
-            while done < len(self._rest):
+            while done < len(data):
                 try:
-                    done += os.write(self._fd, self._rest[done:])
+                    done += os.write(self._fd, data[done:])
                 except BlockingIOError:
                     select.select([], [self._fd], [], _RETRY_S)
                     if self._closing.is_set():
                         raise
         except OSError:
-            begin = self._rest.rfind(b"\n", 0, done) + 1
-            torn = b"\n" if done > begin else b""
-            self._written_bytes += len(self._rest[:begin].lstrip(b"\n"))
-            self._rest = torn + self._rest[begin:]
+            whole = data.count(b"\n", mended, done)
+            self._written(whole)
+            self._torn = self._torn if not done else not data.endswith(b"\n", 0, done)
             raise
-        self._written_bytes += size
-        self._rest = b""
+        if self._chain is not None:
+            with contextlib.suppress(OSError):  # the next write will find its way without it
+                self._chain.written(self._fd)
+        self._torn = False
+        self._written(len(self._rest))
+
+    def _written(self, lines: int) -> None:
+        self._written_bytes += sum(map(len, self._rest[:lines]))
+        del self._rest[:lines]
 
     def _moved_away(self, path: Path) -> bool:
         try:
@@ -149,7 +212,7 @@ class LineSink:
             _log.warning("writing to %s again; %d lines were lost", self._name, self.lost)
 
     def _give_up(self) -> None:
-        left = self._rest.count(b"\n") - self._rest.startswith(b"\n") + len(self._lines)
+        left = len(self._rest) + len(self._lines)
         if left:
             self.lost += left
             _log.error("%d lines for %s were lost", self.lost, self._name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 HIDDEN = "***"
 _SHORTEST = 6
@@ -30,51 +30,96 @@ _SUSPECT = re.compile(
     r"|xox|akia|asia|aiza|ya29|eyj|://|basic|bearer|api[-_]?key|auth|secret|passw|token|signature|[?&]"
 )
 """What the two above find in a text, this finds in its lower case, ten times as fast when there is nothing."""
+_LONG_ENOUGH = 12
+"""A secret of the file that is shorter is not looked for by its value: people write `api_key: ollama`, say."""
+_MOST_KNOWN = 4096
+_OWN_ID = re.compile(r"req_[0-9a-f]{32}|resp_[0-9a-f]{48}")
 _CREDENTIALS = ("authorization", "x-api-key", "api-key", "x-goog-api-key", "proxy-authorization", "cookie")
+
+
+class _Protected:
+    """The secrets of this process, each of which is hidden wherever it stands."""
+
+    values: ClassVar[set[str]] = set()
+    pattern: ClassVar[re.Pattern[str] | None] = None
+    generation: ClassVar[int] = 0
+
+
+def protect(secret: str) -> None:
+    """Has a secret of the file hidden by its value from now on, in whatever is cleaned."""
+    if len(secret) >= _LONG_ENOUGH and secret not in _Protected.values:
+        _Protected.values.add(secret)
+        _Protected.pattern = None
+        _Protected.generation += 1
+
+
+def hide(text: str, secrets: Iterable[str] = ()) -> str:
+    """Returns the text without the given secrets, and without those of the file: by their values alone."""
+    for secret in secrets:
+        if secret in text:
+            text = text.replace(secret, HIDDEN)
+    if _Protected.values:
+        if _Protected.pattern is None:
+            longest_first = sorted(_Protected.values, key=len, reverse=True)
+            _Protected.pattern = re.compile("|".join(map(re.escape, longest_first)))
+        text = _Protected.pattern.sub(HIDDEN, text)
+    return text
 
 
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
     """Returns the text without what looks like a secret, and without the given ones."""
-    for secret in secrets:
-        if secret in text:
-            text = text.replace(secret, HIDDEN)
+    text = hide(text, secrets)
     return _NAMED.sub(rf"\1{HIDDEN}", _SHAPE.sub(HIDDEN, text))
 
 
 def clean(value: Any, secrets: Iterable[str] = (), longest: int = 500) -> Any:
     """Returns JSON-like data with every text in it redacted, and then cut to a length."""
-    texts: list[str] = []
-    _gather(value, texts)
-    everything = "\n".join(texts)
-    if (
-        everything.isascii()
-        and max(map(len, texts), default=0) <= longest
-        and _SUSPECT.search(everything.lower()) is None
-        and not any(secret in everything for secret in secrets)
-    ):
-        return value
-    return _cleaned(value, secrets, longest)
-
-
-def _gather(value: Any, texts: list[str]) -> None:
     if isinstance(value, str):
-        texts.append(value)
-    elif isinstance(value, (dict, list)):
-        for part in value.values() if isinstance(value, dict) else value:
-            _gather(part, texts)
-
-
-def _cleaned(value: Any, secrets: Iterable[str], longest: int) -> Any:
-    if isinstance(value, str):
-        text = redact(value[: 4 * longest], secrets)  # cut late: a secret that is cut is not known any more
+        text = value[: 4 * longest]  # cut late: a secret that is cut is not known any more
+        text = redact(text, secrets) if _SUSPECT.search(text.lower()) else hide(text, secrets)
         if not text.isascii():
             text = text.encode("utf-8", "backslashreplace").decode()  # headers may hold bytes that are no text
         return text if len(text) <= longest else text[: longest - 3] + "..."
     if isinstance(value, dict):
-        return {name: _cleaned(part, secrets, longest) for name, part in value.items()}
-    if isinstance(value, list):
-        return [_cleaned(part, secrets, longest) for part in value]
+        return {name: clean(part, secrets, longest) for name, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [clean(part, secrets, longest) for part in value]
     return value
+
+
+class Cleaner:
+    """Cleans texts of exchanges. Most have been seen before (models, names of keys, clients): those it remembers."""
+
+    __slots__ = ("_secrets",)
+    _known: ClassVar[dict[str, str]] = {}
+    _generation: ClassVar[int] = 0
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        """`secrets` are those of the exchange at hand, longest first."""
+        self._secrets = tuple(secrets)
+
+    def text(self, text: str) -> str:
+        """Returns a text redacted and cut. Hot: ten times an exchange."""
+        if _OWN_ID.fullmatch(text):
+            return text
+        for secret in self._secrets:
+            if secret in text:
+                return str(clean(text, self._secrets))
+        if Cleaner._generation != _Protected.generation:
+            Cleaner._known.clear()
+            Cleaner._generation = _Protected.generation
+        known = Cleaner._known.get(text)
+        if known is None:
+            known = str(clean(text))
+            if len(text) <= 500:
+                if len(Cleaner._known) >= _MOST_KNOWN:
+                    Cleaner._known.clear()
+                Cleaner._known[text] = known
+        return known
+
+    def data(self, value: Any, longest: int = 500) -> Any:
+        """Returns JSON-like data redacted and cut all through."""
+        return clean(value, self._secrets, longest)
 
 
 def credentials(headers: Mapping[str, str]) -> list[str]:

@@ -2,53 +2,109 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Mapping
-from datetime import UTC, datetime
-from typing import Annotated, Any, ClassVar
+import random
+from typing import Annotated, ClassVar, Literal
 
-import msgspec
 from msgspec import Meta
 
-from proxy.errors import ConfigError, ExchangeError, Problem
-from proxy.events import Usage
-from proxy.exchange import Exchange, Timing
-from proxy.linesink import LineSink
-from proxy.redact import clean, credentials
+from proxy.config.types import Mistake, Size
+from proxy.events import Event
+from proxy.exchange import Exchange
+from proxy.logs.config import AuditConfig, DeliveryConfig, RotateConfig, S3Config, WebhookConfig
+from proxy.logs.content import ContentBounds, Said, Writer
+from proxy.logs.row import encode, row_of
+from proxy.logs.target import FileSink, Sink, kind_of, s3_sink, webhook_sink
+from proxy.redact import Cleaner, credentials
 from proxy.stage import ResponseFilter, Stage, StageConfig
 
-_STREAMS: Mapping[str, int] = {"stdout": 1, "stderr": 2}
+_FITS = {"rotate": "file", "audit": "file", "s3": "s3", "webhook": "webhook"}
+_WHAT = {"file": "a file", "s3": "s3://BUCKET/PREFIX", "webhook": "a URL"}
 
 
 class LogConfig(StageConfig, frozen=True, kw_only=True):
-    """Where the lines go."""
+    """Where the lines go, and what is in them."""
 
     to: Annotated[
         str,
         Meta(
             min_length=1,
-            description="stdout, stderr, or the path of a file. A file that was renamed or removed is opened anew; "
-            "several workers may write to one.",
+            description="stdout, stderr, the path of a file, s3://BUCKET/PREFIX, or a URL that batches are posted to. "
+            "A file that was renamed or removed is opened anew; several workers may write to one.",
         ),
     ] = "stdout"
+    content: Annotated[
+        Literal["none", "redacted", "full"],
+        Meta(
+            description="Whether messages and tool calls are written down: not at all; as guardrails have left them, "
+            "without what looks like a secret; or as guardrails have left them."
+        ),
+    ] = "none"
+    content_limit: Annotated[
+        Size,
+        Meta(
+            description="The most of an exchange's input, and of its output, that is written down; of longer input "
+            "the beginning and the end."
+        ),
+    ] = Size(32 * 1024)
+    sample: Annotated[
+        float,
+        Meta(gt=0, le=1, description="The share of completed exchanges that is written down; all others always are."),
+    ] = 1.0
+    rotate: Annotated[RotateConfig | None, Meta(description="When a new file begins.")] = None
+    audit: Annotated[
+        AuditConfig | None,
+        Meta(description="Chains the lines of a file by hashes; `penstock audit verify` finds changes. {} will do."),
+    ] = None
+    s3: Annotated[S3Config | None, Meta(description="How the bucket is reached.")] = None
+    webhook: Annotated[WebhookConfig | None, Meta(description="How batches are posted.")] = None
+    delivery: Annotated[
+        DeliveryConfig | None, Meta(description="How rows to S3 or a URL are batched, kept and tried again.")
+    ] = None
+
+    def __post_init__(self) -> None:
+        kind = kind_of(self.to)
+        for name, wanted in _FITS.items():
+            if getattr(self, name) is not None and kind != wanted:
+                raise Mistake(f"{name} is for rows that go to {_WHAT[wanted]}", f"remove it, or change to: {self.to}")
+        if self.delivery is not None and kind not in ("s3", "webhook"):
+            raise Mistake("delivery is for rows that go to S3 or to a URL", "remove it")
+        if kind == "s3" and not self.to.removeprefix("s3://").partition("/")[0]:
+            raise Mistake(f'"{self.to}" names no bucket', "write s3://BUCKET/PREFIX")
+        if self.audit is not None and self.sample < 1:
+            raise Mistake("an audit has all exchanges", "remove sample")
 
 
 class Log(Stage):
     """Writes one line of JSON for every exchange, also for those that were refused, failed or left by their client.
 
     A line says who asked for what, who answered, how it ended, what was used and how long it took: `time`, `id`,
-    `response_id`, `client`, `user_agent`, `key`, `owner`, `dialect`, `path`, `model`, `stream`, `upstream`,
-    `upstream_model`, `attempts`, `status`, `outcome`, `error`, `usage`, `cost` (in dollars, of all attempts; null where
-    no price is known), `cost_estimated`, `timing_ms`, `ignored` and `guardrail`. What was said is not in it, texts are
-    cut to 500 characters, and what looks like a key or a password becomes `***`.
+    `response_id`, `client`, `user_agent`, `key`, `owner`, `team`, `user`, `end_user`, `dialect`, `path`, `model`,
+    `stream`, `upstream`, `upstream_model`, `attempts`, `status`, `outcome`, `error`, `usage`, `cost` (in dollars, of
+    all attempts; null where no price is known), `cost_estimated`, `timing_ms`, `ignored` and `guardrail`. Texts are cut
+    to 500 characters, and what looks like a key or a password, or is a secret of the file, becomes `***`.
 
-    It stands anywhere in the list and sees the same. A disk that is slow or full holds up no answer: lines wait, up to
-    16 MiB, and are then dropped and counted.
+    What was said is in it only where `content` asks for that: `content` then has `input` (the texts as stages have
+    left them, without earlier turns), `output` (what reached the client) and `withheld`, why there is no input: where
+    no upstream was asked, some stage may not have looked at it. Answers of what is passed on to other endpoints are
+    not in it. Streams are then read event by event, and not passed on as they are.
+
+    It stands anywhere in the list and sees the same. Nothing that is slow, full or away holds up an answer. For a file,
+    16 MiB of lines wait. For S3 and URLs, rows go out in batches and leave the queue when they were delivered; until
+    then they are tried again, and spilled to disk while the other side fails or when memory is full; the next start
+    delivers what is left there. A batch has one name for ever: one that is written to S3 twice is the same object. What
+    is dropped in the end is counted and said.
+
+    With `audit`, all workers write one chain: each line has `seq`, `prev` (the hash of the line before) and `hash`. It
+    goes on over rotation and restarts, and `FILE.anchor` holds its end. `penstock audit verify FILE...` finds the first
+    line that was changed, removed or inserted, and whether lines are missing at the end.
 
     Example:
 
         log:
-          to: ./exchanges.jsonl
+          to: ./audit.jsonl
+          content: redacted
+          rotate: {size: 100MB, every: 1d, keep: 30}
+          audit: {}
     """
 
     name = "log"
@@ -59,118 +115,73 @@ class Log(Stage):
 
     def __init__(self, config: LogConfig | None = None) -> None:
         super().__init__(config)
-        self._sink: LineSink | None = None
+        self._sink: Sink | None = None
+        content = self.config.content
+        self._bounds = None if content == "none" else ContentBounds(content, int(self.config.content_limit))
 
     async def start(self) -> None:
-        """Opens the file; raises ConfigError when it cannot be written."""
-        to = self.config.to
-        sink = LineSink(_STREAMS[to] if to in _STREAMS else self.directory / to)
-        try:
-            sink.open()
-        except OSError as error:
-            what = f"the log cannot be written there: {(error.strerror or str(error)).lower()}"
-            raise ConfigError(
-                [Problem(str(self.directory / to), 1, 1, what, "check the path and its rights")]
-            ) from None
+        """Opens the file, or begins to deliver; raises ConfigError when that cannot be done."""
+        config, delivery = self.config, self.config.delivery or DeliveryConfig()
+        kind = kind_of(config.to)
+        sink: Sink
+        if kind == "s3":
+            sink = s3_sink(config.to, config.s3 or S3Config(), delivery, self.directory)
+        elif kind == "webhook":
+            sink = webhook_sink(config.to, config.webhook or WebhookConfig(), delivery, self.directory)
+        else:
+            sink = FileSink(config.to, self.directory, config.rotate, config.audit)
         self._sink = sink
+        await sink.start()
 
     async def close(self) -> None:
         """Writes what is left."""
         if self._sink is not None:
-            await asyncio.to_thread(self._sink.close)
+            await self._sink.close()
 
-    async def on_request(self, exchange: Exchange) -> Write:
-        """Asks to see the end."""
+    @property
+    def lost(self) -> int:
+        """How many rows were dropped."""
+        return 0 if self._sink is None else self._sink.lost
+
+    async def on_request(self, exchange: Exchange) -> Write | WriteContent:
+        """Asks to see the end, and the answer where it is to be written down."""
         assert self._sink is not None
-        return Write(self._sink)
+        if self._bounds is None:
+            return Write(self._sink, self.config.sample)
+        return WriteContent(self._sink, self.config.sample, self._bounds)
 
 
 class Write(ResponseFilter):
     """Writes the line of one exchange."""
 
-    def __init__(self, sink: LineSink) -> None:
+    def __init__(self, sink: Sink, sample: float) -> None:
         self._sink = sink
+        self._sample = sample
 
     async def on_end(self, exchange: Exchange) -> None:
         """Writes it, with every secret taken out at this last moment, wherever it came from."""
-        record = clean(record_of(exchange), credentials(exchange.client.headers))
-        self._sink.write(msgspec.json.encode(record) + b"\n")
+        if self._sample == 1.0 or exchange.outcome != "completed" or random.random() < self._sample:
+            self._sink.put(self.line(exchange, credentials(exchange.client.headers)))
+
+    def line(self, exchange: Exchange, secrets: list[str]) -> bytes:
+        """Returns the line."""
+        return encode(row_of(exchange, Cleaner(secrets))) + b"\n"
 
 
-def record_of(exchange: Exchange) -> dict[str, Any]:
-    """Returns what there is to say of an exchange that has ended. The same names in every line; null where unknown."""
-    client, key, deployment, error = exchange.client, exchange.key, exchange.deployment, exchange.error
-    moment = datetime.fromtimestamp(exchange.timing.wall, UTC)
-    return {
-        "time": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        "id": exchange.id,
-        "response_id": exchange.response_id,
-        "client": client.address,
-        "user_agent": client.headers.get("user-agent"),
-        "key": None if key is None else key.id,
-        "owner": None if key is None else key.owner,
-        "dialect": None if exchange.request is None else exchange.request.dialect,
-        "path": client.path.partition("?")[0],
-        "model": exchange.model,
-        "stream": _stream(exchange),
-        "upstream": None if deployment is None else deployment.provider.name,
-        "upstream_model": None if deployment is None else deployment.model,
-        "attempts": [
-            {
-                "upstream": one.upstream,
-                "model": one.model,
-                "status": one.status,
-                "error": one.error,
-                "usage": _usage(one.usage),
-                "cost": None if one.cost is None else float(one.cost),
-            }
-            for one in exchange.attempts
-        ],
-        "status": exchange.head_status,
-        "outcome": exchange.outcome,
-        "kept": exchange.kept,
-        "error": None if error is None else dict(error.to_dict()),
-        "usage": _usage(exchange.usage),
-        "cost": None if exchange.cost is None else float(exchange.cost),
-        "cost_estimated": None
-        if exchange.cost is None
-        else any(one.usage is not None and one.usage.estimated for one in exchange.attempts),
-        "timing_ms": _timing(exchange.timing),
-        "ignored": list(exchange.ignored),
-        "guardrail": list(exchange.marks.get("guardrail", ())),
-    }
+class WriteContent(Write):
+    """Writes it with what was said."""
 
+    def __init__(self, sink: Sink, sample: float, bounds: ContentBounds) -> None:
+        super().__init__(sink, sample)
+        self._bounds = bounds
+        self._said = Said(bounds.most)
 
-def _usage(usage: Usage | None) -> dict[str, Any] | None:
-    if usage is None:
-        return None
-    return {
-        "input": usage.input_tokens,
-        "cached": usage.cached_tokens if usage.cached_tokens or usage.cache_missed else None,
-        "output": usage.output_tokens,
-        "reasoning": usage.reasoning_tokens,
-        "total": usage.total_tokens,
-        "estimated": usage.estimated,
-    }
+    def on_events(self, exchange: Exchange, events: list[Event]) -> list[Event]:
+        """Notes what goes to the client. Hot: once a read."""
+        self._said.take(events)
+        return events
 
-
-def _timing(timing: Timing) -> dict[str, float | None]:
-    """Returns how many milliseconds after the request had come something happened."""
-
-    def since(moment: float | None) -> float | None:
-        return None if moment is None else round((moment - timing.started) * 1000, 1)
-
-    return {
-        "upstream_sent": since(timing.upstream_sent),
-        "upstream_head": since(timing.upstream_head),
-        "first_event": since(timing.first_event),
-        "total": since(timing.ended),
-    }
-
-
-def _stream(exchange: Exchange) -> bool | None:
-    """Returns whether a stream was asked for; None when the request does not say it properly."""
-    try:
-        return None if exchange.request is None else exchange.request.stream
-    except ExchangeError:
-        return None
+    def line(self, exchange: Exchange, secrets: list[str]) -> bytes:
+        """Returns the line."""
+        content = Writer(self._bounds, secrets).content(exchange, self._said)
+        return super().line(exchange, secrets)[:-2] + b',"content":' + encode(content) + b"}\n"

@@ -16,6 +16,8 @@ from typing import Any, ClassVar, Self
 
 import msgspec
 
+from ..redact import protect
+
 
 class Mistake(ValueError):
     """What is wrong with a value and what to do about it.
@@ -141,6 +143,7 @@ class Secret(ConfigValue):
     def __init__(self, value: str, source: str = "as written in the file") -> None:
         self._value = value
         self.source = source
+        protect(value)
 
     @classmethod
     def parse(cls, value: object, sources: Sources) -> Self:
