@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from ...api import invalid
-from ...api.raw import given
+from ...api.raw import Raw, given
 from ...api.responses.fields import TextFormat
 from ...api.responses.request import ResponsesRequest
 from ...api.responses.tool_map import ToolMap
@@ -167,13 +167,22 @@ def _put_effort(build: _Build) -> None:
         return
     if style == "drop":
         build.hint("reasoning.effort")
-    elif style == "reasoning":
-        build.body["reasoning"] = {"enabled": False} if effort == "none" else {"effort": effort}
-    elif style == "chat_template_kwargs":
-        known = build.profile.extra_body.get("chat_template_kwargs", {})
-        build.body["chat_template_kwargs"] = {**known, "enable_thinking": effort != "none"}
-    else:
-        build.body["reasoning_effort"] = effort
+    build.body.update(effort_fields(effort, build.profile))
+
+
+def effort_fields(effort: str, profile: ChatProfile) -> dict[str, Any]:
+    """Returns what tells the server how much to think."""
+    style, off = profile.reasoning_effort, effort == "none"
+    if style == "drop":
+        return {}
+    if style == "reasoning":
+        return {"reasoning": {"enabled": False} if off else {"effort": effort}}
+    if style == "thinking":
+        return {"thinking": {"type": "disabled"}} if off else {"reasoning_effort": effort}
+    if style == "chat_template_kwargs":
+        known = profile.extra_body.get("chat_template_kwargs", {})
+        return {"chat_template_kwargs": {**known, "enable_thinking": not off}}
+    return {"reasoning_effort": effort}
 
 
 def _put_text(build: _Build) -> None:
@@ -191,7 +200,8 @@ def _put_text(build: _Build) -> None:
         raise invalid.unsupported("text.format", message)
     if form.type == "json_object" or profile.structured_output == "json_object":
         build.body["response_format"] = {"type": "json_object"}
-        build.schema_note = _in_words(form) if form.type == "json_schema" else None
+        if form.type == "json_schema":
+            build.schema_note = schema_in_words(form.schema, form.description)
     else:
         build.body["response_format"] = {"type": "json_schema", "json_schema": _nested(form)}
 
@@ -205,10 +215,10 @@ def _nested(form: TextFormat) -> dict[str, Any]:
     return schema
 
 
-def _in_words(form: TextFormat) -> str:
+def schema_in_words(schema: Raw, description: str | None) -> str:
     """Returns what tells a model of a schema that its server does not enforce."""
-    about = f" {form.description}" if form.description else ""
-    return f"Answer with one JSON object that matches this JSON schema.{about}\n{bytes(form.schema).decode()}"
+    about = f" {description}" if description else ""
+    return f"Answer with one JSON object that matches this JSON schema.{about}\n{bytes(schema).decode()}"
 
 
 def _with_note(messages: list[Message], note: str, profile: ChatProfile) -> list[Message]:

@@ -1,7 +1,7 @@
 """Turns the deltas of one chat message into neutral events, in the order in which models produce.
 
-Within one chunk that is reasoning, refusal, text, images, tool calls (wire reference, section 5.2). White space in front of
-text waits until it is known that no tool call follows; log probabilities and citations wait for their text.
+Within one chunk that is reasoning, refusal, text, images, tool calls (wire reference, section 5.2). White space in
+front of text waits until it is known that no tool call follows; log probabilities and citations wait for their text.
 """
 
 from __future__ import annotations

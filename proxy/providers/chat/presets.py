@@ -50,7 +50,7 @@ _PROFILES: Mapping[str, ChatProfile] = {
     "deepseek": ChatProfile(
         structured_output="json_object",
         replay_reasoning="reasoning_content",
-        reasoning_effort="drop",
+        reasoning_effort="thinking",
         user=False,
         pass_params=("stop",),
     ),

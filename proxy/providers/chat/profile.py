@@ -12,7 +12,7 @@ from .think import ThinkTags
 TokenLimit = Literal["max_tokens", "max_completion_tokens"]
 SystemRole = Literal["system", "developer"]
 MergeSystem = Literal["never", "leading", "all"]
-ReasoningEffort = Literal["reasoning_effort", "reasoning", "chat_template_kwargs", "drop"]
+ReasoningEffort = Literal["reasoning_effort", "reasoning", "thinking", "chat_template_kwargs", "drop"]
 ReplayReasoning = Literal["auto", "never", "reasoning_content", "reasoning", "reasoning_details"]
 StructuredOutput = Literal["json_schema", "json_object", "none"]
 ToolCallIds = Literal["any", "nine"]
@@ -96,7 +96,8 @@ class ChatProfile(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
     reasoning_effort: Annotated[
         ReasoningEffort,
         _about(
-            "Field that says how much to think: reasoning_effort, OpenRouter's reasoning object, "
+            "Field that says how much to think: reasoning_effort, OpenRouter's reasoning object, reasoning_effort with "
+            "a switch for none (thinking: DeepSeek), "
             "chat_template_kwargs.enable_thinking (Qwen, GLM on vLLM and SGLang), or none."
         ),
     ] = "reasoning_effort"

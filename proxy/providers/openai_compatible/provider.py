@@ -18,6 +18,7 @@ from ..chat.build import build_body
 from ..chat.decoder import ChatDecoder
 from ..chat.errors import refused
 from ..chat.profile import ChatProfile
+from ..chat.said_otherwise import said_otherwise
 from ..chat.sealing import LOST, sealer
 from ..chat.uncounted import UncountedStreams
 from ..connection import ConnectedConfig
@@ -127,7 +128,7 @@ class ChatUpstream(Provider):
         request = exchange.request
         if self._uses_responses(exchange, model):
             return self._responses_request(exchange, model)
-        fields: dict[str, Any] = {**request.fields, "model": model}
+        fields: dict[str, Any] = {**said_otherwise(request, self.profile(model)), "model": model}
         stream = request.stream
         if stream and model in self._uncounted:
             if fields.pop("stream_options", None) is not None:

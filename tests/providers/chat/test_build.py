@@ -146,6 +146,8 @@ def test_many_unknown_fields_make_no_endless_header():
     [
         ("reasoning_effort", "none", {"reasoning_effort": "none"}),
         ("reasoning", "low", {"reasoning": {"effort": "low"}}),
+        ("thinking", "low", {"reasoning_effort": "low"}),
+        ("thinking", "none", {"thinking": {"type": "disabled"}}),
         ("reasoning", "none", {"reasoning": {"enabled": False}}),
         ("chat_template_kwargs", "high", {"chat_template_kwargs": {"enable_thinking": True}}),
         ("chat_template_kwargs", "none", {"chat_template_kwargs": {"enable_thinking": False}}),

@@ -93,7 +93,7 @@ def test_instructions_come_from_the_system(preset):
 @pytest.mark.parametrize(
     ("preset", "expected"),
     [
-        ("deepseek", {}),
+        ("deepseek", {"reasoning_effort": "low"}),
         ("groq", {"reasoning_effort": "low"}),
         ("mistral", {}),
         ("openrouter", {"reasoning": {"effort": "low"}}),

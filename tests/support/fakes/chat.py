@@ -36,7 +36,7 @@ def asked_of(body: dict[str, Any]) -> Asked:
         forced=choice["function"]["name"] if isinstance(choice, dict) else "*" if choice == "required" else "",
         parallel=body.get("parallel_tool_calls", True),
         wants_json=body.get("response_format", {}).get("type", "text") != "text",
-        thinks=body.get("reasoning_effort", "none") != "none",
+        thinks=body.get("reasoning_effort", "none") != "none" and body.get("thinking") != {"type": "disabled"},
         limit=body.get("max_completion_tokens", body.get("max_tokens")),
         temperature=body.get("temperature"),
         stops=body.get("stop", []),
@@ -163,10 +163,11 @@ class DeepSeek(ChatServer):
     """DeepSeek: it always thinks, wants its thinking back while it works with tools, and knows no schemas."""
 
     always_thinks = True
-    keys = COMMON - {"reasoning_effort", "user"}
+    keys = (COMMON | {"thinking"}) - {"user"}
 
     def check_more(self, body: dict[str, Any]) -> None:
         """Raises Refused for a schema, AssertionError for thinking that is missing."""
+        assert body.get("reasoning_effort") != "none", "unknown variant `none`"
         if body.get("response_format", {}).get("type") == "json_schema":
             raise Refused("mistake", "This response_format type is unavailable now")
         told = json.dumps(body["messages"]).lower()

@@ -77,7 +77,6 @@ ROWS = (
         fake=DeepSeek,
         settings=f"kind: openai-compatible, preset: deepseek, {_KEY}",
         passes=("chat",),
-        effort=False,
         limit="max_tokens",
     ),
     Row(
