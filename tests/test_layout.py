@@ -35,7 +35,9 @@ OPTIONAL = (
     "google",
     "openai",
     "opentelemetry",
+    "presidio_analyzer",
     "prometheus_client",
+    "re2",
     "redis",
 )
 """Dependencies that not everyone has: only these may be imported inside a function, where they are needed."""

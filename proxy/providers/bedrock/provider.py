@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import quote
 
 import msgspec
 
@@ -131,6 +132,15 @@ class Bedrock(Provider):
         request = self._request(model, _OPERATIONS[api, stream], built.body, stream=stream)
         request.headers.update(built.headers)
         return request
+
+    def guardrail_request(self, guardrail: str, version: str, body: bytes) -> UpstreamRequest:
+        """Returns the request that applies a guardrail, given by id or ARN, to texts."""
+        url = self.url(guardrail, "apply")  # where a model of the same region is asked
+        path = f"/guardrail/{quote(guardrail, safe='')}/version/{quote(version, safe='')}/apply"
+        headers = {**self._headers, "accept": "application/json"}
+        return UpstreamRequest(
+            method="POST", url=url.removesuffix(model_path(guardrail, "apply")) + path, headers=headers, body=body
+        )
 
     def passthrough(self, exchange: Exchange, model: str) -> UpstreamRequest:
         """Returns what `build` does: no client speaks this API itself."""

@@ -1,0 +1,216 @@
+"""Takes one answer to those who are asked about it, beside its stream: one question at a time, never two.
+
+What has come while a question was on its way is asked about in the next one. What somebody has let through goes out
+at once, whether or not the upstream says anything more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from ..events import Event, Finish, Usage
+from ..stage import ResponseFilter
+from .check import Asked, Asking
+from .consult import consult
+from .held import Held, Piece
+from .marks import note_rule
+from .observer import Observer
+from .rules import ANSWER, Where
+from .watch import Watch
+
+if TYPE_CHECKING:
+    from ..exchange import Exchange
+
+_MOST_HELD = 256 * 1024
+"""With so many characters held back, the upstream waits for the next verdict."""
+
+
+class Gate(msgspec.Struct, frozen=True):
+    """Those who are asked before anything goes out, and how it waits for them."""
+
+    askings: tuple[Asking, ...]
+
+    @property
+    def wheres(self) -> set[Where]:
+        """What they are asked about."""
+        return {where for one in self.askings for where in one.rule.scan}
+
+    def held(self) -> Held:
+        """Returns what holds an answer back for them."""
+        rules = [one.rule for one in self.askings]
+        to_the_end = any(rule.streamed == "end" for rule in rules)
+        return Held(self.wheres, window=max(rule.window for rule in rules), to_the_end=to_the_end)
+
+    @property
+    def lets_go_s(self) -> float | None:
+        """The seconds after which text goes out unasked; None where one of them does not allow that."""
+        limits = [one.rule.lets_go_after for one in self.askings]
+        given = [limit for limit in limits if limit is not None]
+        return min(given) if given and len(given) == len(limits) else None
+
+
+class AskingWatch(ResponseFilter):
+    """Holds an answer back as its rules say, searches and asks, and ends it where one of them blocks."""
+
+    def __init__(self, watch: Watch | None, askings: Sequence[Asking]) -> None:
+        self._watch = watch
+        if watch is not None:
+            watch.outer = self
+        self._gate = Gate(tuple(one for one in askings if one.rule.streamed != "observe"))
+        self._held = self._gate.held() if self._gate.askings else None
+        self._lets_go_s = self._gate.lets_go_s
+        observing = [one for one in askings if one.rule.streamed == "observe"]
+        self._observer = Observer(observing, self._turn) if observing else None
+        self._exchange: Exchange | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._blocked = False
+        self._over = False
+
+    async def on_events(self, exchange: Exchange, events: list[Event]) -> list[Event]:
+        """Lets through what everybody has let through. Awaits a verdict only where far too much waits for it."""
+        if self._over:
+            return []
+        self._exchange = exchange
+        if self._watch is not None:
+            self._watch.wants_turn = False
+            events = self._watch.on_events(exchange, events)
+        held = self._held
+        if held is None:
+            out = events
+        else:
+            out = held.add(events, asyncio.get_running_loop().time())
+            self._ask()
+            while self._task is not None and (held.chars > _MOST_HELD or self._ends_here(exchange)):
+                await asyncio.wait((self._task,))
+                self._task.result()
+                self._task = None
+                self._ask()
+            self._release(held, out)
+        if self._observer is not None:
+            self._observer.see(exchange, out)
+            self._blocked = self._blocked or self._observer.blocked is not None
+        return self._ended(out)
+
+    def _ends_here(self, exchange: Exchange) -> bool:
+        """Tells whether the end has come and there will be no other turn."""
+        return self._held is not None and self._held.final is not None and exchange.nudge is None
+
+    # --- asking
+
+    def _ask(self) -> None:
+        """Begins to ask about what nobody has been asked about, unless a question is on its way or all is lost."""
+        assert self._held is not None
+        if self._task is not None and self._task.done():
+            self._task.result()
+            self._task = None
+        if self._task is None and not self._blocked and (pieces := self._held.unchecked()):
+            self._task = asyncio.get_running_loop().create_task(self._consult(pieces))
+
+    async def _consult(self, pieces: Sequence[Piece]) -> None:
+        try:
+            for where in ANSWER:
+                those = [piece for piece in pieces if piece.where == where]
+                if those and not self._blocked:
+                    await self._about(where, those)
+        finally:
+            self._turn()
+
+    async def _about(self, where: Where, pieces: Sequence[Piece]) -> None:
+        assert self._held is not None
+        assert self._exchange is not None
+        spans = [(piece.start, piece.end) for piece in pieces]
+        texts = tuple(piece.text for piece in pieces)
+        askings = [one for one in self._gate.askings if where in one.rule.scan]
+        asked = Asked(self._exchange, where, texts, self._held.context.get(where, ""))
+        consulted = await consult(askings, asked)
+        if consulted.blocked is not None:
+            self._blocked = True
+            return
+        for piece, (start, end), before, after in zip(pieces, spans, texts, consulted.texts, strict=True):
+            if after == before:
+                piece.checked = max(piece.checked, end)
+            elif piece.start == start:  # else a part went out meanwhile: the rest is asked about again
+                if where == "arguments" and not piece.freeform and not _is_json(after):
+                    self._blocked = True
+                    return
+                self._held.mask(piece, after, end)
+
+    # --- letting go
+
+    def _release(self, held: Held, out: list[Event]) -> None:
+        if self._blocked:
+            return
+        until = None
+        if self._lets_go_s is not None:
+            until = asyncio.get_running_loop().time() - self._lets_go_s
+            self._note_late(held, until)
+        out += held.ready(until)
+        self._set_timer(held)
+
+    def _note_late(self, held: Held, until: float) -> None:
+        oldest = held.oldest()
+        if oldest is None or oldest > until or self._exchange is None:
+            return
+        for piece in held.unchecked():
+            if piece.where != "arguments" and piece.events[0][1] <= until and piece.checked <= piece.start:
+                for one in self._gate.askings:
+                    if piece.where in one.rule.scan:
+                        note_rule(self._exchange, one.rule, "late", piece.where)
+
+    def _set_timer(self, held: Held) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        oldest = held.oldest()
+        if self._lets_go_s is not None and oldest is not None:
+            self._timer = asyncio.get_running_loop().call_at(oldest + self._lets_go_s, self._turn)
+
+    def _ended(self, out: list[Event]) -> list[Event]:
+        """Returns what goes out, with the end of the answer where it has come."""
+        held = self._held
+        if self._blocked:
+            final = held.final if held is not None else out[-1] if out else None
+            tier = final.service_tier if isinstance(final, Finish) else None
+            out = [*(event for event in out if isinstance(event, Usage)), Finish("content_filter", tier)]
+        elif held is not None and held.final is not None:
+            if not held.empty:
+                self.ends_later = True
+                return out
+            out.append(held.final)
+        elif not out or not isinstance(out[-1], Finish):
+            return out
+        self._over = True
+        self.ends_later = False
+        return out
+
+    def _turn(self) -> None:
+        """Asks to be called again."""
+        if self._exchange is not None and self._exchange.nudge is not None and not self._over:
+            self.wants_turn = True
+            self._exchange.nudge()
+
+    async def on_end(self, exchange: Exchange) -> None:
+        """Stops what is on its way, and leaves what was found on the exchange."""
+        self._over = True
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        if self._watch is not None:
+            self._watch.finish(exchange)
+        if self._observer is not None:
+            await self._observer.finish(exchange)
+
+
+def _is_json(text: str) -> bool:
+    try:
+        msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeEncodeError):
+        return False
+    return True

@@ -1,0 +1,92 @@
+"""Searches one answer on its way to the client, by the rules that are decided here."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from ..events import Event
+from ..matching import AnswerScreen
+from ..stage import ResponseFilter
+from .local import Act
+from .marks import note_act
+from .rules import Where
+
+if TYPE_CHECKING:
+    from ..exchange import Exchange
+
+
+class Watch(ResponseFilter):
+    """Lets through what cannot be or become a match. `lets_go_s` is how long anything is held back at most."""
+
+    def __init__(
+        self, screen: AnswerScreen, acts: Mapping[Where, Sequence[Act]], lets_go_s: float | None = None
+    ) -> None:
+        self._screen = screen
+        self._acts = acts
+        self._lets_go_s = lets_go_s
+        self._flags = any(act.does == "flagged" for those in acts.values() for act in those)
+        self.outer: ResponseFilter = self
+        """Whose turn it is when something has been held back for too long."""
+        self._came: deque[tuple[int, float]] = deque()  # how long the text was, and when
+        self._timer: asyncio.TimerHandle | None = None
+
+    def on_events(self, exchange: Exchange, events: list[Event]) -> list[Event]:
+        """Lets through what cannot be or become a match. Hot: once a read."""
+        out = self._screen.take(events)
+        if self._flags and exchange.nudge is None:  # all of it is there: a header can still tell
+            self.tell(exchange)
+        return out if self._lets_go_s is None else self._in_time(exchange, out, self._lets_go_s)
+
+    def _in_time(self, exchange: Exchange, out: list[Event], limit_s: float) -> list[Event]:
+        """Lets go what has been held back for too long, and looks again when the next will have been."""
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        oldest = self._oldest(now)
+        if oldest is not None and now >= oldest + limit_s:
+            out = [*out, *self._screen.let_go()]
+            oldest = self._oldest(now)
+        if oldest is not None and exchange.nudge is not None:
+            self._timer = loop.call_at(oldest + limit_s, self._late, exchange)
+        return out
+
+    def _oldest(self, now: float) -> float | None:
+        """Returns when the oldest text came that is held back."""
+        came, holding = self._came, self._screen.holding
+        if holding is None:
+            came.clear()
+            return None
+        end, released = holding
+        if came and came[-1][0] > end:
+            came.clear()  # it is another text
+        if not came or came[-1][0] < end:
+            came.append((end, now))
+        while came[0][0] <= released:
+            came.popleft()
+        return came[0][1]
+
+    def _late(self, exchange: Exchange) -> None:
+        self._timer = None
+        if exchange.nudge is not None:
+            self.outer.wants_turn = True
+            exchange.nudge()
+
+    async def on_end(self, exchange: Exchange) -> None:
+        """Leaves what was found on the exchange, for the log."""
+        self.finish(exchange)
+
+    def finish(self, exchange: Exchange) -> None:
+        """Leaves what was found on the exchange, and stops waiting."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self.tell(exchange)
+
+    def tell(self, exchange: Exchange) -> None:
+        """Leaves what was found so far on the exchange."""
+        for number, where in (*self._screen.found, *self._screen.flagged()):
+            note_act(exchange, self._acts[where][number], where)  # type: ignore[index, arg-type]  # it names places alike
