@@ -19,6 +19,7 @@ COMMANDS = {
     "check": "find every mistake in a pipeline.yaml",
     "stages": "list the stages, or explain one",
     "prices": "tell what models cost, and which have no price",
+    "audit": "verify the chain of an audit log",
     "schema": "print the JSON Schema of pipeline.yaml",
 }
 
