@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import logging
 import os
 import socket
 import sys
@@ -20,6 +19,7 @@ from ..config.file import Config
 from ..config.listen import Listen
 from ..config.loader import load, load_text
 from ..errors import ConfigError, ConfigMissing
+from ..logs.diagnostics import log_to
 from ..server.app import App
 from ..stores.config import MemoryConfig
 from ..stores.store import StoreFailed
@@ -59,7 +59,7 @@ def _port(text: str) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """Serves until it is stopped; returns the exit code."""
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
+    log_to(sys.stderr)
     try:
         config = _config(args)
     except ConfigError as error:
