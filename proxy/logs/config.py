@@ -54,7 +54,8 @@ class S3Config(_Part, frozen=True):
 
     region: Annotated[str | None, Meta(description="The bucket's region.")] = None
     endpoint_url: Annotated[
-        str | None, Meta(pattern="^https?://", description="Another server than Amazon's: MinIO, Ceph, R2.")
+        Annotated[str, Meta(pattern="^https?://")] | None,
+        Meta(description="Another server than Amazon's: MinIO, Ceph, R2."),
     ] = None
     access_key: Annotated[Secret | None, Meta(description="The id of the key.")] = None
     secret_key: Annotated[Secret | None, Meta(description="The key itself.")] = None
