@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from .api.chat.relay import ChatRelay
 from .client_side import ClientSide
 from .errors import BadRequest, ExchangeError, InternalError, UpstreamError
@@ -18,7 +20,7 @@ from .refusal import raise_for_status
 from .reply import Reply
 from .stage import ResponseFilter
 from .translation import AsyncTranslation, Bridge, Relay, Translation
-from .upstream.client import UpstreamResponse
+from .upstream.client import Timeouts, UpstreamResponse
 
 if TYPE_CHECKING:
     from .pipeline import Pipeline
@@ -29,7 +31,17 @@ _JSON = {"content-type": "application/json"}
 class Answering:
     """Gets the answer of one deployment to the client. `filters` are those of the stages, in their order."""
 
-    __slots__ = ("_bridge", "_deployment", "_exchange", "_filters", "_pipeline", "_side", "_streaming", "pump")
+    __slots__ = (
+        "_bridge",
+        "_deployment",
+        "_exchange",
+        "_filters",
+        "_limits",
+        "_pipeline",
+        "_side",
+        "_streaming",
+        "pump",
+    )
 
     def __init__(
         self,
@@ -45,6 +57,7 @@ class Answering:
         self._deployment = deployment
         self._filters = filters
         self._streaming = exchange.request.stream
+        self._limits = _until_first_token(deployment.limits) if self._streaming else deployment.limits
         self._bridge: Bridge | None = None
         self.pump: Pump | None = None
 
@@ -92,7 +105,7 @@ class Answering:
         while True:
             assert exchange.upstream_request is not None
             exchange.timing.upstream_sent = time.monotonic()
-            response = await provider.client.send(exchange.upstream_request, self._deployment.limits)
+            response = await provider.client.send(exchange.upstream_request, self._limits)
             try:
                 exchange.timing.upstream_head = time.monotonic()
                 exchange.attempts[-1].status = response.status
@@ -192,11 +205,20 @@ class Answering:
             side.open_at(self._pipeline.commit_after_s)
         self.pump = pump
         try:
-            first_token_s = self._deployment.limits.first_token
-            await pump.run(first_token_s=first_token_s, is_committed=lambda: exchange.committed)
+            await pump.run(first_token_s=self._patience_s(response), is_committed=lambda: exchange.committed)
         finally:
             self.pump = None
         side.take_outcome()
+
+    def _patience_s(self, response: UpstreamResponse) -> float | None:
+        """Returns how long the first token may still take; once it has come, the usual limit between reads holds."""
+        limits = self._deployment.limits
+        if limits.first_token is None:
+            return None
+        if limits.idle != self._limits.idle:
+            self._side.on_first_event.append(lambda: response.limit_idle(limits.idle))
+        sent = self._exchange.timing.upstream_sent or 0.0
+        return max(0.001, round(limits.first_token - (time.monotonic() - sent), 3))
 
     async def _encode_whole(
         self, translation: Translation, body: bytes, write: Callable[[bytes], None] | None = None
@@ -250,3 +272,13 @@ class Answering:
         """Goes on although the client, who may have stopped reading, has left."""
         if self.pump is not None:
             self.pump.detach(self._side.stream)
+
+
+def _until_first_token(limits: Timeouts) -> Timeouts:
+    """Returns the limits that hold until the first token: waiting for it is no silence between two of them."""
+    first = limits.first_token
+    if first is None:
+        return limits
+    first_byte = first if limits.first_byte is None else min(first, limits.first_byte)
+    idle = None if limits.idle is None else max(first, limits.idle)
+    return msgspec.structs.replace(limits, first_byte=first_byte, idle=idle)

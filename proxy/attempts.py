@@ -123,7 +123,7 @@ class Attempts:
             scout = Scout(self._pipeline, exchange, original, other, lambda: self._gives_way(first))
             exchange.attempts.insert(-1, scout.attempt)  # the last one in the record is the one that speaks
             beside = loop.create_task(scout.run(self._side))
-            self._side.on_first_event = beside.cancel
+            self._side.on_first_event.append(beside.cancel)
             await asyncio.wait((first, beside), return_when=asyncio.FIRST_COMPLETED)
             if scout.won or (self._has_failed(first) and not beside.done()):
                 await _ended(first)
@@ -131,7 +131,6 @@ class Attempts:
                 return await self._answer_of(beside, scout)
             return await first
         finally:
-            self._side.on_first_event = None
             await _ended(first, beside)
             if scout is not None and beside is not None:
                 self._beside_is_over(beside, plan, scout)

@@ -34,8 +34,8 @@ class ClientSide:
     """The client's side of one exchange. `on_bug` is told when opening the stream ahead of time has failed.
 
     The encoder outlives attempts, so that the response keeps its id; `bridge` is that of the last attempt.
-    `on_first_event` is called when the client gets the first part of the answer. Once it is `finished`, nothing more is
-    written.
+    What is in `on_first_event` is called when the client gets the first part of the answer. Once it is `finished`,
+    nothing more is written.
     """
 
     __slots__ = (
@@ -71,7 +71,7 @@ class ClientSide:
         self._early: asyncio.Task[None] | None = None
         self._timers: list[asyncio.TimerHandle] = []
         self.finished = False
-        self.on_first_event: Callable[[], object] | None = None
+        self.on_first_event: list[Callable[[], object]] = []
         self.stream = stream
         self.encoder: Encoder | None = None
         self.bridge: Bridge | None = None
@@ -151,8 +151,8 @@ class ClientSide:
         """Sends bytes to the client. Hot: once a read."""
         if self._exchange.timing.first_event is None and self._exchange.committed:
             self._exchange.timing.first_event = time.monotonic()
-            if self.on_first_event is not None:
-                self.on_first_event()
+            for call in self.on_first_event:
+                call()
         if not self._begun:
             self.open()
         self.stream.write(out)

@@ -21,6 +21,7 @@ from .exchange import Attempt, Exchange
 from .reply import Reply
 from .request import ModelRequest
 from .stage import ResponseFilter
+from .stage_times import asked
 from .upstream.client import OnData, OnEnd, UpstreamResponse
 
 if TYPE_CHECKING:
@@ -96,6 +97,10 @@ class HeldResponse:
         self._paused = False
         self._response.resume()
 
+    def limit_idle(self, seconds: float | None) -> None:
+        """Changes the limit between two reads."""
+        self._response.limit_idle(seconds)
+
     def hold(self) -> None:
         """Stops reading until somebody wants the answer."""
         self._response.pause()
@@ -144,7 +149,7 @@ class Scout:
         However it ends without an answer, its connection is closed.
         """
         for stage in self._pipeline.below:
-            result = await stage.on_request(self.exchange)
+            result = await asked(stage, self.exchange)
             if isinstance(result, Reply):
                 raise result.error or InternalError("A stage answered an attempt beside another one.")
             if result is not None:

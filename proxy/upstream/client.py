@@ -83,6 +83,9 @@ class UpstreamResponse(Protocol):
     def resume(self) -> None:
         """Goes on reading."""
 
+    def limit_idle(self, seconds: float | None) -> None:
+        """Changes the limit between two reads, from now on."""
+
     def release(self) -> None:
         """Says that no more is wanted: the connection is kept if the body ends at once, else closed."""
 

@@ -297,6 +297,11 @@ class Http1Connection(asyncio.Protocol):
             self._deadlines.resume()
             self._transport.resume_reading()
 
+    def limit_idle(self, seconds: float | None) -> None:
+        """Changes the limit between two reads, from now on."""
+        if not self.closed:
+            self._deadlines.enter("idle", seconds)
+
     def let_go(self) -> None:
         """The reader wants no more: reads on for a moment, so that the connection can be kept."""
         answer = self._answer

@@ -52,6 +52,11 @@ class ProxiedBody:
             self._deadlines.enter("idle", self._timeouts.idle)
             self._task = self._loop.create_task(self._read())
 
+    def limit_idle(self, seconds: float | None) -> None:
+        """Changes the limit between two reads, from now on."""
+        if not self._over:
+            self._deadlines.enter("idle", seconds)
+
     def let_go(self) -> None:
         """Reads on for a moment, so that the connection can be kept."""
         self.response = None

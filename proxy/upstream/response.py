@@ -35,6 +35,9 @@ class Carrier(Protocol):
     def resume(self) -> None:
         """Goes on reading."""
 
+    def limit_idle(self, seconds: float | None) -> None:
+        """Changes the limit between two reads, from now on."""
+
     def let_go(self) -> None:
         """The rest is not wanted: keeps the connection if the body ends soon, else closes it."""
 
@@ -169,6 +172,11 @@ class Response:
             self._decoded.run()
         if self._carrier is not None and not self.paused and not self._full:
             self._carrier.resume()
+
+    def limit_idle(self, seconds: float | None) -> None:
+        """Changes the limit between two reads, from now on."""
+        if self._carrier is not None:
+            self._carrier.limit_idle(seconds)
 
     def release(self) -> None:
         """Says that no more is wanted; see `UpstreamResponse.release`."""

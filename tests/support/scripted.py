@@ -93,6 +93,9 @@ class ScriptedResponse:
         self.paused = False
         self._go.set()
 
+    def limit_idle(self, seconds: float | None) -> None:
+        self.idle_s = seconds
+
     def release(self) -> None:
         self.released = True
 

@@ -162,6 +162,10 @@ class EchoResponse:
             self._last = self._loop.time()
             self._schedule()
 
+    def limit_idle(self, seconds: float | None) -> None:
+        """Changes the limit between two reads, from now on."""
+        self._timeouts = msgspec.structs.replace(self._timeouts, idle=seconds)
+
     def release(self) -> None:
         """Ends the answer; there is no connection to keep."""
         self.close()
