@@ -14,15 +14,19 @@ from typing import Any
 
 import msgspec
 
-from .endtoend import Bench, Result, scenarios, summary
+from .compare import compared, read
+from .endtoend import Bench, Result, summary
 from .measure import Timing, time_all
 from .micro import operations
 from .processes import StartFailed
+from .report import page
+from .scenarios import scenarios
 from .tables import number, table
 from .targets import BASELINE, NAMES
 from .way import Way
 
-PARTS = ("micro", "paced", "bulk", "plain")
+PARTS = ("micro", *scenarios(quick=True))
+USUAL = ("micro", "paced", "bulk", "plain")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -45,6 +49,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     if args.json is not None:
         args.json.write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=1))
+    results = {name: one for name, one in found.items() if isinstance(one, Result)}
+    if args.html is not None:
+        words = {name: f"{one.shows}; {one.load()}" for name, one in scenarios(quick=args.quick).items()}
+        told = [(words[name], result) for name, result in results.items()]
+        args.html.write_text(page(found["machine"], told, args.targets), "utf-8")
+    if args.compare is not None:
+        print(f"\n{compared(args.compare, results)}")
     for text in errors:
         print(f"wrong answer: {text}", file=sys.stderr)
     return 1 if errors else 0
@@ -52,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(args: argparse.Namespace, found: dict[str, Any]) -> list[str]:
     """Runs the parts; puts what they give into `found` and returns what was wrong."""
-    parts = args.only or PARTS
+    parts = args.only or USUAL
     print(found["machine"])
     if "micro" in parts:
         round_s, rounds = (0.002, 2) if args.quick else (0.05, max(args.rounds, 7))
@@ -68,7 +79,7 @@ def _run(args: argparse.Namespace, found: dict[str, Any]) -> list[str]:
             result = bench.measure(scenario, rounds, warm=not args.quick)
             found[scenario.name] = result
             errors += result.errors()
-            print(f"\n{scenario.name}: {scenario.shows}, {rounds} rounds\n")
+            print(f"\n{scenario.name}: {scenario.shows}; {scenario.load()}; {rounds} rounds\n")
             print(_result_table(result, args.targets), flush=True)
     return errors
 
@@ -90,6 +101,8 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5, help="how often the targets take their turn (default: 5)")
     parser.add_argument("--quick", action="store_true", help="a few seconds: shows that all works, not what it costs")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to this file too")
+    parser.add_argument("--html", type=Path, metavar="FILE", help="write a page with plots")
+    parser.add_argument("--compare", type=_earlier, metavar="OLD.json", help="show what has changed since that run")
     parser.add_argument(
         "--targets",
         type=_targets,
@@ -105,6 +118,13 @@ def _targets(text: str) -> tuple[str, ...]:
     if unknown := [name for name in names if name not in NAMES]:
         raise argparse.ArgumentTypeError(f"no target {unknown[0]!r}: {', '.join(NAMES)}")
     return names
+
+
+def _earlier(text: str) -> dict[str, Result]:
+    try:
+        return read(Path(text))
+    except (OSError, msgspec.MsgspecError) as error:
+        raise argparse.ArgumentTypeError(f"{text} is not the result of a run: {error}") from None
 
 
 def machine() -> str:
@@ -141,13 +161,25 @@ def _result_table(result: Result, names: Sequence[str]) -> str:
                 number(pieces / max(reads, 1)),
                 _range(delay.p50, delay.p99) if delay is not None else "-",
                 f"{result.peak_kb[name] / 1000:.0f}",
+                _or_dash(result.stream_kb(name)),
                 str(sum(one.errors for one in reports)),
             ]
         )
     return table([*_HEAD[:1], f"CPU {result.unit}", *_HEAD[1:7], _DELAY[result.scenario == "paced"], *_HEAD[7:]], rows)
 
 
-_HEAD = ("target", "range", "ratio", "range", "instructions", "ratio", "pieces a read", "peak MB", "wrong")
+_HEAD = (
+    "target",
+    "range",
+    "ratio",
+    "range",
+    "instructions",
+    "ratio",
+    "pieces a read",
+    "peak MB",
+    "kB a stream",
+    "wrong",
+)
 _DELAY = ("first p50..p99 ms", "late p50..p99 ms")
 
 

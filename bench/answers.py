@@ -23,27 +23,52 @@ _OPEN = (
 _CLOSE = b',"logprobs":null,"finish_reason":null}],"usage":null}\n\n'
 _TEXT_OPEN = _OPEN + b'{"content":"'
 _TEXT_CLOSE = b'"}' + _CLOSE
-_PIECE_BYTES = len(_TEXT_OPEN) + 5 + len(_TEXT_CLOSE)
-_FRAME_OPEN = b"%x\r\n" % _PIECE_BYTES + _TEXT_OPEN
-_FRAME_CLOSE = _TEXT_CLOSE + b"\r\n"
+_CALL_OPEN = _OPEN + b'{"tool_calls":[{"index":0,"function":{"arguments":"'
+_CALL_CLOSE = b'"}}]}' + _CLOSE
+_WORD_BYTES = 5
+
+
+def _framed(open: bytes, close: bytes) -> tuple[bytes, bytes]:
+    """Returns what stands around a word in a chunk of an HTTP body."""
+    return b"%x\r\n" % (len(open) + _WORD_BYTES + len(close)) + open, close + b"\r\n"
+
+
+_TEXT_FRAME = _framed(_TEXT_OPEN, _TEXT_CLOSE)
+_CALL_FRAME = _framed(_CALL_OPEN, _CALL_CLOSE)
 
 ROLE = _OPEN + b'{"role":"assistant","content":"","refusal":null}' + _CLOSE
 """The chunk that opens a stream."""
+_CALL = (
+    _OPEN
+    + b'{"role":"assistant","content":null,"tool_calls":[{"index":0,"id":"call_9rT2bench","type":"function",'
+    + b'"function":{"name":"write","arguments":""}}]}'
+    + _CLOSE
+)
+TOOL = {
+    "name": "write",
+    "description": "Writes a text.",
+    "parameters": {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]},
+}
+"""The tool that is called where arguments are asked for: its name, what it is for, the schema of its arguments."""
 
 
 class Order(msgspec.Struct, frozen=True):
-    """What one answer is to be: its number, how many pieces, and the pause between them (0: as fast as they go)."""
+    """What one answer is to be: its number, how many pieces, and the pause between them (0: as fast as they go).
+
+    With `tool` the pieces are those of a tool call's arguments, otherwise of text.
+    """
 
     number: int
     pieces: int
     interval_ms: float
     stream: bool = True
     usage: bool = True
+    tool: bool = False
 
     @property
     def model(self) -> str:
         """The model's name that tells the upstream of it."""
-        return f"bench-{self.pieces}-{self.interval_ms:g}"
+        return f"bench-{self.pieces}-{self.interval_ms:g}{'-tool' if self.tool else ''}"
 
     @property
     def prompt(self) -> str:
@@ -62,19 +87,19 @@ class _Body(msgspec.Struct):
 
 
 _decode_body = msgspec.json.Decoder(_Body).decode
-_MODEL = re.compile(r"bench-(\d+)-([\d.]+)")
-_NUMBER = re.compile(rb"stream #(\d+)")
+_MODEL = re.compile(r"bench-(\d+)-([\d.]+)(-tool)?")
+_NUMBER = re.compile(rb".*stream #(\d+)", re.DOTALL)  # the last one: earlier turns of a chain have theirs
 
 
 def read_order(body: bytes) -> Order:
     """Returns what a chat request asks for; raises ValueError for a body that no client of the bench has sent."""
     said = _decode_body(body)
     model = _MODEL.fullmatch(said.model)
-    number = _NUMBER.search(body)
+    number = _NUMBER.match(body)
     if model is None or number is None:
         raise ValueError(f"model {said.model!r} does not say what to answer, or the prompt does not")
     usage = said.stream_options is not None and said.stream_options.include_usage
-    return Order(int(number[1]), int(model[1]), float(model[2]), said.stream, usage)
+    return Order(int(number[1]), int(model[1]), float(model[2]), said.stream, usage, model[3] is not None)
 
 
 def word(number: int, index: int) -> str:
@@ -88,14 +113,28 @@ def pieces(number: int, count: int, began_ns: int) -> list[str]:
     return [f"@{began_ns}", *(word(number, index) for index in range(1, count))]
 
 
+def arguments(texts: list[str]) -> list[str]:
+    """Returns the pieces of a call's arguments in which these pieces are a text."""
+    return ['{"text":"' + texts[0], *texts[1:], '"}']
+
+
+def opening(order: Order, began_ns: int) -> bytes:
+    """Returns the events in front of the second piece."""
+    moment = f"@{began_ns}"
+    if order.tool:
+        return _CALL + _CALL_OPEN + b'{\\"text\\":\\"' + moment.encode() + _CALL_CLOSE
+    return ROLE + chunk(moment)
+
+
 def chunk(text: str) -> bytes:
     """Returns the event with one piece of text, of which the text needs no escapes."""
     return _TEXT_OPEN + text.encode() + _TEXT_CLOSE
 
 
-def word_frame(number: int, index: int) -> bytes:
+def word_frame(number: int, index: int, *, tool: bool = False) -> bytes:
     """Returns a piece's event as one chunk of an HTTP body. Hot in the upstream: once a piece."""
-    return _FRAME_OPEN + word(number, index).encode() + _FRAME_CLOSE
+    front, behind = _CALL_FRAME if tool else _TEXT_FRAME
+    return front + word(number, index).encode() + behind
 
 
 def frame(data: bytes) -> bytes:
@@ -105,7 +144,10 @@ def frame(data: bytes) -> bytes:
 
 def closing(order: Order) -> bytes:
     """Returns the events behind the last piece: the finish reason, usage when asked for, the end marker."""
-    end = _OPEN + b"{}" + _CLOSE.replace(b'"finish_reason":null', b'"finish_reason":"stop"')
+    reason = b'"finish_reason":"tool_calls"' if order.tool else b'"finish_reason":"stop"'
+    end = _OPEN + b"{}" + _CLOSE.replace(b'"finish_reason":null', reason)
+    if order.tool:
+        end = _CALL_OPEN + b'\\"}' + _CALL_CLOSE + end
     if order.usage:
         head = _OPEN[: _OPEN.index(b'"choices"')]
         end += head + b'"choices":[],"usage":' + msgspec.json.encode(usage(order.pieces)) + b"}\n\n"

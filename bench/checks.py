@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
-from .answers import Order, pieces, usage
+from .answers import Order, arguments, pieces, usage
 
 _decode = msgspec.json.decode
 
-_OPENING = (
-    "response.created",
-    "response.in_progress",
-    "response.output_item.added",
-    "response.content_part.added",
+_BEGIN = ("response.created", "response.in_progress", "response.output_item.added")
+_END = ("response.output_item.done", "response.completed")
+
+
+class _Shape(msgspec.Struct, frozen=True):
+    """The events of an answer that has one item: those in front of its deltas, these, and those behind them."""
+
+    opening: tuple[str, ...]
+    delta: str
+    closing: tuple[str, ...]
+
+
+_TEXT = _Shape(
+    (*_BEGIN, "response.content_part.added"),
+    "response.output_text.delta",
+    ("response.output_text.done", "response.content_part.done", *_END),
 )
-_DELTA = "response.output_text.delta"
-_CLOSING = (
-    "response.output_text.done",
-    "response.content_part.done",
-    "response.output_item.done",
-    "response.completed",
-)
+_CALL = _Shape(_BEGIN, "response.function_call_arguments.delta", ("response.function_call_arguments.done", *_END))
+
+
+_MOMENT = re.compile(r"@(\d+)$")
 
 
 class WrongAnswer(Exception):
@@ -44,14 +53,20 @@ class Checked(msgspec.Struct):
 def check_stream(dialect: str, body: bytes, order: Order, *, strict: bool = True) -> Checked:
     """Checks a streamed answer in a client's dialect, `responses` or `chat`; raises WrongAnswer.
 
-    Where it is not `strict`, events need neither names nor numbers.
+    Where it is not `strict`, events need neither names nor numbers, and pieces may be cut anew: then it is known only
+    where the first one ended.
     """
-    found = _responses_pieces(body, strict) if dialect == "responses" else _chat_pieces(body, order)
+    found = _responses_pieces(body, order, strict) if dialect == "responses" else _chat_pieces(body, order)
     texts, checked, finals = found
-    if not texts or not texts[0].startswith("@") or not texts[0][1:].isdecimal():
+    moment = _MOMENT.search(texts[0] if strict or not texts else _first_word("".join(texts))) if texts else None
+    if moment is None:
         raise WrongAnswer(f"the first piece is {texts[0] if texts else None!r}, which is no moment")
-    checked.began_ns = int(texts[0][1:])
+    checked.began_ns = int(moment[1])
     expected = pieces(order.number, order.pieces, checked.began_ns)
+    if order.tool:
+        expected = arguments(expected)
+    if not strict and "".join(texts) == "".join(expected):
+        texts, checked.ends = expected, checked.ends if len(texts) == len(expected) else checked.ends[:1]
     for index, (text, due) in enumerate(zip(texts, expected, strict=False)):
         if text != due:
             raise WrongAnswer(f"piece {index} is {text!r} where {due!r} should stand")
@@ -62,6 +77,10 @@ def check_stream(dialect: str, body: bytes, order: Order, *, strict: bool = True
         if text != joined:
             raise WrongAnswer(f"the text of {place} is not what the pieces say")
     return checked
+
+
+def _first_word(text: str) -> str:
+    return text.partition(" ")[0]
 
 
 def check_whole(dialect: str, body: bytes, order: Order) -> None:
@@ -125,27 +144,28 @@ def _objects(body: bytes) -> Iterator[tuple[bytes, dict[str, Any], int]]:
         raise WrongAnswer("the stream ends without [DONE]")
 
 
-def _responses_pieces(body: bytes, strict: bool) -> _Found:
+def _responses_pieces(body: bytes, order: Order, strict: bool) -> _Found:
     texts: list[str] = []
     ends: list[int] = []
     finals: list[tuple[str, str]] = []
     frame: list[str] = []
+    shape = _CALL if order.tool else _TEXT
     for count, (name, obj, end) in enumerate(_objects(body)):
         kind = str(obj.get("type"))
         if strict and name.decode("latin-1") != kind:
             raise WrongAnswer(f"event {count} is named {name!r} and is of type {kind!r}")
         if strict and obj.get("sequence_number") != count:
             raise WrongAnswer(f"event {count} has sequence_number {obj.get('sequence_number')!r}")
-        if kind == _DELTA:
-            if len(frame) != len(_OPENING):
+        if kind == shape.delta:
+            if len(frame) != len(shape.opening):
                 raise WrongAnswer(f"a delta stands behind {frame[-1] if frame else 'nothing'}")
             texts.append(obj["delta"])
             ends.append(end)
             continue
         frame.append(kind)
-        if kind in _CLOSING:
-            finals.append((kind, _final_text(kind, obj, len(texts))))
-    if tuple(frame) != _OPENING + _CLOSING:
+        if kind in shape.closing:
+            finals.append((kind, _final_text(kind, obj, order.pieces)))
+    if tuple(frame) != shape.opening + shape.closing:
         raise WrongAnswer(f"the events around the deltas are {', '.join(frame) or 'missing'}")
     return texts, Checked(0, ends), finals
 
@@ -155,14 +175,20 @@ def _final_text(kind: str, obj: dict[str, Any], count: int) -> str:
     try:
         if kind == "response.output_text.done":
             return str(obj["text"])
+        if kind == "response.function_call_arguments.done":
+            return str(obj["arguments"])
         if kind == "response.content_part.done":
             return str(obj["part"]["text"])
         if kind == "response.output_item.done":
-            return str(obj["item"]["content"][0]["text"])
+            return _said(obj["item"])
         _check_response(obj["response"], count)
-        return str(obj["response"]["output"][0]["content"][0]["text"])
+        return _said(obj["response"]["output"][0])
     except (LookupError, TypeError) as error:
         raise WrongAnswer(f"{kind} does not have the parts it should have: {error!r}") from None
+
+
+def _said(item: dict[str, Any]) -> str:
+    return str(item["arguments"] if item["type"] == "function_call" else item["content"][0]["text"])
 
 
 def _check_response(response: dict[str, Any], count: int) -> None:
@@ -184,15 +210,19 @@ def _chat_pieces(body: bytes, order: Order) -> _Found:
             raise WrongAnswer(f"an error came: {obj['error']}")
         used = obj.get("usage") or used
         for choice in obj["choices"]:
-            content = choice["delta"].get("content")
+            content = choice["delta"].get("content") or _argument(choice["delta"])
             if content:
                 if finish is not None:
                     raise WrongAnswer("a piece follows the finish reason")
                 texts.append(content)
                 ends.append(end)
             finish = choice["finish_reason"] or finish
-    if finish != "stop":
+    if finish != ("tool_calls" if order.tool else "stop"):
         raise WrongAnswer(f"the finish reason is {finish!r}")
     if order.usage and used != usage(order.pieces):
         raise WrongAnswer(f"usage is {used!r}")
     return texts, Checked(0, ends), []
+
+
+def _argument(delta: dict[str, Any]) -> str:
+    return "".join(call["function"].get("arguments") or "" for call in delta.get("tool_calls") or ())

@@ -18,6 +18,10 @@ class Received(msgspec.Struct):
     reads: list[tuple[int, int]]
 
 
+class Left(Exception):
+    """The client has left within the answer, as it was asked to."""
+
+
 class ClientConnection(asyncio.Protocol):
     """A connection that asks one request at a time. Nothing of an answer is looked at before it is whole."""
 
@@ -28,6 +32,7 @@ class ClientConnection(asyncio.Protocol):
         self._body: list[bytes] = []
         self._size = 0
         self._reads: list[tuple[int, int]] = []
+        self._leave_at = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Transport's call."""
@@ -54,6 +59,10 @@ class ClientConnection(asyncio.Protocol):
             self.close()
             return
         self._reads.append((now, self._size))
+        if self._leave_at and self._size >= self._leave_at and self._answer is not None and not self._answer.done():
+            self._answer.set_exception(Left())
+            self.close()
+            return
         if self._answer is not None and self._answer.done():
             self._parser = None
 
@@ -67,12 +76,16 @@ class ClientConnection(asyncio.Protocol):
         if self._answer is not None and self._parser is not None and not self._answer.done():
             self._answer.set_result(Received(self._parser.get_status_code(), b"".join(self._body), self._reads))
 
-    async def ask(self, request: bytes) -> Received:
-        """Sends one request's bytes; returns the answer. Raises ConnectionError when there is none, or half of one."""
+    async def ask(self, request: bytes, *, leave_at: int = 0) -> Received:
+        """Sends one request's bytes; returns the answer. Raises ConnectionError when there is none, or half of one.
+
+        With `leave_at` the connection is closed as soon as so many bytes of the body are there; then Left is raised.
+        """
         if self._transport is None:
             raise ConnectionError("the connection was closed between two answers")
         self._parser = httptools.HttpResponseParser(self)
         self._answer = asyncio.get_running_loop().create_future()
+        self._leave_at = leave_at
         self._body, self._reads, self._size = [], [], 0
         self._transport.write(request)
         return await self._answer

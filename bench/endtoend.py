@@ -13,33 +13,15 @@ import msgspec
 
 from .load import Job, Report
 from .processes import Process, cores
+from .scenarios import Scenario
 from .targets import BASELINE, UPSTREAM, Target, check_installed, known
 
 
-class Scenario(msgspec.Struct, frozen=True, kw_only=True):
-    """One kind of load: its name, what it shows, its job (the port and the dialect are the target's), and the unit."""
-
-    name: str
-    shows: str
-    job: Job
-    per: str = "delta"
-
-    @property
-    def unit(self) -> str:
-        """What CPU time is given in."""
-        return "us/delta" if self.per == "delta" else "ms/request"
-
-    def units(self, report: Report) -> int:
-        """Returns how many deltas or requests there were."""
-        return max(report.pieces if self.per == "delta" else report.answers, 1)
-
-    def cost(self, cpu_s: float, report: Report) -> float:
-        """Returns the CPU time of one delta in us, or of one request in ms."""
-        return cpu_s * (1e6 if self.per == "delta" else 1e3) / self.units(report)
-
-
 class Measured(msgspec.Struct, frozen=True):
-    """One run of one target: CPU time and instructions per unit, and what the load generator saw."""
+    """One run of one target: CPU time and instructions per unit, and what the load generator saw.
+
+    `stream_kb` is how much more memory was resident at its peak than before, for each stream.
+    """
 
     target: str
     round: int
@@ -47,6 +29,7 @@ class Measured(msgspec.Struct, frozen=True):
     instructions: float | None
     cpu_s: float
     report: Report
+    stream_kb: float | None = None
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -70,35 +53,14 @@ class Result(msgspec.Struct, frozen=True):
         """Returns what a target cost in each round, as a ratio to the pass-through in the same round."""
         return [one / base for one, base in zip(self.costs(target), self.costs(BASELINE), strict=False) if base]
 
+    def stream_kb(self, target: str) -> float | None:
+        """Returns the memory of one open stream, the middle of all rounds; None where it was not measured."""
+        found = [run.stream_kb for run in self.runs if run.target == target and run.stream_kb is not None]
+        return median(found) if found else None
+
     def errors(self) -> list[str]:
         """Returns what was wrong with answers, at most a few of each run."""
         return [f"{run.target}: {text}" for run in self.runs for text in run.report.examples]
-
-
-def scenarios(*, quick: bool) -> dict[str, Scenario]:
-    """Returns the scenarios by name; quick ones show that all works, not what it costs."""
-    port = 0
-    paced = Job(port=port, dialect="chat", connections=100, pieces=250, interval_ms=20, ramp_s=0.5, limit_s=60)
-    bulk = Job(port=port, dialect="chat", connections=16, each=10, pieces=1500)
-    plain = Job(port=port, dialect="chat", connections=16, each=250, pieces=100, stream=False)
-    if quick:
-        paced = msgspec.structs.replace(paced, connections=6, pieces=20, interval_ms=5, ramp_s=0.02, limit_s=20)
-        bulk = msgspec.structs.replace(bulk, connections=3, each=2, pieces=100, limit_s=20)
-        plain = msgspec.structs.replace(plain, connections=3, each=4, limit_s=20)
-    found = [
-        Scenario(name="paced", shows=_shows(paced), job=paced),
-        Scenario(name="bulk", shows=_shows(bulk), job=bulk),
-        Scenario(name="plain", shows=_shows(plain), job=plain, per="request"),
-    ]
-    return {one.name: one for one in found}
-
-
-def _shows(job: Job) -> str:
-    answers = job.connections * job.each
-    if not job.stream:
-        return f"{answers} answers not streamed, {job.connections} connections"
-    pace = f"one piece each {job.interval_ms:g} ms" if job.interval_ms else "as fast as they go"
-    return f"{answers} streams of {job.pieces} pieces, {pace}, {job.connections} connections"
 
 
 class Bench:
@@ -157,13 +119,15 @@ class Bench:
 
     def _run(self, scenario: Scenario, name: str, turn: int) -> Measured:
         process = self._processes[name]
+        resident = process.reset_peak() if scenario.memory else 0
         before, counted = process.cpu_s(), process.instructions()
         report = self._load(name, scenario.job)
         used, count = process.cpu_s() - before, process.instructions()
         instructions = None if count is None or counted is None else (count - counted) / scenario.units(report)
         cost = scenario.cost(used, report)
         print(f"  {scenario.name} {turn + 1}: {name:14} {cost:8.3f} {scenario.unit}", file=sys.stderr)
-        return Measured(name, turn, cost, instructions, used, report)
+        grown = (process.peak_kb() - resident) / scenario.job.connections if scenario.memory else None
+        return Measured(name, turn, cost, instructions, used, report, grown)
 
     def _load(self, name: str, job: Job) -> Report:
         target = self._targets[name]
@@ -171,6 +135,7 @@ class Bench:
             job,
             port=self._ports[name],
             dialect=target.dialect,
+            upstream_port=self._ports[UPSTREAM.name],
             headers={**job.headers, **target.headers},
             strict=job.strict and target.strict,
         )

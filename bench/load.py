@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import asyncio
+import random
+import re
 import resource
 import sys
 import time
@@ -14,14 +16,18 @@ from typing import Literal
 
 import msgspec
 import uvloop
+from hdrh.histogram import HdrHistogram
 
-from .answers import Order
+from .answers import TOOL, Order
 from .checks import WrongAnswer, check_stream, check_whole
-from .client import ClientConnection, Received, connect
+from .client import ClientConnection, Left, Received, connect
 
 Dialect = Literal["responses", "chat"]
 _PATHS = {"responses": "/v1/responses", "chat": "/v1/chat/completions"}
 _SHOWN_ERRORS = 5
+_BYTES_A_PIECE = 300  # of a body, about: events of Responses have 200 bytes or so, chunks of chat completions 300
+_RESPONSE_ID = re.compile(rb'"id":\s?"(resp_[^"]+)"')
+_LONGEST_US, _FIGURES = 3_600_000_000, 3
 _WORDS_OF_PROMPT = "It should be as long as it needs to be, and no longer. "
 
 
@@ -30,7 +36,10 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 
     `connections` ask `each` answers one after the other. With `ramp_s` the connections begin one after the other,
     spread evenly over that time: an open loop, in which a late answer does not hold back another. `prompt_bytes`
-    lengthens the prompt. `headers` are sent with every request; `strict` is how answers are checked.
+    lengthens the prompt. With `tool` the model calls a tool; with `chain` each answer of a connection goes on from the
+    one before it, where the dialect has chains. A share of the streams, `leave`, is left by the client within the
+    answer; when all is done nothing may still be under way at the upstream (on `upstream_port`). `headers` are sent
+    with every request; `strict` is how answers are checked.
     """
 
     port: int
@@ -43,6 +52,10 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     ramp_s: float = 0
     prompt_bytes: int = 0
     limit_s: float = 120
+    tool: bool = False
+    chain: bool = False
+    leave: float = 0
+    upstream_port: int = 0
     headers: dict[str, str] = {}
     strict: bool = True
 
@@ -56,9 +69,14 @@ class Spread(msgspec.Struct):
 
 
 class Report(msgspec.Struct, kw_only=True):
-    """What came of a job. `late` is how much later than intended pieces arrived; `cpu_s` is the generator's own."""
+    """What came of a job. `late` is how much later than intended pieces arrived; `cpu_s` is the generator's own.
+
+    `left` is how many answers the client did not wait for; their pieces are estimated from the bytes that came.
+    The histograms are HDR histograms in microseconds, in their base64 form.
+    """
 
     answers: int = 0
+    left: int = 0
     pieces: int = 0
     reads: int = 0
     errors: int = 0
@@ -67,6 +85,8 @@ class Report(msgspec.Struct, kw_only=True):
     cpu_s: float = 0
     late_ms: Spread | None = None
     first_ms: Spread | None = None
+    late_histogram: str = ""
+    first_histogram: str = ""
 
 
 class Load:
@@ -94,6 +114,9 @@ class Load:
         used = resource.getrusage(resource.RUSAGE_SELF)
         report.cpu_s = used.ru_utime + used.ru_stime
         report.late_ms, report.first_ms = spread(self._late), spread(self._first)
+        report.late_histogram, report.first_histogram = histogram(self._late), histogram(self._first)
+        if job.leave and not await nothing_open(job.upstream_port):
+            self._wrong("streams that nobody reads are still under way at the upstream after 5 s")
         return report
 
     async def _connection(self, index: int, wait_s: float) -> None:
@@ -101,13 +124,21 @@ class Load:
         job = self._job
         await asyncio.sleep(wait_s)
         connection: ClientConnection | None = None
+        previous = ""
         for turn in range(job.each):
-            order = Order(index * job.each + turn, job.pieces, job.interval_ms, job.stream)
+            order = Order(index * job.each + turn, job.pieces, job.interval_ms, job.stream, tool=job.tool)
+            leave_at = leaves_at(order, job.leave)
             try:
                 connection = connection or await connect(job.port)
                 asked = time.monotonic_ns()
-                received = await connection.ask(request(job, order))
+                received = await connection.ask(request(job, order, previous), leave_at=leave_at)
                 self._check(received, order, asked)
+                if job.chain and job.dialect == "responses":
+                    previous = response_id(received.body)
+            except Left:
+                self._report.left += 1
+                self._report.pieces += leave_at // _BYTES_A_PIECE
+                connection = None
             except OSError as error:
                 self._wrong(f"stream {order.number}: {error}")
                 connection = None
@@ -143,16 +174,52 @@ class Load:
             self._report.examples = [*self._report.examples, message]
 
 
-def request(job: Job, order: Order) -> bytes:
-    """Returns the bytes of one HTTP request."""
+def leaves_at(order: Order, share: float) -> int:
+    """Returns after how many bytes the client leaves: 0 for never, for the same streams in every run."""
+    chance = random.Random(order.number)
+    if not share or chance.random() >= share:
+        return 0
+    return chance.randrange(1, max(order.pieces, 2)) * _BYTES_A_PIECE
+
+
+async def nothing_open(upstream_port: int, patience_s: float = 5) -> bool:
+    """Tells whether the upstream has no stream under way any more, within some time."""
+    deadline = time.monotonic() + patience_s
+    connection = await connect(upstream_port)
+    try:
+        while (await connection.ask(b"GET /v1/open HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n")).body != b"0":
+            if time.monotonic() > deadline:
+                return False
+            await asyncio.sleep(0.05)
+        return True
+    finally:
+        connection.close()
+
+
+def response_id(body: bytes) -> str:
+    """Returns the id of the response in a body; raises ConnectionError where there is none."""
+    found = _RESPONSE_ID.search(body)
+    if found is None:
+        raise ConnectionError(f"the answer names no response to go on from: {body[:200]!r}")
+    return found[1].decode()
+
+
+def request(job: Job, order: Order, previous: str = "") -> bytes:
+    """Returns the bytes of one HTTP request, which goes on from the response `previous` if there is one."""
     prompt = order.prompt
     if job.prompt_bytes > len(prompt):
         prompt = (_WORDS_OF_PROMPT * (job.prompt_bytes // len(_WORDS_OF_PROMPT) + 1))[: job.prompt_bytes] + prompt
     body: dict[str, object] = {"model": order.model, "stream": order.stream}
     if job.dialect == "responses":
         body["input"] = [{"type": "message", "role": "user", "content": [{"type": "input_text", "text": prompt}]}]
+        if previous:
+            body["previous_response_id"] = previous
+        if order.tool:
+            body["tools"] = [{"type": "function", **TOOL}]
     else:
         body["messages"] = [{"role": "user", "content": prompt}]
+        if order.tool:
+            body["tools"] = [{"type": "function", "function": TOOL}]
         if order.stream:
             body["stream_options"] = {"include_usage": True}
     data = msgspec.json.encode(body)
@@ -177,6 +244,17 @@ def spread(times_ms: list[float]) -> Spread | None:
     ordered = sorted(times_ms)
     last = len(ordered) - 1
     return Spread(ordered[last // 2], ordered[round(last * 0.99)], ordered[last])
+
+
+def histogram(times_ms: list[float]) -> str:
+    """Returns times as an HDR histogram of microseconds, encoded; what came too early counts as 1 us."""
+    if not times_ms:
+        return ""
+    found = HdrHistogram(1, _LONGEST_US, _FIGURES)
+    for time_ms in times_ms:
+        found.record_value(max(1, int(time_ms * 1000)))
+    encoded: bytes = found.encode()
+    return encoded.decode()
 
 
 def main() -> None:

@@ -125,8 +125,15 @@ class Process:
         """Returns the user-space instructions of the process so far; None where they cannot be counted."""
         return self._counter.read() if self._counter is not None else None
 
+    def reset_peak(self) -> int:
+        """Begins to watch the memory anew; returns what the process and those below it have resident now, in kB."""
+        for pid in tree(self.pid):
+            with contextlib.suppress(OSError):
+                Path(f"/proc/{pid}/clear_refs").write_text("5")
+        return self.peak_kb()
+
     def peak_kb(self) -> int:
-        """Returns the most memory that the process and those below it have had resident, in kB."""
+        """Returns the most memory that the process and those below it have had resident since then, in kB."""
         return sum(_peak_kb(pid) for pid in tree(self.pid))
 
     def end(self) -> None:

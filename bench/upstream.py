@@ -13,7 +13,7 @@ import httptools
 import msgspec
 import uvloop
 
-from .answers import ROLE, Order, chunk, closing, frame, read_order, whole, word_frame
+from .answers import Order, closing, frame, opening, read_order, whole, word_frame
 from .ends import until_told
 
 _STREAM = (
@@ -26,7 +26,9 @@ _MODELS = b'{"object":"list","data":[{"id":"bench","object":"model","created":17
 
 
 class Upstream(asyncio.Protocol):
-    """One connection; answers its requests one after the other."""
+    """One connection; answers one request after the other. `GET .../open` says how many `streams` are under way."""
+
+    streams = 0
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -47,6 +49,9 @@ class Upstream(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Transport's call: stops the answer."""
         self._transport = None
+        if self._order is not None:
+            self._order = None
+            Upstream.streams -= 1
         if self._timer is not None:
             self._timer.cancel()
 
@@ -75,6 +80,9 @@ class Upstream(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """Parser's call: begins the answer."""
+        if self._url.endswith(b"/open"):
+            self._json(b"200 OK", b"%d" % Upstream.streams)
+            return
         if self._url.endswith(b"/models"):
             self._json(b"200 OK", _MODELS)
             return
@@ -95,9 +103,9 @@ class Upstream(asyncio.Protocol):
     def _begin(self, order: Order) -> None:
         assert self._transport is not None
         self._order = order
+        Upstream.streams += 1
         self._began = time.monotonic()
-        moment = chunk(f"@{int(self._began * 1e9)}")
-        self._transport.write(_STREAM + frame(ROLE) + frame(moment))
+        self._transport.write(_STREAM + frame(opening(order, int(self._began * 1e9))))
         self._next = 1
         if order.interval_ms:
             self._step()
@@ -112,7 +120,7 @@ class Upstream(asyncio.Protocol):
         interval = order.interval_ms / 1000
         passed = time.monotonic() - self._began
         while self._next < order.pieces and self._next * interval <= passed + 0.0005:
-            transport.write(word_frame(order.number, self._next))
+            transport.write(word_frame(order.number, self._next, tool=order.tool))
             self._next += 1
         if self._next < order.pieces:
             self._timer = self._loop.call_later(self._next * interval - passed, self._step)
@@ -124,7 +132,8 @@ class Upstream(asyncio.Protocol):
         order = self._order
         while order is not None and self._transport is not None and not self._full:
             until = min(self._next + _BLOCK, order.pieces)
-            self._transport.write(b"".join([word_frame(order.number, index) for index in range(self._next, until)]))
+            words = [word_frame(order.number, index, tool=order.tool) for index in range(self._next, until)]
+            self._transport.write(b"".join(words))
             self._next = until
             if until == order.pieces:
                 self._end(order)
@@ -133,6 +142,7 @@ class Upstream(asyncio.Protocol):
     def _end(self, order: Order) -> None:
         assert self._transport is not None
         self._order = None
+        Upstream.streams -= 1
         self._transport.write(frame(closing(order)) + b"0\r\n\r\n")
 
 

@@ -1,3 +1,4 @@
+import msgspec
 import pytest
 
 from bench.answers import Order, whole, word
@@ -15,6 +16,16 @@ def test_a_good_stream_tells_when_it_began_and_where_its_pieces_end(dialect):
     assert len(checked.ends) == 6
     assert checked.ends == sorted(checked.ends)
     assert all(body[:end].endswith(b"\n\n") for end in checked.ends)
+
+
+@pytest.mark.parametrize("dialect", ["responses", "chat"])
+def test_arguments_of_a_call_are_checked_as_text_is(dialect):
+    order = Order(7, 6, 20, tool=True)
+    good = blocks(dialect, order)
+    assert len(check_stream(dialect, b"".join(good), order).ends) == 7
+    for at in range(len(good) - 8, len(good)):
+        with pytest.raises(WrongAnswer):
+            check_stream(dialect, b"".join([*good[:at], *good[at + 1 :]]), order)
 
 
 @pytest.mark.parametrize("dialect", ["responses", "chat"])
@@ -99,6 +110,18 @@ def test_an_answer_that_is_not_streamed_is_checked():
             check_whole("chat", wrong, order)
     with pytest.raises(WrongAnswer):
         check_whole("responses", body, order)
+
+
+def test_what_is_not_strict_may_cut_pieces_anew():
+    order = Order(7, 6, 20, tool=True)
+    good = blocks("responses", order)
+    first = next(at for at, one in enumerate(good) if b'"delta":"{' in one)
+    assert len(check_stream("responses", b"".join(good), order, strict=False).ends) == 7
+    delta = msgspec.json.decode(good[first].partition(b"data: ")[2])
+    halves = [{**delta, "delta": delta["delta"][:9]}, {**delta, "delta": delta["delta"][9:]}]
+    cut = [b"data: " + msgspec.json.encode(half) + b"\n\n" for half in halves]
+    checked = check_stream("responses", b"".join([*good[:first], *cut, *good[first + 1 :]]), order, strict=False)
+    assert (checked.began_ns, len(checked.ends)) == (BEGAN_NS, 1)
 
 
 def test_what_is_not_strict_may_leave_out_names_and_numbers_but_no_text():

@@ -1,6 +1,4 @@
-import pytest
-
-from bench.endtoend import Measured, Result, Summary, scenarios, summary
+from bench.endtoend import Measured, Result, Summary, summary
 from bench.load import Report
 
 
@@ -24,15 +22,3 @@ def test_ratios_are_taken_round_by_round():
 
 def test_without_a_pass_through_there_is_no_ratio():
     assert summary(result({"penstock": [20.0]}), "penstock") == Summary(20.0, 20.0, 20.0, instructions=20_000.0)
-
-
-def test_cost_is_per_delta_or_per_request():
-    found = scenarios(quick=True)
-    report = Report(answers=10, pieces=1000)
-    assert found["paced"].cost(0.05, report) == pytest.approx(50)
-    assert found["plain"].cost(0.05, report) == pytest.approx(5)
-    assert (found["paced"].unit, found["plain"].unit) == ("us/delta", "ms/request")
-
-
-def test_nothing_right_is_no_division_by_zero():
-    assert scenarios(quick=True)["paced"].cost(0.05, Report()) == pytest.approx(50_000)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.answers import ROLE, Order, chunk, closing, pieces
+from bench.answers import Order, chunk, closing, opening, pieces, word_frame
 from proxy.api.responses.encoder import ResponsesEncoder
 from proxy.api.responses.snapshot import Snapshot
 from proxy.providers.chat.decoder import ChatDecoder
@@ -13,8 +13,12 @@ BEGAN_NS = 123_456_789
 
 def chat_blocks(order: Order) -> list[bytes]:
     """Returns the upstream's stream as a list of SSE events."""
-    texts = pieces(order.number, order.pieces, BEGAN_NS)
-    return _blocks(b"".join([ROLE, *(chunk(text) for text in texts), closing(order)]))
+    if order.tool:
+        frames = [word_frame(order.number, index, tool=True) for index in range(1, order.pieces)]
+        rest = [one.partition(b"\r\n")[2][:-2] for one in frames]
+    else:
+        rest = [chunk(text) for text in pieces(order.number, order.pieces, BEGAN_NS)[1:]]
+    return _blocks(b"".join([opening(order, BEGAN_NS), *rest, closing(order)]))
 
 
 def responses_blocks(order: Order) -> list[bytes]:
