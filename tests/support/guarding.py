@@ -103,13 +103,3 @@ def fails(asked: Asked) -> Verdict:
 def asking(oracle: Oracle, **fields: Any) -> Asking:
     """Returns an oracle as it is asked for a rule."""
     return Asking(rule(**{"match": "http", "url": "http://127.0.0.1:9/", **fields}), oracle)
-
-
-async def guard_asking(*pairs: tuple[Oracle, dict[str, Any]], local: tuple[dict[str, Any], ...] = ()) -> Guardrail:
-    """Returns a stage whose rules ask oracles, beside rules that are decided by themselves."""
-    rules = [{"match": "http", "url": "http://127.0.0.1:9/", **fields} for _, fields in pairs]
-    stage = await guard(*rules, *local)
-    for asks, (oracle, _) in zip(stage._askings, pairs, strict=True):
-        await asks.close()
-        asks._check = oracle
-    return stage
