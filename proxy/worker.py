@@ -15,6 +15,7 @@ from .assembly import assemble
 from .config.file import Config
 from .server.admin import Admin
 from .server.admin_limits import limit_routes
+from .server.admin_upstreams import upstream_routes
 from .server.app import App
 from .server.connection import Server
 from .server.peers import Peers
@@ -64,7 +65,8 @@ class Worker:
             peers=peers,
         )
         if self._config.admin is not None:
-            app.mount(Admin(self._config.admin.key.reveal(), limit_routes(pipeline.stages)))
+            key = self._config.admin.key.reveal()
+            app.mount(Admin(key, limit_routes(pipeline.stages), upstream_routes(pipeline.stages)))
         try:
             server, for_peers = self._server(app.handle), self._server(app.handle_from_peer)
             loop = asyncio.get_running_loop()
