@@ -12,9 +12,14 @@ import msgspec
 import pytest
 import pytest_asyncio
 
+from proxy.config.types import Secret
 from proxy.errors import BadRequest, ConfigError, RateLimited, UpstreamCut
 from proxy.events import UpstreamFailed, Usage
 from proxy.exchange import Attempt, Client, Exchange, Key
+from proxy.logs.chain import anchor_of, read_anchor
+from proxy.logs.config import AuditConfig
+from proxy.logs.verify import verify
+from proxy.upstream.client import UpstreamRequest
 from stages.log import Log, LogConfig
 from tests.support.drive import asking, chatting, drive, exchange_of, texts
 
@@ -192,3 +197,46 @@ async def test_a_file_that_cannot_be_written_stops_the_start(tmp_path: Path) -> 
     with pytest.raises(ConfigError, match=r"absent/log.jsonl.*cannot be written there: no such file"):
         await stage.start()
     await stage.close()
+
+
+async def test_content_is_what_the_client_got(tmp_path: Path) -> None:
+    stage = Log(LogConfig(to="log", content="redacted"))
+    stage.directory = tmp_path
+    await stage.start()
+    exchange = exchange_of(asking("my key: sk-planted0123456789"), headers={"authorization": "Bearer hunter2hunter2"})
+    exchange.upstream_request = UpstreamRequest(method="POST", url="http://upstream/", headers={})
+    driven = await drive(stage, exchange, texts("hunter2", "hunter2", " said"))
+    assert driven.text == "hunter2hunter2 said"
+    await drive(stage, exchange_of(asking("refused")))
+    await stage.close()
+    first, second = (msgspec.json.decode(line) for line in (tmp_path / "log").read_bytes().splitlines())
+    assert first["content"] == {
+        "input": {"input": "my key: ***"},
+        "output": [{"type": "message", "text": "*** said"}],
+        "withheld": None,
+    }
+    assert (second["content"]["input"], second["content"]["withheld"] is None) == (None, False)
+    assert stage.lost == 0
+
+
+async def test_a_sample_leaves_out_completed_ones_only(tmp_path: Path) -> None:
+    stage = Log(LogConfig(to="log", sample=1e-12))
+    stage.directory = tmp_path
+    await stage.start()
+    await drive(stage, exchange_of(), texts("hello"))
+    await drive(stage, exchange_of(), [UpstreamFailed(UpstreamCut("The upstream went away."))])
+    await stage.close()
+    assert [msgspec.json.decode(line)["outcome"] for line in (tmp_path / "log").read_bytes().splitlines()] == ["failed"]
+
+
+async def test_an_audit_is_one_chain(tmp_path: Path) -> None:
+    config = LogConfig(to="log", audit=AuditConfig(key=Secret("planted-audit-key")), content="full")
+    for _ in range(2):
+        stage = Log(config)
+        stage.directory = tmp_path
+        await stage.start()
+        await drive(stage, exchange_of(), texts("hello"))
+        await stage.close()
+    path = tmp_path / "log"
+    verdict = verify([path], "planted-audit-key", read_anchor(anchor_of(path)))
+    assert (verdict.broken, verdict.rows, verdict.notes) == (None, 2, [])
