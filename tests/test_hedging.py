@@ -20,6 +20,7 @@ from proxy.pricing.rates import rate_card
 from proxy.routing.config import Hedge
 from proxy.stage import ResponseFilter, Stage
 from proxy.upstream.client import Timeouts, UpstreamRequest
+from stages.rate_limit import RateLimit, RateLimitConfig
 from stages.route import Route, RouteConfig
 from stages.stream_translate import StreamTranslate, StreamTranslateConfig
 from tests.support.house import House, house
@@ -284,3 +285,15 @@ async def test_a_held_answer_is_delivered_from_its_beginning() -> None:
         while len(got) < 4:
             await asyncio.sleep(0)
     assert got == [b"one", b"two", b"three", None]
+
+
+async def test_a_limit_below_settles_each_attempt_with_what_that_has_used() -> None:
+    first = ScriptedProvider("a", silent(USED % (9, 1))[1])
+    second = ScriptedProvider("b", stream(*HELLO[:2], USED % (7, 3), HELLO[2]))
+    limit = RateLimit(RateLimitConfig(tokens_per_minute=100_000))
+    async with hedged(first, second, below=[limit]) as home:
+        _, headers, _ = await home.ask(stream=True)
+        await home.settled()
+        (counter,) = await limit.counters.snapshot()
+    assert headers["x-penstock-upstream"] == "b"
+    assert (counter.used, counter.held) == (20, 0)

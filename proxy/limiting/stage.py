@@ -105,7 +105,7 @@ class Admitted(ResponseFilter):
         self._counters = counters
         self._grant = grant
         self._claims = claims
-        self._attempts = len(exchange.attempts)
+        self._attempt = exchange.attempts[-1] if exchange.attempts else None
 
     async def on_end(self, exchange: Exchange) -> None:
         """Puts what was used in the place of what was reserved."""
@@ -116,9 +116,8 @@ class Admitted(ResponseFilter):
         requests = 0 if exchange.marks.get(_REFUSED) else 1
         cost = exchange.cost
         usages = [attempt.usage for attempt in exchange.attempts]
-        if self._attempts:
-            usages = usages[self._attempts - 1 : self._attempts]
-            cost = exchange.attempts[self._attempts - 1].cost
+        if self._attempt is not None:
+            usages, cost = [self._attempt.usage], self._attempt.cost
         tokens = sum(one.total_tokens or one.input_tokens + one.output_tokens for one in usages if one is not None)
         amounts = {"requests": requests, "tokens": tokens, "usd": nano_dollars(cost), "parallel": 0}
         return [amounts[claim.rule.limit.unit] for claim in self._claims]
