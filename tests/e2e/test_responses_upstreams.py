@@ -158,6 +158,18 @@ def test_a_chat_stream(client: OpenAI) -> None:
     assert chunks[-2].choices[0].finish_reason == "stop"
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_chat_answer_ends_where_the_client_says(client: OpenAI, stream: bool) -> None:
+    asked: dict[str, Any] = {"messages": [{"role": "user", "content": "[[say one two three four]]"}], "stop": "three"}
+    if not stream:
+        made = client.chat.completions.create(model="echo", **asked)
+        assert (made.choices[0].message.content, made.choices[0].finish_reason) == ("one two ", "stop")
+        return
+    chunks = list(client.chat.completions.create(model="echo", stream=True, **asked))
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == "one two "
+    assert chunks[-1].choices[0].finish_reason == "stop"
+
+
 def test_a_tool_loop_of_a_chat_client(client: OpenAI) -> None:
     script = '[[step call get_weather {"city": "Ulm"}]] [[step say Mild.]]'
     messages: list[Any] = [{"role": "user", "content": script}]

@@ -8,8 +8,8 @@ from typing import Any
 from ...api.raw import given
 from ...api.responses.fields import TextFormat
 from ...api.responses.request import ResponsesRequest
-from ...errors import BadRequest
 from ..effects import OWN_FIELDS
+from ..stop_sequences import stop_sequences
 from .profile import PromptCache
 
 Hint = Callable[[str], None]
@@ -82,11 +82,7 @@ def sampling(request: ResponsesRequest, hint: Hint, *, takes: bool, both: bool =
 
 def stop_words(request: ResponsesRequest, name: str, hint: Hint) -> list[str]:
     """Returns what ends the answer; raises BadRequest. Blank words are refused upstream: `hint` is told of them."""
-    said = request.get(name)
-    words = [said] if isinstance(said, str) else said
-    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
-        message = f"Invalid type for '{name}': expected a string or an array of strings."
-        raise BadRequest(message, param=name, code="invalid_type")
+    words = stop_sequences(request.get(name))
     taken = [word for word in words if word.strip()]
     if len(taken) < len(words):
         hint(name)

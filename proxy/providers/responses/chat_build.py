@@ -33,6 +33,7 @@ _READ_ELSEWHERE = frozenset(
         "model",
         "n",
         "response_format",
+        "stop",
         "store",
         "stream",
         "stream_options",

@@ -13,6 +13,7 @@ from ...api.responses.tool_map import ToolMap
 from ...errors import InternalError
 from ...sealing import Sealing
 from ..provider import Decoder, TranslateOptions
+from ..stop_sequences import StoppingDecoder, stop_sequences
 from .build import ENCRYPTED, build_body
 from .chat_build import build_from_chat
 from .decoder import ResponsesDecoder
@@ -39,6 +40,7 @@ def request_body(exchange: Exchange, model: str, profile: ResponsesProfile, seal
     if not isinstance(request, ChatRequest):
         raise InternalError(f"There is no way from {request.dialect} to the Responses API.")
     exchange.marks["tools"] = ToolMap()
+    stop_sequences(request.get("stop"))  # which are looked for in the answer
     options = exchange.translate or TranslateOptions()
     return build_from_chat(request, model, profile, options, exchange.ignore)
 
@@ -56,10 +58,15 @@ def _is_reasoning(item: Any) -> bool:
 
 
 def decoder_for(exchange: Exchange) -> Decoder:
-    """Returns a decoder for one answer; tools in namespaces get the names by which the client's are known."""
+    """Returns a decoder for one answer; tools in namespaces get the names by which the client's are known.
+
+    The API has no `stop`: what a chat client says by it is done here.
+    """
     tools = exchange.marks.get("tools")
     if not isinstance(exchange.request, ResponsesRequest) or not isinstance(tools, ToolMap):
-        return ResponsesDecoder(one_thought=True)
+        stops = [one for one in stop_sequences(exchange.request.get("stop")) if one]
+        decoder = ResponsesDecoder(one_thought=True)
+        return StoppingDecoder(decoder, stops) if stops else decoder
     return ResponsesDecoder(lambda namespace, name: tools.upstream_name("function", namespace, name))
 
 

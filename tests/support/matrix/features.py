@@ -55,7 +55,7 @@ class Cell(msgspec.Struct):
 
     def effort(self) -> dict[str, Any]:
         """Returns the fields that ask for some thinking."""
-        return {} if self.passes and not self.row.effort else self.client.effort()
+        return self.client.effort()
 
     async def ask(self, turns: list[dict[str, Any]], **fields: Any) -> Answer:
         """Asks; raises Otherwise where the request is refused because of what it asks for."""
@@ -215,7 +215,11 @@ async def stops(cell: Cell) -> None:
     answer = await cell.ask([cell.client.user("hello")], stop=["END"])
     _whole(answer)
     _nothing_ignored(answer)
-    assert "; until: END" in answer.text
+    if "responses" in cell.row.passes and "chat" not in cell.row.passes:  # the upstream's API has no word for it
+        answer = await cell.ask([cell.client.user("hello")], stop=["nothing", "ello"])
+        assert (answer.ended, answer.text) == ("completed", "heard: h")
+    else:
+        assert "; until: END" in answer.text
 
 
 async def hints(cell: Cell) -> None:

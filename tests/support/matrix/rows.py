@@ -21,7 +21,7 @@ class Row(msgspec.Struct, kw_only=True):
     """An upstream: what stands for it in the table and in the file, its model, and the fake.
 
     `passes` are the APIs whose requests and answers go through as they are. A client of chat completions says its limit
-    in the server's own word there (`limit`), and asks for `effort` only where the server knows that word.
+    in the server's own word there (`limit`).
     """
 
     label: str
@@ -30,7 +30,6 @@ class Row(msgspec.Struct, kw_only=True):
     fake: Callable[[], Fake]
     settings: str
     passes: tuple[str, ...] = ()
-    effort: bool = True
     limit: str = "max_completion_tokens"
 
     def entry(self, origin: str) -> str:
