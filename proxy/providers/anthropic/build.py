@@ -171,7 +171,7 @@ def _put_tools(
     build.body["tools"] = offer.tools
     may_force = build.traits.forced_tools and not thinks
     parallel = build.request.value("parallel_tool_calls")
-    choice = choice_field(offer, names, may_force=may_force, parallel=parallel, hint=build.hint)
+    choice = choice_field(offer, names, may_force=may_force, parallel=parallel)
     if by_tool and may_force and (choice is None or choice["type"] in ("auto", "none")):
         alone = len(offer.tools) == 1 or (choice is not None and choice["type"] == "none")
         choice = {"type": "tool", "name": ANSWER_TOOL} if alone else {**(choice or {}), "type": "any"}

@@ -81,7 +81,7 @@ def _adaptive(wanted: Wanted, traits: Traits, max_tokens: int, hint: Hint) -> De
     if traits.always_thinks:
         if effort == "none":
             hint("reasoning.effort")
-        elif effort is not None or wanted.shown:
+        elif (effort is not None or wanted.shown) and not wanted.forced:  # beside a forced tool it may not be said
             decided.thinking = _shown(wanted)
     elif effort == "none" or wanted.forced:
         decided.thinking = {"type": "disabled"}

@@ -13,6 +13,7 @@ from ...api.responses.request import ResponsesRequest
 from ...api.responses.tool_choice import ToolChoice, read_choice
 from ...api.responses.tool_map import ToolMap
 from ...api.responses.tools import Tool
+from ...errors import BadRequest
 from .schema import held_to
 
 MAX_STRICT = 20
@@ -142,10 +143,8 @@ def _web_search(tool: Tool) -> dict[str, Any]:
     return made
 
 
-def choice_field(
-    offer: Offered, names: ToolMap, *, may_force: bool, parallel: bool | None, hint: Hint
-) -> dict[str, Any] | None:
-    """Returns `tool_choice`, None where there is nothing to say. `hint` is told of a choice that cannot be forced."""
+def choice_field(offer: Offered, names: ToolMap, *, may_force: bool, parallel: bool | None) -> dict[str, Any] | None:
+    """Returns `tool_choice`, None where there is nothing to say; raises BadRequest for one that cannot be forced."""
     if not offer.tools:
         return None
     made: dict[str, Any] = {"type": "auto"}
@@ -160,11 +159,16 @@ def choice_field(
     elif choice is not None and choice.mode == "required":
         made = {"type": "any"}
     if made["type"] != "auto" and not may_force:
-        hint("tool_choice")
-        made = {"type": "auto"}
+        raise cannot_force()
     if parallel is False:
         made["disable_parallel_tool_use"] = True
     return made if choice is not None or len(made) > 1 else None
+
+
+def cannot_force() -> BadRequest:
+    """Returns the error for a choice that the model cannot be held to: without it the answer would be another one."""
+    message = "This model cannot be made to call a tool: 'tool_choice' must be 'auto' or 'none'."
+    return invalid.unsupported("tool_choice", message)
 
 
 def of_history(messages: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ import msgspec
 from ...api.responses.fields import TextFormat
 from ...api.responses.tool_map import ToolMap
 from ..anthropic.fields import ANSWER_TOOL, answer_tool
-from ..anthropic.tools import Offered
+from ..anthropic.tools import Offered, cannot_force
 from .content import Block
 
 _ANY_OBJECT = {"type": "object", "properties": {}}
@@ -45,7 +45,10 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def tool_config(offer: Offered, names: ToolMap, wish: Wish, hint: Hint) -> ToolConfig | None:
-    """Returns what is sent; None when there are no tools. `hint` is told of what cannot be had."""
+    """Returns what is sent; None when there are no tools. `hint` is told of what cannot be had.
+
+    Raises BadRequest for a choice that the model cannot be held to.
+    """
     forbidden = offer.choice is not None and offer.choice.mode == "none"
     tools = [_spec(tool) for tool in offer.tools]
     if (forbidden or not tools) and not wish.called:
@@ -63,8 +66,8 @@ def tool_config(offer: Offered, names: ToolMap, wish: Wish, hint: Hint) -> ToolC
         names.allow_only(())
         kind = "none"
     if kind in ("any", "tool") and not wish.may_force:
-        if wish.answer is None:
-            hint("tool_choice")
+        if offer.forced:
+            raise cannot_force()
         kind = "auto"
     _put_choice(config, kind, name, wish, hint)
     return config

@@ -8,6 +8,7 @@ import pytest
 
 from proxy.errors import BadRequest
 from proxy.providers.anthropic.profile import MessagesProfile, ThinkingBudgets
+from proxy.providers.anthropic.traits import traits_of
 from proxy.providers.provider import TranslateOptions
 from tests.support.asked import function, request
 from tests.support.captured import CAPTURED, Captured, for_each
@@ -219,14 +220,19 @@ ALONE = [one for one in CAPTURED if one.needs_store is None]
 @for_each(ALONE)
 def test_what_real_clients_send_is_taken(captured: Captured) -> None:
     for model in (NEW, ALWAYS, FIRST_ADAPTIVE, BUDGET, OLD):
-        built = build(request().parse(captured.raw), model)
+        body = dict(captured.body)
+        if not traits_of(model).forced_tools and body.get("tool_choice") not in (None, "auto", "none"):
+            with pytest.raises(BadRequest, match="cannot be made to call"):
+                build(request(**body), model)
+            del body["tool_choice"]
+        built = build(request(**body), model)
         assert built.body["model"] == model
 
 
 @pytest.mark.parametrize("model", models())
 def test_every_model_is_asked_as_it_wants(model: str) -> None:
     for effort in (None, "none", "minimal", "low", "medium", "high", "xhigh", "max"):
-        for choice in ("auto", "required"):
+        for choice in ("auto", "required" if traits_of(model).forced_tools else "none"):
             for form in ({"type": "text"}, FORM):
                 fields = {"tools": [function("f", strict=True)], "tool_choice": choice, "text": {"format": form}}
                 built = made(model, **fields, reasoning={"effort": effort}, temperature=0.3, top_p=0.4)

@@ -8,6 +8,7 @@ import pytest
 
 from proxy.api.responses.fields import TextFormat
 from proxy.api.responses.tool_map import ToolMap
+from proxy.errors import BadRequest
 from proxy.providers.anthropic.tools import offered
 from proxy.providers.bedrock.tools import ToolConfig, Wish, tool_config
 from tests.support.asked import function, request
@@ -56,9 +57,6 @@ def test_tools_of_the_history_are_declared_again() -> None:
 @pytest.mark.parametrize(
     ("choice", "wish", "made", "own", "hints"),
     [
-        ("required", {"may_force": False}, None, None, ["tool_choice"]),
-        ("required", {"may_force": False, "parallel": False}, None,
-         {"type": "auto", "disable_parallel_tool_use": True}, ["tool_choice"]),
         ("auto", {"may_force": False, "answer": ANSWER}, None, None, []),
         ("none", {"called": ("f",)}, None, {"type": "none"}, []),
         ("none", {"called": ("f",), "claude": False, "parallel": False}, None, None, []),
@@ -72,3 +70,11 @@ def test_choices(choice: Any, wish: dict[str, Any], made: Any, own: Any, hints: 
     found = config(choice, told, **wish)
     assert found is not None
     assert (found.choice, found.own_choice, told) == (made, own, hints)
+
+
+@pytest.mark.parametrize("answer", [None, ANSWER])
+def test_a_choice_that_the_model_cannot_be_held_to_is_refused(answer: TextFormat | None) -> None:
+    for choice in ("required", {"type": "function", "name": "f"}):
+        with pytest.raises(BadRequest, match="cannot be made to call") as caught:
+            config(choice, may_force=False, answer=answer)
+        assert caught.value.param == "tool_choice"
