@@ -7,6 +7,7 @@ from .log import Log
 from .rate_limit import RateLimit
 from .route import Route
 from .stream_translate import StreamTranslate
+from .trace import Trace
 from .transform import Transform
 
-STAGES = (Auth, Budget, Guardrail, Log, RateLimit, Route, StreamTranslate, Transform)
+STAGES = (Auth, Budget, Guardrail, Log, RateLimit, Route, StreamTranslate, Trace, Transform)

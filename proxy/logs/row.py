@@ -75,6 +75,7 @@ class Row(msgspec.Struct, kw_only=True):
     timing_ms: TimingRow
     ignored: list[str]
     guardrail: list[Any]
+    trace_id: str | None
 
 
 encode = msgspec.json.Encoder().encode
@@ -122,6 +123,7 @@ def row_of(exchange: Exchange, cleaner: Cleaner) -> Row:
         timing_ms=_timing(exchange.timing),
         ignored=[text(name) for name in exchange.ignored],
         guardrail=[cleaner.data(mark) for mark in exchange.marks.get("guardrail", ())],
+        trace_id=exchange.marks.get("trace_id"),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -17,6 +17,9 @@ from .delivery import Delivery, Sender
 from .rotation import Rotation
 from .s3 import S3Sender
 from .webhook import WebhookSender
+
+Pack = Callable[[Sequence[bytes]], bytes]
+"""Makes the bytes of a batch out of rows."""
 
 STREAMS: Mapping[str, int] = {"stdout": 1, "stderr": 2}
 
@@ -88,13 +91,13 @@ class FileSink:
 class RemoteSink:
     """A bucket or a server, behind the queue of all remote sinks."""
 
-    def __init__(self, sender: Sender, config: DeliveryConfig, directory: Path, *, compress: bool = False) -> None:
+    def __init__(self, sender: Sender, config: DeliveryConfig, directory: Path, pack: Pack = b"".join) -> None:
         spill = None
         if config.spill is not None:  # one directory a destination: nobody must deliver what is meant for another
-            name = hashlib.sha256(f"{sender.where} {compress}".encode()).hexdigest()[:16]
+            name = hashlib.sha256(f"{sender.where} {pack is packed}".encode()).hexdigest()[:16]
             spill = directory / Path(config.spill).expanduser() / name
         self._spill = spill
-        self._delivery = Delivery(sender, config, spill, _packed if compress else b"".join)
+        self._delivery = Delivery(sender, config, spill, pack)
 
     @property
     def lost(self) -> int:
@@ -122,7 +125,7 @@ def s3_sink(to: str, config: S3Config, delivery: DeliveryConfig, directory: Path
     """Returns the sink of `s3://BUCKET/PREFIX`."""
     bucket, _, prefix = to.removeprefix("s3://").partition("/")
     sender = S3Sender(bucket, prefix, config, float(delivery.timeout))
-    return RemoteSink(sender, delivery, directory, compress=config.compress)
+    return RemoteSink(sender, delivery, directory, packed if config.compress else b"".join)
 
 
 def webhook_sink(to: str, config: WebhookConfig, delivery: DeliveryConfig, directory: Path) -> RemoteSink:
@@ -132,5 +135,6 @@ def webhook_sink(to: str, config: WebhookConfig, delivery: DeliveryConfig, direc
     return RemoteSink(WebhookSender(to, "application/x-ndjson", headers, secret), delivery, directory)
 
 
-def _packed(rows: Sequence[bytes]) -> bytes:
+def packed(rows: Sequence[bytes]) -> bytes:
+    """Returns rows compressed by gzip."""
     return gzip.compress(b"".join(rows), 6, mtime=0)

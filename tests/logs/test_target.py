@@ -9,7 +9,7 @@ import pytest
 
 from proxy.errors import ConfigError
 from proxy.logs.config import DeliveryConfig, S3Config, WebhookConfig
-from proxy.logs.target import RemoteSink, kind_of, s3_sink, webhook_sink
+from proxy.logs.target import RemoteSink, kind_of, packed, s3_sink, webhook_sink
 from tests.logs.test_delivery import Other, spilled
 
 
@@ -44,7 +44,7 @@ def test_each_destination_has_a_directory_of_its_own(tmp_path: Path) -> None:
 
 async def test_what_is_compressed_is_so_in_the_spool_too(tmp_path: Path) -> None:
     other = Other()
-    sink = RemoteSink(other, DeliveryConfig(flush=5), tmp_path, compress=True)  # type: ignore[arg-type]
+    sink = RemoteSink(other, DeliveryConfig(flush=5), tmp_path, packed)  # type: ignore[arg-type]
     await sink.start()
     sink.put(b"1\n")
     sink.put(b"2\n")
