@@ -32,7 +32,7 @@ class RouteConfig(StageConfig, frozen=True, kw_only=True):
             description="Who is asked first: weighted shares requests by weight (a canary is a deployment of small "
             "weight); least-busy asks the one with the fewest requests in flight for its weight; latency the one that "
             "begins to answer sooner, of two drawn by weight; cost the cheapest by the prices of the file and the "
-            "table. Requests in flight and times are those of one worker."
+            "table. Requests in flight are those of all workers of a host, times those of one worker."
         ),
     ] = "weighted"
     sticky: Annotated[

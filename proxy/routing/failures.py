@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 from ..errors import ExchangeError, UpstreamError, UpstreamRefused, UpstreamTimeout, UpstreamUnreachable
 
@@ -10,6 +10,8 @@ Failure = Literal[
     "context_window", "content_policy", "rate_limit", "timeout", "unreachable", "auth", "not_found", "server_error"
 ]
 """The kinds of failures that fallbacks may be for."""
+
+FAILURES: tuple[Failure, ...] = get_args(Failure)
 
 OF_THE_REQUEST: frozenset[Failure] = frozenset(("context_window", "content_policy"))
 """Failures that the request would have at any deployment of the same model: only a fallback that names them helps."""

@@ -2,7 +2,8 @@
 
 A deployment that keeps failing rests (it *cools down*) and gets no requests; then one request is let through as a
 probe, and how that ends decides. An upstream that names the time after which it may be asked again gets that time.
-Everything is counted in this process: each worker finds out for itself.
+Who rests, and how many requests are in flight, the workers of a host know of each other; how fast deployments are, each
+of them finds out for itself, and each sends a probe of its own.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import msgspec
 
 from ..errors import ExchangeError
 from .failures import Failure, counts, failure_of
+from .host import Host, HostRow
 
 _WEIGHT_OF_NEW = 0.3
 _HALF_LIFE_S = 60.0
@@ -23,7 +25,8 @@ _MOST = 4096
 class Health:
     """One deployment. `cool_until` is on the board's clock; `resting` until a probe has succeeded.
 
-    Times to the first token and of whole answers are moving averages, in seconds; 0 where nothing is known.
+    Times to the first token and of whole answers are moving averages, in seconds; 0 where nothing is known. `host` is
+    what the other workers know of it, where there are any.
     """
 
     __slots__ = (
@@ -32,6 +35,7 @@ class Health:
         "failed",
         "failures",
         "first_token_s",
+        "host",
         "in_flight",
         "measured_at",
         "name",
@@ -41,8 +45,9 @@ class Health:
         "why",
     )
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, host: HostRow | None = None) -> None:
         self.name = name
+        self.host = host
         self.in_flight = 0
         self.attempts = 0
         self.failed = 0
@@ -57,7 +62,20 @@ class Health:
 
     def is_ready(self, now: float) -> bool:
         """Tells whether it may be asked: it does not rest, or it has rested and nobody tries it yet. Hot."""
+        if self.host is not None and (until := self.host.until()) > now and until > self.cool_until:
+            self.resting, self.cool_until, self.why = True, until, self.host.why()
         return not self.resting or (now >= self.cool_until and not self.probing)
+
+    @property
+    def busy(self) -> int:
+        """How many requests are in flight, over all workers of the host."""
+        return self.in_flight if self.host is None else self.host.in_flight()
+
+    def count(self, change: int) -> None:
+        """Takes note of more or fewer requests in flight."""
+        self.in_flight += change
+        if self.host is not None:
+            self.host.count(self.in_flight)
 
     def latency_s(self, now: float, *, streamed: bool) -> float:
         """Returns how long it takes to answer; what was measured long ago counts for less and less."""
@@ -99,6 +117,7 @@ class Board:
         self._failures = failures
         self._cooldown_s = cooldown_s
         self.clock = clock
+        self.host: Host | None = None
         self._all: dict[str, Health] = {}
 
     def of(self, name: str) -> Health:
@@ -107,19 +126,19 @@ class Board:
         if health is None:
             if len(self._all) >= _MOST:
                 self._all = {key: one for key, one in self._all.items() if one.in_flight or one.resting}
-            health = self._all[name] = Health(name)
+            health = self._all[name] = Health(name, self.host.row(name) if self.host is not None else None)
         return health
 
     def begin(self, health: Health) -> None:
         """Takes note of an attempt."""
-        health.in_flight += 1
+        health.count(1)
         health.attempts += 1
         if health.resting:
             health.probing = True
 
     def leave(self, health: Health) -> None:
         """Takes note of the end of an attempt that says nothing about the deployment."""
-        health.in_flight -= 1
+        health.count(-1)
         health.probing = False
 
     def succeeded(self, health: Health, seconds: float | None, *, streamed: bool) -> None:
@@ -150,16 +169,19 @@ class Board:
         health.resting = True
         health.why = why
         health.cool_until = max(health.cool_until, self.clock() + seconds)
+        if health.host is not None:
+            health.host.rest(health.cool_until, why)
 
     def standings(self) -> Iterable[Standing]:
         """Yields every deployment that was asked, as it is now."""
         now = self.clock()
         for one in sorted(self._all.values(), key=lambda one: one.name):
+            one.is_ready(now)  # hears what other workers say
             cooling = one.resting and now < one.cool_until
             yield Standing(
                 deployment=one.name,
                 state="cooling" if cooling else "probing" if one.resting else "up",
-                in_flight=one.in_flight,
+                in_flight=one.busy,
                 attempts=one.attempts,
                 failed=one.failed,
                 failures_in_a_row=one.failures,

@@ -53,8 +53,9 @@ def weighted(members: Sequence[Member], now: float, *, streamed: bool) -> Member
 
 def least_busy(members: Sequence[Member], now: float, *, streamed: bool) -> Member:
     """Returns the member with the fewest requests in flight for its weight."""
-    least = min([one.health.in_flight / one.deployment.weight for one in members])
-    idle = [one for one in members if one.health.in_flight / one.deployment.weight <= least]
+    busy = [one.health.busy / one.deployment.weight for one in members]
+    least = min(busy)
+    idle = [one for one, how in zip(members, busy, strict=True) if how <= least]
     return weighted(idle, now, streamed=streamed)
 
 
@@ -72,7 +73,7 @@ def quickest(members: Sequence[Member], now: float, *, streamed: bool) -> Member
 
 
 def _expected(health: Health, now: float, *, streamed: bool) -> float:
-    return health.latency_s(now, streamed=streamed) * (1 + health.in_flight)
+    return health.latency_s(now, streamed=streamed) * (1 + health.busy)
 
 
 def cheapest(members: Sequence[Member], now: float, *, streamed: bool) -> Member:
