@@ -9,6 +9,7 @@ from .config.file import Config, StageEntry
 from .counters.config import make_counters
 from .errors import ConfigError, Problem
 from .limiting.stage import LimitStage, join_neighbours
+from .litellm.compat import adopt
 from .models import ModelTable
 from .pipeline import Pipeline, Settings
 from .pricing.book import PriceBook
@@ -45,7 +46,7 @@ def assemble(
     for stage in stages:
         if isinstance(stage, RoutingStage):
             stage.prices = prices
-    return Pipeline(
+    pipeline = Pipeline(
         stages,
         ModelTable(models, unavailable),
         providers,
@@ -63,6 +64,9 @@ def assemble(
             max_upload_bytes=int(config.limits.upload),
         ),
     )
+    if config.compat == "litellm":
+        adopt(pipeline)
+    return pipeline
 
 
 def _limit(config: Config, stages: list[Stage], prices: PriceBook) -> None:

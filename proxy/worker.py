@@ -17,6 +17,7 @@ from .server.admin import Admin
 from .server.admin_limits import limit_routes
 from .server.admin_upstreams import upstream_routes
 from .server.app import App
+from .server.compat import Compat
 from .server.connection import Server
 from .server.peers import Peers
 
@@ -63,6 +64,7 @@ class Worker:
             max_streams=limits.max_streams,
             websocket_s=float(limits.websocket),
             peers=peers,
+            compat=Compat() if self._config.compat is not None else None,
         )
         if self._config.admin is not None:
             key = self._config.admin.key.reveal()

@@ -20,8 +20,12 @@ COMMANDS = {
     "stages": "list the stages, or explain one",
     "prices": "tell what models cost, and which have no price",
     "audit": "verify the chain of an audit log",
+    "import": "write the pipeline.yaml for a configuration of LiteLLM's proxy",
     "schema": "print the JSON Schema of pipeline.yaml",
 }
+
+_MODULES = {"import": "import_config"}
+"""Where a command's module cannot have its name."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -42,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(command: str, arguments: Sequence[str]) -> int:
-    module = importlib.import_module(f".{command}", __name__)
+    module = importlib.import_module(f".{_MODULES.get(command, command)}", __name__)
     parser = argparse.ArgumentParser(
         f"penstock {command}", description=module.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -19,6 +19,7 @@ from ..config.file import Config
 from ..config.listen import Listen
 from ..config.loader import load, load_text
 from ..errors import ConfigError, ConfigMissing
+from ..litellm.loading import load_litellm
 from ..logs.diagnostics import log_to
 from ..server.app import App
 from ..stores.config import MemoryConfig
@@ -48,6 +49,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--workers", type=int, metavar="N", help="how many processes, instead of the file's")
     parser.add_argument(
         "--upstream", metavar="URL", help="serve every model name from this chat-completions server; needs no file"
+    )
+    parser.add_argument(
+        "--litellm-config", metavar="FILE", help="serve what a configuration of LiteLLM's proxy says, as it stands"
     )
 
 
@@ -97,6 +101,10 @@ def run(args: argparse.Namespace) -> int:
 def _config(args: argparse.Namespace) -> Config:
     if args.upstream is not None:
         config = load_text(_ONE_UPSTREAM.format(url=msgspec.json.encode(args.upstream).decode()), "--upstream")
+    elif args.litellm_config is not None:
+        loaded = load_litellm(args.litellm_config)
+        os.environ.update(loaded.environ)  # libraries that look for credentials by themselves look there
+        config = loaded.config
     else:
         config = load(args.config or "pipeline.yaml")
     listen = config.listen

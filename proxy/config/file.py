@@ -97,6 +97,14 @@ class File(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True
     admin: Annotated[
         AdminConfig | None, Meta(description="Paths under /admin for whoever has the key; without it there are none.")
     ] = None
+    compat: Annotated[
+        Literal["litellm"] | None,
+        Meta(
+            description="litellm adds what clients of LiteLLM's proxy rely on: the HTTP status as error.code, choices "
+            "and usage.prompt_tokens on responses that are not streamed, x-litellm-* headers, /health/liveliness and "
+            "/health/readiness."
+        ),
+    ] = None
     default_upstream: Annotated[
         str | None,
         Meta(
@@ -176,6 +184,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     stores: StoresConfig
     secret: SecretList | None = None
     admin: AdminConfig | None = None
+    compat: Literal["litellm"] | None = None
     default_upstream: str | None = None
     upstreams: dict[str, UpstreamEntry]
     models: dict[str, tuple[DeploymentEntry, ...]]

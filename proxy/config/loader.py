@@ -123,6 +123,7 @@ class _Reading:
             stores=file.stores,
             secret=file.secret,
             admin=file.admin,
+            compat=file.compat,
             default_upstream=file.default_upstream,
             upstreams=where.used,
             models=what,

@@ -40,7 +40,9 @@ def read_upstreams(node: Node, kinds: Table[str, type[Provider]], problems: Prob
             continue
         variable = _required_variable(entry.value)
         skip = bool(variable) and not sources.environ.get(variable, "").strip()
-        read = read_upstream(name, entry, kinds, problems, msgspec.structs.replace(sources, resolve=not skip))
+        read = read_upstream(
+            name, entry, kinds, problems, msgspec.structs.replace(sources, resolve=sources.resolve and not skip)
+        )
         if read is not None and skip:
             result.skipped[name] = Skipped("upstream", name, f"environment variable {variable} is not set")
         elif read is not None:

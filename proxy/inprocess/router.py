@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -12,28 +12,14 @@ import msgspec
 from ..config.file import Config
 from ..config.loader import load_text
 from ..errors import ConfigError
-from ..litellm.model_list import Sections, WrongOptions, read_model_list, unknown
-from .affinity import AffinityService
+from ..litellm.model_list import Sections, WrongOptions, read_model_list
+from ..litellm.notes import Notes, shown_path
+from ..litellm.routing import RoutingOptions, add_aliases, route_settings, stages_of
 from .penstock import Penstock
 from .service import Service
 from .services import Services
 
 _log = logging.getLogger("penstock")
-_STRATEGIES = ("simple-shuffle",)
-_CHECKS = ("responses_api_deployment_check",)
-_MOST_RETRIES = 10
-
-
-class _Options(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """The options beside the list; `timeout` is in seconds."""
-
-    num_retries: int = 2
-    timeout: float | None = None
-    fallbacks: list[dict[str, list[str]]] = []
-    default_fallbacks: list[str] = []
-    routing_strategy: str = "simple-shuffle"
-    optional_pre_call_checks: list[str] = []
-    model_group_alias: dict[str, str] = {}
 
 
 class Router(Penstock):
@@ -43,68 +29,37 @@ class Router(Penstock):
     "api_key": ..., "api_base": ..., "weight": ...}}`; entries of one name are a group. Values may be
     `os.environ/NAME`. Those of a higher `order` are asked when the others have failed. What changes no answer and has
     no counterpart here is logged and left out. Options are `num_retries`, `timeout`, `fallbacks=[{"a": ["b"]}]`,
-    `default_fallbacks`, `routing_strategy="simple-shuffle"`, `model_group_alias` and `optional_pre_call_checks`, of
-    which `responses_api_deployment_check` lets the deployment of the previous response go on if it can. Fallbacks are
-    tried however few retries are allowed. Responses are kept in memory.
+    `context_window_fallbacks`, `content_policy_fallbacks`, `default_fallbacks`, `routing_strategy`, `allowed_fails`,
+    `cooldown_time`, `disable_cooldowns`, `model_group_alias` and `optional_pre_call_checks`, of which
+    `responses_api_deployment_check` lets the deployment of the previous response go on if it can. Fallbacks are tried
+    however few retries are allowed. Responses are kept in memory.
 
     Raises WrongOptions with everything that is wrong.
     """
 
     def __init__(self, model_list: Sequence[Mapping[str, Any]], **options: Any) -> None:
-        read, mistakes = _read_options(options)
+        notes = Notes()
+        read = _read_options(options, notes)
         sections = read_model_list(model_list, timeout=read.timeout)
-        mistakes += sections.mistakes
-        for alias, group in read.model_group_alias.items():
-            if group in sections.models:
-                sections.models[alias] = sections.models[group]
-                sections.then[alias] = sections.then.get(group, [])
-            else:
-                mistakes.append(f"model_group_alias: {alias!r} stands for {group!r}, which is not in model_list")
-        if mistakes:
-            raise WrongOptions("\n".join(mistakes))
-        for warning in sections.warnings:
-            _log.warning("Router: %s", warning)
-        make: Callable[..., Service] = AffinityService if read.optional_pre_call_checks else Service
-        super().__init__(Services(_loaded(sections, _route(sections, read)), make))
+        add_aliases(sections, read.model_group_alias, ("model_group_alias",))
+        route = route_settings(sections, read, ())
+        notes.all += sections.notes.all
+        if wrong := notes.of("mistake", "lost"):
+            raise WrongOptions("\n".join(map(str, wrong)))
+        for hint in notes.of("hint"):
+            _log.warning("Router: %s", hint)
+        super().__init__(Services(_loaded(sections, route), Service))
 
 
-def _read_options(options: Mapping[str, Any]) -> tuple[_Options, list[str]]:
-    """Returns the options, and what is wrong with them."""
-    mistakes = unknown("Router", options, ("model_list", *_Options.__struct_fields__))
-    if mistakes:
-        return _Options(), mistakes
+def _read_options(options: Mapping[str, Any], notes: Notes) -> RoutingOptions:
+    """Returns the options; what is wrong with them is noted."""
+    notes.unknown(("Router",), options, RoutingOptions.__struct_fields__)
+    known = {name: one for name, one in options.items() if name in RoutingOptions.__struct_fields__ and one is not None}
     try:
-        read = msgspec.convert({name: value for name, value in options.items() if value is not None}, _Options)
+        return msgspec.convert(known, RoutingOptions)
     except msgspec.ValidationError as error:
-        return _Options(), [f"Router: {error}"]
-    for name, values, known in (
-        ("routing_strategy", [read.routing_strategy], _STRATEGIES),
-        ("optional_pre_call_checks", read.optional_pre_call_checks, _CHECKS),
-    ):
-        mistakes += [
-            f"{name}: {value!r} is not served here; known are {', '.join(known)}"
-            for value in values
-            if value not in known
-        ]
-    return read, mistakes
-
-
-def _route(sections: Sections, options: _Options) -> dict[str, Any]:
-    """Returns the settings of the stage `route`."""
-    asked = [(name, to) for rule in options.fallbacks for name, to in rule.items()]
-    if options.default_fallbacks:
-        asked.append(("*", options.default_fallbacks))
-    rules = [(name, to) for name, to in sections.then.items() if to]
-    rules += [(name, [one for other in to for one in (other, *sections.then.get(other, ()))]) for name, to in asked]
-    most = 0
-    for name, group in sections.models.items():
-        reached = {other for start, to in rules if start in (name, "*") for other in to}
-        if reached:
-            most = max(most, len(group) + sum(len(sections.models.get(other, ())) for other in reached))
-    return {
-        "retries": min(_MOST_RETRIES, max(options.num_retries, most - 1)),
-        "fallbacks": [{"from": name, "to": to} for name, to in rules],
-    }
+        notes.mistake(("Router",), str(error))
+        return RoutingOptions()
 
 
 def _loaded(sections: Sections, route: Mapping[str, Any]) -> Config:
@@ -112,8 +67,9 @@ def _loaded(sections: Sections, route: Mapping[str, Any]) -> Config:
     file = {
         "upstreams": sections.upstreams,
         "models": sections.models,
+        "prices": sections.prices,
         "stores": {"responses": {"kind": "memory"}},
-        "pipeline": [{"route": route}, "stream-translate"],
+        "pipeline": stages_of(sections, route),
     }
     try:
         return load_text(msgspec.json.encode(file).decode(), "Router")
@@ -123,7 +79,7 @@ def _loaded(sections: Sections, route: Mapping[str, Any]) -> Config:
 
 def _in_words(what: str, fix: str, sections: Sections) -> str:
     def origin(match: re.Match[str]) -> str:
-        return sections.origins.get(match[1], match[0])
+        return shown_path(sections.origins[match[1]]) if match[1] in sections.origins else match[0]
 
-    what = re.sub(r"\Aupstreams\.([^.:]+)", origin, what).replace("route.fallbacks", "fallbacks")
+    what = re.sub(r"\Aupstreams\.([^.:]+)", origin, what)
     return f"{what} ({fix})" if fix else what

@@ -1,19 +1,38 @@
-"""A list of deployments as LiteLLM's Router takes it, as the sections `upstreams` and `models` of a file."""
+"""A list of deployments as LiteLLM takes it, as the sections `upstreams` and `models` of a file, and their like."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import msgspec
 
 from ..errors import PenstockError
-from ..providers import vendors
-from .params import ALSO, ENTRA, KNOWN, NOT_CARRIED, NUMBERS, ROLE, SECRETS, SHARES, UPSTREAM, WITHOUT_EFFECT
+from ..providers.provider import Provider
+from ..providers.registry import kinds
+from .notes import Notes, Path, mapping_of
+from .params import (
+    ALSO,
+    CONTROLS,
+    DEFAULTS,
+    ENTRA,
+    KNOWN,
+    NOT_CARRIED,
+    NUMBERS,
+    PRICES,
+    ROLE,
+    SECRETS,
+    SHARES,
+    UPSTREAM,
+    WITHOUT_EFFECT,
+)
+from .providers import Target, prefixes, target_of
 
 _ENVIRON = "os.environ/"
 _ENTRY = ("model_name", "litellm_params", "model_info", *SHARES)
+_INFO = ("id", "mode", "base_model", "max_tokens", "max_input_tokens", "max_output_tokens", "description", "db_model")
 _LAST = float("inf")
 """The order of a deployment that has none: LiteLLM asks those that have one first."""
 
@@ -23,153 +42,220 @@ class WrongOptions(PenstockError, ValueError):
 
 
 class Sections(msgspec.Struct):
-    """`upstreams` and `models` of a file; `origins` says which entry of the list first named an upstream.
+    """`upstreams`, `models` and `prices` of a file; `origins` says which entry of the list first named an upstream.
 
     Of a group whose entries have an `order`, the first ones stand under its name, the others under names of their own,
-    which `then` tells in that order. `warnings` say what is left out.
+    which `then` tells in that order. `defaults` are parameters of requests to an upstream that do not set them,
+    `extras` fields of its own on each, `drops` parameters that it does not get. `everything` asks for all models of all
+    providers that the environment has a key for.
     """
 
     upstreams: dict[str, dict[str, Any]] = {}
     models: dict[str, list[dict[str, Any]]] = {}
+    prices: dict[str, dict[str, Any]] = {}
     then: dict[str, list[str]] = {}
-    origins: dict[str, str] = {}
-    mistakes: list[str] = []
-    warnings: list[str] = []
+    defaults: dict[str, dict[str, Any]] = {}
+    extras: dict[str, dict[str, Any]] = {}
+    drops: dict[str, list[str]] = {}
+    origins: dict[str, Path] = {}
+    everything: bool = False
+    notes: Notes = msgspec.field(default_factory=Notes)
 
 
-def read_model_list(entries: Sequence[Mapping[str, Any]], *, timeout: float | None = None) -> Sections:
-    """Returns the sections for a list of deployments; what is wrong with it is among the `mistakes`.
+def read_model_list(
+    entries: Sequence[Any],
+    *,
+    timeout: float | None = None,
+    environ: Mapping[str, str] | None = None,
+    credentials: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Sections:
+    """Returns the sections for a list of deployments; what is to be said of it is among the `notes`.
 
-    `timeout` holds for those that say none of their own, in seconds.
+    `timeout` holds for those that say none of their own, in seconds; `credentials` are parameters that entries name.
     """
-    sections = Sections()
-    groups: dict[str, dict[float, list[dict[str, Any]]]] = {}
+    reading = _Reading({} if timeout is None else {"timeout": timeout}, os.environ if environ is None else environ)
+    reading.credentials = credentials or {}
     if not entries:
-        sections.mistakes.append("model_list is empty: name at least one deployment")
+        reading.notes.mistake(("model_list",), "model_list is empty", "name at least one deployment")
     for index, entry in enumerate(entries):
-        place = f"model_list[{index}]"
-        params = entry.get("litellm_params")
-        name = entry.get("model_name")
-        sections.mistakes += unknown(place, entry, _ENTRY)
+        reading.add(("model_list", index), entry)
+    return reading.finish()
+
+
+class _Reading:
+    """One list on its way to sections."""
+
+    def __init__(self, common: Mapping[str, Any], environ: Mapping[str, str]) -> None:
+        self.common = common
+        self.environ = environ
+        self.credentials: Mapping[str, Mapping[str, Any]] = {}
+        self.sections = Sections()
+        self.notes = self.sections.notes
+        self.groups: dict[str, dict[float, list[dict[str, Any]]]] = {}
+        self.kinds = kinds()
+        self._made_for: dict[str, tuple[Any, ...]] = {}
+
+    def add(self, path: Path, entry: Any) -> None:
+        """Takes one entry of the list."""
+        params = entry.get("litellm_params") if isinstance(entry, Mapping) else None
+        name = entry.get("model_name") if isinstance(entry, Mapping) else None
         if not isinstance(name, str) or not name or not isinstance(params, Mapping):
-            sections.mistakes.append(f"{place}: expected model_name and litellm_params")
-            continue
-        wrong = _sorted_out(sections, f"{place}.litellm_params", params)
-        if wrong:
-            sections.mistakes += wrong
-            continue
+            self.notes.mistake(path, "expected model_name and litellm_params")
+            return
+        self.notes.unknown(path, entry, _ENTRY)
+        info = mapping_of(entry.get("model_info"), (*path, "model_info"), self.notes)
         shares = {key: entry[key] for key in SHARES if key in entry}
-        said = _said({"timeout": timeout, **shares, **params}, f"{place}.litellm_params", sections)
-        if (deployment := _read(sections, place, said)) is not None:
-            groups.setdefault(name, {}).setdefault(said.get("order", _LAST), []).append(deployment)
-    for name, ranks in groups.items():
-        _rank(sections, name, [ranks[order] for order in sorted(ranks)])
-    return sections
+        stored = self._stored((*path, "litellm_params"), params)
+        here = (*path, "litellm_params")
+        said = self._said({**self.common, **shares, **stored, **params}, here)
+        self.notes.unknown(here, params, (*KNOWN, *WITHOUT_EFFECT, *NOT_CARRIED))
+        if name == "*" and said.get("model") == "*":
+            self.sections.everything = True
+            return
+        deployment = self._deployment(here, said, info)
+        if deployment is not None:
+            self._info((*path, "model_info"), deployment["use"], said, info)
+            self.groups.setdefault(name, {}).setdefault(said.get("order", _LAST), []).append(deployment)
 
+    def finish(self) -> Sections:
+        """Puts the groups together."""
+        for name, ranks in self.groups.items():
+            if len(ranks) > 1 and "*" in name:
+                what = f"{name!r} stands for several models, so that order cannot be kept in it"
+                self.notes.mistake(("model_list",), what)
+            for number, order in enumerate(sorted(ranks)):
+                own = name if number == 0 else f"{name} ({number + 1})"
+                self.sections.models[own] = ranks[order]
+                if number:
+                    self.sections.then.setdefault(name, []).append(own)
+        return self.sections
 
-def _sorted_out(sections: Sections, place: str, params: Mapping[str, Any]) -> list[str]:
-    """Notes what has no effect; returns what is wrong with the names of parameters."""
-    wrong = []
-    for key in params:
-        if key in WITHOUT_EFFECT:
-            sections.warnings.append(f"{place}.{key} is left out: {WITHOUT_EFFECT[key]}")
-        elif key in NOT_CARRIED:
-            wrong.append(f"{place}: {key} cannot be carried over: {NOT_CARRIED[key]}")
-    return wrong + unknown(place, {key: 0 for key in params if key not in (*WITHOUT_EFFECT, *NOT_CARRIED)}, KNOWN)
+    def _stored(self, path: Path, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Returns the parameters that stand under a name of their own."""
+        name = params.get("litellm_credential_name")
+        if name is not None and name not in self.credentials:
+            self.notes.lost((*path, "litellm_credential_name"), "credential_list has no credentials of that name")
+        return self.credentials.get(name, {}) if isinstance(name, str) else {}
 
-
-def _rank(sections: Sections, name: str, ranks: list[list[dict[str, Any]]]) -> None:
-    """Adds a group: its first deployments under its name, the others as what they fall back to."""
-    if len(ranks) > 1 and "*" in name:
-        sections.mistakes.append(f"model_list: {name!r} stands for several models, so that order cannot be kept in it")
-    for number, deployments in enumerate(ranks):
-        own = name if number == 0 else f"{name} ({number + 1})"
-        sections.models[own] = deployments
-        if number:
-            sections.then.setdefault(name, []).append(own)
-
-
-def unknown(place: str, found: Mapping[str, Any], known: Sequence[str]) -> list[str]:
-    """Returns what is to be said of options that are not known."""
-    names = [name for name in found if name not in known]
-    return [f"{place}: unknown option {name!r}; known are {', '.join(known)}" for name in names]
-
-
-def _said(params: dict[str, Any], place: str, sections: Sections) -> dict[str, Any]:
-    """Returns the parameters by their usual names, with variables looked up and numbers read."""
-    said: dict[str, Any] = {}
-    for key, value in params.items():
-        if value is None or key in WITHOUT_EFFECT:
-            continue
-        name = ALSO.get(key, key)
-        found = value if name in SECRETS else _resolved(value)
-        if name in NUMBERS:
-            number = _number(found)
-            if number is None:
-                sections.mistakes.append(f"{place}.{key}: expected a number, found {value!r}")
+    def _said(self, params: Mapping[str, Any], path: Path) -> dict[str, Any]:
+        """Returns the parameters by their usual names, with variables looked up and numbers read."""
+        said: dict[str, Any] = {}
+        for key, value in params.items():
+            if value is None or value == "":
                 continue
-            found = number
-        said[name] = _credentials(found) if name == "vertex_credentials" else found
-    return said
+            if key in WITHOUT_EFFECT:
+                self.notes.hint((*path, key), f"is left out: {WITHOUT_EFFECT[key]}")
+            elif key in NOT_CARRIED:
+                self.notes.lost((*path, key), "cannot be carried over", NOT_CARRIED[key])
+            else:
+                name = ALSO.get(key, key)
+                found = value if name in SECRETS else resolved(value, self.environ)
+                if name in (*NUMBERS, *PRICES):
+                    number = _number(found)
+                    if number is None:
+                        self.notes.mistake((*path, key), f"expected a number, found {found!r:.60}")
+                        continue
+                    found = number
+                said[name] = _credentials(found) if name == "vertex_credentials" else found
+        return said
+
+    def _deployment(self, path: Path, said: dict[str, Any], info: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Returns a deployment, whose upstream it adds; None where it cannot be one."""
+        model, provider = said.get("model"), said.get("custom_llm_provider")
+        if not isinstance(model, str) or not model:
+            self.notes.mistake(path, "model is missing", "write provider/model")
+            return None
+        target = target_of(model, provider, said.get("api_base"))
+        if target is None:
+            fix = f"known are {', '.join(prefixes())}, and any server that has an api_base"
+            self.notes.mistake((*path, "model"), f"{provider or model!r} names no provider", fix)
+            return None
+        settings = self._settings(path, target, said)
+        upstream = self._named(target, settings, said, path)
+        if base := info.get("base_model"):
+            self._base_model((*path[:-1], "model_info", "base_model"), upstream, target.model, base)
+        return {"use": f"{upstream}/{target.model}", "weight": next((said[key] for key in SHARES if key in said), 1)}
+
+    def _settings(self, path: Path, target: Target, said: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns the settings of the upstream that stand in the parameters."""
+        url = said.get("api_base")
+        settings = target.vendor.settings(self.environ, base_url=url, api_key=said.get("api_key"))
+        fields = self._fields(target)
+        named = {own: (key, said[key]) for key, own in UPSTREAM.items() if key in said}
+        for name, table in (("role", ROLE), ("entra", ENTRA)):
+            if parts := {own: said[key] for key, own in table.items() if key in said}:
+                named[name] = (next(key for key in table if key in said), parts)
+        if "client_secret" in named.get("entra", ("", ()))[1]:
+            named["entra"][1]["use"] = "client-secret"
+        api = "chat" if said.get("use_chat_completions_api") is True else target.api
+        if api is not None:
+            named["api"] = ("model", api)
+        for own, (key, value) in named.items():
+            if own in fields:
+                settings[own] = value
+            else:
+                self.notes.lost((*path, key), f"is nothing that upstreams of kind {target.vendor.kind} know")
+        if "entra" in settings:  # who gives an identity wants no key that happens to be set
+            settings = {key: value for key, value in settings.items() if key not in ("requires_env", "api_key")}
+        timeouts: dict[str, float] = {}
+        if "timeout" in said:
+            timeouts = {"connect": min(5.0, said["timeout"]), "first_byte": said["timeout"], "idle": said["timeout"]}
+        if "stream_timeout" in said:
+            timeouts["first_token"] = said["stream_timeout"]
+        return {**settings, "timeouts": timeouts} if timeouts and "timeouts" in fields else settings
+
+    def _fields(self, target: Target) -> tuple[str, ...]:
+        kind: type[Provider] | None = self.kinds.get(target.vendor.kind)
+        return () if kind is None else kind.Config.__struct_fields__
+
+    def _named(self, target: Target, settings: dict[str, Any], said: Mapping[str, Any], path: Path) -> str:
+        """Returns the name of the upstream with those settings, made if there is none yet."""
+        defaults = {key: said[key] for key in DEFAULTS if key in said}
+        extra, drops = said.get(CONTROLS[0]), said.get(CONTROLS[1])
+        own = (dict(settings), defaults, extra, drops)
+        prefix = target.vendor.prefix
+        name, number = prefix, 1
+        while self._made_for.get(name, own) != own:
+            number += 1
+            name = f"{prefix}-{number}"
+        if name not in self._made_for:
+            self._made_for[name] = own
+            self.sections.upstreams[name] = settings
+            self.sections.origins[name] = path[:-1]
+            if defaults:
+                self.sections.defaults[name] = defaults
+            if isinstance(extra, Mapping) and extra:
+                self.sections.extras[name] = dict(extra)
+            if isinstance(drops, Sequence) and not isinstance(drops, str) and drops:
+                self.sections.drops[name] = [str(one) for one in drops]
+        return name
+
+    def _base_model(self, path: Path, upstream: str, model: str, base: Any) -> None:
+        settings = self.sections.upstreams[upstream]
+        if "base_models" not in self.kinds[settings["kind"]].Config.__struct_fields__:
+            return
+        settings["base_models"] = {**settings.get("base_models", {}), model: str(base).rpartition("/")[2]}
+
+    def _info(self, path: Path, use: str, said: Mapping[str, Any], info: Mapping[str, Any]) -> None:
+        """Takes what is known of the model: its prices; all else is in tables here, or asked of nobody."""
+        prices = {key: _number(info[key]) for key in PRICES if info.get(key) is not None}
+        prices.update({key: said[key] for key in PRICES if key in said})
+        found = {PRICES[key]: float(_million(price)) for key, price in prices.items() if price is not None}
+        if {"input", "output"} <= found.keys():
+            self.sections.prices[use] = found
+        elif found:
+            self.notes.lost(
+                path, "one price alone is no price list", "give input_cost_per_token and output_cost_per_token"
+            )
+        for key in info:
+            if key not in (*_INFO, *PRICES) and not key.startswith("supports_"):
+                self.notes.hint((*path, key), "is left out: nothing here asks for it")
 
 
-def _read(sections: Sections, place: str, said: dict[str, Any]) -> dict[str, Any] | None:
-    """Returns a deployment, whose upstream it adds; None where it cannot be one."""
-    model, provider = said.get("model"), said.get("custom_llm_provider")
-    if not isinstance(model, str) or not model:
-        sections.mistakes.append(f"{place}.litellm_params: model is missing: write provider/model")
-        return None
-    url = said.get("api_base")
-    vendor = vendors.of_prefix(provider) if provider is not None else None
-    if vendor is not None:
-        model = model.removeprefix(f"{provider}/")
-    elif provider is None and (found := vendors.of_model(model)) is not None:
-        vendor, model = found
-    elif provider is None and url is not None:
-        vendor = vendors.COMPATIBLE
-    else:
-        known = ", ".join(sorted(one.prefix for one in vendors.VENDORS))
-        sections.mistakes.append(f"{place}.litellm_params: {provider or model!r} names no provider; known are {known}")
-        return None
-    settings = vendor.settings(os.environ, base_url=url, api_key=said.get("api_key"))
-    settings |= _settings(said)
-    if "entra" in settings:  # who gives an identity wants no key that happens to be set
-        settings = {key: value for key, value in settings.items() if key not in ("requires_env", "api_key")}
-    upstream = _named(sections, vendor.prefix, settings, place)
-    return {"use": f"{upstream}/{model}", "weight": next((said[key] for key in SHARES if key in said), 1)}
-
-
-def _settings(said: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the settings of the upstream that stand in the parameters."""
-    settings: dict[str, Any] = {own: said[key] for key, own in UPSTREAM.items() if key in said}
-    for name, table in (("role", ROLE), ("entra", ENTRA)):
-        if parts := {own: said[key] for key, own in table.items() if key in said}:
-            settings[name] = parts
-    if "client_secret" in settings.get("entra", ()):
-        settings["entra"]["use"] = "client-secret"
-    timeouts: dict[str, float] = {}
-    if "timeout" in said:
-        timeouts = {"connect": min(5.0, said["timeout"]), "first_byte": said["timeout"], "idle": said["timeout"]}
-    if "stream_timeout" in said:
-        timeouts["first_token"] = said["stream_timeout"]
-    return {**settings, "timeouts": timeouts} if timeouts else settings
-
-
-def _named(sections: Sections, prefix: str, settings: dict[str, Any], place: str) -> str:
-    """Returns the name of the upstream with those settings, made if there is none yet."""
-    name, number = prefix, 1
-    while sections.upstreams.get(name, settings) != settings:
-        number += 1
-        name = f"{prefix}-{number}"
-    sections.upstreams[name] = settings
-    sections.origins.setdefault(name, place)
-    return name
-
-
-def _resolved(value: Any) -> Any:
+def resolved(value: Any, environ: Mapping[str, str]) -> Any:
     """Returns a value that may be `os.environ/NAME`; one that is not set stays as it is, to be named where it fails."""
     if isinstance(value, str) and value.startswith(_ENVIRON):
-        return os.environ.get(value.removeprefix(_ENVIRON), "") or value
+        return environ.get(value.removeprefix(_ENVIRON), "") or value
     return value
 
 
@@ -182,6 +268,14 @@ def _number(value: Any) -> float | None:
     except ValueError:
         return None
     return int(number) if number is not None and number.is_integer() else number
+
+
+def _million(price: float) -> Decimal:
+    """Returns dollars for a million tokens, without the dust of binary fractions."""
+    try:
+        return (Decimal(repr(price)) * 1_000_000).quantize(Decimal("0.000001")).normalize()
+    except InvalidOperation:
+        return Decimal(0)
 
 
 def _credentials(value: Any) -> Any:

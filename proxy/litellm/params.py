@@ -26,6 +26,7 @@ ALSO = {
     "vertex_ai_project": "vertex_project",
     "vertex_ai_location": "vertex_location",
     "vertex_ai_credentials": "vertex_credentials",
+    "headers": "extra_headers",
 }
 """Other names for the same."""
 ROLE = {"aws_role_name": "arn", "aws_session_name": "session_name", "aws_external_id": "external_id"}
@@ -44,6 +45,32 @@ SECRETS = (
     "client_secret",
 )
 """What stays written as it is: the file looks `os.environ/NAME` up by itself, and never shows the value."""
+PRICES = {
+    "input_cost_per_token": "input",
+    "output_cost_per_token": "output",
+    "cache_read_input_token_cost": "cache_read",
+    "cache_creation_input_token_cost": "cache_write",
+}
+"""Dollars a token; the file has them for a million."""
+DEFAULTS = (
+    "temperature",
+    "top_p",
+    "top_k",
+    "max_tokens",
+    "max_completion_tokens",
+    "frequency_penalty",
+    "presence_penalty",
+    "reasoning_effort",
+    "seed",
+    "stop",
+    "user",
+    "thinking",
+    "response_format",
+    "service_tier",
+    "parallel_tool_calls",
+)
+"""Parameters of requests that do not set them."""
+CONTROLS = ("extra_body", "additional_drop_params", "use_chat_completions_api", "litellm_credential_name")
 KNOWN = (
     "model",
     "api_key",
@@ -57,39 +84,41 @@ KNOWN = (
     *ALSO,
     *ROLE,
     *ENTRA,
+    *PRICES,
+    *DEFAULTS,
+    *CONTROLS,
 )
 
-_PRICES = "write prices: in a file of your own (Penstock.from_file)"
 WITHOUT_EFFECT = {
-    "max_retries": "how often is tried again says num_retries of the Router",
+    "max_retries": "how often is tried again is said for all (num_retries)",
+    "num_retries": "how often is tried again is said for all (num_retries)",
     "tags": "deployments are not chosen by tags",
     "region_name": "where the deployment is says its api_base",
-    "cooldown_time": "a deployment that has failed is not put aside",
-    "input_cost_per_token": _PRICES,
-    "output_cost_per_token": _PRICES,
+    "cooldown_time": "how long a deployment is put aside is said for all (cooldown_time)",
+    "metadata": "it is for LiteLLM's own log",
+    "model_info": "it belongs beside litellm_params",
+    "use_in_pass_through": "what is passed on finds its upstream by itself",
+    "use_litellm_proxy": "the prefix of the model says where it is",
+    "drop_params": "hints that a model does not take are dropped, and named in x-penstock-ignored-params",
+    "merge_reasoning_content_in_choices": "thinking has a field of its own",
+    "rpm_limit": "shares are by weight, rpm or tpm",
+    "supports_system_message": "who takes none is known",
 }
 """What changes no answer and is left out, with the reason or what says it here."""
-_EACH_CALL = "give it with each call"
 NOT_CARRIED = {
     "mock_response": "models of the upstream echo stand in for others",
-    "max_budget": "budgets are the stage budget's, in a file of your own",
-    "budget_duration": "budgets are the stage budget's, in a file of your own",
+    "max_budget": "budgets are those of the stage budget, for keys, teams and users",
+    "budget_duration": "budgets are those of the stage budget, for keys, teams and users",
     "azure_ad_token": "give tenant_id, client_id and client_secret",
     "azure_ad_token_provider": "give tenant_id, client_id and client_secret",
     "aws_web_identity_token": "AWS_WEB_IDENTITY_TOKEN_FILE is looked at without being named",
-    "litellm_credential_name": "give the credentials themselves",
     "configurable_clientside_auth_params": "deployments have one key",
-    "drop_params": "what a model cannot do is dropped as the stage stream-translate says",
-    "extra_body": _EACH_CALL,
-    "temperature": _EACH_CALL,
-    "top_p": _EACH_CALL,
-    "max_tokens": _EACH_CALL,
-    "max_completion_tokens": _EACH_CALL,
-    "reasoning_effort": _EACH_CALL,
-    "thinking": _EACH_CALL,
-    "seed": _EACH_CALL,
-    "stop": _EACH_CALL,
-    "user": _EACH_CALL,
-    "metadata": _EACH_CALL,
+    "cache_control_injection_points": "clients say what is to be cached",
+    "ssl_verify": "write tls: in upstreams",
+    "input_cost_per_second": "write prices: by tokens or requests",
+    "output_cost_per_second": "write prices: by tokens or requests",
+    "vector_store_ids": "vector stores are not served",
+    "guardrails": "write a stage guardrail",
+    "prompt_id": "prompts are the stage transform's: system",
 }
-"""What would change answers and is refused, with what to do instead."""
+"""What would change answers and is not done here, with what to do instead."""

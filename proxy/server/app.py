@@ -22,6 +22,7 @@ from .azure_paths import DEPLOYMENT, read_path
 from .body import IDLE_S, read_body
 from .catalog import Catalog
 from .compact import read_compact
+from .compat import Compat
 from .conversation_routes import ConversationRoutes
 from .conversations import Conversations
 from .http import client_of, is_upgrade, request_id, to_response
@@ -51,6 +52,7 @@ class App:
     Paths are served with and without `/v1`, and where Azure's clients ask for them. `max_body` and `max_head` (all
     headers together) are in bytes. `max_streams` is how many exchanges run at a time; None is no limit. `body_idle_s`
     is how long the next piece of a request's body may take, `websocket_s` how long a WebSocket may live (0: none is).
+    With `compat` answers are as another gateway gives them.
     """
 
     def __init__(
@@ -63,8 +65,10 @@ class App:
         body_idle_s: float = IDLE_S,
         websocket_s: float = 3600.0,
         peers: Peers | None = None,
+        compat: Compat | None = None,
     ) -> None:
         self._pipeline = pipeline
+        self._compat = compat
         self._max_body = max_body
         self._max_head = max_head
         self._body_idle_s = body_idle_s
@@ -105,10 +109,17 @@ class App:
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answers one request."""
+        if self._compat is None:
+            return await self._handle(request)
+        return self._compat.answer(await self._handle(request))
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         if _head_size(request) > self._max_head:
             error = BadRequest(f"The request's head is larger than {self._max_head} bytes (limits.header).", status=431)
             return to_response(request, Reply.from_error(error))
         path, model = read_path(request.path)
+        if self._compat is not None:
+            path = self._compat.path(path)
         if model is not None:
             request[DEPLOYMENT] = model
         methods = self._routes.get(path) or self._named(path)

@@ -69,7 +69,7 @@ async def test_a_higher_order_is_asked_when_the_others_have_failed(
                 0
             ].message.content == "One."
     assert not two.requests
-    assert "model_list[1].litellm_params.tags is left out" in caplog.text
+    assert "model_list[1].litellm_params.tags: is left out" in caplog.text
 
 
 async def test_aliases_stand_for_groups() -> None:
@@ -96,12 +96,20 @@ FINE = {"model_name": "m", "litellm_params": {"model": "groq/llama", "api_key": 
 @pytest.mark.parametrize(
     ("models", "options", "why"),
     [
-        ([FINE], {"num_retrys": 3}, r"Router: unknown option 'num_retrys'; known are model_list, num_retries"),
+        ([FINE], {"num_retrys": 3}, r"Router\.num_retrys: unknown option .did you mean .num_retries.\?"),
         ([FINE], {"num_retries": "many"}, r"Router: Expected `int`.*num_retries"),
-        ([FINE], {"routing_strategy": "least-busy"}, "routing_strategy: 'least-busy' is not served here; known are"),
-        ([FINE], {"optional_pre_call_checks": ["prompt_caching"]}, "known are responses_api_deployment_check"),
-        ([FINE], {"model_group_alias": {"a": "b"}}, "model_group_alias: 'a' stands for 'b', which is not in"),
-        ([FINE], {"fallbacks": [{"m": ["n"]}]}, r'fallbacks\[0\]\.to\[0\]: unknown model "n"'),
+        (
+            [FINE],
+            {"routing_strategy": "least-busiest"},
+            r"routing_strategy: 'least-busiest' is not served here \(known are",
+        ),
+        (
+            [FINE],
+            {"optional_pre_call_checks": ["prompt_caching"]},
+            r"checks\[0\]: 'prompt_caching' is not served here \(known are .*responses_api_deployment_check",
+        ),
+        ([FINE], {"model_group_alias": {"a": "b"}}, r"model_group_alias\.a: 'a' stands for 'b', which is not in"),
+        ([FINE], {"fallbacks": [{"m": ["n"]}]}, r"fallbacks\[0\]: there is no model 'n' in model_list"),
         ([], {}, "model_list is empty"),
         (
             [{"model_name": "m", "litellm_params": {"model": "groq/llama", "api_key": "os.environ/NOT_SET_ANYWHERE"}}],
@@ -116,7 +124,7 @@ FINE = {"model_name": "m", "litellm_params": {"model": "groq/llama", "api_key": 
         (
             [{"model_name": "m", "litellm_params": {"model": "groq/llama", "api_key": "k", "vertex_project": "p"}}],
             {},
-            r"model_list\[0\]: unknown field .project.",
+            r"model_list\[0\]\.litellm_params\.vertex_project: is nothing that upstreams of kind",
         ),
     ],
 )

@@ -30,7 +30,7 @@ def test_entries_become_upstreams_and_groups(monkeypatch: pytest.MonkeyPatch) ->
         timeout=5,
     )
     slow = {"connect": 5.0, "first_byte": 5, "idle": 5}
-    assert sections.mistakes == []
+    assert not sections.notes.of("mistake", "lost")
     assert sections.models == {
         "smart": [{"use": "azure/gpt-4o", "weight": 3}, {"use": "azure-2/gpt-4o", "weight": 2}],
         "fast": [{"use": "groq/llama", "weight": 1}],
@@ -50,7 +50,7 @@ def test_entries_become_upstreams_and_groups(monkeypatch: pytest.MonkeyPatch) ->
     assert sections.upstreams["groq"]["headers"] == {"x-a": "b"}
     assert sections.upstreams["bedrock"]["region"] == "eu-west-1"
     assert sections.upstreams["openai"]["organization"] == "org"
-    assert sections.origins["azure-2"] == "model_list[1]"
+    assert sections.origins["azure-2"] == ("model_list", 1)
 
 
 def test_every_parameter_that_can_be_carried_is(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,7 +69,7 @@ def test_every_parameter_that_can_be_carried_is(monkeypatch: pytest.MonkeyPatch)
         entry("f", "azure/x", api_base="https://a.example", **identity),
         entry("g", "openai/x", api_key="k", max_retries=0, tags=["paid"], timeout=None),
     ])  # fmt: skip
-    assert sections.mistakes == []
+    assert not sections.notes.of("mistake", "lost")
     found = sections.upstreams
     assert found["openai"]["timeouts"] == {"connect": 5.0, "first_byte": 20, "idle": 20, "first_token": 3.5}
     assert sections.models["a"] == [{"use": "openai/x", "weight": 2}]
@@ -86,9 +86,9 @@ def test_every_parameter_that_can_be_carried_is(monkeypatch: pytest.MonkeyPatch)
         "base_url": "https://a.example",
         "entra": {"tenant_id": "t", "client_id": "c", "client_secret": "os.environ/HUSH", "use": "client-secret"},
     }
-    assert sections.warnings == [
-        "model_list[6].litellm_params.max_retries is left out: how often is tried again says num_retries of the Router",
-        "model_list[6].litellm_params.tags is left out: deployments are not chosen by tags",
+    assert [str(note) for note in sections.notes.of("hint")] == [
+        "model_list[6].litellm_params.max_retries: is left out: how often is tried again is said for all (num_retries)",
+        "model_list[6].litellm_params.tags: is left out: deployments are not chosen by tags",
     ]
 
 
@@ -110,10 +110,10 @@ def test_an_order_makes_groups_that_follow_each_other() -> None:
     assert sections.then == {"m": ["m (2)", "m (3)"]}
 
 
-@pytest.mark.parametrize("key", ["temperature", "extra_body", "mock_response", "max_budget", "azure_ad_token"])
+@pytest.mark.parametrize("key", ["mock_response", "max_budget", "azure_ad_token"])
 def test_what_cannot_be_carried_is_refused_with_what_to_do(key: str) -> None:
-    (mistake,) = read_model_list([entry("m", "groq/x", api_key="k", **{key: 1})]).mistakes
-    assert mistake == f"model_list[0].litellm_params: {key} cannot be carried over: {NOT_CARRIED[key]}"
+    (note,) = read_model_list([entry("m", "groq/x", api_key="k", **{key: 1})]).notes.of("lost")
+    assert str(note) == f"model_list[0].litellm_params.{key}: cannot be carried over ({NOT_CARRIED[key]})"
 
 
 @pytest.mark.parametrize(
@@ -121,10 +121,10 @@ def test_what_cannot_be_carried_is_refused_with_what_to_do(key: str) -> None:
     [
         ([], "model_list is empty"),
         ([{"model_name": "m"}], "model_list[0]: expected model_name and litellm_params"),
-        ([{**entry("m", "groq/x"), "modle": 1}], "model_list[0]: unknown option 'modle'; known are model_name"),
+        ([{**entry("m", "groq/x"), "modle": 1}], "model_list[0].modle: unknown option (known are"),
         (
             [entry("m", "groq/x", api_bse="u")],
-            "model_list[0].litellm_params: unknown option 'api_bse'; known are model",
+            'model_list[0].litellm_params.api_bse: unknown option (did you mean "api_base"?)',
         ),
         ([entry("m", "")], "model is missing"),
         (
@@ -133,9 +133,45 @@ def test_what_cannot_be_carried_is_refused_with_what_to_do(key: str) -> None:
         ),
         ([entry("m", "groq/x", rpm=True)], "litellm_params.rpm: expected a number, found True"),
         ([entry("m*", "groq/*", order=1), entry("m*", "groq/*")], "'m*' stands for several models"),
-        ([entry("m", "llama")], "'llama' names no provider; known are anthropic"),
+        ([entry("m", "llama")], "'llama' names no provider (known are "),
         ([entry("m", "x", custom_llm_provider="nobody")], "'nobody' names no provider"),
     ],
 )
 def test_mistakes_are_named(entries: list[dict[str, Any]], why: str) -> None:
-    assert why in "\n".join(read_model_list(entries).mistakes)
+    assert why in "\n".join(map(str, read_model_list(entries).notes.all))
+
+
+def test_parameters_prices_and_credentials_go_with_the_deployment() -> None:
+    credentials = {"eu": {"api_key": "os.environ/EU", "api_base": "https://eu.example"}}
+    sections = read_model_list(
+        [
+            entry("a", "azure/x", litellm_credential_name="eu", temperature=0.2, max_tokens=100),
+            entry("b", "azure/x", litellm_credential_name="eu", extra_body={"k": 1}, additional_drop_params=["user"]),
+            {**entry("c", "azure/mine", litellm_credential_name="eu"), "model_info": {"base_model": "azure/gpt-4o"}},
+            {
+                **entry("d", "groq/x", api_key="k", input_cost_per_token=2.5e-07),
+                "model_info": {"output_cost_per_token": 1e-6, "mode": "chat", "supports_vision": True},
+            },
+            entry("e", "groq/x", litellm_credential_name="us", api_key=""),
+            {"model_name": "*", "litellm_params": {"model": "*"}},
+        ],
+        credentials=credentials,
+        environ={},
+    )
+    assert (sections.defaults, sections.extras) == (
+        {"azure": {"temperature": 0.2, "max_tokens": 100}},
+        {"azure-2": {"k": 1}},
+    )
+    assert sections.drops == {"azure-2": ["user"]}
+    assert sections.upstreams["azure-3"] == {
+        "kind": "azure-openai",
+        "base_url": "https://eu.example",
+        "api_key": "os.environ/EU",
+        "base_models": {"mine": "gpt-4o"},
+    }
+    assert sections.prices == {"groq/x": {"input": 0.25, "output": 1.0}}
+    assert sections.everything
+    assert [str(note) for note in sections.notes.all] == [
+        "model_list[4].litellm_params.litellm_credential_name: credential_list has no credentials of that name"
+    ]
+    assert sections.upstreams["groq-2"]["api_key"] == "env:GROQ_API_KEY"

@@ -1,0 +1,95 @@
+"""LiteLLM's files as they stand: served, or written as ours; wrong ones by line."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from proxy.config.loader import load_text
+from proxy.config.types import Sources
+from proxy.errors import ConfigError
+from proxy.litellm.loading import import_litellm, load_litellm
+from proxy.stores.config import MemoryConfig
+from tests.support.everything_set import EverythingIsSet
+
+RIGHT = """\
+environment_variables: {AZURE_BASE: https://eu.example}
+model_list:
+  - model_name: smart
+    litellm_params:
+      model: azure/gpt-4o
+      api_base: os.environ/AZURE_BASE
+      api_key: planted-secret-1
+      temperature: 0.2
+  - model_name: smart
+    litellm_params: {model: groq/llama, api_key: os.environ/GROQ_KEY, extra_body: {min_p: 0.1}}
+general_settings:
+  master_key: planted-secret-2
+  alerting: [slack]
+"""
+WRONG = """\
+model_list:
+  - model_name: smart
+    litellm_params: {model: sagemaker/x}
+  - model_name: fast
+    litellm_params:
+      model: groq/llama
+      api_key: os.environ/NOT_SET_ANYWHERE
+  - model_name: near
+    litellm_params: {model: x, api_base: "ftp://x"}
+"""
+
+
+def put(folder: Path, text: str) -> Path:
+    path = folder / "config.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_it_is_served_as_it_stands(tmp_path: Path) -> None:
+    loaded = load_litellm(put(tmp_path, RIGHT), environ={"GROQ_KEY": "g"})
+    config = loaded.config
+    assert (config.compat, config.listen.written, loaded.environ) == (
+        "litellm",
+        "0.0.0.0:4000",
+        {"AZURE_BASE": "https://eu.example"},
+    )
+    assert [entry.name for entry in config.pipeline] == ["auth", "route", "transform", "stream-translate", "transform"]
+    assert [one.upstream for one in config.models["smart"]] == ["azure", "groq"]
+    (warning,) = config.warnings
+    assert (warning.line, warning.warning, warning.what) == (13, True, "general_settings.alerting: is not carried over")
+
+
+def test_the_imported_file_is_right_and_holds_no_secret(tmp_path: Path) -> None:
+    imported = import_litellm(put(tmp_path, RIGHT), environ={})
+    text = imported.written.text
+    assert "planted-secret" not in text + str(imported)
+    config = load_text(text, str(tmp_path / "pipeline.yaml"), sources=Sources(EverythingIsSet(), tmp_path))
+    assert list(config.models) == ["smart"]
+    assert [one.line for one in imported.lost] == [13]
+    assert sorted(imported.written.variables) == ["AZURE_API_KEY", "PENSTOCK_MASTER_KEY"]
+    assert "  azure:  # line 3\n" in text
+
+
+def test_mistakes_are_told_where_they_stand(tmp_path: Path) -> None:
+    path = put(tmp_path, WRONG)
+    with pytest.raises(ConfigError) as wrong:
+        load_litellm(path, environ={})
+    (problem,) = wrong.value.problems
+    assert (problem.line, problem.what) == (3, "model_list[0].litellm_params.model: 'sagemaker/x' names no provider")
+    path.write_text(WRONG.replace("sagemaker/x", "echo/x"))
+    with pytest.raises(ConfigError) as wrong:
+        load_litellm(path, environ={})
+    assert [(one.file, one.line, one.what[:40]) for one in wrong.value.problems] == [
+        (str(path), 4, "upstreams.groq.api_key: environment vari"),
+        (str(path), 8, "upstreams.openai-compatible: base_url: a"),
+    ]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_where_nothing_can_be_written_responses_are_kept_in_memory(tmp_path: Path) -> None:
+    path = put(tmp_path, "model_list: [{model_name: m, litellm_params: {model: echo/m}}]")
+    tmp_path.chmod(0o500)
+    assert isinstance(load_litellm(path, environ={}).config.stores.responses, MemoryConfig)
