@@ -50,7 +50,7 @@ def assemble(
         stages,
         ModelTable(models, unavailable),
         providers,
-        store=make_store(responses, directory) if store is None else store,
+        store=make_store(responses, directory, config.stores.cold) if store is None else store,
         conversations=make_conversations(responses, directory) if conversations is None else conversations,
         sealing=_sealing(config),
         settings=Settings(

@@ -15,14 +15,14 @@ import msgspec
 from ..api.responses.event_log import EventLog
 from ..api.responses.fields import FIELDS
 from ..client_side import COST
-from ..errors import BadRequest, InternalError, NotFound
+from ..errors import BadRequest, ExchangeError, NotFound
 from ..following import Follower
 from ..in_flight import InFlight
 from ..pricing.rates import written
 from ..pump import ClientStream
 from ..reply import Reply
 from ..run import Run
-from ..stores.keeper import Keeper
+from ..stores.keeper import Keeper, store_error
 from ..stores.store import Entry, ResponseStore, StoreFailed
 from .paging import Page, item_shown, page_of
 
@@ -191,6 +191,6 @@ def unknown_response(id: str) -> NotFound:
     return NotFound(f"Response with id '{id[:100]}' not found.")
 
 
-def _broken(error: StoreFailed) -> InternalError:
+def _broken(error: StoreFailed) -> ExchangeError:
     _log.error("the response store failed: %s", error)
-    return InternalError("The response store failed; the log says why.")
+    return store_error(error)

@@ -8,15 +8,19 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from ..config.types import Duration, Size
+from ..config.types import Duration, Mistake, Size
 from ..counters.config import CountersConfig, SharedConfig
 from .bounds import Bounds
+from .cold_bucket import Bucket
+from .cold_config import ColdConfig
 from .conversation_memory import MemoryConversations
 from .conversation_sqlite import SqliteConversations
 from .conversations import ConversationBounds, ConversationStore
 from .memory import MemoryStore
 from .sqlite import SqliteStore
+from .sqlite_cold import ColdRule
 from .store import ResponseStore
+from .tiered import TieredStore
 
 _MONTH = Duration(30 * 86400)
 
@@ -94,20 +98,37 @@ class StoresConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_o
     responses: Annotated[ResponsesConfig, Meta(description="Where responses and their chains are kept.")] = (
         SqliteConfig()
     )
+    cold: Annotated[
+        ColdConfig | None,
+        Meta(description="A bucket of S3 that has responses too, and has them alone once they are old."),
+    ] = None
     counters: Annotated[CountersConfig, Meta(description="Where limits and budgets are counted.")] = SharedConfig()
 
+    def __post_init__(self) -> None:
+        if self.cold is None:
+            return
+        if not isinstance(self.responses, SqliteConfig):
+            raise Mistake("cold needs responses on disk, where they wait for it", "write responses: {kind: sqlite}")
+        if self.cold.after >= self.responses.keep:
+            raise Mistake("cold.after is not shorter than responses.keep: nothing would ever leave", "lower cold.after")
 
-def make_store(config: ResponsesConfig, directory: Path) -> ResponseStore | None:
+
+def make_store(config: ResponsesConfig, directory: Path, cold: ColdConfig | None = None) -> ResponseStore | None:
     """Returns the store for its settings, not yet started; None when responses are not kept.
 
-    Relative paths begin at `directory`.
+    Relative paths begin at `directory`. With `cold`, what is on disk is moved to a bucket.
     """
     if isinstance(config, NoneConfig):
         return None
     bounds = Bounds(keep_s=config.keep, max_responses=config.max_responses, max_bytes=config.max_bytes)
     if isinstance(config, MemoryConfig):
         return MemoryStore(bounds)
-    return SqliteStore(directory / Path(config.path).expanduser(), bounds, on_corrupt=config.on_corrupt)
+    path = directory / Path(config.path).expanduser()
+    if cold is None:
+        return SqliteStore(path, bounds, on_corrupt=config.on_corrupt)
+    rule = ColdRule(after_s=cold.after, backlog=cold.backlog, content=cold.content)
+    local = SqliteStore(path, bounds, on_corrupt=config.on_corrupt, cold=rule)
+    return TieredStore(local, Bucket(cold), cold.content, flush_s=cold.flush)
 
 
 def make_conversations(config: ResponsesConfig, directory: Path) -> ConversationStore | None:

@@ -19,12 +19,12 @@ from ..api.responses.items import ItemReference
 from ..api.responses.made_ids import FIRST_INPUT, made_id
 from ..api.responses.request import ResponsesRequest
 from ..api.responses.stateless import item_not_found, previous_not_found, refuse_references
-from ..errors import BadRequest, InternalError
+from ..errors import BadRequest, ExchangeError, InternalError, Overloaded
 from .conversation_keeper import ConversationKeeper
 from .conversations import ConversationStore
 from .late import LateEnds
 from .nothing import NothingKept
-from .store import Entry, ResponseStore, StoreFailed
+from .store import Entry, ResponseStore, StoreFailed, StoreUnavailable
 
 if TYPE_CHECKING:
     from ..exchange import Exchange
@@ -152,7 +152,7 @@ class StoreKeeper:
             own = await self._own(exchange, request)
         except StoreFailed as error:
             _log.error("the response store failed: %s", error)
-            raise InternalError("The response store failed; the log says why.") from None
+            raise store_error(error) from None
         exchange.background = bool(request.value("background"))
         exchange.keeps = exchange.background or request.value("store") is not False
         is_read = exchange.background or self._resume_s > 0  # the client of a background stream reads its log, too
@@ -304,6 +304,13 @@ def failed_entry(entry: Entry) -> Entry:
     error = {"code": "server_error", "message": "The process that made this response ended before it was finished."}
     response |= {"status": msgspec.Raw(b'"failed"'), "error": msgspec.Raw(msgspec.json.encode(error))}
     return msgspec.structs.replace(entry, status="failed", response=msgspec.Raw(msgspec.json.encode(response)))
+
+
+def store_error(error: StoreFailed) -> ExchangeError:
+    """Returns what to tell a client of a store that failed: to come back later, where that may help."""
+    if isinstance(error, StoreUnavailable):
+        return Overloaded("What was kept of earlier responses is out of reach for the moment; try again later.")
+    return InternalError("The response store failed; the log says why.")
 
 
 def owner_of(exchange: Exchange) -> str:

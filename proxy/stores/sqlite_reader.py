@@ -8,8 +8,10 @@ from typing import Any
 
 import msgspec
 
+from .cold_object import Content
 from .item_ids import by_response, named_items
 from .recent import Recent
+from .sqlite_cold import Work, is_gone_there, work_of
 from .sqlite_file import Database
 from .sqlite_holder import is_gone, remove_left
 from .sqlite_rows import COLUMNS, entry_of
@@ -52,22 +54,41 @@ _HELD = f"SELECT {_WHOLE} FROM entries WHERE holder = ? AND expires_at > ?"
 _IDS_AT_ONCE = 500
 
 
+class Elsewhere(msgspec.Struct, frozen=True):
+    """An entry that is in the cold store alone. `file` and `seq` say which row it is."""
+
+    id: str
+    owner: str
+    parent: str | None
+    expires_at: float
+    file: int
+    seq: int
+
+
+Found = Entry | Elsewhere
+FoundItems = list[tuple[list[str], dict[str, msgspec.Raw] | Elsewhere]]
+"""Items by their ids, or the entry that may have them; what comes later has the word."""
+
+
 class Get(msgspec.Struct):
-    """An entry; the result is it or None."""
+    """An entry; the result is what was found or None."""
 
     id: str
     owner: str
 
 
 class Chain(msgspec.Struct):
-    """An entry and all before it; the result is a list or None."""
+    """An entry and all before it, as far as they are known; the result is a list of what was found, the oldest first.
+
+    It is None when they go round in a circle.
+    """
 
     id: str
     owner: str
 
 
 class Items(msgspec.Struct):
-    """Items by their ids; the result is a dict."""
+    """Items by their ids; the result is FoundItems."""
 
     ids: list[str]
     owner: str
@@ -84,7 +105,22 @@ class Abandoned(msgspec.Struct):
     """The entries that are not finished, and whose process is gone; the result is a list."""
 
 
-Read = Get | Chain | Items | Log | Abandoned
+class GoneThere(msgspec.Struct):
+    """Whether an id was removed and may still be in the cold store; the result is a bool."""
+
+    id: str
+    owner: str
+
+
+class Waiting(msgspec.Struct):
+    """What is to be done in the cold store now; the result is Work."""
+
+    most: int
+    most_bytes: int
+    content: Content
+
+
+Read = Get | Chain | Items | Log | Abandoned | GoneThere | Waiting
 
 
 class Reader:
@@ -140,45 +176,50 @@ class Reader:
                 return self._log(connection, job)
             case Abandoned():
                 return self._abandoned(connection)
+            case GoneThere():
+                return is_gone_there(connection, job.id, job.owner)
+            case Waiting():
+                return self._waiting(connection, job)
 
-    def _get(self, connection: sqlite3.Connection, job: Get) -> Entry | None:
+    def _get(self, connection: sqlite3.Connection, job: Get) -> Found | None:
         row = connection.execute(_GET, {"id": job.id, "owner": job.owner, "now": self._clock()}).fetchone()
-        return None if row is None else self._entry(row).copy()
+        return None if row is None else _own(self._found(row))
 
-    def _chain(self, connection: sqlite3.Connection, job: Chain) -> list[Entry] | None:
-        line: dict[str, Entry] = {}
+    def _chain(self, connection: sqlite3.Connection, job: Chain) -> list[Found] | None:
+        line: dict[str, Found] = {}
         cursor = connection.execute(_CHAIN, {"id": job.id, "owner": job.owner, "now": self._clock()})
         try:
             for row in cursor:
-                entry = self._entry(row)
-                if entry.id in line:
+                found = self._found(row)
+                if found.id in line:
                     return None  # they go round in a circle
-                line[entry.id] = entry.copy()
+                line[found.id] = _own(found)
         finally:
             cursor.close()
-        chain = list(reversed(line.values()))
-        return chain if chain and chain[0].parent is None else None
+        return list(reversed(line.values()))
 
-    def _items(self, connection: sqlite3.Connection, job: Items) -> dict[str, msgspec.Raw]:
-        found: dict[str, msgspec.Raw] = {}
+    def _items(self, connection: sqlite3.Connection, job: Items) -> FoundItems:
+        found: FoundItems = []
         made, others = by_response(list(dict.fromkeys(job.ids)))
-        for wanted, entry in self._several(connection, _ITEMS, others, job.owner):
-            items = named_items(entry)
-            found.update((id, items[id]) for id in wanted if id in items)
-        for _, entry in self._several(connection, _SEVERAL, list(made), job.owner):
-            items = named_items(entry)
-            found.update((id, items[id]) for id in made[entry.id] if id in items)
+        for wanted, one in self._several(connection, _ITEMS, others, job.owner):
+            found.append((wanted, one if isinstance(one, Elsewhere) else picked(one, wanted)))
+        for _, one in self._several(connection, _SEVERAL, list(made), job.owner):
+            wanted = made[one.id]
+            found.append((wanted, one if isinstance(one, Elsewhere) else picked(one, wanted)))
         return found
 
     def _several(
         self, connection: sqlite3.Connection, sql: str, ids: list[str], owner: str
-    ) -> Iterator[tuple[list[str], Entry]]:
+    ) -> Iterator[tuple[list[str], Found]]:
         """Gives the entries that a query finds by any number of ids, each with those that were asked for with it."""
         for start in range(0, len(ids), _IDS_AT_ONCE):
             wanted = ids[start : start + _IDS_AT_ONCE]
             rows = connection.execute(sql % ",".join("?" * len(wanted)), (*wanted, owner, self._clock())).fetchall()
             for row in rows:
-                yield wanted, self._entry(row)
+                yield wanted, self._found(row)
+
+    def _waiting(self, connection: sqlite3.Connection, job: Waiting) -> Work:
+        return work_of(connection, self._clock(), job.most, job.most_bytes, job.content)
 
     def _log(self, connection: sqlite3.Connection, job: Log) -> bytes:
         row = connection.execute(_LOG, {"id": job.id, "owner": job.owner, "now": self._clock()}).fetchone()
@@ -202,9 +243,24 @@ class Reader:
             self._at_hand[seq] = entry
         return entry is not None
 
+    def _found(self, row: tuple[Any, ...]) -> Found:
+        if row[4] or row[-1] is None:
+            return self._entry(row)
+        return Elsewhere(row[1], row[2], row[10], row[7], self._database.file, row[0])
+
     def _entry(self, row: tuple[Any, ...]) -> Entry:
         if row[-1] is None:
             return self._at_hand.pop(row[0])
         entry = entry_of(row)
         self._recent.add(self._database.file, row[0], entry, row[4])
         return entry
+
+
+def picked(entry: Entry, wanted: Sequence[str]) -> dict[str, msgspec.Raw]:
+    """Returns those items of an entry that are wanted."""
+    items = named_items(entry)
+    return {id: items[id] for id in wanted if id in items}
+
+
+def _own(found: Found) -> Found:
+    return found.copy() if isinstance(found, Entry) else found

@@ -9,17 +9,32 @@ How many entries there are, of how many bytes with their logs, is known without 
 of the newest one say what was ever put, `gone_entries` and `gone_bytes` of `totals` what was ever removed. So a put
 changes no page for it. `last`, `entries` and `bytes` of `totals` are the newest entry's numbers when something was
 removed last: the newest itself may have gone. `file` is a number that this file alone has.
+
+`cold` has what is to be in the cold store too, or is: entries by their number, `state` as in sqlite_cold, `since` when
+they were put. An entry whose body is there alone has the size 0 and an empty body here, and counts neither as an entry
+nor as bytes. `cold_gone` has what is still to be removed there, not before `due`; `again` says that it is to be removed
+once more, later. `cold_mover` has the holder that moves entries there.
 """
 
 from __future__ import annotations
 
-VERSION = 3
+VERSION = 4
 APPLICATION = 0x50454E53  # "PENS"
 
 _LOGS = """
 CREATE TABLE logs (entry INTEGER PRIMARY KEY, expires_at REAL NOT NULL, body BLOB NOT NULL);
 CREATE INDEX logs_by_expiry ON logs (expires_at);
 CREATE INDEX entries_by_holder ON entries (holder) WHERE holder IS NOT NULL;
+"""
+
+_COLD = """
+CREATE TABLE cold (entry INTEGER PRIMARY KEY, state INTEGER NOT NULL, since REAL NOT NULL);
+CREATE INDEX cold_by_state ON cold (state, since);
+CREATE TABLE cold_gone (
+  id TEXT PRIMARY KEY, owner TEXT NOT NULL, due REAL NOT NULL, again INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX cold_gone_by_due ON cold_gone (due);
+CREATE TABLE cold_mover (holder TEXT NOT NULL);
 """
 
 SCHEMA = f"""
@@ -56,6 +71,7 @@ CREATE TABLE totals (
 );
 INSERT INTO totals VALUES (%d, 0, 0, 0, 0, 0);
 {_LOGS}
+{_COLD}
 PRAGMA application_id = {APPLICATION};
 PRAGMA user_version = {VERSION};
 COMMIT;
@@ -81,6 +97,13 @@ COMMIT;
 BEGIN IMMEDIATE;
 ALTER TABLE entries ADD COLUMN cost TEXT;
 PRAGMA user_version = 3;
+COMMIT;
+""",
+    # Version 3 knew no cold store.
+    3: f"""
+BEGIN IMMEDIATE;
+{_COLD}
+PRAGMA user_version = 4;
 COMMIT;
 """,
 }

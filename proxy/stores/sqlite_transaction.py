@@ -9,6 +9,7 @@ from typing import Self
 import msgspec
 
 from .bounds import Bounds
+from .sqlite_cold import UNFIT, WAITS, ColdRows, ColdRule
 from .sqlite_rows import COLUMNS, Row, ids_of
 
 _INSERT = (
@@ -26,6 +27,11 @@ _OWN = f"{_FOUND} WHERE id = ? AND owner = ? AND expires_at > ?"
 _ANY = f"{_FOUND} WHERE id = ?"
 _EXPIRED = f"{_FOUND} WHERE expires_at <= ? LIMIT ?"
 _OLDEST = f"{_FOUND} WHERE finished AND seq <= ? ORDER BY seq LIMIT ?"
+_OLDEST_COLD = """
+SELECT seq, size, item_ids, (SELECT length(body) FROM logs WHERE entry = seq)
+FROM cold CROSS JOIN entries ON seq = entry
+WHERE state = ? AND seq <= ? ORDER BY since LIMIT ?
+"""
 _EXPIRED_LOGS = "SELECT entry, length(body) FROM logs WHERE expires_at <= ? LIMIT ?"
 _OLDEST_LOGS = "SELECT entry, length(body) FROM logs WHERE entry <= ? ORDER BY entry LIMIT ?"
 
@@ -58,6 +64,10 @@ class State(msgspec.Struct):
         """Tells whether nothing is too much."""
         return self.entries <= bounds.max_responses and self.bytes <= bounds.max_bytes
 
+    def over(self, bounds: Bounds, backlog: int) -> bool:
+        """Tells whether it is too much even while the cold store takes nothing."""
+        return self.entries > 2 * bounds.max_responses or self.bytes > bounds.max_bytes + backlog
+
 
 def state_of(db: sqlite3.Connection | sqlite3.Cursor) -> State:
     """Returns the state of a database."""
@@ -70,14 +80,19 @@ def state_of(db: sqlite3.Connection | sqlite3.Cursor) -> State:
 class Transaction:
     """Begins with `with`, is committed at its end, and undone when anything is raised. Raises sqlite3.Error.
 
-    Rows are numbered by their put and no number is given twice.
+    Rows are numbered by their put and no number is given twice. With a rule entries are to be moved to the cold store;
+    `cold` is None where there never was one. `lost` is how many entries had to go before they could be moved.
     """
 
-    def __init__(self, connection: sqlite3.Connection, now: float) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, now: float, rule: ColdRule | None = None, *, known: bool = False
+    ) -> None:
         self._connection = connection
         self._db = connection.cursor()
         self._now = now
         self._removed = False
+        self.cold = ColdRows(self._db, now, rule) if known or rule is not None else None
+        self.lost = 0
 
     def __enter__(self) -> Self:
         self._db.execute("BEGIN IMMEDIATE")
@@ -112,18 +127,20 @@ class Transaction:
         state.all_bytes += row.size + len(row.log)
         values = (state.all_entries, state.all_bytes, state.last, *row.values)
         if not self._db.execute(_INSERT, values).rowcount:
-            self._remove(self._db.execute(_ANY, (row.entry.id,)).fetchall())
+            self._remove(self._db.execute(_ANY, (row.entry.id,)).fetchall(), deleted=True)
             self._db.execute(_INSERT, values)
         if row.ids:
             self._db.executemany("INSERT INTO items (id, entry) VALUES (?, ?)", [(id, state.last) for id in row.ids])
         if row.log:
             self._db.execute(_INSERT_LOG, (state.last, row.log_until, row.log))
+        if self.cold is not None:
+            self.cold.put(state.last, row.entry)
         return state.last
 
     def delete(self, id: str, owner: str) -> bool:
         """Removes an entry of an owner; tells whether there was one that had not expired."""
         found = self._db.execute(_OWN, (id, owner, self._now)).fetchall()
-        self._remove(found)
+        self._remove(found, deleted=True)
         return bool(found)
 
     def sweep(self, most: int) -> int:
@@ -132,13 +149,14 @@ class Transaction:
         self._remove(found)
         logs = self._db.execute(_EXPIRED_LOGS, (self._now, most)).fetchall()
         self._remove_logs(logs)
-        return max(len(found), len(logs))
+        return max(len(found), len(logs), self._leave(self._state.last, most, old=True))
 
     def trim(self, bounds: Bounds, most: int) -> int:
         """Removes up to so many entries and logs that are too many: what has expired, then what is finished.
 
         The oldest go first; for bytes, logs go before entries. Those of this transaction stay, and so does what was
-        put last of all. Returns how many were removed.
+        put last of all. With a cold store those go first whose bodies are there; what still waits for it goes only when
+        there is no more room for that. Returns how many were removed.
         """
         state = self._state
         if state.within(bounds):
@@ -146,9 +164,9 @@ class Transaction:
         removed = self.sweep(most)
         over = state.entries - bounds.max_responses
         if over > 0:
-            removed += self._evict(min(over + min(state.entries // _FEW, _FEW), max(most - removed, 0)))
+            removed += self._evict(min(over + min(state.entries // _FEW, _FEW), max(most - removed, 0)), bounds)
         while removed < most and state.bytes > bounds.max_bytes:
-            gone = self._evict_logs(state.bytes - bounds.max_bytes) or self._evict(1)
+            gone = self._evict_logs(state.bytes - bounds.max_bytes) or self._evict(1, bounds)
             if not gone:
                 break
             removed += gone
@@ -159,10 +177,28 @@ class Transaction:
         """The last number that may be evicted."""
         return min(self._last_before, self._state.last - 1)
 
-    def _evict(self, most: int) -> int:
-        found = self._db.execute(_OLDEST, (self._before, most)).fetchall()
-        self._remove(found)
+    def _evict(self, most: int, bounds: Bounds) -> int:
+        if self.cold is None or self.cold.rule is None:
+            found = self._db.execute(_OLDEST, (self._before, most)).fetchall()
+            self._remove(found)
+            return len(found)
+        if left := self._leave(self._before, most, old=False):
+            return left
+        found = self._db.execute(_OLDEST_COLD, (UNFIT, self._before, most)).fetchall()
+        if not found and self._state.over(bounds, self.cold.rule.backlog):
+            found = self._db.execute(_OLDEST_COLD, (WAITS, self._before, most)).fetchall()
+            self.lost += len(found)
+        self._remove(found, deleted=True)
         return len(found)
+
+    def _leave(self, last: int, most: int, *, old: bool) -> int:
+        """Lets bodies go that are in the cold store; returns how many."""
+        sizes = self.cold.leave(last, most, old=old) if self.cold is not None else []
+        if sizes:
+            self._removed = True
+            self._state.gone_entries += len(sizes)
+            self._state.gone_bytes += sum(sizes)
+        return len(sizes)
 
     def _evict_logs(self, size: int) -> int:
         """Removes the oldest logs of so many bytes, or some of them; returns how many."""
@@ -175,16 +211,20 @@ class Transaction:
         self._remove_logs(found)
         return len(found)
 
-    def _remove(self, found: list[_Found]) -> None:
+    def _remove(self, found: list[_Found], *, deleted: bool = False) -> None:
+        """Removes entries; `deleted` ones must not come back from the cold store, even if they are on their way."""
         if not found:
             return
         self._removed = True
+        if self.cold is not None:
+            self.cold.removing([seq for seq, _, _, _ in found], again=deleted)
         pairs = [(id, seq) for seq, _, ids, _ in found if ids for id in ids_of(ids)]
         if pairs:
             self._db.executemany("DELETE FROM items WHERE id = ? AND entry = ?", pairs)
         self._db.executemany("DELETE FROM entries WHERE seq = ?", [(seq,) for seq, _, _, _ in found])
-        self._state.gone_entries += len(found)
-        self._state.gone_bytes += sum(size for _, size, _, _ in found)
+        sizes = [size for _, size, _, _ in found if size]  # those without a body have been counted
+        self._state.gone_entries += len(sizes)
+        self._state.gone_bytes += sum(sizes)
         self._remove_logs([(seq, length) for seq, _, _, length in found if length is not None])
 
     def _remove_logs(self, found: list[tuple[int, int]]) -> None:

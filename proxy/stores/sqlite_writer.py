@@ -12,8 +12,9 @@ import msgspec
 
 from .bounds import Bounds
 from .recent import Recent
+from .sqlite_cold import THERE, UNFIT, ColdRule, Note, is_due, is_known
 from .sqlite_file import Database, code, explained
-from .sqlite_holder import Holder
+from .sqlite_holder import Holder, is_gone
 from .sqlite_rows import Row, RowMaker
 from .sqlite_transaction import Transaction, state_of
 from .store import Entry, StoreFailed
@@ -29,6 +30,8 @@ _EXPIRED = """
 SELECT 1 WHERE EXISTS (SELECT 1 FROM entries WHERE expires_at <= :now)
 OR EXISTS (SELECT 1 FROM logs WHERE expires_at <= :now)
 """
+_MOVER = "SELECT holder FROM cold_mover"
+_SAY_EVERY_S = 60.0
 _LOCKED = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
@@ -46,11 +49,32 @@ class Delete(msgspec.Struct):
     owner: str
 
 
+class Bury(msgspec.Struct):
+    """Has something removed from the cold store that is not known here; the result is None."""
+
+    note: Note
+
+
+class Arrived(msgspec.Struct):
+    """Says which entries are in the cold store now, which it never takes, what is gone there; the result is None."""
+
+    seqs: list[int]
+    unfit: list[int]
+    notes: list[Note]
+
+
+class Lead(msgspec.Struct):
+    """Makes this process the one that moves entries to the cold store; the result is whether it is."""
+
+
+Change = Put | Delete | Bury | Arrived | Lead
+
+
 class _Work(msgspec.Struct):
     """A job that is ready to be written, and which of its batch it is."""
 
     place: int
-    what: Row | Delete
+    what: Row | Delete | Bury | Arrived | Lead
     seq: int = 0
 
 
@@ -65,7 +89,13 @@ class Writer:
         *,
         clock: Callable[[], float],
         sweep_every_s: float,
+        cold: ColdRule | None = None,
     ) -> None:
+        self._cold = cold
+        self._cold_known = cold is not None
+        self.lost = 0
+        """How many entries had to go before the cold store had them."""
+        self._lost_said = (0, 0.0)
         self._database = database
         self._recent = recent
         self._bounds = bounds
@@ -79,14 +109,25 @@ class Writer:
 
     def open(self) -> None:
         """Opens the database; raises StoreFailed."""
-        self._database.connection()
+        connection = self._database.connection()
+        try:
+            self._cold_known = self._cold is not None or is_known(connection)
+            if self._cold is not None:
+                with self._database.alone(), self._transaction(connection) as transaction:
+                    assert transaction.cold is not None
+                    transaction.cold.begin()
+        except (sqlite3.Error, OSError) as error:
+            raise self._database.failed(error) from error
+
+    def _transaction(self, connection: sqlite3.Connection) -> Transaction:
+        return Transaction(connection, self._clock(), self._cold, known=self._cold_known)
 
     def close(self) -> None:
         """Closes it; the last one of all workers to do so leaves a single file."""
         self._database.close()
         self._holder.close()
 
-    def run(self, jobs: Sequence[Put | Delete]) -> list[Any]:
+    def run(self, jobs: Sequence[Change]) -> list[Any]:
         """Does the jobs in their order; returns results, or what to raise."""
         results: list[Any] = [None] * len(jobs)
         ready: list[_Work] = []
@@ -102,8 +143,8 @@ class Writer:
             self._one_by_one(ready, results, failed)
         return results
 
-    def _prepared(self, job: Put | Delete) -> Row | Delete:
-        if isinstance(job, Delete):
+    def _prepared(self, job: Change) -> Row | Delete | Bury | Arrived | Lead:
+        if not isinstance(job, Put):
             return job
         entry = job.entry
         self._bounds.check(entry, job.size)
@@ -122,23 +163,53 @@ class Writer:
         """Writes it all or nothing; returns what went wrong."""
         try:
             connection = self._database.connection()
-            with self._database.alone(), Transaction(connection, self._clock()) as transaction:
+            with self._database.alone(), self._transaction(connection) as transaction:
                 for work in ready:
                     if isinstance(work.what, Row):
                         work.seq = transaction.put(work.what)
                     else:
-                        results[work.place] = transaction.delete(work.what.id, work.what.owner)
+                        results[work.place] = self._change(connection, transaction, work.what)
                 transaction.trim(self._bounds, _SWEEP_AT_ONCE + len(ready))
         except StoreFailed as error:
             return error
         except (sqlite3.Error, OSError, UnicodeError, OverflowError) as error:
             return self._database.failed(error)
+        self._note_lost(transaction.lost)
         for work in ready:
             self._pages += _PAGES_OF_A_ROW
             if isinstance(work.what, Row):
                 self._pages += (len(work.what.values[-1]) + len(work.what.log)) // _PAGE
                 self._recent.add(self._database.file, work.seq, work.what.entry, work.what.size)
         return None
+
+    def _change(
+        self, connection: sqlite3.Connection, transaction: Transaction, what: Delete | Bury | Arrived | Lead
+    ) -> bool | None:
+        if isinstance(what, Delete):
+            return transaction.delete(what.id, what.owner)
+        assert transaction.cold is not None
+        if isinstance(what, Bury):
+            transaction.cold.bury(what.note)
+        elif isinstance(what, Arrived):
+            transaction.cold.moved(what.seqs, THERE)
+            transaction.cold.moved(what.unfit, UNFIT)
+            transaction.cold.followed(what.notes)
+        else:
+            found = connection.execute(_MOVER).fetchone()
+            mover, own = found[0] if found else None, self._holder.token()
+            if mover not in (None, own) and not is_gone(self._database.path, mover):
+                return False
+            return mover == own or transaction.cold.take_over(own, mover)
+        return None
+
+    def _note_lost(self, count: int) -> None:
+        """Counts what was lost, and says it: at once, then once a minute."""
+        self.lost += count
+        said, next_s = self._lost_said
+        now = time.monotonic()
+        if self.lost > said and now >= next_s:
+            self._lost_said = self.lost, now + _SAY_EVERY_S
+            _log.error("the cold store took nothing for too long: %d more responses are lost", self.lost - said)
 
     def rest(self) -> float:
         """Moves the log into the file when there is much of it, and removes some of what has expired."""
@@ -174,10 +245,11 @@ class Writer:
 
     def _sweep(self, connection: sqlite3.Connection) -> int:
         now = self._clock()
-        expired = connection.execute(_EXPIRED, {"now": now}).fetchone()
-        if expired is None and state_of(connection).within(self._bounds):
+        expired = connection.execute(_EXPIRED, {"now": now}).fetchone() is not None
+        expired = expired or (self._cold is not None and is_due(connection, now, self._cold))
+        if not expired and state_of(connection).within(self._bounds):
             return 0  # so that the lock for writing is not taken in vain
-        with self._database.alone(), Transaction(connection, now) as transaction:
+        with self._database.alone(), self._transaction(connection) as transaction:
             removed = transaction.sweep(_SWEEP_AT_ONCE)
             return removed or transaction.trim(self._bounds, _SWEEP_AT_ONCE)
 

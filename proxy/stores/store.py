@@ -15,6 +15,10 @@ class StoreFailed(PenstockError):
     """The store could not do what was asked: no space, no connection, a broken file. Says which and why."""
 
 
+class StoreUnavailable(StoreFailed):
+    """What the store has is out of reach for now: the same call may work later."""
+
+
 class Entry(msgspec.Struct, kw_only=True):
     """One response as it is kept. Items and the Response are JSON, ready to be sent.
 

@@ -13,11 +13,11 @@ import pytest
 
 from proxy.api.responses.made_ids import made_id
 from proxy.stores.store import StoreFailed
-from tests.support.store_kinds import KINDS, Stores, there
+from tests.support.store_kinds import RESPONSE_KINDS, Stores, there
 from tests.support.stored import START, entry, raw
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(params=RESPONSE_KINDS)
 async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Stores]:
     made = Stores(request.param, tmp_path)
     yield made

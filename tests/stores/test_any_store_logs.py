@@ -10,13 +10,13 @@ import msgspec
 import pytest
 
 from proxy.stores.store import Entry
-from tests.support.store_kinds import KINDS, Stores, there
+from tests.support.store_kinds import RESPONSE_KINDS, Stores, there
 from tests.support.stored import START, entry
 
 LOG = random.Random(3).randbytes(5000)
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(params=RESPONSE_KINDS)
 async def stores(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Stores]:
     made = Stores(request.param, tmp_path)
     yield made

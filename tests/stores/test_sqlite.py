@@ -164,7 +164,7 @@ async def test_a_newer_schema_is_left_alone(start: Start, path: Path) -> None:
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA user_version = 9")
     for on_corrupt in ("refuse", "move-aside"):
-        with pytest.raises(StoreFailed, match=r"kept\.db: a newer Penstock wrote it \(schema 9, this one knows 3\)"):
+        with pytest.raises(StoreFailed, match=r"kept\.db: a newer Penstock wrote it \(schema 9, this one knows 4\)"):
             await start(on_corrupt=on_corrupt)
     assert [file.name for file in path.parent.iterdir()] == ["kept.db"]
 

@@ -13,7 +13,7 @@ from proxy.stores import sqlite_reader
 from proxy.stores.bounds import Bounds
 from proxy.stores.recent import Recent
 from proxy.stores.sqlite_file import Database
-from proxy.stores.sqlite_reader import Chain, Get, Items, Reader
+from proxy.stores.sqlite_reader import Chain, Elsewhere, Get, Items, Reader
 from proxy.stores.sqlite_writer import Put, Writer
 from proxy.stores.store import Entry, StoreFailed
 from tests.support.stored import Clock, entry
@@ -62,7 +62,7 @@ def test_what_was_read_once_is_not_read_again(fixture: Fixture) -> None:
     assert fixture.ask(Get("b", "me")) == turns[1]
     fixture.spoil()
     assert fixture.ask(Get("b", "me")) == turns[1]
-    assert fixture.ask(Items(["msg_b"], "me")) == {"msg_b": turns[1].output[0]}
+    assert fixture.ask(Items(["msg_b"], "me")) == [(["msg_b"], {"msg_b": turns[1].output[0]})]
     assert isinstance(fixture.ask(Get("a", "me")), StoreFailed)
     assert isinstance(fixture.ask(Chain("c", "me")), StoreFailed)
     assert isinstance(fixture.ask(Items(["msg_a", "msg_b"], "me")), StoreFailed)
@@ -80,8 +80,21 @@ def test_what_is_at_hand_is_still_its_owners(fixture: Fixture) -> None:
     fixture.put(entry("a", output=["msg_a"]))
     assert fixture.ask(Get("a", "me")) is not None
     assert fixture.ask(Get("a", "you")) is None
-    assert fixture.ask(Chain("a", "you")) is None
-    assert fixture.ask(Items(["msg_a"], "you")) == {}
+    assert fixture.ask(Chain("a", "you")) == []
+    assert fixture.ask(Items(["msg_a"], "you")) == []
+
+
+def test_what_is_in_the_cold_store_alone_is_said_to_be_there(fixture: Fixture) -> None:
+    fixture.put(entry("a", output=["msg_a"]), entry("b", parent="a"))
+    fixture.writing.connection().execute("UPDATE entries SET body = x'', size = 0 WHERE id = 'a'")
+    there = fixture.ask(Get("a", "me"))
+    assert isinstance(there, Elsewhere)
+    assert (there.id, there.owner, there.parent, there.seq) == ("a", "me", None, 1)
+    assert fixture.ask(Chain("b", "me")) == [there, entry("b", parent="a")]
+    assert fixture.ask(Items(["msg_a"], "me")) == [(["msg_a"], there)]
+    assert fixture.ask(Get("a", "you")) is None
+    fixture.recent.add(there.file, there.seq, entry("a", output=["msg_a"]), 100)
+    assert fixture.ask(Get("a", "me")) == entry("a", output=["msg_a"])
 
 
 def test_a_chain_is_one_query_however_long(fixture: Fixture) -> None:
@@ -97,7 +110,7 @@ def test_any_number_of_items_can_be_asked_for(fixture: Fixture, monkeypatch: pyt
     fixture.put(*(entry(str(n), output=[f"msg_{n}"]) for n in range(20)))
     monkeypatch.setattr(sqlite_reader, "_IDS_AT_ONCE", 3)
     (found,) = fixture.reader.run([Items([f"msg_{n}" for n in range(15, 30)] * 2, "me")])
-    assert list(found) == [f"msg_{n}" for n in range(15, 20)]
+    assert [id for _, items in found for id in items] == [f"msg_{n}" for n in range(15, 20)]
 
 
 def test_one_read_that_fails_is_alone(fixture: Fixture) -> None:

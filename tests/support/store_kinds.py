@@ -6,16 +6,22 @@ import asyncio
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
+import pytest
+
 from proxy.stores.bounds import Bounds
 from proxy.stores.conversation_memory import MemoryConversations
 from proxy.stores.conversation_sqlite import SqliteConversations
 from proxy.stores.conversations import ConversationBounds, ConversationStore
 from proxy.stores.memory import MemoryStore
 from proxy.stores.sqlite import SqliteStore
+from proxy.stores.sqlite_cold import ColdRule
 from proxy.stores.store import Entry, ResponseStore
+from proxy.stores.tiered import TieredStore
+from tests.support.cold_bucket import MemoryBucket, remember_nothing
 from tests.support.stored import Clock
 
 KINDS = ["memory", "sqlite", "two workers"]
+RESPONSE_KINDS = [*KINDS, "two tiers"]
 
 
 class Store(Protocol):
@@ -36,12 +42,13 @@ class _Pairs(Generic[Kept]):
         self.kind = kind
         self.clock = Clock()
         self.path = directory / "kept.db"
+        self.bucket = MemoryBucket()
         self._open: list[Kept] = []
 
     async def pair(self, **bounds: Any) -> tuple[Kept, Kept]:
         """Returns two stores that have the same data."""
         one = await self.one(**bounds)
-        return one, (await self.one(**bounds) if self.kind == "two workers" else one)
+        return one, (await self.one(**bounds) if self.kind in ("two workers", "two tiers") else one)
 
     async def one(self, **bounds: Any) -> Kept:
         """Returns a store."""
@@ -66,7 +73,17 @@ class Stores(_Pairs[ResponseStore]):
     def made(self, bounds: dict[str, Any]) -> ResponseStore:
         if self.kind == "memory":
             return MemoryStore(Bounds(**bounds), clock=self.clock)
+        if self.kind == "two tiers":
+            if bounds:
+                pytest.skip("what is too much on disk is found in the bucket")
+            return self._tiered()
         return SqliteStore(self.path, Bounds(**bounds), clock=self.clock)
+
+    def _tiered(self) -> TieredStore:
+        """Returns a store whose entries leave the disk as soon as they are in the bucket, and are read from there."""
+        local = SqliteStore(self.path, clock=self.clock, sweep_every_s=0.01, cold=ColdRule(after_s=0.0))
+        remember_nothing(local)
+        return TieredStore(local, self.bucket, poll_s=0.01, clock=self.clock)
 
 
 class ConversationStores(_Pairs[ConversationStore]):
