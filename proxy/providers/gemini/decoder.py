@@ -59,6 +59,7 @@ class GeminiDecoder:
         "_parts",
         "_usage",
         "done",
+        "text_of",
     )
 
     def __init__(
@@ -74,6 +75,7 @@ class GeminiDecoder:
         self._usage = ABSENT
         self._late = b""  # a read that was recognised, and whose counts are the last
         self._frame = LearnedFrame()
+        self.text_of = self._frame.text
         self._grounding = ABSENT
         self._pages = ABSENT
         self._citations: list[Raw] = []
@@ -81,6 +83,8 @@ class GeminiDecoder:
     def feed(self, payloads: Sequence[Payload]) -> list[Event]:
         """Takes payloads; returns the events they make. Hot: once a read."""
         self._frame.prefix = None
+        if self._frame.heard:
+            self._catch_up()
         events: list[Event] = []
         for name, data in payloads:
             if self.done:
@@ -97,16 +101,10 @@ class GeminiDecoder:
             self._chunk(chunk, events)
         return events
 
-    def text_of(self, read: bytes) -> str:
-        """Returns the text of a read that is known to be one plain piece of text, "" for any other. Hot: once a read.
-
-        Its tokens are counted when no others come behind it.
-        """
-        text = self._frame.text(read)
-        if text:
-            self._parts.heard(text)
-            self._late = read
-        return text
+    def _catch_up(self) -> None:
+        """Takes what the frame has recognised. Its tokens are counted when no others come behind it."""
+        self._parts.heard(self._frame.take())
+        self._late = self._frame.last
 
     def learn(self, read: bytes, text: str) -> None:
         """Tells of a read that was one whole event and gave that text alone, so that the next like it is known."""
@@ -116,6 +114,8 @@ class GeminiDecoder:
     def finish(self) -> list[Event]:
         """Says that the body has ended; returns the rest, ending in Finish or UpstreamFailed."""
         events: list[Event] = []
+        if self._frame.heard:
+            self._catch_up()
         if not self.done:
             self._end(events, whole=False)
         return events

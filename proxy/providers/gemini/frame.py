@@ -29,10 +29,11 @@ class LearnedFrame:
     """The bytes around the text of the last plain response.
 
     `prefix` is what stands in front of the text: None, to be set by whoever sees something else come, forgets the
-    frame. `patience` is how many frames may still be learned in vain.
+    frame. `patience` is how many frames may still be learned in vain. `heard` are the texts that were recognised since
+    somebody emptied it, `last` is the read of the last of them.
     """
 
-    __slots__ = ("_behind", "_length", "_rest", "_start", "patience", "prefix")
+    __slots__ = ("_behind", "_length", "_rest", "_start", "heard", "last", "patience", "prefix")
 
     def __init__(self) -> None:
         self.prefix: bytes | None = None
@@ -41,6 +42,8 @@ class LearnedFrame:
         self._length = 0  # of the same
         self._rest = b""  # the counts and all behind them, without digits
         self.patience = _PATIENCE
+        self.heard: list[str] = []
+        self.last = b""
 
     def text(self, read: bytes) -> str:
         """Returns the text of a read that is the learned response but for text and counts. Hot: once a read."""
@@ -54,6 +57,14 @@ class LearnedFrame:
             text = _decode_string(read[self._start : end + 1])
         except (msgspec.DecodeError, UnicodeDecodeError):
             return ""
+        self.heard.append(text)
+        self.last = read
+        return text
+
+    def take(self) -> str:
+        """Returns the text that was recognised since the last time; there is use in learning then."""
+        text = "".join(self.heard)
+        self.heard.clear()
         self.patience = _PATIENCE
         return text
 

@@ -70,7 +70,7 @@ class Parts:
             events.append(state_of(signature, self._made_by, "text", range=[self._run, self._run]))
 
     def heard(self, text: str) -> None:
-        """Takes a piece of text that goes on from text. Hot: once a read."""
+        """Takes text that goes on from text."""
         self._run += len(text)
         self.texts.append(text)
 
