@@ -29,6 +29,7 @@ class Key(msgspec.Struct, frozen=True):
     """Who is asking, as the auth stage found out. `id` is safe to show and to log; the secret is not kept.
 
     Keys of one owner share responses; `team` and `user` are whom limits and budgets may be for, `limits` its own.
+    `tags` are words of its maker's.
     """
 
     id: str
@@ -37,6 +38,7 @@ class Key(msgspec.Struct, frozen=True):
     team: str | None = None
     user: str | None = None
     limits: OwnLimits | None = None
+    tags: tuple[str, ...] = ()
 
 
 class Client(msgspec.Struct, frozen=True):

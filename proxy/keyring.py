@@ -15,27 +15,26 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
+from .auth.attributes import KeyAttributes
 from .config.decode import decode
 from .config.nodes import Entry, Mapping, Sequence, compose, read
 from .config.problems import Place, Problems
 from .config.types import Mistake, Secret, Sources
 from .errors import ConfigError, Unauthorized
 from .exchange import Key
-from .limiting.own import OwnLimits
 
 _log = logging.getLogger("penstock")
 _CHECK_EVERY_S = 1.0
 _HALF = 16
 
 
-class KeyEntry(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+class KeyEntry(KeyAttributes, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """One key, given as it is or as its hash."""
 
     id: Annotated[str, Meta(min_length=1, description="What the key is called in logs and limits; safe to show.")]
@@ -43,26 +42,6 @@ class KeyEntry(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=
     hash: Annotated[
         str | None,
         Meta(description='Its hash instead: sha256: and what `printf %s "$KEY" | sha256sum` prints.'),
-    ] = None
-    owner: Annotated[
-        str | None,
-        Meta(description="Whose key it is: a person or a team. Keys of one owner share responses; it is logged."),
-    ] = None
-    team: Annotated[
-        str | None, Meta(description="The team that limits and budgets per team count it for; by default the owner.")
-    ] = None
-    user: Annotated[
-        str | None, Meta(description="The user that limits and budgets per user count it for; by default the owner.")
-    ] = None
-    limits: Annotated[
-        OwnLimits | None,
-        Meta(description="Limits of its own, in the place of those that stages with per: key have for every key."),
-    ] = None
-    models: Annotated[
-        tuple[str, ...], Meta(description="The models it may use; names may hold a *. Without this, all of them.")
-    ] = ()
-    expires: Annotated[
-        str | None, Meta(description="When it stops working: 2030-12-31 (at its beginning, UTC) or a date and time.")
     ] = None
 
     def __post_init__(self) -> None:
@@ -80,26 +59,25 @@ class KeyEntry(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=
         if self.hash is not None:
             return bytes.fromhex(self.hash.removeprefix("sha256:"))
         assert self.key is not None
-        return hashlib.sha256(self.key.reveal().encode()).digest()
+        return digest_of(self.key.reveal())
 
-    def expires_at(self) -> float | None:
-        """Returns the Unix time at which it stops working; a time without a zone is UTC."""
-        if self.expires is None:
-            return None
-        moment = datetime.fromisoformat(self.expires)
-        return (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp()
+
+def digest_of(secret: str) -> bytes:
+    """Returns what a key is known by."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).digest()
 
 
 class _Held(msgspec.Struct, frozen=True):
     rest: bytes
     key: Key
     expires: float | None
+    ended: str
 
 
 class Keyring:
     """Keys by their digest. The keys themselves are not kept. Raises Mistake for two entries that are one."""
 
-    def __init__(self, entries: Iterable[KeyEntry]) -> None:
+    def __init__(self, entries: Iterable[KeyEntry] = ()) -> None:
         self._keys: dict[bytes, _Held] = {}
         names: set[str] = set()
         for entry in entries:
@@ -110,20 +88,27 @@ class Keyring:
             if entry.id in names:
                 raise Mistake(f'there are two keys called "{entry.id}"', "rename one of them")
             names.add(entry.id)
-            key = Key(entry.id, entry.owner, entry.models, entry.team, entry.user, entry.limits)
-            self._keys[digest[:_HALF]] = _Held(digest[_HALF:], key, entry.expires_at())
+            self.put(digest, entry.as_key(entry.id), entry.expires_at())
 
     def __len__(self) -> int:
         return len(self._keys)
 
+    def put(self, digest: bytes, key: Key, expires: float | None, ended: str = "has expired") -> None:
+        """Adds a key, or changes what is said of it; `ended` is why it does not work from `expires` (Unix time) on."""
+        self._keys[digest[:_HALF]] = _Held(digest[_HALF:], key, expires, ended)
+
+    def drop(self, digest: bytes) -> None:
+        """Forgets a key."""
+        self._keys.pop(digest[:_HALF], None)
+
     def find(self, secret: str, now: float) -> Key | None:
-        """Returns whose key this is, or None; raises Unauthorized when it has expired (`now` is Unix time)."""
-        digest = hashlib.sha256(secret.encode("utf-8", "surrogateescape")).digest()
+        """Returns whose key this is, or None; raises Unauthorized when it has ended (`now` is Unix time)."""
+        digest = digest_of(secret)
         held = self._keys.get(digest[:_HALF])
         if held is None or not hmac.compare_digest(held.rest, digest[_HALF:]):
             return None
         if held.expires is not None and held.expires <= now:
-            raise Unauthorized(f"The API key '{held.key.id}' has expired.")
+            raise Unauthorized(f"The API key '{held.key.id}' {held.ended}.")
         return held.key
 
 
@@ -166,6 +151,10 @@ class WatchedKeys:
         self._seen = self._look()
         self._ring = read_keys(path, sources)
         self._next_look = clock() + _CHECK_EVERY_S
+
+    def find(self, secret: str, now: float) -> Key | None:
+        """Returns what the keys that hold now find."""
+        return self.current().find(secret, now)
 
     def current(self) -> Keyring:
         """Returns the keys that hold now."""

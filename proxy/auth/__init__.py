@@ -1,0 +1,1 @@
+"""Who comes in: keys from files, keys of the key store, tokens of identity providers."""
