@@ -33,6 +33,7 @@ OPTIONAL = (
     "azure",
     "botocore",
     "google",
+    "jwt",
     "openai",
     "opentelemetry",
     "presidio_analyzer",
