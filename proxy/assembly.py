@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from .auth.stage import KeyStage
 from .config.file import Config, StageEntry
 from .counters.config import make_counters
 from .errors import ConfigError, Problem
@@ -43,6 +44,9 @@ def assemble(
     stages = [_stage(entry, directory) for entry in config.pipeline]
     prices = PriceBook(config.prices)
     _limit(config, stages, prices)
+    for stage in stages:
+        if isinstance(stage, KeyStage):
+            stage.key_store = config.stores.keys.file(directory)
     for stage in stages:
         if isinstance(stage, RoutingStage):
             stage.prices = prices

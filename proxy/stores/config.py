@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from ..auth.store_config import KeysConfig
 from ..config.types import Duration, Mistake, Size
 from ..counters.config import CountersConfig, SharedConfig
 from .bounds import Bounds
@@ -103,6 +104,9 @@ class StoresConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_o
         Meta(description="A bucket of S3 that has responses too, and has them alone once they are old."),
     ] = None
     counters: Annotated[CountersConfig, Meta(description="Where limits and budgets are counted.")] = SharedConfig()
+    keys: Annotated[
+        KeysConfig, Meta(description="Where the keys are that `penstock keys` makes, for auth: {keys: store}.")
+    ] = KeysConfig()
 
     def __post_init__(self) -> None:
         if self.cold is None:
