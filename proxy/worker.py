@@ -14,6 +14,7 @@ from aiohttp import web
 from .assembly import assemble
 from .config.file import Config
 from .server.admin import Admin
+from .server.admin_keys import key_routes
 from .server.admin_limits import limit_routes
 from .server.admin_upstreams import upstream_routes
 from .server.app import App
@@ -67,8 +68,9 @@ class Worker:
             compat=Compat() if self._config.compat is not None else None,
         )
         if self._config.admin is not None:
-            key = self._config.admin.key.reveal()
-            app.mount(Admin(key, limit_routes(pipeline.stages), upstream_routes(pipeline.stages)))
+            stages = pipeline.stages
+            tables = (limit_routes(stages), upstream_routes(stages), key_routes(stages))
+            app.mount(Admin(self._config.admin.key.reveal(), *tables))
         try:
             server, for_peers = self._server(app.handle), self._server(app.handle_from_peer)
             loop = asyncio.get_running_loop()

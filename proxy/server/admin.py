@@ -17,7 +17,7 @@ AdminHandler = Callable[[web.BaseRequest], Awaitable[Reply]]
 """Answers a request that had the admin key; may raise ExchangeError."""
 
 AdminRoutes = Mapping[str, Mapping[str, AdminHandler]]
-"""Handlers by path (`/admin/limits`) and method."""
+"""Handlers by path (`/admin/limits`) and method. A `*` between slashes stands for any name."""
 
 
 class Admin:
@@ -33,6 +33,8 @@ class Admin:
 
     def find(self, path: str) -> dict[str, Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]] | None:
         """Returns the handlers of a path by method; None when there is none."""
+        if path not in self._routes:
+            path = next((one for one in self._routes if "*" in one and _stands_for(one, path)), path)
         return {**self._routes[path]} if path in self._routes else None
 
     async def _answer(self, handler: AdminHandler, request: web.BaseRequest) -> web.StreamResponse:
@@ -50,3 +52,10 @@ class Admin:
         digest = hashlib.sha256(key.strip().encode("utf-8", "surrogateescape")).digest()
         if not hmac.compare_digest(digest, self._digest):
             raise Unauthorized("Send the admin key as 'Authorization: Bearer KEY'.")
+
+
+def _stands_for(pattern: str, path: str) -> bool:
+    parts, given = pattern.split("/"), path.split("/")
+    return len(parts) == len(given) and all(
+        part in ("*", one) and one for part, one in zip(parts[1:], given[1:], strict=True)
+    )
