@@ -18,6 +18,7 @@ COMMANDS = {
     "serve": "start the proxy",
     "check": "find every mistake in a pipeline.yaml",
     "stages": "list the stages, or explain one",
+    "keys": "make, list, change and revoke the keys of clients",
     "prices": "tell what models cost, and which have no price",
     "audit": "verify the chain of an audit log",
     "import": "write the pipeline.yaml for a configuration of LiteLLM's proxy",
