@@ -9,10 +9,14 @@ from typing import Any
 
 import pytest
 
+from proxy.config.types import Duration
 from proxy.errors import UpstreamCut, UpstreamUnreachable
 from proxy.exchange import Exchange
+from proxy.providers.provider import Deployment
+from proxy.routing.config import Hedge, Mirror
 from proxy.run import Run
 from proxy.translation import Translation
+from stages.route import Route, RouteConfig
 from tests.support.house import House, house
 from tests.support.scripted import Script, ScriptedProvider, body, chunk, finish, stream
 
@@ -59,8 +63,9 @@ async def ended(home: House) -> None:
 
 @pytest.mark.parametrize("end", list(ENDS))
 async def test_nothing_is_left_of_an_exchange(end: str, before: set[int], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stages.route._BACKOFF_S", 0.01)
-    async with house(ScriptedProvider("a", ENDS[end]()), ScriptedProvider("b", ENDS[end]())) as home:
+    monkeypatch.setattr("proxy.routing.backoff._FIRST_S", 0.01)
+    tireless = Route(RouteConfig(cooldown=Duration(0)))
+    async with house(ScriptedProvider("a", ENDS[end]()), ScriptedProvider("b", ENDS[end]()), route=tireless) as home:
         for path in ("/responses", "/chat/completions"):
             for streamed in (True, False):
                 await home.ask(path, stream=streamed)
@@ -84,4 +89,18 @@ async def test_nothing_is_left_of_an_exchange_whose_client_left(before: set[int]
             writer.transport.abort()
         await home.settled(2)
         await ended(home)
+        assert left(before) == []
+
+
+async def test_nothing_is_left_of_an_exchange_that_was_hedged_and_mirrored(before: set[int]) -> None:
+    slow, quick = ScriptedProvider("a", stream(asyncio.Event())), ScriptedProvider("b", ENDS["stream"]())
+    said = RouteConfig(hedge=Hedge(after=Duration(0.01)), mirror=Mirror(to="n"))
+    models = {"m": [Deployment(slow, "up", 1e9), Deployment(quick, "up", 1e-9)], "n": [Deployment(quick, "up")]}
+    async with house(slow, quick, models=models, route=Route(said)) as home:
+        await home.ask(stream=True)
+        await home.settled(2)
+        await ended(home)
+        await home.session.close()
+        while (home.server is not None and home.server.connections) or len(home.pipeline.mirrors):
+            await asyncio.sleep(0)
         assert left(before) == []
