@@ -20,7 +20,7 @@ from .held import Held, Piece
 from .marks import note_rule
 from .observer import Observer
 from .rules import ANSWER, Where
-from .watch import Watch
+from .watch import EARLY_S, Watch
 
 if TYPE_CHECKING:
     from ..exchange import Exchange
@@ -147,7 +147,7 @@ class AskingWatch(ResponseFilter):
             return
         until = None
         if self._lets_go_s is not None:
-            until = asyncio.get_running_loop().time() - self._lets_go_s
+            until = asyncio.get_running_loop().time() - self._lets_go_s + EARLY_S
             self._note_late(held, until)
         out += held.ready(until)
         self._set_timer(held)

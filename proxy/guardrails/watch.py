@@ -17,6 +17,9 @@ from .rules import Where
 if TYPE_CHECKING:
     from ..exchange import Exchange
 
+EARLY_S = 0.002
+"""How much too early a timer may come, which must not have to come again."""
+
 
 class Watch(ResponseFilter):
     """Lets through what cannot be or become a match. `lets_go_s` is how long anything is held back at most."""
@@ -48,7 +51,7 @@ class Watch(ResponseFilter):
             self._timer.cancel()
             self._timer = None
         oldest = self._oldest(now)
-        if oldest is not None and now >= oldest + limit_s:
+        if oldest is not None and now >= oldest + limit_s - EARLY_S:
             out = [*out, *self._screen.let_go()]
             oldest = self._oldest(now)
         if oldest is not None and exchange.nudge is not None:
