@@ -9,8 +9,11 @@ from .auth.stage import KeyStage
 from .config.file import Config, StageEntry
 from .counters.config import make_counters
 from .errors import ConfigError, Problem
+from .ledger.config import make_ledger
+from .ledger.stage import LedgerStage
 from .limiting.stage import LimitStage, join_neighbours
 from .litellm.compat import adopt
+from .metrics.stage import MetricsStage
 from .models import ModelTable
 from .pipeline import Pipeline, Settings
 from .pricing.book import PriceBook
@@ -42,6 +45,8 @@ def assemble(
     responses = config.stores.responses
     unavailable = {one.name: one.reason for one in config.skipped if one.kind == "model"}
     stages = [_stage(entry, directory) for entry in config.pipeline]
+    if config.stores.ledger is not None:
+        stages.append(LedgerStage(make_ledger(config.stores.ledger, directory)))
     prices = PriceBook(config.prices)
     _limit(config, stages, prices)
     for stage in stages:
@@ -66,8 +71,12 @@ def assemble(
             prices=prices,
             default_upstream=config.default_upstream,
             max_upload_bytes=int(config.limits.upload),
+            server_timing=config.server_timing,
         ),
     )
+    for stage in stages:
+        if isinstance(stage, MetricsStage):
+            stage.parts = (*stages, *providers.values(), pipeline.store, pipeline.mirrors)
     if config.compat == "litellm":
         adopt(pipeline)
     return pipeline

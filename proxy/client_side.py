@@ -19,6 +19,7 @@ from .exchange import Exchange
 from .following import Follower, Nobody, Tee
 from .pricing.rates import written
 from .stage import Head, ResponseFilter
+from .stage_times import SERVER_TIMING, server_timing
 from .translation import Bridge, Encoder, Relay
 
 if TYPE_CHECKING:
@@ -149,13 +150,23 @@ class ClientSide:
 
     def write(self, out: bytes) -> None:
         """Sends bytes to the client. Hot: once a read."""
-        if self._exchange.timing.first_event is None and self._exchange.committed:
-            self._exchange.timing.first_event = time.monotonic()
-            for call in self.on_first_event:
-                call()
+        exchange = self._exchange
+        if exchange.timing.first_event is None:
+            if exchange.committed:
+                self._first_event()
+        elif (pulse := exchange.pulse) is not None:
+            pulse.beat()
         if not self._begun:
             self.open()
         self.stream.write(out)
+
+    def _first_event(self) -> None:
+        exchange = self._exchange
+        now = exchange.timing.first_event = time.monotonic()
+        if exchange.pulse is not None:
+            exchange.pulse.begin(now)
+        for call in self.on_first_event:
+            call()
 
     def queue(self) -> ResponsesEncoder:
         """Begins a response that waits for its turn; who wants its events follows its log."""
@@ -246,6 +257,8 @@ def answer_headers(exchange: Exchange) -> dict[str, str]:
         headers["x-penstock-upstream-model"] = exchange.deployment.model[:_MAX_HEADER]
     if exchange.cost is not None:
         headers[COST] = written(exchange.cost)
+    if exchange.shows_times:
+        headers[SERVER_TIMING] = server_timing(exchange)
     if exchange.ignored:
         headers["x-penstock-ignored-params"] = _joined(exchange.ignored)
     if len(exchange.attempts) > 1:

@@ -10,6 +10,7 @@ from .errors import InternalError
 from .exchange import Exchange
 from .reply import Reply
 from .stage import Head, ResponseFilter, Stage
+from .stage_times import asked
 
 
 class Descent:
@@ -26,7 +27,7 @@ class Descent:
     async def through(self, stages: Sequence[Stage], seen: list[ResponseFilter] | None = None) -> Reply | None:
         """Shows stages the request, until one answers it; their filters are added to those `seen`, too."""
         for stage in stages:
-            result = await stage.on_request(self._exchange)
+            result = await asked(stage, self._exchange)
             if isinstance(result, Reply):
                 return result
             if result is not None:

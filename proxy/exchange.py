@@ -16,6 +16,7 @@ from .request import ModelRequest
 
 if TYPE_CHECKING:
     from .limiting.own import OwnLimits
+    from .metrics.pulse import Pulse
     from .providers.provider import Deployment, Plan, TranslateOptions
     from .stores.conversations import Claim
     from .stores.turn_memory import TurnMemory
@@ -51,10 +52,14 @@ class Client(msgspec.Struct, frozen=True):
 
 
 class Timing(msgspec.Struct):
-    """Moments of the exchange, in seconds of `time.monotonic()`; `wall` is the Unix time of `started`."""
+    """Moments of the exchange, in seconds of `time.monotonic()`; `wall` is the Unix time of `started`.
+
+    The request had come whole when it was `received`; the client was first sent a piece of the answer at `first_event`.
+    """
 
     started: float
     wall: float
+    received: float | None = None
     upstream_sent: float | None = None
     upstream_head: float | None = None
     first_event: float | None = None
@@ -97,6 +102,9 @@ class Exchange:
 
     `usage` is what its last attempt has used, `service_tier` the one that the upstream says it was served in. `cost` is
     what all its attempts cost together, in dollars; None where nothing was used or no price is known.
+
+    `times` are the seconds that each stage has taken with the request, where somebody wants to know: its client, if it
+    `shows_times`, or an observer. `pulse` counts the pieces of a stream as they are sent, where somebody listens to it.
     """
 
     __slots__ = (
@@ -126,10 +134,13 @@ class Exchange:
         "nudge",
         "outcome",
         "plan",
+        "pulse",
         "request",
         "response_headers",
         "response_id",
         "service_tier",
+        "shows_times",
+        "times",
         "timing",
         "translate",
         "upstream_request",
@@ -170,6 +181,9 @@ class Exchange:
         self.usage: Usage | None = None
         self.service_tier: str | None = None
         self.cost: Decimal | None = None
+        self.pulse: Pulse | None = None
+        self.times: dict[str, float] | None = None
+        self.shows_times = False
         self.timing = Timing(time.monotonic(), time.time())
 
     @property

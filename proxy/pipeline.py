@@ -24,6 +24,7 @@ from .request import Dialect
 from .run import Run
 from .sealing import Sealing
 from .stage import Stage
+from .stage_times import received
 from .stores.conversations import ConversationStore
 from .stores.keeper import Forgetful, Keeper, StoreKeeper
 from .stores.store import ResponseStore
@@ -43,7 +44,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     head before the client's stream is opened without it; 0 turns both off. Responses are kept for `keep_s`, the events
     of their streams for `resume_s`. So many `background` responses run at a time, and `background_waiting` more wait.
     Without `prices` those of the table count. Of what is only passed on, `default_upstream` gets what names no model,
-    and `max_upload_bytes` bound a body.
+    and `max_upload_bytes` bound a body. With `server_timing` every client is told how long stages take.
     """
 
     keepalive_s: float = 15.0
@@ -55,6 +56,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     prices: PriceBook | None = None
     default_upstream: str | None = None
     max_upload_bytes: int = 512 * 1024 * 1024
+    server_timing: bool = False
 
 
 class Pipeline:
@@ -93,6 +95,7 @@ class Pipeline:
         self.max_answer_bytes = settings.max_answer_bytes
         self.default_upstream = settings.default_upstream
         self.max_upload_bytes = settings.max_upload_bytes
+        self.shows_times = settings.server_timing
         self.dialects: Mapping[Dialect, ClientDialect] = DIALECTS
         self.observers = tuple(stage for stage in stages if stage.observer)
         acting = [stage for stage in stages if not stage.observer]
@@ -158,6 +161,7 @@ class Pipeline:
         """
         exchange.models = self.models
         exchange.translate = self.translate
+        received(exchange, always=self.shows_times)
         run = Run(self, exchange, client)
         self.running.add(run)
         return await run.run()

@@ -13,13 +13,16 @@ from aiohttp import web
 
 from .assembly import assemble
 from .config.file import Config
+from .pipeline import Pipeline
 from .server.admin import Admin
 from .server.admin_keys import key_routes
 from .server.admin_limits import limit_routes
+from .server.admin_spend import spend_routes
 from .server.admin_upstreams import upstream_routes
 from .server.app import App
 from .server.compat import Compat
 from .server.connection import Server
+from .server.metrics import Local, metrics_routes
 from .server.peers import Peers
 
 _log = logging.getLogger("penstock")
@@ -71,6 +74,7 @@ class Worker:
             stages = pipeline.stages
             tables = (limit_routes(stages), upstream_routes(stages), key_routes(stages))
             app.mount(Admin(self._config.admin.key.reveal(), *tables))
+        app.mount(self._watched(pipeline))
         try:
             server, for_peers = self._server(app.handle), self._server(app.handle_from_peer)
             loop = asyncio.get_running_loop()
@@ -90,6 +94,13 @@ class Worker:
         finally:
             await app.close()
             await pipeline.close()
+
+    def _watched(self, pipeline: Pipeline) -> Admin | Local:
+        """Returns the routes that show what is counted and what was spent."""
+        admin, metrics = self._config.admin, metrics_routes(pipeline.stages)
+        if admin is None:
+            return Local(metrics)
+        return Admin(admin.key.reveal(), metrics, spend_routes(pipeline.stages))
 
     def _server(self, handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]) -> Server:
         limits = self._config.limits

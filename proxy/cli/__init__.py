@@ -22,6 +22,7 @@ COMMANDS = {
     "prices": "tell what models cost, and which have no price",
     "audit": "verify the chain of an audit log",
     "import": "write the pipeline.yaml for a configuration of LiteLLM's proxy",
+    "spend": "tell what was spent, by whom and on what",
     "schema": "print the JSON Schema of pipeline.yaml",
 }
 

@@ -105,6 +105,13 @@ class File(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True
             "/health/readiness."
         ),
     ] = None
+    server_timing: Annotated[
+        bool,
+        Meta(
+            description="Whether every answer has a Server-Timing header with the milliseconds of each stage; without "
+            "it those have that are asked for with the header x-penstock-timing: 1."
+        ),
+    ] = False
     default_upstream: Annotated[
         str | None,
         Meta(
@@ -185,6 +192,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     secret: SecretList | None = None
     admin: AdminConfig | None = None
     compat: Literal["litellm"] | None = None
+    server_timing: bool = False
     default_upstream: str | None = None
     upstreams: dict[str, UpstreamEntry]
     models: dict[str, tuple[DeploymentEntry, ...]]

@@ -124,6 +124,7 @@ class _Reading:
             secret=file.secret,
             admin=file.admin,
             compat=file.compat,
+            server_timing=file.server_timing,
             default_upstream=file.default_upstream,
             upstreams=where.used,
             models=what,

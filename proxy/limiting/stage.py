@@ -22,7 +22,8 @@ from .rules import Claim, Rule, refused, tell
 if TYPE_CHECKING:
     from ..exchange import Exchange
 
-_REFUSED = "refused by a limit"
+REFUSED_BY = "refused by a limit"
+"""The mark of an exchange that a limit has refused: the rule that did."""
 _MOST_OWN = 10_000
 
 
@@ -90,7 +91,7 @@ class LimitStage(Stage):
             return None
         grant = await self.counters.reserve([claim.rule.demand(exchange, claim.amount) for claim in claims])
         if grant.refused is not None:
-            exchange.marks[_REFUSED] = True
+            exchange.marks[REFUSED_BY] = claims[grant.refused].rule
             reply = refused(claims[grant.refused], grant.standings[grant.refused])
             tell(reply.headers, claims, grant.standings)
             return reply
@@ -113,7 +114,7 @@ class Admitted(ResponseFilter):
 
     def _used(self, exchange: Exchange) -> list[int]:
         """Returns what was used of each claim; one of a stage below `route` counts only for its own attempt."""
-        requests = 0 if exchange.marks.get(_REFUSED) else 1
+        requests = 0 if exchange.marks.get(REFUSED_BY) else 1
         cost = exchange.cost
         usages = [attempt.usage for attempt in exchange.attempts]
         if self._attempt is not None:

@@ -29,6 +29,7 @@ from .http import client_of, is_upgrade, request_id, to_response
 from .input_tokens import read_count
 from .keepalive import KeepAlive
 from .kept import KeptResponses
+from .metrics import METRICS, Local
 from .passthrough import PassLimits, Passthrough
 from .peers import Peers
 from .response_routes import FROM_PEER, ResponseRoutes
@@ -82,7 +83,7 @@ class App:
         if pipeline.store is not None and pipeline.conversations is not None:
             conversations = Conversations(pipeline.conversations, pipeline.store)
             self._conversations = ConversationRoutes(conversations, self._authenticate, self._read)
-        self._admin: Admin | None = None
+        self._mounted: list[Admin | Local] = []
         self._draining = False
         self._cut: Overloaded | None = None
         self._reading: set[asyncio.Task[Any]] = set()
@@ -103,9 +104,9 @@ class App:
         if websocket_s:
             self._routes["/responses"]["GET"] = self._websocket
 
-    def mount(self, admin: Admin) -> None:
-        """Serves the paths for whoever has the admin key, too."""
-        self._admin = admin
+    def mount(self, routes: Admin | Local) -> None:
+        """Serves paths for whoever has the admin key, or for this machine alone, too."""
+        self._mounted.append(routes)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answers one request."""
@@ -229,8 +230,8 @@ class App:
         _, _, model = path.partition("/models/")
         if path.startswith("/models/") and model:
             return {"GET": lambda request: self._aside(request, lambda exchange: self._model(model, exchange))}
-        if path.startswith("/admin/") and self._admin is not None:
-            return self._admin.find(path)
+        if path.startswith("/admin/") or path == METRICS:
+            return next((found for one in self._mounted if (found := one.find(path)) is not None), None)
         if path.startswith("/responses/"):
             return self._responses.find(path.removeprefix("/responses/"))
         if path.startswith("/conversations") and self._conversations is not None:

@@ -21,6 +21,7 @@ from ..exchange import Attempt, Exchange
 from ..providers.provider import Deployment, Provider
 from ..reply import Reply
 from ..stage import Head, ResponseFilter, Stage
+from ..stage_times import asked, received
 from ..upstream.client import Upload, UpstreamRequest, UpstreamResponse
 from .passthrough_body import Sending
 from .passthrough_request import RawRequest
@@ -91,6 +92,7 @@ class Passage:
         exchange = self._exchange
         exchange.models = self._pipeline.models
         exchange.translate = self._pipeline.translate
+        received(exchange, always=self._pipeline.shows_times)
         self._task = asyncio.current_task()
         try:
             return await self._served()
@@ -175,7 +177,7 @@ class Passage:
 
     async def _requests(self, stages: Sequence[Stage]) -> Reply | None:
         for stage in stages:
-            result = await stage.on_request(self._exchange)
+            result = await asked(stage, self._exchange)
             if isinstance(result, Reply):
                 return result
             if result is not None:

@@ -11,6 +11,7 @@ from msgspec import Meta
 from ..auth.store_config import KeysConfig
 from ..config.types import Duration, Mistake, Size
 from ..counters.config import CountersConfig, SharedConfig
+from ..ledger.config import LedgerConfig
 from .bounds import Bounds
 from .cold_bucket import Bucket
 from .cold_config import ColdConfig
@@ -104,6 +105,10 @@ class StoresConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_o
         Meta(description="A bucket of S3 that has responses too, and has them alone once they are old."),
     ] = None
     counters: Annotated[CountersConfig, Meta(description="Where limits and budgets are counted.")] = SharedConfig()
+    ledger: Annotated[
+        LedgerConfig | None,
+        Meta(description="Where it is written down what each request has cost, and whom; without it that is not."),
+    ] = None
     keys: Annotated[
         KeysConfig, Meta(description="Where the keys are that `penstock keys` makes, for auth: {keys: store}.")
     ] = KeysConfig()

@@ -1,0 +1,107 @@
+"""One row of the ledger: who asked for what, who answered, how that ended, and what it has used and cost."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..limiting.estimate import nano_dollars
+from ..limiting.subjects import end_user_of
+from ..used import Used, used_by
+
+if TYPE_CHECKING:
+    from ..exchange import Exchange
+
+_log = logging.getLogger("penstock")
+_MOST = 256  # characters of a name that a client chose
+UNKNOWN_MODEL = "other"
+"""What a model is called that the file does not serve: its name is whatever a client has made up."""
+
+
+class Row(NamedTuple):
+    """What is written of one exchange; columns of the table of the same names.
+
+    `day` is that of its end, in UTC. Names are empty where there is none. `cached` and `cost` (in nano-dollars) are
+    None where nobody has told them. `partial` says that a part of the row could not be found out.
+    """
+
+    ended: float
+    day: str
+    id: str
+    key: str
+    team: str
+    user: str
+    end_user: str
+    model: str
+    upstream: str
+    upstream_model: str
+    outcome: str
+    attempts: int
+    input: int
+    cached: int | None
+    output: int
+    reasoning: int
+    cost: int | None
+    estimated: bool
+    partial: bool
+
+
+def row_of(exchange: Exchange) -> Row:
+    """Returns the row of an exchange that has ended. What cannot be found out is left out, and the row marked.
+
+    Hot: once an exchange.
+    """
+    timing, key, deployment = exchange.timing, exchange.key, exchange.deployment
+    ended = timing.wall + ((timing.ended or timing.started) - timing.started)
+    partial = False
+    end_user, model, used = "", "", Used()
+    try:
+        end_user = (end_user_of(exchange) or "")[:_MOST]
+        model = _model(exchange)
+        used = used_by(exchange)
+    except Exception as error:  # an optional part must not cost the row
+        _log.warning("exchange %s is in the ledger with less than there was to say", exchange.id, exc_info=error)
+        partial = True
+    owner = "" if key is None else key.owner or ""
+    return Row(
+        ended,
+        _day(ended),
+        exchange.id[:_MOST],
+        "" if key is None else key.id,
+        "" if key is None else key.team or owner,
+        "" if key is None else key.user or owner,
+        end_user,
+        model,
+        "" if deployment is None else deployment.provider.name,
+        "" if deployment is None else deployment.model[:_MOST],
+        exchange.outcome or "",
+        len(exchange.attempts),
+        used.input,
+        used.cached,
+        used.output,
+        used.reasoning,
+        None if exchange.cost is None else nano_dollars(exchange.cost),
+        used.estimated,
+        partial,
+    )
+
+
+def _model(exchange: Exchange) -> str:
+    name = exchange.model
+    if name is None:
+        return ""
+    return name[:_MOST] if exchange.attempts or exchange.models.resolve(name) else UNKNOWN_MODEL
+
+
+_last_day = [(-1, "")]  # nearly all rows share it
+
+
+def _day(moment: float) -> str:
+    """Returns the day of a Unix time as `2026-11-22`, in UTC."""
+    number = int(moment // 86400)
+    known, text = _last_day[0]
+    if known != number:
+        text = time.strftime("%Y-%m-%d", time.gmtime(number * 86400))
+        _last_day[0] = (number, text)
+    return text

@@ -1,0 +1,182 @@
+"""Counts what there is to say of every exchange that has ended, under labels that no client can multiply."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Literal
+
+from ..errors import ExchangeError
+from ..limiting.estimate import nano_dollars
+from ..limiting.rules import Rule
+from ..limiting.stage import REFUSED_BY
+from ..stage_times import own_s
+from ..used import Used, used_by
+from . import family as families
+from .cells import Cells
+from .family import Family, owners
+from .labels import NONE, OTHER, CodeLabels, ModelLabels
+from .measure import Measure
+
+if TYPE_CHECKING:
+    from ..exchange import Exchange, Key
+
+By = Literal["key", "team", "user"]
+_MOST_NAME = 128
+_KINDS = ("input", "cached", "cache_write", "output", "reasoning")
+
+
+class Recorder:
+    """Counts in the cells of this worker. `by` are owners for each of whom requests, tokens and cost are told."""
+
+    def __init__(self, cells: Cells, by: Sequence[By] = ()) -> None:
+        self._cells = cells
+        self._values = cells.values
+        self._models = ModelLabels()
+        self._codes = CodeLabels()
+        self._pairs: dict[tuple[str, str], _Pair] = {}
+        self._at: dict[tuple[str, ...], int] = {}
+        self._by = [(one, owners(one)) for one in by]
+        self._open_requests = cells.series(families.OPEN_REQUESTS).at
+        self._open_streams = cells.series(families.OPEN_STREAMS).at
+        self._overhead = cells.series(families.OVERHEAD).at
+        self._began: dict[tuple[str, tuple[str, ...]], tuple[int, float]] = {}
+
+    def began(self, exchange: Exchange) -> bool:
+        """Counts an exchange that begins; returns whether it asks for a stream, for `ended` to be told."""
+        self._values[self._open_requests] += 1
+        stream = _streams(exchange)
+        if stream:
+            self._values[self._open_streams] += 1
+        return stream
+
+    def ended(self, exchange: Exchange, *, streamed: bool) -> None:
+        """Counts an exchange that has ended. Hot: once an exchange."""
+        values = self._values
+        values[self._open_requests] -= 1
+        if streamed:
+            values[self._open_streams] -= 1
+        deployment = exchange.deployment
+        model, upstream = self._models.of(exchange), NONE if deployment is None else deployment.provider.name
+        pair = self._pairs.get((model, upstream))
+        if pair is None:
+            pair = self._pairs[model, upstream] = _Pair(self._cells, model, upstream)
+        dialect = NONE if exchange.request is None else exchange.request.dialect
+        outcome = exchange.outcome or NONE
+        values[self._find(families.REQUESTS, model, upstream, dialect, outcome)] += 1
+        used = used_by(exchange)
+        cost = nano_dollars(exchange.cost)
+        pair.count(values, exchange, used, cost)
+        self._times(exchange, pair)
+        self._events(exchange, upstream)
+        if self._by and exchange.key is not None:
+            self._owners(exchange.key, outcome, used, cost)
+
+    def _find(self, family: Family, *labels: str) -> int:
+        key = (family.name, *labels)
+        at = self._at.get(key)
+        if at is None:
+            at = self._at[key] = self._cells.series(family, labels).at
+        return at
+
+    def _times(self, exchange: Exchange, pair: _Pair) -> None:
+        values, timing = self._values, exchange.timing
+        if timing.first_event is not None:
+            _observe(values, families.FIRST_TOKEN, pair.first_token, timing.first_event - timing.started)
+        if timing.ended is not None:
+            _observe(values, families.DURATION, pair.duration, timing.ended - timing.started)
+        if exchange.attempts and not exchange.background and (own := own_s(exchange)) is not None:
+            _observe(values, families.OVERHEAD, self._overhead, own)
+        pulse = exchange.pulse
+        if pulse is not None and pulse.counts is not None:
+            for bucket, count in enumerate(pulse.counts):
+                if count:
+                    values[pair.gap + bucket] += count
+            values[pair.gap + len(pulse.counts)] += pulse.last - pulse.began
+        for stage, seconds in (exchange.times or {}).items():
+            at = self._find(families.STAGE, stage)
+            values[at] += seconds
+            values[at + 1] += 1
+
+    def _events(self, exchange: Exchange, upstream: str) -> None:
+        values = self._values
+        for attempt in exchange.attempts:
+            values[self._find(families.ATTEMPTS, attempt.upstream, self._codes.of(attempt.error))] += 1
+        error = exchange.error
+        if error is not None:
+            values[self._find(families.ERRORS, upstream, self._codes.of(error.code or error.type))] += 1
+        refused = exchange.marks.get(REFUSED_BY)
+        if isinstance(refused, Rule):
+            limit = f"{refused.stage} {refused.limit.unit} per {'+'.join(refused.per)}"
+            values[self._find(families.REFUSALS, limit)] += 1
+        if exchange.kept is not None:
+            values[self._find(families.KEPT, "yes" if exchange.kept else "no")] += 1
+
+    def _owners(self, key: Key, outcome: str, used: Used, cost: int) -> None:
+        for by, (requests, tokens, dollars) in self._by:
+            name = key.id if by == "key" else (key.team if by == "team" else key.user) or key.owner or NONE
+            if len(name) > _MOST_NAME or not name.isprintable():  # a token's claims may say anything
+                name = OTHER
+            self._values[self._find(requests, name, outcome)] += 1
+            self._values[self._find(tokens, name, "input")] += used.input
+            self._values[self._find(tokens, name, "output")] += used.output
+            self._values[self._find(dollars, name)] += cost
+
+    def take(self, measures: Iterable[Measure]) -> None:
+        """Takes over what parts of the pipeline tell of themselves; the same counter of several parts is one."""
+        sums: dict[tuple[str, tuple[str, ...]], tuple[Measure, float]] = {}
+        for one in measures:
+            labels = tuple(one.labels.values())
+            before = sums.get((one.name, labels))
+            sums[one.name, labels] = one, one.value + (0.0 if before is None else before[1])
+        for (name, labels), (one, value) in sums.items():
+            place = self._began.get((name, labels))
+            if place is None:
+                family = Family(name, one.kind, one.help, tuple(one.labels))
+                at = self._cells.series(family, labels).at
+                # a counter goes on from what the worker before this one has counted
+                place = self._began[name, labels] = at, self._values[at] if one.kind == "counter" else 0.0
+            self._values[place[0]] = place[1] + value
+
+
+class _Pair:
+    """Where the numbers of one model on one upstream are."""
+
+    def __init__(self, cells: Cells, model: str, upstream: str) -> None:
+        def at(family: Family, *more: str) -> int:
+            return cells.series(family, (model, upstream, *more)).at
+
+        self.tokens = tuple(at(families.TOKENS, kind) for kind in _KINDS)
+        self.cost = at(families.COST)
+        self.estimated = at(families.ESTIMATED)
+        self.unpriced = at(families.UNPRICED)
+        self.first_token = at(families.FIRST_TOKEN)
+        self.duration = at(families.DURATION)
+        self.gap = at(families.GAP)
+
+    def count(self, values: memoryview[float], exchange: Exchange, used: Used, cost: int) -> None:
+        """Counts what was used, and what that has cost."""
+        if used.input or used.output:
+            entry, cached, written, output, reasoning = self.tokens
+            values[entry] += used.input
+            values[cached] += used.cached or 0
+            values[written] += used.cache_write
+            values[output] += used.output
+            values[reasoning] += used.reasoning
+            if used.estimated:
+                values[self.estimated] += 1
+            if exchange.cost is None:
+                values[self.unpriced] += 1
+        values[self.cost] += cost
+
+
+def _observe(values: memoryview[float], family: Family, at: int, amount: float) -> None:
+    values[at + bisect_left(family.bounds, amount)] += 1
+    values[at + len(family.bounds) + 1] += amount
+
+
+def _streams(exchange: Exchange) -> bool:
+    try:
+        return exchange.request is not None and bool(exchange.request.stream)
+    except ExchangeError:
+        return False

@@ -1,0 +1,63 @@
+"""`GET /metrics`: what Prometheus is told. Whoever has the admin key sees it, or this machine where there is none."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
+
+from aiohttp import web
+
+from ..errors import ExchangeError, Forbidden
+from ..metrics.exposition import CONTENT_TYPE
+from ..metrics.stage import MetricsStage
+from ..reply import Reply
+from ..stage import Stage
+from .admin import AdminHandler, AdminRoutes
+from .http import to_response
+
+METRICS = "/metrics"
+_FORWARDED = ("forwarded", "via", "x-forwarded-for", "x-real-ip")
+"""Headers of a request that a reverse proxy of this machine passes on: its client may be anybody."""
+
+
+def metrics_routes(stages: Iterable[Stage]) -> AdminRoutes:
+    """Returns the route of the stage that counts; none where there is no such stage."""
+    stage = next((one for one in stages if isinstance(one, MetricsStage)), None)
+    if stage is None:
+        return {}
+
+    async def show(request: web.BaseRequest) -> Reply:
+        return Reply(200, await stage.exposition(), {"content-type": CONTENT_TYPE, "cache-control": "no-store"})
+
+    return {METRICS: {"GET": show}}
+
+
+class Local:
+    """Routes for clients of this machine alone."""
+
+    def __init__(self, routes: AdminRoutes) -> None:
+        self._routes = routes
+
+    def find(self, path: str) -> dict[str, Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]] | None:
+        """Returns the handlers of a path by method; None when there is none."""
+        methods = self._routes.get(path)
+        return None if methods is None else {name: partial(_answer, handler) for name, handler in methods.items()}
+
+
+async def _answer(handler: AdminHandler, request: web.BaseRequest) -> web.StreamResponse:
+    try:
+        if not is_local(request):
+            raise Forbidden("Without an admin key (admin: in the file) this is for clients of the same machine only.")
+        return to_response(request, await handler(request))
+    except ExchangeError as error:
+        return to_response(request, Reply.from_error(error))
+
+
+def is_local(request: web.BaseRequest) -> bool:
+    """Tells whether a request comes from this machine itself."""
+    try:
+        local = ipaddress.ip_address((request.remote or "").partition("%")[0]).is_loopback
+    except ValueError:
+        return False
+    return local and not any(name in request.headers for name in _FORWARDED)

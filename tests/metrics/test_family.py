@@ -1,0 +1,28 @@
+"""The names of the families."""
+
+from __future__ import annotations
+
+from proxy.metrics import family as families
+from proxy.metrics.family import GAPS, Family, owners
+
+EVERY = [one for one in vars(families).values() if isinstance(one, Family)]
+EVERY += [one for by in ("key", "team", "user") for one in owners(by)]
+
+
+def test_names_are_by_prometheus_conventions() -> None:
+    assert len({one.name for one in EVERY}) == len(EVERY)
+    for one in EVERY:
+        assert one.name.startswith("penstock_")
+        assert one.name.endswith("_total") == (one.kind == "counter"), one.name
+        if one.kind in ("histogram", "summary"):
+            assert one.name.endswith("_seconds")
+        assert "end_user" not in one.labels
+
+
+def test_all_series_there_can_be_have_room() -> None:
+    assert sum(one.width * (one.most + 1 if one.labels else 1) for one in EVERY) < 64 * 1024
+
+
+def test_bounds_rise() -> None:
+    assert all(list(one.bounds) == sorted(set(one.bounds)) for one in EVERY)
+    assert GAPS[0] == 0.001

@@ -1,0 +1,25 @@
+"""Labels that no client can multiply."""
+
+from __future__ import annotations
+
+from proxy.events import Usage
+from proxy.metrics.labels import CodeLabels, ModelLabels
+from tests.support.books import ended
+
+
+def test_12_4_a_model_is_itself_only_when_the_file_or_an_upstream_knows_it() -> None:
+    labels = ModelLabels(most=2)
+    assert labels.of(ended(model="m")) == "m"
+    assert labels.of(ended("rejected", model="typo")) == "other"
+    assert labels.of(ended("failed", Usage(), model="wild-typo")) == "wild-*"
+    assert [labels.of(ended("completed", Usage(), model=f"wild-{n}")) for n in range(4)] == [
+        "wild-0", "wild-1", "wild-*", "wild-*"
+    ]  # fmt: skip
+    assert labels.of(ended("rejected", model="wild-0")) == "wild-0"
+    assert labels.of(ended("completed", Usage(), model="wild-" + "x" * 500)) == "wild-*"
+
+
+def test_an_error_code_is_itself_when_it_looks_like_one_and_there_are_not_many() -> None:
+    labels = CodeLabels(most=2)
+    codes = [None, "rate_limit", 'no{"code"}', "x" * 65, "b", "c", "rate_limit"]
+    assert [labels.of(code) for code in codes] == ["none", "rate_limit", "other", "other", "b", "other", "rate_limit"]
