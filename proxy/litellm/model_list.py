@@ -33,6 +33,8 @@ from .providers import Target, prefixes, target_of
 _ENVIRON = "os.environ/"
 _ENTRY = ("model_name", "litellm_params", "model_info", *SHARES)
 _INFO = ("id", "mode", "base_model", "max_tokens", "max_input_tokens", "max_output_tokens", "description", "db_model")
+_RESPONSES_SINCE = "2025-03-01"
+"""Azure's first dated version with the Responses API; models behind older ones are asked over chat completions."""
 _LAST = float("inf")
 """The order of a deployment that has none: LiteLLM asks those that have one first."""
 
@@ -188,6 +190,14 @@ class _Reading:
         if "client_secret" in named.get("entra", ("", ()))[1]:
             named["entra"][1]["use"] = "client-secret"
         api = "chat" if said.get("use_chat_completions_api") is True else target.api
+        version = str(said.get("api_version", ""))
+        if (
+            api is None
+            and target.vendor.kind == "azure-openai"
+            and version[:4].isdigit()
+            and version < _RESPONSES_SINCE
+        ):
+            api = "chat"
         if api is not None:
             named["api"] = ("model", api)
         for own, (key, value) in named.items():
