@@ -145,7 +145,7 @@ class Attempts:
         else:
             record[-1].error = SLOWER
         told = self._answering.told_usage if self._answering is not None else None
-        exchange.usage = told or begun_usage(exchange, record[-1])
+        exchange.usage = told or (begun_usage(exchange, record[-1]) if failed is None else None)
         self._pipeline.prices.charge(exchange)
         plan.hedge_takes_over(failed)
         record[-2], record[-1] = record[-1], record[-2]
@@ -169,18 +169,18 @@ class Attempts:
     def _beside_is_over(self, beside: asyncio.Task[HeldResponse], plan: Plan, scout: Scout) -> None:
         """Settles what an attempt beside the first has left; it may have been the answer."""
         self._descent.filters.extend(scout.filters)
-        if self._exchange.attempts[-1] is scout.attempt:
-            if self._answering is None:
-                scout.charge(self._exchange)
-            return
         error = None if beside.cancelled() else beside.exception()
         failed = error if isinstance(error, ExchangeError) else None
+        if self._exchange.attempts[-1] is scout.attempt:
+            if self._answering is None:
+                scout.charge(self._exchange, failed)
+            return
         if failed is None:
             scout.attempt.error = SLOWER
         else:
             scout.attempt.error, scout.attempt.param = failed.code or failed.type, failed.param
         plan.hedge_ended(failed)
-        scout.charge(self._exchange)
+        scout.charge(self._exchange, failed)
 
     def _gives_way(self, first: asyncio.Task[Reply | None]) -> bool:
         """Ends the first attempt, unless it has shown something; nothing of it reaches the client from now on."""

@@ -224,12 +224,12 @@ class Scout:
         else:
             self._done.cancel()
 
-    def charge(self, exchange: Exchange) -> None:
-        """Charges the exchange for an attempt that was not the answer."""
+    def charge(self, exchange: Exchange, failed: ExchangeError | None) -> None:
+        """Charges the exchange for an attempt that was not the answer: what it told, else what a closed one costs."""
         twin = self.exchange
         if self.attempt.usage is not None:
             return
-        twin.usage = self._told or begun_usage(twin, self.attempt)
+        twin.usage = self._told or (begun_usage(twin, self.attempt) if failed is None else None)
         twin.cost = None
         self._pipeline.prices.charge(twin)
         if twin.cost is not None:

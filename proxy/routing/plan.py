@@ -254,9 +254,12 @@ class RoutePlan(Plan):
     def hedge_takes_over(self, failed: ExchangeError | None) -> None:
         """Says that the attempt beside the other one is the only one now: that has failed, or was slower."""
         member, self._current, self._beside = self._current, self._beside, None
-        self._at = self._rules.board.clock()
+        now = self._rules.board.clock()
         if member is not None:
             self._verdict(member, failed)
+            if failed is None and now - self._at > member.health.latency_s(now, streamed=True):
+                member.health.measure(now - self._at, now, streamed=True)  # it takes that long at least
+        self._at = now
 
     def _verdict(self, member: Member, failed: ExchangeError | None) -> None:
         if failed is None:

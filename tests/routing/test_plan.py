@@ -253,7 +253,10 @@ async def test_a_hedge_takes_the_place_of_the_first() -> None:
     assert other is not None
     assert {first.provider.name, other.provider.name} == {"a", "b"}
     assert [one.in_flight for one in model.board.standings()] == [1, 1]
+    model.clock.now += 3
     plan.hedge_takes_over(None)
+    slow, quick = (model.board.of(one.name) for one in (first, other))
+    assert (slow.first_token_s, quick.first_token_s) == (3.0, 0.0)  # who always loses must not look like the fastest
     assert [one.in_flight for one in model.board.standings()] == [0, 1][:: 1 if first.provider.name == "a" else -1]
     exchange.committed, exchange.attempts = True, []
     plan.settle(exchange)
