@@ -33,6 +33,7 @@ _SUSPECT = re.compile(
 _LONG_ENOUGH = 12
 """A secret of the file that is shorter is not looked for by its value: people write `api_key: ollama`, say."""
 _MOST_KNOWN = 4096
+_LONGEST_KNOWN = 500
 _OWN_ID = re.compile(r"req_[0-9a-f]{32}|resp_[0-9a-f]{48}")
 _CREDENTIALS = ("authorization", "x-api-key", "api-key", "x-goog-api-key", "proxy-authorization", "cookie")
 
@@ -97,24 +98,25 @@ class Cleaner:
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         """`secrets` are those of the exchange at hand, longest first."""
         self._secrets = tuple(secrets)
-
-    def text(self, text: str) -> str:
-        """Returns a text redacted and cut. Hot: ten times an exchange."""
-        if _OWN_ID.fullmatch(text):
-            return text
-        for secret in self._secrets:
-            if secret in text:
-                return str(clean(text, self._secrets))
         if Cleaner._generation != _Protected.generation:
             Cleaner._known.clear()
             Cleaner._generation = _Protected.generation
-        known = Cleaner._known.get(text)
-        if known is None:
-            known = str(clean(text))
-            if len(text) <= 500:
-                if len(Cleaner._known) >= _MOST_KNOWN:
-                    Cleaner._known.clear()
-                Cleaner._known[text] = known
+
+    def text(self, text: str) -> str:
+        """Returns a text redacted and cut. Hot: ten times an exchange."""
+        for secret in self._secrets:
+            if secret in text:
+                return str(clean(text, self._secrets))
+        known = self._known.get(text)
+        if known is not None:
+            return known
+        if _OWN_ID.fullmatch(text):
+            return text
+        known = str(clean(text))
+        if len(text) <= _LONGEST_KNOWN:
+            if len(Cleaner._known) >= _MOST_KNOWN:
+                Cleaner._known.clear()
+            Cleaner._known[text] = known
         return known
 
     def data(self, value: Any, longest: int = 500) -> Any:

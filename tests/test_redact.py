@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.redact import clean, credentials, redact
+from proxy.redact import Cleaner, clean, credentials, hide, protect, redact
 
 PLANTED = [
     "sk-abcdEFGH12345678",
@@ -107,3 +107,27 @@ def test_the_quick_look_misses_nothing(parts: list[str]) -> None:
 def test_long_hostile_texts_take_no_time() -> None:
     for text in ("a-" * 5000, "://" * 5000, "eyJ" + "a" * 9000, "sk-" * 3000, "bearer " * 2000, "://" + "a:" * 5000):
         clean(text)
+
+
+def test_secrets_of_the_file_are_hidden_by_their_value() -> None:
+    for secret in ("protected-value-1", "protected-value-1-longer", "tooshort"):
+        protect(secret)
+    assert hide("a protected-value-1-longer, a protected-value-1x, tooshort") == "a ***, a ***x, tooshort"
+    assert redact("protected-value-1") == clean("protected-value-1") == "***"
+    assert hide("mine and yours", ["mine"]) == "*** and yours"
+
+
+def test_a_cleaner_remembers_texts_but_no_exchange() -> None:
+    assert Cleaner().text("model-of-a-test") == "model-of-a-test"
+    assert Cleaner(["of-a-test"]).text("model-of-a-test") == "model-***"
+    assert Cleaner().text("model-of-a-test") == "model-of-a-test"
+    assert Cleaner().text("sk-abcdEFGH12345678") == Cleaner().text("sk-abcdEFGH12345678") == "***"
+    assert Cleaner().text("req_" + "0a" * 16) == "req_" + "0a" * 16
+    assert Cleaner().data({"a": ["sk-abcdEFGH12345678"]}) == {"a": ["***"]}
+
+
+def test_what_a_cleaner_remembers_is_bounded() -> None:
+    cleaner = Cleaner()
+    for number in range(5000):
+        cleaner.text(f"text {number}")
+    assert len(Cleaner._known) <= 4096

@@ -117,9 +117,7 @@ def row_of(exchange: Exchange, cleaner: Cleaner) -> Row:
         error=None if error is None else cleaner.data(dict(error.to_dict())),
         usage=usage,
         cost=None if exchange.cost is None else float(exchange.cost),
-        cost_estimated=None
-        if exchange.cost is None
-        else any(one.usage is not None and one.usage.estimated for one in exchange.attempts),
+        cost_estimated=_estimated(exchange),
         timing_ms=_timing(exchange.timing),
         ignored=[text(name) for name in exchange.ignored],
         guardrail=[cleaner.data(mark) for mark in exchange.marks.get("guardrail", ())],
@@ -155,12 +153,18 @@ def _used(usage: Usage | None) -> UsedRow | None:
 def _timing(timing: Timing) -> TimingRow:
     sent, head, first, ended = timing.upstream_sent, timing.upstream_head, timing.first_event, timing.ended
     started = timing.started
-    return TimingRow(
-        None if sent is None else round((sent - started) * 1000, 1),
-        None if head is None else round((head - started) * 1000, 1),
-        None if first is None else round((first - started) * 1000, 1),
-        None if ended is None else round((ended - started) * 1000, 1),
+    return TimingRow(  # to a tenth of a millisecond; round() takes twice as long
+        None if sent is None else int((sent - started) * 10000 + 0.5) / 10,
+        None if head is None else int((head - started) * 10000 + 0.5) / 10,
+        None if first is None else int((first - started) * 10000 + 0.5) / 10,
+        None if ended is None else int((ended - started) * 10000 + 0.5) / 10,
     )
+
+
+def _estimated(exchange: Exchange) -> bool | None:
+    if exchange.cost is None:
+        return None
+    return any(one.usage is not None and one.usage.estimated for one in exchange.attempts)
 
 
 def _stream(exchange: Exchange) -> bool | None:
