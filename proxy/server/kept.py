@@ -23,7 +23,7 @@ from ..pump import ClientStream
 from ..reply import Reply
 from ..run import Run
 from ..stores.keeper import Keeper, store_error
-from ..stores.store import Entry, ResponseStore, StoreFailed
+from ..stores.store import Entry, ResponseStore, StoreFailed, StoreUnavailable
 from .paging import Page, item_shown, page_of
 
 _log = logging.getLogger("penstock")
@@ -45,8 +45,13 @@ class KeptResponses:
         return self._in_flight.get(id, owner) is not None
 
     async def is_finished(self, id: str, owner: str) -> bool:
-        """Tells whether a response is kept as it ended."""
-        entry = await self._get(id, owner)
+        """Tells whether a response is kept as it ended; where the store cannot say now, somebody else may know."""
+        try:
+            entry = await self._store.get(id, owner)
+        except StoreUnavailable:
+            return False
+        except StoreFailed as error:
+            raise _broken(error) from None
         return entry is not None and entry.finished
 
     async def retrieve(self, id: str, owner: str, query: Query) -> Any:
