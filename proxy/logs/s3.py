@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..errors import ConfigError, Problem
 from .config import S3Config
 from .delivery import DeliveryFailed
-
-if TYPE_CHECKING:
-    from types import ModuleType
-
-_REFUSED = ("AccessDenied", "InvalidAccessKeyId", "NoSuchBucket", "SignatureDoesNotMatch")
-"""Refusals that somebody will mend: rows wait for that."""
 
 
 class S3Sender:
@@ -27,7 +21,7 @@ class S3Sender:
         self._prefix = prefix.strip("/")
         self._config = config
         self._timeout_s = timeout_s
-        self._botocore: ModuleType
+        self._failures: tuple[type[Exception], ...] = ()
         self._exits = contextlib.AsyncExitStack()
         self._client: Any = None
 
