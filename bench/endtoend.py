@@ -54,9 +54,12 @@ class Result(msgspec.Struct, frozen=True):
         return [one / base for one, base in zip(self.costs(target), self.costs(BASELINE), strict=False) if base]
 
     def stream_kb(self, target: str) -> float | None:
-        """Returns the memory of one open stream, the middle of all rounds; None where it was not measured."""
+        """Returns the memory of one open stream; None where it was not measured.
+
+        It is that of the round that took most: what was freed once is there for the next.
+        """
         found = [run.stream_kb for run in self.runs if run.target == target and run.stream_kb is not None]
-        return median(found) if found else None
+        return max(found, default=None)
 
     def errors(self) -> list[str]:
         """Returns what was wrong with answers, at most a few of each run."""
