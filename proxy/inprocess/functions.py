@@ -14,5 +14,5 @@ stores: {responses: {kind: memory}}
 pipeline: [route, stream-translate]
 """
 
-EVERYTHING = Penstock(Services(load_text(_FILE, "the functions of proxy"), AdHocService))
+EVERYTHING: Penstock = Penstock(Services(load_text(_FILE, "the functions of proxy"), AdHocService))
 """The pipeline behind the functions. Responses are kept in memory, for as long as the process lives."""
