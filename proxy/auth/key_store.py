@@ -35,6 +35,7 @@ CREATE TABLE keys (
   digest BLOB NOT NULL UNIQUE, created REAL NOT NULL, rotated REAL, old_digest BLOB, old_until REAL, revoked REAL
 ) WITHOUT ROWID;
 CREATE INDEX keys_by_change ON keys (change);
+CREATE INDEX keys_by_age ON keys (created, id);
 CREATE TABLE changes (
   number INTEGER PRIMARY KEY, at REAL NOT NULL, who TEXT NOT NULL, what TEXT NOT NULL, id TEXT NOT NULL
 );
@@ -148,11 +149,18 @@ class KeyStore:
         with self._open() as connection:
             return _one(connection, id)
 
-    def every(self) -> list[KeyRecord]:
-        """Returns all keys in the order in which they were made, those that do not work any more too."""
+    def every(self, after: str | None = None, limit: int = -1) -> list[KeyRecord]:
+        """Returns keys in the order in which they were made, those that do not work any more too.
+
+        Those behind `after` and `limit` of them, where these are given. Raises UnknownKey.
+        """
         with self._open() as connection:
-            rows = connection.execute(f"SELECT {_FIELDS} FROM keys ORDER BY created, id").fetchall()
-        return [_record(row) for row in rows]
+            behind = (-1.0, "") if after is None else (_one(connection, after).created, after)
+            rows = connection.execute(
+                f"SELECT {_FIELDS} FROM keys WHERE (created, id) > (?, ?) ORDER BY created, id LIMIT ?",
+                (*behind, limit),
+            )
+            return [_record(row) for row in rows]
 
     def changes(self, id: str) -> list[KeyChange]:
         """Returns all that was ever done to a key."""

@@ -1,7 +1,7 @@
 """`/admin/keys`: makes, shows, changes, rotates and revokes the keys of the key store.
 
     POST   /admin/keys               make one: {"id": ..., "owner": ..., "limits": {...}, "expires": "90d"}
-    GET    /admin/keys               all of them; ?status=active leaves out what does not work any more
+    GET    /admin/keys               a page of them: ?limit=100&after=ID; ?status=active leaves out what does not work
     GET    /admin/keys/ID            one, and what was done to it
     PATCH  /admin/keys/ID            change what is given; null takes it away
     POST   /admin/keys/ID/rotate     a new secret; {"grace": "24h"} has the old one work so long
@@ -39,6 +39,7 @@ T = TypeVar("T")
 _log = logging.getLogger("penstock")
 _MOST_BYTES = 64 * 1024
 _IDLE_S = 10.0
+_PAGE = 1000
 _WHO = "admin"
 
 
@@ -61,11 +62,16 @@ class _KeyRoutes:
         self._store = KeyStore(stored[0].path)
 
     async def every(self, request: web.BaseRequest) -> Reply:
-        status = parse_qs(request.query_string).get("status", [None])[-1]
-        now = time.time()
-        records = await self._done(self._store.every)
-        data = [shown(one, now) for one in records if status in (None, one.status(now))]
-        return Reply.json({"object": "list", "data": data})
+        asked = {name: values[-1] for name, values in parse_qs(request.query_string).items()}
+        status, limit = asked.get("status"), asked.get("limit", str(_PAGE))
+        if not (limit.isascii() and limit.isdecimal() and 1 <= int(limit[:6]) <= _PAGE):
+            raise BadRequest(f"Expected an integer from 1 to {_PAGE}.", param="limit", code="invalid_value")
+        now, most = time.time(), int(limit)
+        records = await self._done(lambda: self._store.every(asked.get("after"), most + 1))
+        page = records[:most]
+        data = [shown(one, now) for one in page if status in (None, one.status(now))]
+        last = page[-1].id if page else None
+        return Reply.json({"object": "list", "data": data, "last_id": last, "has_more": len(records) > most})
 
     async def one(self, request: web.BaseRequest) -> Reply:
         id = _id(request)

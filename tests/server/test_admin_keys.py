@@ -14,9 +14,11 @@ import pytest
 from proxy.auth.key_store import KeyStore
 from proxy.server.admin import Admin
 from proxy.server.admin_keys import key_routes
+from proxy.stage import Stage
 from stages.auth import Auth, AuthConfig
+from stages.rate_limit import RateLimit, RateLimitConfig
 from tests.support.house import House, house
-from tests.support.scripted import ScriptedProvider
+from tests.support.scripted import ScriptedProvider, chunk, finish, stream
 
 ADMIN = "an-admin-key-that-is-planted"
 
@@ -45,10 +47,10 @@ class Office:
 
 
 @asynccontextmanager
-async def office(directory: Path) -> AsyncIterator[Office]:
+async def office(directory: Path, *below: Stage) -> AsyncIterator[Office]:
     stage = Auth(AuthConfig(keys="store"))
     stage.key_store = directory / "keys.db"
-    async with house(ScriptedProvider("u"), stages=[stage]) as home:
+    async with house(ScriptedProvider("u", stream(chunk(content="hi"), finish())), stages=[stage, *below]) as home:
         home.app.mount(Admin(ADMIN, key_routes([stage])))
         yield Office(home, KeyStore(stage.key_store))
 
@@ -61,7 +63,7 @@ async def test_the_life_of_a_key(tmp_path: Path, caplog: pytest.LogCaptureFixtur
         first = made.pop("key")
         assert first.startswith(made["prefix"])
         assert await there.knock(first) == (200, "")
-        assert (await there.ask("GET"))[1] == {"object": "list", "data": [made]}
+        assert (await there.ask("GET"))[1] == {"object": "list", "data": [made], "last_id": "ci", "has_more": False}
         status, changed = await there.ask("PATCH", "/ci", owner=None, team="blue", limits=None)
         assert (status, changed["team"], "owner" in changed, "limits" in changed) == (200, "blue", False, False)
         assert (changed["tags"], changed["expires"]) == (["a"], made["expires"])
@@ -94,6 +96,9 @@ async def test_the_life_of_a_key(tmp_path: Path, caplog: pytest.LogCaptureFixtur
         ("POST", "", {"limits": {"usd": -1}}, (400, "usd")),
         ("POST", "", {"expires": "soon"}, (400, "no date")),
         ("GET", "/nobody", {}, (404, "no key with the id 'nobody'")),
+        ("GET", "?limit=0", {}, (400, "integer from 1")),
+        ("GET", "?limit=1001", {}, (400, "integer from 1")),
+        ("GET", "?after=nobody", {}, (404, "no key")),
         ("PATCH", "/nobody", {"owner": "x"}, (404, "no key")),
         ("PATCH", "/there", {"id": "x"}, (400, "unknown field")),
         ("DELETE", "/nobody", {}, (404, "no key")),
@@ -113,6 +118,39 @@ async def test_what_is_refused_changes_nothing(
         status, answer = await there.ask(method, path, **fields)
         assert (status, told[1] in answer["error"]["message"]) == (told[0], True), answer
         assert there.store.every() == before
+
+
+async def test_keys_come_in_pages(tmp_path: Path):
+    async with office(tmp_path) as there:
+        made = [(await there.ask("POST"))[1]["id"] for _ in range(5)]
+        await there.ask("DELETE", f"/{made[1]}")
+        seen, path = [], "?limit=2&status=active"
+        for _ in range(3):
+            _, page = await there.ask("GET", path)
+            seen.append([one["id"] for one in page["data"]])
+            path = f"?limit=2&status=active&after={page['last_id']}"
+            assert page["has_more"] == (len(seen) < 3)
+        assert seen == [made[:1], made[2:4], made[4:]]
+
+
+async def test_the_limits_of_a_key_hold_as_soon_as_they_are_changed(tmp_path: Path):
+    limit = RateLimit(RateLimitConfig(per="key", requests_per_minute=1000))
+    async with office(tmp_path, limit) as there:
+        _, made = await there.ask("POST", limits={"requests_per_minute": 2})
+        url, headers = there.home.url + "/responses", {"x-api-key": made["key"]}
+
+        async def statuses(count: int) -> list[int]:
+            found = []
+            for _ in range(count):
+                body = {"model": "m", "input": "hi", "stream": True}
+                async with there.home.session.post(url, json=body, headers=headers) as answer:
+                    await answer.read()
+                    found.append(answer.status)
+            return found
+
+        assert await statuses(3) == [200, 200, 429]
+        await there.ask("PATCH", f"/{made['id']}", limits={"requests_per_minute": 4})
+        assert await statuses(3) == [200, 200, 429]
 
 
 async def test_a_key_of_the_store_is_no_admin_key(tmp_path: Path):
