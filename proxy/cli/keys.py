@@ -10,7 +10,7 @@ import argparse
 import getpass
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -73,8 +73,10 @@ def _add_attributes(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Does what is asked with the store; returns 1 when it could not be done."""
     try:
-        store = KeyStore(_store(args.config))
-        return _COMMANDS[args.command](store, args)
+        path, file = _read(args.config)
+        for advice in _advice(file, args):
+            print(f"penstock keys: {args.config}: {advice}", file=sys.stderr)
+        return _COMMANDS[args.command](KeyStore(path), args)
     except ConfigError as error:
         tell(error.problems)
         return exit_code(error)
@@ -170,8 +172,11 @@ def _given(args: argparse.Namespace, present: dict[str, Any]) -> dict[str, Any]:
     return fields
 
 
-def _store(config: str) -> Path:
-    """Returns the file of the keys. The rest of pipeline.yaml need not be right: its secrets may be elsewhere."""
+def _read(config: str) -> tuple[Path, Any]:
+    """Returns the file of the keys, and what pipeline.yaml says, which need not be right: its secrets may be elsewhere.
+
+    Raises ConfigError when it does not say where the keys are.
+    """
     problems = Problems(config)
     root = compose(read(Path(config), config), problems)
     stores = root.entries.get("stores") if isinstance(root, Mapping) else None
@@ -179,21 +184,32 @@ def _store(config: str) -> Path:
     found = KeysConfig() if entry is None else decode(entry.value, KeysConfig, "stores.keys", problems, Sources())
     problems.stop()
     assert found is not None
-    if root is not None and not _asked_for(plain(root)):
-        advice = "add auth: {keys: store} to its pipeline"
-        print(f"penstock keys: {config} does not ask for keys of the store   ({advice})", file=sys.stderr)
-    return found.file(Path(config).parent)
+    return found.file(Path(config).parent), None if root is None else plain(root)
 
 
-def _asked_for(file: Any) -> bool:
-    """Tells whether the file has a stage that asks for keys of the store."""
+def _advice(file: Any, args: argparse.Namespace) -> Iterator[str]:
+    """Yields what in the file keeps a key from doing what is asked of it."""
+    stages = dict(_stages(file))
+    keys = stages.get("auth", {}).get("keys")
+    if keys != STORE and not (isinstance(keys, list) and STORE in keys):
+        yield "no stage asks for the keys of the store   (write auth: {keys: store})"
+    for stage, units in (("rate-limit", _LIMITS[:3]), ("budget", _LIMITS[3:4])):
+        limited = any(getattr(args, unit, None) for unit in units)
+        if limited and not any(name == stage and _per_key(settings) for name, settings in _stages(file)):
+            yield f"limits of a key hold only where a stage counts it   (add {stage} with per: key)"
+
+
+def _stages(file: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yields the names of the stages and their settings, as far as they can be understood."""
     pipeline = file.get("pipeline") if isinstance(file, dict) else None
     for entry in pipeline if isinstance(pipeline, list) else ():
-        settings = entry.get("auth") if isinstance(entry, dict) else None
-        keys = settings.get("keys") if isinstance(settings, dict) else None
-        if keys == STORE or (isinstance(keys, list) and STORE in keys):
-            return True
-    return False
+        for name, settings in entry.items() if isinstance(entry, dict) else ():
+            if isinstance(settings, dict):
+                yield name, settings
+
+
+def _per_key(settings: dict[str, Any]) -> bool:
+    return settings.get("per", "key") in ("key", ["key"])
 
 
 def _who() -> str:

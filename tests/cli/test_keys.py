@@ -19,7 +19,11 @@ FILE = """\
 upstreams: {openai: {kind: openai, api_key: env:A_KEY_THAT_IS_NOT_HERE}}
 models: {m: [openai/m]}
 stores: {keys: {kind: sqlite, path: own.db}}
-pipeline: [{auth: {keys: store}}, route, stream-translate]
+pipeline:
+  - auth: {keys: store}
+  - budget: {per: key, usd: 1}
+  - route
+  - stream-translate
 """
 
 
@@ -95,10 +99,24 @@ def test_mistakes_are_told(place: Path, capsys: pytest.CaptureFixture[str], argu
     assert (out, told in err) == ("", True), err
 
 
+def test_limits_that_no_stage_counts_are_told_of(place: Path, capsys: pytest.CaptureFixture[str]):
+    assert main(["keys", "create", "--usd", "3"]) == 0
+    assert "hold only where" not in capsys.readouterr().err
+    assert main(["keys", "create", "--usd", "3", "--parallel", "2"]) == 0
+    assert (
+        "limits of a key hold only where a stage counts it   (add rate-limit with per: key)" in capsys.readouterr().err
+    )
+    (place / "pipeline.yaml").write_text(
+        "pipeline: [{auth: {keys: [store]}}, {budget: {per: team, usd: 3}}, route, {}]\n"
+    )
+    assert main(["keys", "create", "--usd", "3"]) == 0
+    assert "(add budget with per: key)" in capsys.readouterr().err
+
+
 def test_a_file_that_does_not_ask_for_stored_keys_is_told_of(place: Path, capsys: pytest.CaptureFixture[str]):
     (place / "pipeline.yaml").write_text("pipeline: [{auth: {keys: ./keys.yaml}}, route]\n")
     assert main(["keys", "list"]) == 0
-    assert "does not ask for keys of the store" in capsys.readouterr().err
+    assert "no stage asks for the keys of the store" in capsys.readouterr().err
     (place / "pipeline.yaml").write_text("stores: {keys: {pth: x}}\npipeline: []\n")
     assert main(["keys", "list"]) == 1
     assert 'pipeline.yaml:1:17: stores.keys: unknown field "pth"' in capsys.readouterr().err
