@@ -72,6 +72,11 @@ class LineSink:
             self._rotation.tidy()
         self._thread.start()
 
+    @property
+    def waiting_bytes(self) -> int:
+        """How many bytes of lines wait."""
+        return self._taken_bytes - self._written_bytes
+
     def write(self, line: bytes) -> None:
         """Takes a line, ending in a line feed. Never waits and never fails."""
         if self._taken_bytes - self._written_bytes + len(line) > self._most_waiting:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
 from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
@@ -13,7 +14,8 @@ from proxy.exchange import Exchange
 from proxy.logs.config import AuditConfig, DeliveryConfig, RotateConfig, S3Config, WebhookConfig
 from proxy.logs.content import ContentBounds, Said, Writer
 from proxy.logs.row import encode, row_of
-from proxy.logs.target import FileSink, Sink, kind_of, s3_sink, webhook_sink
+from proxy.logs.target import FileSink, Sink, kind_of, measures_of, s3_sink, webhook_sink
+from proxy.metrics.measure import Measure
 from proxy.redact import Cleaner, credentials
 from proxy.stage import ResponseFilter, Stage, StageConfig
 
@@ -142,6 +144,10 @@ class Log(Stage):
     def lost(self) -> int:
         """How many rows were dropped."""
         return 0 if self._sink is None else self._sink.lost
+
+    def measures(self) -> Iterable[Measure]:
+        """Yields what is dropped and what waits, for the metrics."""
+        return () if self._sink is None else measures_of(self.name, self.config.to, self._sink)
 
     async def on_request(self, exchange: Exchange) -> Write | WriteContent:
         """Asks to see the end, and the answer where it is to be written down."""

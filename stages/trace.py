@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated
 
 from msgspec import Meta, field
@@ -10,9 +11,10 @@ from proxy.config.types import Secret
 from proxy.exchange import Exchange
 from proxy.logs.config import DeliveryConfig
 from proxy.logs.spans import otlp_packer, spans_of
-from proxy.logs.target import RemoteSink
+from proxy.logs.target import RemoteSink, measures_of
 from proxy.logs.trace_context import TraceContext, context_of
 from proxy.logs.webhook import WebhookSender
+from proxy.metrics.measure import Measure
 from proxy.redact import Cleaner, credentials
 from proxy.stage import ResponseFilter, Stage, StageConfig
 
@@ -86,6 +88,10 @@ class Trace(Stage):
     def lost(self) -> int:
         """How many exchanges' spans were dropped."""
         return 0 if self._sink is None else self._sink.lost
+
+    def measures(self) -> Iterable[Measure]:
+        """Yields what is dropped and what waits, for the metrics."""
+        return () if self._sink is None else measures_of(self.name, self.config.to, self._sink)
 
     async def on_request(self, exchange: Exchange) -> Record | None:
         """Finds the exchange's place in a trace, tells the upstream of it, and asks to see the end of a sampled one."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import gzip
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from ..errors import ConfigError, Problem
 from ..linesink import LineSink
+from ..metrics.measure import Measure
+from ..redact import redact
 from .chain import Chain
 from .config import AuditConfig, DeliveryConfig, RotateConfig, S3Config, WebhookConfig
 from .delivery import Delivery, Sender
@@ -31,6 +33,10 @@ class Sink(Protocol):
     def lost(self) -> int:
         """How many rows were dropped."""
 
+    @property
+    def waiting_bytes(self) -> int:
+        """How many bytes of rows wait in memory."""
+
     async def start(self) -> None:
         """Makes ready; raises ConfigError."""
 
@@ -48,6 +54,14 @@ def kind_of(to: str) -> str:
     return {"s3": "s3", "http": "webhook", "https": "webhook"}.get(
         to.partition("://")[0] if "://" in to else "", "file"
     )
+
+
+def measures_of(stage: str, to: str, sink: Sink) -> Iterator[Measure]:
+    """Yields what a sink tells of itself to the metrics."""
+    labels = {"stage": stage, "to": redact(to.partition("?")[0])}
+    lost, waiting = float(sink.lost), float(sink.waiting_bytes)
+    yield Measure("penstock_log_lost_rows_total", "counter", "Rows of the log that were dropped.", lost, labels)
+    yield Measure("penstock_log_waiting_bytes", "gauge", "Bytes of rows that wait in memory.", waiting, labels)
 
 
 class FileSink:
@@ -70,6 +84,11 @@ class FileSink:
     def lost(self) -> int:
         """How many rows were dropped."""
         return self._lines.lost
+
+    @property
+    def waiting_bytes(self) -> int:
+        """How many bytes of rows wait in memory."""
+        return self._lines.waiting_bytes
 
     async def start(self) -> None:
         """Opens the file; raises ConfigError when it cannot be written."""
@@ -103,6 +122,11 @@ class RemoteSink:
     def lost(self) -> int:
         """How many rows were dropped."""
         return self._delivery.lost
+
+    @property
+    def waiting_bytes(self) -> int:
+        """How many bytes of rows wait in memory."""
+        return self._delivery.waiting_bytes
 
     async def start(self) -> None:
         """Begins to deliver; raises ConfigError when batches could not be spilled."""

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 import aiohttp
 
+from ..redact import redact
 from .delivery import DeliveryFailed
 
 _LATER = (401, 403, 404, 407, 408, 409, 423, 425, 429)
@@ -23,7 +24,7 @@ class WebhookSender:
     """
 
     def __init__(self, url: str, content_type: str, headers: Mapping[str, str], secret: str | None = None) -> None:
-        self.where = url.partition("?")[0]
+        self.where = redact(url.partition("?")[0])
         self._url = url
         self._headers = {**headers, "content-type": content_type}
         self._secret = secret

@@ -40,6 +40,7 @@ async def test_a_batch_is_posted_signed_and_named(receiver: Receiver) -> None:
     url = str(receiver.server.make_url("/hook?token=planted"))
     sender = WebhookSender(url, "application/x-ndjson", {"authorization": "Bearer t"}, "secret")
     assert "planted" not in sender.where
+    assert WebhookSender("https://me:planted@host/x", "", {}).where == "https://***@host/x"
     await sender.start()
     await sender.send("name-1", b"{}\n")
     await sender.close()

@@ -19,6 +19,7 @@ from proxy.exchange import Attempt, Client, Exchange, Key
 from proxy.logs.chain import anchor_of, read_anchor
 from proxy.logs.config import AuditConfig
 from proxy.logs.verify import verify
+from proxy.metrics.measure import Measured
 from proxy.upstream.client import UpstreamRequest
 from stages.log import Log, LogConfig
 from tests.support.drive import asking, chatting, drive, exchange_of, texts
@@ -241,3 +242,15 @@ async def test_an_audit_is_one_chain(tmp_path: Path) -> None:
     path = tmp_path / "log"
     verdict = verify([path], "planted-audit-key", read_anchor(anchor_of(path)))
     assert (verdict.broken, verdict.rows, verdict.notes) == (None, 2, [])
+
+
+async def test_the_metrics_are_told_what_is_lost(tmp_path: Path) -> None:
+    stage = Log(LogConfig(to="log"))
+    assert list(stage.measures()) == []
+    stage.directory = tmp_path
+    await stage.start()
+    await stage.close()
+    told = {one.name: (one.value, one.labels) for one in stage.measures()}
+    labels = {"stage": "log", "to": "log"}
+    assert told == {"penstock_log_lost_rows_total": (0.0, labels), "penstock_log_waiting_bytes": (0.0, labels)}
+    assert isinstance(stage, Measured)
