@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Prints what was spent."""
     try:
-        asked = question(args.by, args.since, args.until, dict(one.split("=", 1) for one in args.only if "=" in one))
+        asked = question(args.by, args.since, args.until, dict(map(_only, args.only)))
         path = Path(args.ledger) if args.ledger else _path(args.config or _FILE)
         if path is None:
             print("penstock spend: the file keeps no ledger   (add stores: {ledger: {}})", file=sys.stderr)
@@ -61,6 +61,13 @@ def run(args: argparse.Namespace) -> int:
     else:
         print("\n".join(_table(asked, rows)))
     return 0
+
+
+def _only(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise Mistake(f'--only "{text}" has no value', "write NAME=VALUE, such as team=search")
+    return name, value
 
 
 def _path(file: str) -> Path | None:
