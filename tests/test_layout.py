@@ -28,6 +28,7 @@ SOURCES = modules("proxy", "stages")
 EVERYTHING = modules("proxy", "stages", "tests", "bench")
 
 OPTIONAL = (
+    "ahocorasick",
     "aiobotocore",
     "asyncpg",
     "azure",

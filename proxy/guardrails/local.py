@@ -75,7 +75,7 @@ class Searches:
 def _pattern(rule: GuardrailRule, source: str, number: int) -> Pattern:
     engine = rule.engine or ("re2" if has_re2() else "python")
     if engine == "re2" and not has_re2():
-        raise Mistake(f'rule "{rule.name}": RE2 is not installed', "pip install 'penstock[re2]'")
+        raise Mistake(f'rule "{rule.name}": RE2 is not installed', "pip install 'penstock[guardrails]'")
     try:
         return Pattern(source, rule=number, case_sensitive=rule.case_sensitive, max_match=rule.max_match, engine=engine)
     except ValueError as error:

@@ -61,8 +61,8 @@ class GuardrailRule(Struct, forbid_unknown_fields=True, frozen=True, kw_only=Tru
         Engine | None,
         Meta(
             description="What looks for expressions: re2, which takes the same time whatever they are, but knows no "
-            "look-around and no back references (pip install 'penstock[re2]'); or python. By default re2 where it is "
-            "installed."
+            "look-around and no back references (pip install 'penstock[guardrails]'); or python. By default re2 where "
+            "it is installed."
         ),
     ] = None
     kinds: Annotated[

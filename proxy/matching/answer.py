@@ -54,6 +54,7 @@ class AnswerScreen:
         self._last: _Kind | None = None  # the kind of text that came last: no other holds anything back
         self._late: list[tuple[int, Annotation]] = []  # annotations of text that is held back
         self._waiting: list[Event] | None = None  # the first tool call and what came after it
+        self._quick: Screen | None = None  # the screen of the visible text, while that is what is coming
         self._noted: dict[int, list[str]] = {}  # arguments that wait for nothing: what they hold is only noted
 
     @property
@@ -87,7 +88,17 @@ class AnswerScreen:
 
     def take(self, events: Sequence[Event]) -> list[Event]:
         """Returns what may go out for a batch of events. After a match that blocks it ends with Finish. Hot: a read."""
-        out: list[Event] = []
+        quick = self._quick
+        if quick is not None and len(events) == 1 and type(event := events[0]) is TextDelta:
+            text = quick.feed(event.text)
+            if text is event.text:
+                return [event]
+            out: list[Event] = []
+            self._let_go(text, (TextDelta, False), quick, out)
+            if self.blocked:
+                self._end(out, events)
+            return out
+        out = []
         if self.blocked:
             return out
         for event in events:
@@ -122,6 +133,7 @@ class AnswerScreen:
                 return
             if self._arguments is not None and isinstance(event, ToolCallStart) and self._arguments.searches:
                 self._waiting = [event]
+                self._quick = None
                 return
             if self._arguments is not None and isinstance(event, ToolCallDelta):
                 self._noted.setdefault(event.key, []).append(event.arguments)
@@ -130,6 +142,7 @@ class AnswerScreen:
     def _pass_text(self, event: _Delta, kind: _Kind, matcher: Matcher | None, out: list[Event]) -> None:
         """Hot: once an event."""
         if kind != self._last:
+            self._quick = None
             self._settle(out)
             self._last = kind
             if self.blocked:
@@ -140,6 +153,8 @@ class AnswerScreen:
         screen = self._screens.get(kind)
         if screen is None:
             screen = self._screens[kind] = matcher.screen()
+        if kind[0] is TextDelta:
+            self._quick = screen
         text = screen.feed(event.text)
         if text is event.text:
             out.append(event)
@@ -163,6 +178,7 @@ class AnswerScreen:
         if screen.blocked is not None:
             self._note([screen.blocked], where)
             self.blocked = True
+            self._quick = None
             return
         while self._late and kind[0] is TextDelta and self._late[0][0] <= screen.released:
             out.append(_moved(self._late.pop(0)[1], screen))

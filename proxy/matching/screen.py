@@ -55,6 +55,7 @@ class Screen:
         "_held",
         "_masks",
         "_matches",
+        "_only",
         "_scans",
         "_watching",
         "blocked",
@@ -80,6 +81,7 @@ class Screen:
         """Runs that were masked: first character, the one after the last, length of the mask."""
         self._scans = tuple(scans)
         self._watching = tuple(watching)
+        self._only = self._scans[0] if len(self._scans) == 1 and not watching else None
         self._masks = masks
         self._matches: list[Match] = []
         self._held = ""
@@ -94,8 +96,32 @@ class Screen:
         """Takes the next piece; returns what may go out now (`text` itself when that is all). Hot: once an event."""
         if self.blocked is not None:
             return ""
-        safe = self.end = self.end + len(text)
-        found = bool(self._matches)
+        self.end += len(text)
+        only = self._only
+        if only is not None:
+            only.feed(text)
+            safe = only.safe
+            found = bool(only.found)
+        else:
+            safe, found = self._feed_all(text)
+        held = self._held + text if self._held else text
+        if found or self._matches:
+            self._held = held
+            return self._edit(safe)
+        passed = safe - self.released
+        if passed <= 0:
+            self._held = held
+            return ""
+        self.released = safe
+        if passed == len(held):
+            self._held = ""
+            return held
+        self._held = held[passed:]
+        return held[:passed]
+
+    def _feed_all(self, text: str) -> tuple[int, bool]:
+        """Shows all scans the next piece; returns what is decided, and whether anything was found."""
+        safe, found = self.end, False
         for scan in self._scans:
             scan.feed(text)
             if scan.safe < safe:  # noqa: PLR1730  # a call of min() costs more than the rest of this loop
@@ -106,17 +132,7 @@ class Screen:
             scan.feed(text)
             if scan.found:
                 self._flag(scan)
-        held = self._held + text if self._held else text
-        if found:
-            self._held = held
-            return self._edit(safe)
-        passed = safe - self.released
-        if passed <= 0:
-            self._held = held
-            return ""
-        self.released = safe
-        self._held = held[passed:]
-        return held if passed == len(held) else held[:passed]
+        return safe, found
 
     def settle(self) -> str:
         """Decides what is held back as if the text ended here, and returns it; more may follow."""
