@@ -55,7 +55,7 @@ def asked_of(body: dict[str, Any]) -> Asked:
         forced=forced,
         parallel=not own.get("disable_parallel_tool_use", False),
         wants_json="textFormat" in body.get("outputConfig", {}),
-        thinks=extra.get("thinking", {}).get("type") in ("adaptive", "enabled"),
+        thinks=extra.get("reasoningConfig", extra.get("thinking", {})).get("type") in ("adaptive", "enabled"),
         limit=inference.get("maxTokens"),
         temperature=inference.get("temperature"),
         stops=inference.get("stopSequences", []),

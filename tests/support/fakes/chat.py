@@ -21,7 +21,7 @@ def _error(type: str, code: str | None, message: str = "{}") -> dict[str, Any]:
 
 ERRORS = {
     "key": Told(401, _error("invalid_request_error", "invalid_api_key", "Incorrect API key provided.")),
-    "rate": Told(429, _error("requests", "rate_limit_exceeded"), "retry-after: 7\r\n"),
+    "rate": Told(429, _error("requests", "rate_limit_exceeded"), "retry-after: 0.1\r\n"),
     "long": Told(400, _error("invalid_request_error", "context_length_exceeded", _TOO_LONG)),
     "mistake": Told(400, _error("invalid_request_error", None)),
 }
@@ -92,7 +92,7 @@ def completion_of(turn: Turn, thoughts: str | None) -> dict[str, Any]:
         message[thoughts] = turn.thinking
     if turn.calls:
         message["tool_calls"] = [
-            {"id": f"call_{index}", "type": "function", "function": {"name": call.name, "arguments": call.json}}
+            {"id": f"call{index:05}", "type": "function", "function": {"name": call.name, "arguments": call.json}}
             for index, call in enumerate(turn.calls)
         ]
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": _finish(turn)}
@@ -111,7 +111,7 @@ def chunks_of(turn: Turn, thoughts: str | None, *, usage: bool) -> list[dict[str
         made += [wire.chunk({thoughts: part}) for part in (turn.thinking[:half], turn.thinking[half:])]
     made += [wire.chunk({"content": half}) for half in turn.halves if half]
     for index, call in enumerate(turn.calls):
-        begun = {"index": index, "id": f"call_{index}", "type": "function"}
+        begun = {"index": index, "id": f"call{index:05}", "type": "function"}
         made.append(wire.chunk({"tool_calls": [{**begun, "function": {"name": call.name, "arguments": ""}}]}))
         for piece in (call.json[:3], call.json[3:]):
             made.append(wire.chunk({"tool_calls": [{"index": index, "function": {"arguments": piece}}]}))

@@ -22,7 +22,7 @@ def _error(kind: str, message: str = "{}") -> dict[str, Any]:
 
 ERRORS = {
     "key": Told(401, _error("authentication_error", "invalid x-api-key")),
-    "rate": Told(429, _error("rate_limit_error"), "retry-after: 7\r\n"),
+    "rate": Told(429, _error("rate_limit_error"), "retry-after: 0.1\r\n"),
     "long": Told(400, _error("invalid_request_error", "prompt is too long: 300000 tokens > 200000 maximum")),
     "mistake": Told(400, _error("invalid_request_error")),
 }

@@ -29,7 +29,7 @@ _USAGE = {
     "thoughtsTokenCount": THOUGHT_TOKENS,
     "totalTokenCount": INPUT_TOKENS + OUTPUT_TOKENS,
 }
-_RETRY = [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "7s"}]
+_RETRY = [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "0.1s"}]
 _TOO_LONG = "The input token count (9) exceeds the maximum number of tokens allowed (8)."
 
 
@@ -50,7 +50,7 @@ _SENTINEL = "skip_thought_signature_validator"
 _GEMINI = re.compile(r"/v1beta/models/[\w.-]+:(generateContent|streamGenerateContent\?alt=sse)")
 _PLACE = r"/v1/projects/my-project/locations/[a-z0-9-]+/publishers"
 _ON_VERTEX = re.compile(_PLACE + r"/google/models/[\w.-]+:(generateContent|streamGenerateContent\?alt=sse)")
-_CLAUDE = re.compile(_PLACE + r"/anthropic/models/([\w.@-]+):(rawPredict|streamRawPredict)")
+_PREDICTED = re.compile(_PLACE + r"/(anthropic|mistralai)/models/([\w.@-]+):(rawPredict|streamRawPredict)")
 _OPEN = re.compile(r"/v1beta1/projects/my-project/locations/[a-z0-9-]+/endpoints/openapi/chat/completions")
 
 
@@ -166,7 +166,7 @@ class Gemini(Fake):
 
 
 class Vertex(Gemini, ChatServer):
-    """Vertex AI with Gemini, Claude and open models: project `my-project`, and any of the token server's tokens."""
+    """Vertex AI with Gemini, Claude, open models, and Mistral's apart: project `my-project`, any token of its server."""
 
     ids = False
     paths = _ON_VERTEX
@@ -176,15 +176,29 @@ class Vertex(Gemini, ChatServer):
         if _OPEN.fullmatch(request.target):
             self.check_key(request)
             return self.chat(request.fields)
-        found = _CLAUDE.fullmatch(request.target)
+        found = _PREDICTED.fullmatch(request.target)
         if found is None:
             return super().answer(request)
         self.check_key(request)
+        maker, model, method = found.groups()
         body = request.fields
+        assert body.get("stream", False) is (method == "streamRawPredict"), "stream does not go with the method"
+        if maker == "mistralai":
+            return self._mistral(model, body)
         assert body.pop("anthropic_version") in ("vertex-2023-10-16", "2026-10-21")
-        assert body.get("stream", False) is (found[2] == "streamRawPredict"), "stream does not go with the method"
         assert "model" not in body, "the model stands in the path"
-        return claude.answered(self, {**body, "model": found[1].partition("@")[0]})
+        return claude.answered(self, {**body, "model": model.partition("@")[0]})
+
+    def _mistral(self, model: str, body: dict[str, Any]) -> bytes:
+        assert body["model"] == model, "the model stands in the path and in the body"
+        assert "user" not in body, "Extra inputs are not permitted"
+        ids = [call["id"] for message in body["messages"] for call in message.get("tool_calls") or ()]
+        assert all(len(id) == 9 and id.isalnum() for id in ids), (
+            "Tool call id must be a-z, A-Z, 0-9, with a length of 9"
+        )
+        assert body.get("tool_choice") != "required", "Input should be 'any'"
+        body.pop("reasoning_effort", None)  # this model does not think
+        return self.chat(body)
 
     def check_key(self, request: Received) -> None:
         """Raises Refused for a request without a token."""

@@ -55,7 +55,7 @@ class AzureOpenAI(OpenAI):
         if kind == "key":
             return Told(401, {"error": {"code": "401", "message": "Access denied due to invalid subscription key."}})
         if kind == "rate":
-            return Told(429, {"error": {"code": "429", "message": "Please retry later."}}, "retry-after: 7\r\n")
+            return Told(429, {"error": {"code": "429", "message": "Please retry later."}}, "retry-after: 0.1\r\n")
         return super().error(kind, message)
 
 

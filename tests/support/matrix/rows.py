@@ -45,6 +45,14 @@ _SONNET = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
 
 ROWS = (
     Row(
+        label="`openai`",
+        name="openai",
+        model="gpt-5-mini",
+        fake=OpenAI,
+        settings=f"kind: openai, {_KEY}",
+        passes=("responses", "chat"),
+    ),
+    Row(
         label="`openai`, Responses API",
         name="openai-responses",
         model="gpt-5-mini",
@@ -153,6 +161,22 @@ ROWS = (
         settings=f"kind: vertex, location: us, {_GOOGLE}",
         passes=("chat",),
         limit="max_tokens",
+    ),
+    Row(
+        label="`vertex`, Mistral",
+        name="vertex-mistral",
+        model="mistralai/mistral-large-2411",
+        fake=Vertex,
+        settings=f"kind: vertex, location: us-central1, {_GOOGLE}",
+        passes=("chat",),
+        limit="max_tokens",
+    ),
+    Row(
+        label="`bedrock`, Nova",
+        name="bedrock-nova",
+        model="us.amazon.nova-2-lite-v1:0",
+        fake=Bedrock,
+        settings=f"kind: bedrock, {_AWS}",
     ),
     Row(
         label="`bedrock`, Converse",

@@ -30,7 +30,7 @@ upstreams:
 {models}stores:
   responses: {{kind: sqlite, path: ./penstock.db}}
 pipeline:
-  - route: {{retries: 0}}
+  - route: {{retries: 0, cooldown: 0}}
   - stream-translate
   - log: {{to: ./log.jsonl}}
 """
