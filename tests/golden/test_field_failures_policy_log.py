@@ -180,3 +180,45 @@ async def test_12_3_no_planted_key_is_in_any_output(
         assert [secret for secret in secrets if secret in text] == [], name
     for answer in answers:  # clients may read what they have sent themselves
         assert [secret for secret in (UPSTREAM, ADMIN, COLLECTOR, AUDIT) if secret in answer] == []
+
+
+GUARD = """\
+upstreams: {echo: {kind: echo}}
+models: {echo: [echo/echo]}
+pipeline:
+  - log: {to: log, content: full}
+  - guardrail:
+      rules:
+        - {name: birds, words: [bluebird], action: mask}
+        - {name: foxes, words: [redfox], action: block}
+        - {name: owls, words: [nightowl], scan: [output], action: block}
+  - route
+  - stream-translate
+"""
+
+
+async def test_logged_copies_are_as_guardrails_have_left_them(tmp_path: Path) -> None:
+    async with aiohttp.ClientSession() as session:
+        running = serving(config=GUARD, directory=tmp_path)
+        served = await asyncio.to_thread(running.__enter__)
+        try:
+            for text in ("see the bluebird fly", "bluebird and redfox", "here comes a nightowl, it says"):
+                for stream in (True, False):
+                    fields = {"model": "echo", "input": text, "stream": stream}
+                    async with session.post(f"{served.url}/responses", json=fields) as response:
+                        await response.read()
+        finally:
+            await asyncio.to_thread(running.__exit__, None, None, None)
+    written = await asyncio.to_thread((tmp_path / "log").read_text)
+    rows = [msgspec.json.decode(line) for line in written.splitlines()]
+    contents = [row["content"] for row in rows]
+    for told in contents[:2]:
+        assert [item["content"] for item in told["input"]["input"]] == ["see the [birds] fly"]
+        assert "see the [birds] fly" in told["output"][0]["text"]
+    for told in contents[2:4]:
+        assert (told["input"], told["output"]) == (None, [])
+    for told in contents[4:]:
+        assert [item["content"] for item in told["input"]["input"]] == ["here comes a nightowl, it says"]
+        assert "nightowl" not in msgspec.json.encode(told["output"]).decode()
+    assert "bluebird" not in written
+    assert "redfox" not in written
