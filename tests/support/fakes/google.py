@@ -166,7 +166,7 @@ class Gemini(Fake):
 
 
 class Vertex(Gemini, ChatServer):
-    """Vertex AI with Gemini, Claude, open models, and Mistral's apart: project `my-project`, any token of its server."""
+    """Vertex AI with Gemini, Claude, open models, and Mistral apart: project `my-project`, any token of its server."""
 
     ids = False
     paths = _ON_VERTEX
