@@ -120,6 +120,7 @@ class Translation:
         "_exchange",
         "_filters",
         "_held",
+        "_nudge",
         "_open_client",
         "_parser",
         "_text_of",
@@ -139,6 +140,7 @@ class Translation:
         self._parser: Parser = parser or SseParser()
         self._decoder = decoder
         self._all = tuple(filters)
+        self._nudge: Callable[[], None] | None = None
         self._filters = tuple(one.on_events for one in filters)
         self._encoder = encoder
         self._encode = encoder.encode
@@ -184,7 +186,10 @@ class Translation:
 
     def nudge_by(self, nudge: Callable[[], None] | None) -> None:
         """Says what filters that want a turn are to call."""
-        self._exchange.nudge = nudge
+        if nudge is not None:
+            self._nudge = self._exchange.nudge = nudge
+        elif self._exchange.nudge is self._nudge:  # else it is another attempt's by now
+            self._exchange.nudge = None
 
     def turn(self) -> bytes:
         """Gives filters that want a turn theirs; returns what the client gets for it."""
