@@ -19,6 +19,7 @@ _FAMILIES = {
 }
 _CURVES = {"P-256": "ES256", "P-384": "ES384", "P-521": "ES512"}
 _MOST = 100
+_RSA_BITS = 2048
 
 
 class BadKeySet(PenstockError):
@@ -78,6 +79,9 @@ def _from_jwk(entry: Any) -> PublicKey | None:
     except (jwt.PyJWTError, ValueError, TypeError) as error:
         _log.warning("a public key of an issuer is left out: %s", type(error).__name__)
         return None
+    if _is_weak(key):
+        _log.warning("a public key of an issuer is left out: it has less than %d bits", _RSA_BITS)
+        return None
     id = entry.get("kid")
     return PublicKey(id if isinstance(id, str) else None, key, frozenset(usable))
 
@@ -95,12 +99,19 @@ def _usable(entry: dict[str, Any]) -> tuple[str, ...]:
     return family if own is None else tuple(one for one in family if one == own)
 
 
+def _is_weak(key: Any) -> bool:
+    """Tells whether others could find out the private half (RFC 7518, section 3.3)."""
+    return isinstance(key, rsa.RSAPublicKey) and key.key_size < _RSA_BITS
+
+
 def _from_pem(data: bytes) -> PublicKey:
     """Returns the key of a PEM file; raises BadKeySet, also for a private one."""
     try:
         key = load_pem_public_key(data)
     except (ValueError, TypeError) as error:
         raise BadKeySet("it is no public key in PEM form") from error
+    if _is_weak(key):
+        raise BadKeySet(f"its key has less than {_RSA_BITS} bits")
     if isinstance(key, rsa.RSAPublicKey):
         return PublicKey(None, key, frozenset(_FAMILIES["RSA"]))
     if isinstance(key, ed25519.Ed25519PublicKey):

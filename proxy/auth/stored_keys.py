@@ -23,6 +23,8 @@ from .key_store import KeyStoreFailed, connect
 
 _log = logging.getLogger("penstock")
 _LOOK_EVERY_S = 0.5
+_PATIENCE_MS = 50
+"""How long the event loop may stand still for a writer, who keeps no reader waiting where the file system has WAL."""
 
 
 class StoredKeys:
@@ -46,6 +48,7 @@ class StoredKeys:
     def open(self) -> None:
         """Reads all keys; makes the file if it is not there. Raises KeyStoreFailed, and then changes nothing."""
         connection, file = connect(self.path), _identity(self.path)
+        connection.execute(f"PRAGMA busy_timeout = {_PATIENCE_MS}").fetchone()
         before = self._ring, self._digests, self._change
         self._ring, self._digests, self._change = Keyring(), {}, 0
         try:

@@ -8,7 +8,7 @@ from typing import Any
 import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ed25519
+from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
 from proxy.auth.jwk_set import BadKeySet, read_key_set
 from tests.support.issuer import Issuer, rsa_key
@@ -32,7 +32,9 @@ def test_a_key_is_used_for_its_own_algorithm_or_for_those_of_its_kind():
 
 def test_what_tokens_are_not_signed_with_is_left_out():
     ec_key = json.loads(Issuer().key_set())["keys"][0]
+    weak = rsa.generate_private_key(65537, 1024).public_key()
     strange = (
+        json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(weak)),
         {"kty": "oct", "k": "c2VjcmV0", "kid": "s", "alg": "HS256"},
         rsa_jwk(kid="e", use="enc"),
         rsa_jwk(kid="p", d="AQAB"),
@@ -62,6 +64,10 @@ def test_keys_of_pem_files():
     )
     with pytest.raises(BadKeySet, match="no public key"):
         read_key_set(private)
+    weak = rsa.generate_private_key(65537, 1024).public_key()
+    pem = weak.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    with pytest.raises(BadKeySet, match="less than 2048 bits"):
+        read_key_set(pem)
 
 
 @pytest.mark.parametrize(
