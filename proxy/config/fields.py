@@ -97,13 +97,14 @@ def _of_struct(shape: inspect.StructType, prefix: str, inside: tuple[type, ...])
 
 
 def _inside(shape: inspect.Type, name: str, inside: tuple[type, ...]) -> Iterator[FieldRow]:
-    """Yields the rows of the structs in a type; a struct inside itself is not shown again."""
+    """Yields the rows of the structs in a type; one inside itself, or in a list beside itself, is not shown again."""
     structs: list[inspect.StructType] = []
+    beside = (*inside, *(inner.cls for inner in unwrapped(shape) if isinstance(inner, inspect.StructType)))
     for inner in unwrapped(shape):
         if isinstance(inner, inspect.StructType) and inner.cls not in inside:
             structs.append(inner)
         elif isinstance(inner, _LISTS):
-            yield from _inside(inner.item_type, f"{name}[]", inside)
+            yield from _inside(inner.item_type, f"{name}[]", beside)
         elif isinstance(inner, inspect.DictType):
             yield from _inside(inner.value_type, f"{name}.*", inside)
     found: dict[FieldRow, list[Any]] = {}

@@ -65,3 +65,11 @@ def test_rows():
         FieldRow("extra", "mapping of anything", "{}", ""),
         FieldRow("mode", "whole number or `auto`", "auto", ""),
     )
+
+
+class OneOrMore(msgspec.Struct):
+    words: Words | tuple[Words, ...] | None = None
+
+
+def test_a_form_that_may_stand_alone_or_in_a_list_is_shown_once():
+    assert [row.name for row in rows(OneOrMore)] == ["words", "words.match", "words.words", "words.action"]
