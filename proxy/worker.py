@@ -68,8 +68,9 @@ class Worker:
             max_streams=limits.max_streams,
             websocket_s=float(limits.websocket),
             peers=peers,
-            compat=Compat() if self._config.compat is not None else None,
         )
+        if self._config.compat is not None:
+            app.answer_as(Compat())
         if self._config.admin is not None:
             stages = pipeline.stages
             tables = (limit_routes(stages), upstream_routes(stages), key_routes(stages))

@@ -70,8 +70,12 @@ def import_litellm(path: str | Path, *, environ: Mapping[str, str] = os.environ)
 
 
 def _refuse(source: Source, done: Translated) -> None:
-    if wrong := done.notes.of("mistake"):
-        raise ConfigError([source.problem(note) for note in wrong])
+    """Raises ConfigError for what cannot be used, and where nothing is left to serve."""
+    wrong = done.notes.of("mistake")
+    if not wrong and not done.file["models"] and "providers" not in done.file:
+        wrong = done.notes.of("lost")
+    if wrong:
+        raise ConfigError([msgspec.structs.replace(source.problem(note), warning=False) for note in wrong])
 
 
 def _loaded(done: Translated, source: Source, sources: Sources) -> Config:

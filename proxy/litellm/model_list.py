@@ -18,6 +18,7 @@ from .params import (
     CONTROLS,
     DEFAULTS,
     ENTRA,
+    ENVIRONMENT,
     KNOWN,
     NOT_CARRIED,
     NUMBERS,
@@ -114,10 +115,13 @@ class _Reading:
         if name == "*" and said.get("model") == "*":
             self.sections.everything = True
             return
-        deployment = self._deployment(here, said, info)
-        if deployment is not None:
-            self._info((*path, "model_info"), deployment["use"], said, info)
-            self.groups.setdefault(name, {}).setdefault(said.get("order", _LAST), []).append(deployment)
+        organizations = said.get("organization")
+        for one in organizations if isinstance(organizations, list) else [organizations]:
+            own = said if one is None else {**said, "organization": one}
+            deployment = self._deployment(here, own, info)
+            if deployment is not None:
+                self._info((*path, "model_info"), deployment["use"], own, info)
+                self.groups.setdefault(name, {}).setdefault(said.get("order", _LAST), []).append(deployment)
 
     def finish(self) -> Sections:
         """Puts the groups together."""
@@ -170,7 +174,7 @@ class _Reading:
         target = target_of(model, provider, said.get("api_base"))
         if target is None:
             fix = f"known are {', '.join(prefixes())}, and any server that has an api_base"
-            self.notes.mistake((*path, "model"), f"{provider or model!r} names no provider", fix)
+            self.notes.lost((*path, "model"), f"{provider or model!r} names no provider", fix)
             return None
         settings = self._settings(path, target, said)
         upstream = self._named(target, settings, said, path)
@@ -182,6 +186,12 @@ class _Reading:
         """Returns the settings of the upstream that stand in the parameters."""
         url = said.get("api_base")
         settings = target.vendor.settings(self.environ, base_url=url, api_key=said.get("api_key"))
+        if not target.vendor.sends_key:  # credentials may be those of the machine
+            settings.pop("requires_env", None)
+        for own, (*variables, otherwise) in ENVIRONMENT.get(target.vendor.kind, {}).items():
+            found = next((self.environ[name] for name in variables if self.environ.get(name)), otherwise)
+            if found:
+                settings[own] = found
         fields = self._fields(target)
         named = {own: (key, said[key]) for key, own in UPSTREAM.items() if key in said}
         for name, table in (("role", ROLE), ("entra", ENTRA)):
@@ -190,14 +200,6 @@ class _Reading:
         if "client_secret" in named.get("entra", ("", ()))[1]:
             named["entra"][1]["use"] = "client-secret"
         api = "chat" if said.get("use_chat_completions_api") is True else target.api
-        version = str(said.get("api_version", ""))
-        if (
-            api is None
-            and target.vendor.kind == "azure-openai"
-            and version[:4].isdigit()
-            and version < _RESPONSES_SINCE
-        ):
-            api = "chat"
         if api is not None:
             named["api"] = ("model", api)
         for own, (key, value) in named.items():
@@ -205,6 +207,9 @@ class _Reading:
                 settings[own] = value
             else:
                 self.notes.lost((*path, key), f"is nothing that upstreams of kind {target.vendor.kind} know")
+        version = str(settings.get("api_version", ""))
+        if target.vendor.kind == "azure-openai" and version[:4].isdigit() and version < _RESPONSES_SINCE:
+            settings["api"] = "chat"
         if "entra" in settings:  # who gives an identity wants no key that happens to be set
             settings = {key: value for key, value in settings.items() if key not in ("requires_env", "api_key")}
         timeouts: dict[str, float] = {}

@@ -33,6 +33,15 @@ ROLE = {"aws_role_name": "arn", "aws_session_name": "session_name", "aws_externa
 """What makes the setting `role` of Bedrock."""
 ENTRA = {"tenant_id": "tenant_id", "client_id": "client_id", "client_secret": "client_secret"}
 """What makes the setting `entra` of Azure."""
+ENVIRONMENT: dict[str, dict[str, tuple[str, ...]]] = {
+    "bedrock": {"region": ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_REGION_NAME", "us-west-2")},
+    "vertex": {
+        "project": ("VERTEXAI_PROJECT", "VERTEX_PROJECT", ""),
+        "location": ("VERTEXAI_LOCATION", "VERTEX_LOCATION", "us-central1"),
+    },
+    "azure-openai": {"api_version": ("AZURE_API_VERSION", "")},
+}
+"""Settings of upstreams that LiteLLM takes from variables, and what it takes without them."""
 SHARES = ("weight", "rpm", "tpm")
 """What says how many of a group's requests a deployment gets; of several the first one that is there."""
 NUMBERS = ("timeout", "stream_timeout", "order", "max_parallel_requests", *SHARES)

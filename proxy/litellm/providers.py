@@ -6,9 +6,11 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from ..patterns import stands_for
 from ..providers import vendors
 from ..providers.vendors import COMPATIBLE, Vendor
 
+_OPENAI = next(vendor for vendor in vendors.VENDORS if vendor.prefix == "openai")
 _APIS = {
     ("bedrock", "converse"): "converse",
     ("bedrock", "invoke"): "invoke",
@@ -21,9 +23,14 @@ _APIS = {
 _SERIES = (("azure", "o_series"), ("azure", "gpt5_series"), ("bedrock", "converse_like"))
 """What stands there and says nothing that is not known here."""
 _COMPATIBLE = frozenset(
-    ("aiohttp_openai", "docker_model_runner", "litellm_proxy", "llamafile", "openai_like", "xinference")
-)
+    (
+        "aiohttp_openai", "databricks", "docker_model_runner", "huggingface", "litellm_proxy", "llamafile",
+        "openai_like", "xinference",
+    )
+)  # fmt: skip
 """Prefixes of servers that speak chat completions wherever api_base says that they are."""
+_OF_OPENAI = ("text-embedding-*", "text-moderation-*", "omni-moderation-*", "dall-e-*", "whisper-*", "tts-*")
+"""Names without a prefix of models that are not asked for text."""
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -62,6 +69,8 @@ def target_of(name: str, provider: str | None, url: str | None) -> Target | None
 def _unprefixed(name: str, url: str | None) -> Target | None:
     if url is not None and not _is_openai(url):
         return Target(COMPATIBLE, name)
+    if any(stands_for(pattern, name) for pattern in _OF_OPENAI):
+        return Target(_OPENAI, name)
     found = vendors.of_model(name)
     return None if found is None else Target(*found)
 

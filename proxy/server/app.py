@@ -53,7 +53,6 @@ class App:
     Paths are served with and without `/v1`, and where Azure's clients ask for them. `max_body` and `max_head` (all
     headers together) are in bytes. `max_streams` is how many exchanges run at a time; None is no limit. `body_idle_s`
     is how long the next piece of a request's body may take, `websocket_s` how long a WebSocket may live (0: none is).
-    With `compat` answers are as another gateway gives them.
     """
 
     def __init__(
@@ -66,10 +65,9 @@ class App:
         body_idle_s: float = IDLE_S,
         websocket_s: float = 3600.0,
         peers: Peers | None = None,
-        compat: Compat | None = None,
     ) -> None:
         self._pipeline = pipeline
-        self._compat = compat
+        self._compat: Compat | None = None
         self._max_body = max_body
         self._max_head = max_head
         self._body_idle_s = body_idle_s
@@ -107,6 +105,10 @@ class App:
     def mount(self, routes: Admin | Local) -> None:
         """Serves paths for whoever has the admin key, or for this machine alone, too."""
         self._mounted.append(routes)
+
+    def answer_as(self, compat: Compat) -> None:
+        """Answers as clients of another gateway expect it."""
+        self._compat = compat
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answers one request."""

@@ -54,5 +54,5 @@ def test_a_file_is_not_written_over_by_mistake(capsys: pytest.CaptureFixture[str
     ],
 )
 def test_exit_codes(arguments: list[str], code: int) -> None:
-    Path("wrong.yaml").write_text("model_list: [{model_name: m, litellm_params: {model: nobody/x}}]")
+    Path("wrong.yaml").write_text("model_list: [{model_name: m, litellm_params: {model: echo/x, timeout: soon}}]")
     assert main(["import", *arguments]) == code

@@ -35,8 +35,9 @@ async def serving(upstream: HostileUpstream, *, compat: bool, key: str | None = 
     config = load_text(text + f"pipeline: [{keys}, route: {{retries: 2}}, stream-translate]\n", "test")
     entry = config.upstreams["u"]
     stages = [Auth(config.pipeline[0].config)] if key is not None else []  # type: ignore[arg-type]
-    async with house(entry.provider("u", entry.config), stages=stages, compat=Compat() if compat else None) as home:
+    async with house(entry.provider("u", entry.config), stages=stages) as home:
         if compat:
+            home.app.answer_as(Compat())
             adopt(home.pipeline)
         yield home
 

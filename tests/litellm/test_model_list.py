@@ -175,3 +175,25 @@ def test_parameters_prices_and_credentials_go_with_the_deployment() -> None:
         "model_list[4].litellm_params.litellm_credential_name: credential_list has no credentials of that name"
     ]
     assert sections.upstreams["groq-2"]["api_key"] == "env:GROQ_API_KEY"
+
+
+def test_variables_that_litellm_knows_are_looked_at() -> None:
+    environ = {"VERTEXAI_PROJECT": "p", "AWS_REGION_NAME": "eu-west-1", "AZURE_API_VERSION": "2024-06-01"}
+    entries = [
+        entry("a", "vertex_ai/x"),
+        entry("b", "bedrock/x"),
+        entry("c", "azure/x", api_base="https://a.example", api_key="k"),
+        entry("d", "azure/x", api_base="https://a.example", api_key="k", api_version="2025-04-01-preview"),
+    ]
+    found = read_model_list(entries, environ=environ).upstreams
+    assert found["vertex"] == {"kind": "vertex", "project": "p", "location": "us-central1"}
+    assert found["bedrock"] == {"kind": "bedrock", "region": "eu-west-1"}
+    assert (found["azure"]["api_version"], found["azure"]["api"]) == ("2024-06-01", "chat")
+    assert (found["azure-2"]["api_version"], found["azure-2"].get("api")) == ("2025-04-01-preview", None)
+    assert read_model_list([entry("b", "bedrock/x")], environ={}).upstreams["bedrock"]["region"] == "us-west-2"
+
+
+def test_each_organization_is_a_deployment() -> None:
+    found = read_model_list([entry("o", "openai/*", api_key="k", organization=["org-1", "org-2"])], environ={})
+    assert [one["use"] for one in found.models["o"]] == ["openai/*", "openai-2/*"]
+    assert [one["organization"] for one in found.upstreams.values()] == ["org-1", "org-2"]

@@ -34,6 +34,8 @@ NAMES = [
     ("fireworks_ai/x", None, None, "openai-compatible", "fireworks", "x", None),
     ("litellm_proxy/x", None, "http://h", "openai-compatible", "openai-compatible", "x", None),
     ("qwen3", None, "http://h", "openai-compatible", "openai-compatible", "qwen3", None),
+    ("text-embedding-ada-002", None, None, "openai", "openai", "text-embedding-ada-002", None),
+    ("huggingface/a/b", None, "http://h", "openai-compatible", "openai-compatible", "a/b", None),
     ("x", "groq", None, "openai-compatible", "groq", "x", None),
     ("groq/x", "groq", None, "openai-compatible", "groq", "x", None),
     ("openai/*", None, None, "openai", "openai", "*", None),
