@@ -94,7 +94,7 @@ class Log(Stage):
     16 MiB of lines wait. For S3 and URLs, rows go out in batches and leave the queue when they were delivered; until
     then they are tried again, and spilled to disk while the other side fails or when memory is full; the next start
     delivers what is left there. A batch has one name for ever: one that is written to S3 twice is the same object. What
-    is dropped in the end is counted and said.
+    is dropped in the end is counted and said; a process that is killed takes the rows of its last seconds with it.
 
     With `audit`, all workers write one chain: each line has `seq`, `prev` (the hash of the line before) and `hash`. It
     goes on over rotation and restarts, and `FILE.anchor` holds its end. `penstock audit verify FILE...` finds the first

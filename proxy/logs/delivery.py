@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import random
 import secrets
 import socket
@@ -89,7 +90,8 @@ class Delivery:
         self._rows: list[bytes] = []  # of the batch that is being filled
         self._rows_bytes = 0
         self._batches: deque[Batch] = deque()
-        self._token = f"{socket.gethostname()[:40]}-{secrets.token_hex(4)}"
+        worker = os.environ.get("PENSTOCK_WORKER", "0")
+        self._token = f"{socket.gethostname()[:40]}-{worker}-{secrets.token_hex(4)}"
         self._number = 0
         self._failures = 0
         self._spool_fails = False
@@ -179,6 +181,11 @@ class Delivery:
         moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
         try:
             body = await asyncio.to_thread(self._pack, rows)
+        except Exception as error:  # a bug: trying again would not help, and the rows behind it must go on
+            self.waiting_bytes -= size
+            self._lose(len(rows))
+            _log.error("%d rows for %s cannot be packed", len(rows), self._sender.where, exc_info=error)
+            return
         except BaseException:
             self._rows[:0] = rows
             self._rows_bytes += size
@@ -228,7 +235,8 @@ class Delivery:
         self._batches.popleft()
         self.waiting_bytes -= batch.size
         if batch.path is not None:
-            await asyncio.to_thread(batch.path.unlink, missing_ok=True)
+            with contextlib.suppress(OSError):  # then the next start delivers it once more, under the same name
+                await asyncio.to_thread(batch.path.unlink, missing_ok=True)
         return True
 
     def _failed(self, why: str) -> bool:

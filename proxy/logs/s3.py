@@ -26,7 +26,7 @@ class S3Sender:
         self._client: Any = None
 
     def key_of(self, name: str) -> str:
-        """Returns the key of a batch: `prefix/2026/11/22/20261122T035559Z_host-token_00000001_1000.jsonl.gz`."""
+        """Returns the key of a batch: `prefix/2026/11/22/20261122T035559Z_HOST-WORKER-TOKEN_00000001_1000.jsonl.gz`."""
         date = f"{name[:4]}/{name[4:6]}/{name[6:8]}"
         ending = "jsonl.gz" if self._config.compress else "jsonl"
         return "/".join(part for part in (self._prefix, date, f"{name}.{ending}") if part)

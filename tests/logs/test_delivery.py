@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -226,3 +226,18 @@ async def test_a_bug_in_the_way_there_ends_nothing(caplog: pytest.LogCaptureFixt
     await delivery.close()
     assert other.rows == [1]
     assert "KeyError: 'oops'" in caplog.text
+
+
+async def test_rows_that_cannot_be_packed_do_not_stop_the_others(caplog: pytest.LogCaptureFixture) -> None:
+    def pack(rows: Sequence[bytes]) -> bytes:
+        if b"1\n" in rows:
+            raise ValueError("odd")
+        return b"".join(rows)
+
+    other = Other()
+    delivery = Delivery(other, config(rows=1), None, pack)
+    await delivery.start()
+    put(delivery, 0, 1, 2)
+    await delivery.close()
+    assert (other.rows, delivery.lost, delivery.waiting_bytes) == ([0, 2], 1, 0)
+    assert "1 rows for s3://there cannot be packed" in caplog.text
