@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 from .errors import ExchangeError
 from .exchange import Exchange
+from .metrics.measure import Measure
 from .providers.provider import Plan
 
 _log = logging.getLogger("penstock")
@@ -57,6 +58,11 @@ class Mirrors:
         self._running.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("a copy of an exchange failed", exc_info=error)
+
+    def measures(self) -> Iterable[Measure]:
+        """Yields how many copies are on their way, and how many were dropped."""
+        yield Measure("penstock_mirror_open_requests", "gauge", "Copies for a mirror on their way.", len(self))
+        yield Measure("penstock_mirror_dropped_total", "counter", "Copies dropped: too many were there.", self.dropped)
 
     async def close(self) -> None:
         """Ends those that are still on their way."""

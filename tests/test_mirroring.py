@@ -86,6 +86,7 @@ async def test_copies_beyond_the_bound_are_dropped_and_the_rest_ends_with_the_se
         mirrors.offer(exchange_of(asking()), plan)
     await asyncio.sleep(0)
     assert (len(mirrors), mirrors.dropped, len(began)) == (2, 3, 2)
+    assert [one.value for one in mirrors.measures()] == [2, 3]
     await mirrors.close()
     assert (len(mirrors), over) == (0, began)
 
