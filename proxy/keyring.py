@@ -97,6 +97,10 @@ class Keyring:
         """Adds a key, or changes what is said of it; `ended` is why it does not work from `expires` (Unix time) on."""
         self._keys[digest[:_HALF]] = _Held(digest[_HALF:], key, expires, ended)
 
+    def ids(self) -> set[str]:
+        """Returns what its keys are called."""
+        return {held.key.id for held in self._keys.values()}
+
     def drop(self, digest: bytes) -> None:
         """Forgets a key."""
         self._keys.pop(digest[:_HALF], None)
@@ -155,6 +159,10 @@ class WatchedKeys:
     def find(self, secret: str, now: float) -> Key | None:
         """Returns what the keys that hold now find."""
         return self.current().find(secret, now)
+
+    def ids(self) -> set[str]:
+        """Returns what the keys that hold now are called."""
+        return self.current().ids()
 
     def current(self) -> Keyring:
         """Returns the keys that hold now."""

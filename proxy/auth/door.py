@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -16,6 +17,8 @@ from .jwt_tokens import Issuers, Tokens
 from .key_store import KeyStoreFailed
 from .stored_keys import StoredKeys
 
+_log = logging.getLogger("penstock")
+
 STORE = "store"
 """What stands in a list of keys for those of the key store."""
 
@@ -25,6 +28,8 @@ _HINT = "Send it as 'Authorization: Bearer KEY', or in the header 'x-api-key' or
 
 class _Keys(Protocol):
     def find(self, secret: str, now: float) -> Key | None: ...
+
+    def ids(self) -> set[str]: ...
 
 
 class Door:
@@ -48,6 +53,7 @@ class Door:
             else:
                 path = directory / Path(name).expanduser()
                 self._keys.append(WatchedKeys(path, Sources(directory=path.parent)))
+        _warn_of_twins(self._keys)
         if self._issuers:
             self._tokens = Issuers([_tokens(one, directory) for one in self._issuers])
             self._tokens.start()
@@ -84,6 +90,16 @@ def _opened(path: Path) -> StoredKeys:
         what = f"the key store cannot be used: {error}"
         raise ConfigError([Problem(str(path), 1, 1, what, "mend it, or set stores.keys.path")]) from None
     return keys
+
+
+def _warn_of_twins(sources: Iterable[_Keys]) -> None:
+    """Tells the log of ids that keys of several places have."""
+    seen: set[str] = set()
+    for keys in sources:
+        ids = keys.ids()
+        if twins := sorted(ids & seen):
+            _log.warning("keys of several places are called %s: they share limits and responses", ", ".join(twins[:5]))
+        seen |= ids
 
 
 def _tokens(config: JwtConfig, directory: Path) -> Tokens:

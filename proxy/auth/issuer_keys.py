@@ -12,7 +12,7 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import aiohttp
 import msgspec
@@ -29,8 +29,6 @@ _AGAIN_S = 10.0
 _LOOK_EVERY_S = 1.0
 _TIMEOUT = aiohttp.ClientTimeout(total=5.0)
 _MOST_BYTES = 1024 * 1024
-
-Fetch = Callable[[], Any]
 
 
 class IssuerKeys(Protocol):
@@ -98,7 +96,7 @@ class FileKeys:
 
 
 class ServerKeys:
-    """The keys that an issuer's server gives; `fetch` returns the bytes of its key set."""
+    """The keys that an issuer's server gives."""
 
     def __init__(self, config: JwtConfig, clock: Callable[[], float] = time.monotonic) -> None:
         self._config = config

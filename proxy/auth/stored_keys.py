@@ -67,6 +67,10 @@ class StoredKeys:
             self._connection.close()
             self._connection = None
 
+    def ids(self) -> set[str]:
+        """Returns what the keys are called."""
+        return self._ring.ids()
+
     def look_at_once(self) -> None:
         """Has the next request see what has been changed."""
         self._next_look = 0.0

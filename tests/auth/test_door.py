@@ -49,6 +49,17 @@ async def test_what_cannot_be_read_is_told_before_any_traffic(tmp_path: Path):
         Door((), (issuer,)).open(tmp_path, tmp_path / "store.db")
 
 
+async def test_keys_of_one_id_from_two_places_are_told_of(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    entries = [KeyEntry(id=id, key=Secret(f"a-key-called-{id}")) for id in ("a", "b")]
+    store = KeyStore(tmp_path / "store.db")
+    for id in ("b", "c"):
+        store.create(id, KeyAttributes(), "a test")
+    door = Door((*entries, STORE), ())
+    door.open(tmp_path, store.path)
+    assert caplog.messages == ["keys of several places are called b: they share limits and responses"]
+    await door.close()
+
+
 async def test_keys_open_while_the_issuer_is_gone(tmp_path: Path):
     issuer = Issuer()
     async with issuer.serving() as url:
