@@ -118,6 +118,7 @@ class Board:
         self._cooldown_s = cooldown_s
         self.clock = clock
         self.host: Host | None = None
+        self.rests: dict[str, int] = {}  # how often each upstream's deployments were sent to rest
         self._all: dict[str, Health] = {}
 
     def of(self, name: str) -> Health:
@@ -166,6 +167,9 @@ class Board:
 
     def rest(self, health: Health, seconds: float, why: Failure | None) -> None:
         """Lets a deployment rest, longer than it does if that was less."""
+        if not health.resting or self.clock() >= health.cool_until:
+            upstream = health.name.partition("/")[0]
+            self.rests[upstream] = self.rests.get(upstream, 0) + 1
         health.resting = True
         health.why = why
         health.cool_until = max(health.cool_until, self.clock() + seconds)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from typing import Any
 
+from ..metrics.measure import Measure
 from ..pricing.book import PriceBook
 from ..stage import Stage
 from .health import Board
@@ -30,6 +32,12 @@ class RoutingStage(Stage):
             self.board.host = Host.of_process()
         except OSError as error:
             _log.warning("each worker finds out for itself how deployments are doing: %s", error)
+
+    def measures(self) -> Iterable[Measure]:
+        """Yields how often deployments of each upstream were sent to rest."""
+        for upstream, rests in self.board.rests.items():
+            what = "Times a deployment was sent to rest because it failed."
+            yield Measure("penstock_cooldowns_total", "counter", what, rests, {"upstream": upstream})
 
     async def close(self) -> None:
         """Leaves them."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from proxy.assembly import assemble
 from proxy.config.loader import load_text
+from proxy.routing.health import Board
 from proxy.routing.stage import RoutingStage
+from tests.support.routes import Clock, refused
 
 FILE = """upstreams: {a: {kind: echo}, b: {kind: echo}}
 models: {m: [a/dear, b/cheap]}
@@ -18,3 +20,16 @@ def test_stages_that_choose_get_the_prices_of_the_file() -> None:
     (stage,) = [one for one in pipeline.stages if isinstance(one, RoutingStage)]
     assert stage.prices is pipeline.prices
     assert list(stage.board.standings()) == []
+
+
+def test_the_metrics_are_told_how_often_deployments_were_sent_to_rest() -> None:
+    clock = Clock()
+    stage = RoutingStage()
+    stage.board = board = Board(clock=clock, cooldown_s=10)
+    for after_s in (0, 1, 10):  # the second one finds it resting already
+        clock.now += after_s
+        board.begin(health := board.of("a/x"))
+        board.failed(health, refused(429), alone=False)
+    assert [(one.name, one.value, one.labels) for one in stage.measures()] == [
+        ("penstock_cooldowns_total", 2, {"upstream": "a"})
+    ]
