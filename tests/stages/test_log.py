@@ -95,7 +95,7 @@ async def test_a_line_says_it_all(logged: Logged) -> None:
             "usage": tokens,
             "cost": 0.00325,
             "cost_estimated": False,
-            "timing_ms": {"upstream_sent": 1.0, "upstream_head": 250.0, "first_event": 300.0, "total": 1500.0},
+            "timing_ms": {"upstream_sent": 1.0, "upstream_head": 250.0, "first_event": 300.0, "total": 1500.0, "own": 1.0},
             "ignored": ["user"],
             "guardrail": [{"rule": "r", "action": "masked", "where": "output"}],
             "trace_id": None,
