@@ -47,8 +47,8 @@ class LedgerStage(Stage):
     def measures(self) -> Iterable[Measure]:
         """Yields how many rows wait, and how many were dropped."""
         waiting, lost = self.ledger.waiting, self.ledger.lost
-        yield Measure("penstock_ledger_rows_waiting", "gauge", "Rows of the ledger that are not written yet.", waiting)
-        yield Measure("penstock_ledger_rows_dropped_total", "counter", "Rows of the ledger that were lost.", lost)
+        yield Measure("penstock_ledger_waiting_rows", "gauge", "Rows of the ledger that are not written yet.", waiting)
+        yield Measure("penstock_ledger_lost_rows_total", "counter", "Rows of the ledger that were lost.", lost)
 
 
 class _Enter(ResponseFilter):

@@ -15,6 +15,6 @@ def test_a_part_is_asked_when_it_has_something_to_tell(tmp_path: Path) -> None:
     assert isinstance(stage, Measured)
     assert not isinstance(Stage(), Measured)
     assert [one.name for one in stage.measures()] == [
-        "penstock_ledger_rows_waiting",
-        "penstock_ledger_rows_dropped_total",
+        "penstock_ledger_waiting_rows",
+        "penstock_ledger_lost_rows_total",
     ]
