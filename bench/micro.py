@@ -22,6 +22,7 @@ from proxy.providers.provider import TranslateOptions
 from proxy.sealing import Sealing
 from proxy.sse.parser import SseParser
 
+from . import guarding
 from .answers import Order, chunk, closing, frame, whole, word
 from .codex_like import captured, codex_like
 from .dialects import DIALECTS, Dialect, reader
@@ -44,7 +45,8 @@ Feed = Callable[[Any], object]
 
 def operations(way: Way) -> list[Operation]:
     """Returns all micro-benchmarks; the first one is the reference, a plain decode of one chunk."""
-    return [_reference(), *_pieces(), *_dialects(), *_translations(), _whole_way(way), *_requests(), *_answers()]
+    own = [*_pieces(), *_dialects(), *_translations(), _whole_way(way), *_requests(), *_answers()]
+    return [_reference(), *own, *guarding.operations()]
 
 
 def text_chunk(index: int) -> bytes:
