@@ -25,6 +25,8 @@ _SECRETS = frozenset(
         "secret_access_key",
     )
 ) | frozenset(("secret_key", "session_token", "url"))
+_NO_SECRETS = frozenset(("", "anything", "dummy", "empty", "none", "null"))
+"""What is written where servers want no key."""
 _WIDTH = 100
 
 _HEAD = """\
@@ -81,12 +83,24 @@ def _without_secrets(value: Any, path: tuple[str, ...], variables: dict[str, str
     if variable := _VARIABLE.fullmatch(value):
         return f"env:{variable[1]}"
     hidden = path[-1:] and (path[-1] in _SECRETS or path[-2:-1] == ("headers",))
-    if not hidden or value.startswith("file:") or path[:1] in (("models",), ("prices",)):
+    if (
+        not hidden
+        or value.startswith("file:")
+        or value.lower() in _NO_SECRETS
+        or path[:1] in (("models",), ("prices",))
+    ):
         return value
-    where = path[1:] if path[0] == "upstreams" else ("penstock", "master", "key") if path[-1] == "key" else path
-    name = re.sub(r"\W", "_", "_".join(where)).upper()
+    where = path[1:] if path[0] == "upstreams" else ("master", "key") if path[-1] == "key" else path
+    name = re.sub(r"\W", "_", "_".join(("litellm", *where))).upper()
     variables[name] = ".".join(path)
     return f"env:{name}"
+
+
+def _is_secret(path: tuple[str, ...]) -> bool:
+    """Tells whether what stands at the end of a path is a setting that our file takes from a variable."""
+    if path[:1] in (("models",), ("prices",)) or path[:2] == ("pipeline", "transform"):
+        return False
+    return bool(path) and (path[-1] in _SECRETS or path[-2:-1] == ("headers",))
 
 
 def _block(value: Any, indent: int) -> str:

@@ -27,7 +27,7 @@ def test_the_file_goes_to_stdout_and_the_rest_to_stderr(capsys: pytest.CaptureFi
     assert "planted-secret" not in printed.out + printed.err
     assert printed.out.startswith("# yaml-language-server: $schema=")
     assert "config.yaml:2:20: warning: litellm_settings.cache: answers are not cached\n" in printed.err
-    assert "into the variable GROQ_API_KEY\n" in printed.err
+    assert "into the variable LITELLM_GROQ_API_KEY\n" in printed.err
 
 
 def test_a_file_is_not_written_over_by_mistake(capsys: pytest.CaptureFixture[str]) -> None:
@@ -35,7 +35,7 @@ def test_a_file_is_not_written_over_by_mistake(capsys: pytest.CaptureFixture[str
     told = json.loads(capsys.readouterr().out)
     assert [one["line"] for one in told["lost"]] == [2]
     assert main(["check", "p.yaml"]) == 1  # the variable is not set
-    assert "GROQ_API_KEY is not set" in capsys.readouterr().err
+    assert "LITELLM_GROQ_API_KEY is not set" in capsys.readouterr().err
     before = Path("p.yaml").read_text()
     assert main(["import", "litellm", "config.yaml", "--to", "p.yaml"]) == 1
     assert "is there already" in capsys.readouterr().err

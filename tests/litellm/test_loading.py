@@ -69,7 +69,7 @@ def test_the_imported_file_is_right_and_holds_no_secret(tmp_path: Path) -> None:
     config = load_text(text, str(tmp_path / "pipeline.yaml"), sources=Sources(EverythingIsSet(), tmp_path))
     assert list(config.models) == ["smart"]
     assert [one.line for one in imported.lost] == [13]
-    assert sorted(imported.written.variables) == ["AZURE_API_KEY", "PENSTOCK_MASTER_KEY"]
+    assert sorted(imported.written.variables) == ["LITELLM_AZURE_API_KEY", "LITELLM_MASTER_KEY"]
     assert "  azure:  # line 3\n" in text
 
 

@@ -42,6 +42,16 @@ FILE = {
 }
 
 
+def test_what_is_no_secret_stays() -> None:
+    written = write(
+        {"upstreams": {"a": {"kind": "vllm", "api_key": "None"}}, "pipeline": [{"transform": {"set": {"key": "k"}}}]},
+        "c",
+        [],
+        {},
+    )
+    assert ("api_key: None\n" in written.text, written.variables) == (True, {})
+
+
 def test_it_says_the_same_without_a_secret() -> None:
     lost = Problem("config.yaml", 9, 1, "cache: not\nserved", "x", warning=True)
     written = write(FILE, "config.yaml", [lost], {"a": Problem("config.yaml", 3, 1, "")})
@@ -51,20 +61,24 @@ def test_it_says_the_same_without_a_secret() -> None:
     root = compose(written.text, Problems("x"))
     assert root is not None
     read = plain(root)
-    assert read["admin"]["key"] == read["pipeline"][0]["auth"]["keys"][0]["key"] == "env:PENSTOCK_MASTER_KEY"
+    assert read["admin"]["key"] == read["pipeline"][0]["auth"]["keys"][0]["key"] == "env:LITELLM_MASTER_KEY"
     assert read["upstreams"] == {
-        "a": {"kind": "openai", "api_key": "env:A_API_KEY", "headers": {"x-a": "env:A_HEADERS_X_A"}, "region": "on"},
+        "a": {
+            "kind": "openai",
+            "api_key": "env:LITELLM_A_API_KEY",
+            "headers": {"x-a": "env:LITELLM_A_HEADERS_X_A"},
+            "region": "on",
+        },
         "a-2": {
             "kind": "openai",
             "api_key": "env:KEY",
             "credentials": "file:/k.json",
-            "entra": {"client_secret": "env:A_2_ENTRA_CLIENT_SECRET"},
+            "entra": {"client_secret": "env:LITELLM_A_2_ENTRA_CLIENT_SECRET"},
         },
     }
     assert read["models"] == {"m": ["a/x"], "n*": [{"use": "a/n*", "weight": 2}, "a-2/n*"]}
     assert read["pipeline"][1:] == FILE["pipeline"][1:]
-    assert read["stores"] == {"counters": {"kind": "redis", "url": "env:STORES_COUNTERS_URL"}}
-    assert sorted(written.variables) == sorted(
-        ["PENSTOCK_MASTER_KEY", "A_API_KEY", "A_HEADERS_X_A", "A_2_ENTRA_CLIENT_SECRET", "STORES_COUNTERS_URL"]
-    )
+    assert read["stores"] == {"counters": {"kind": "redis", "url": "env:LITELLM_STORES_COUNTERS_URL"}}
+    names = ("A_2_ENTRA_CLIENT_SECRET", "A_API_KEY", "A_HEADERS_X_A", "MASTER_KEY", "STORES_COUNTERS_URL")
+    assert sorted(written.variables) == [f"LITELLM_{name}" for name in names]
     assert max(map(len, written.text.splitlines())) <= 120
