@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -9,7 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from ..auth.store_config import KeysConfig
-from ..config.types import Duration, Mistake, Size
+from ..config.types import Duration, Mistake, Secret, Size
 from ..counters.config import CountersConfig, SharedConfig
 from ..ledger.config import LedgerConfig
 from .bounds import Bounds
@@ -19,6 +20,7 @@ from .conversation_memory import MemoryConversations
 from .conversation_sqlite import SqliteConversations
 from .conversations import ConversationBounds, ConversationStore
 from .memory import MemoryStore
+from .redis_store import RedisStore
 from .sqlite import SqliteStore
 from .sqlite_cold import ColdRule
 from .store import ResponseStore
@@ -87,11 +89,37 @@ class MemoryConfig(_Kind, tag="memory", frozen=True):
     max_conversation_items: MaxConversationItems = 10_000
 
 
+class RedisStoreConfig(_Kind, tag="redis", frozen=True):
+    """Responses in Redis, shared by all hosts that use it. Conversations are not kept there.
+
+    Redis must not evict keys (maxmemory-policy noeviction): what is too much is forgotten by the bounds here.
+    """
+
+    url: Annotated[Secret, Meta(description="redis://HOST:PORT/DB, rediss:// for TLS, unix:// for a socket.")]
+    prefix: Annotated[
+        Annotated[str, Meta(min_length=1, pattern=r"^[^{}]+$")],
+        Meta(description="What the names of its keys begin with, in braces: one hash tag, for Redis Cluster."),
+    ] = "penstock"
+    timeout: Annotated[Duration, Meta(description="How long a call waits for Redis; then clients get a 503.")] = (
+        Duration(2)
+    )
+    keep: Keep = _MONTH
+    resume: Resume = Duration(600)
+    max_responses: MaxResponses = 100_000
+    max_bytes: MaxBytes = Size(2 * 1024**3)
+
+    def __post_init__(self) -> None:
+        if not self.timeout:
+            raise Mistake("timeout is 0: Redis could never answer in time", "write 2s")
+        if importlib.util.find_spec("redis") is None:
+            raise Mistake("Redis needs a package that is not installed", "pip install 'penstock[redis]'")
+
+
 class NoneConfig(_Kind, tag="none", frozen=True):
     """No response is kept: none can be retrieved or continued."""
 
 
-ResponsesConfig = SqliteConfig | MemoryConfig | NoneConfig
+ResponsesConfig = SqliteConfig | MemoryConfig | RedisStoreConfig | NoneConfig
 
 
 class StoresConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -132,6 +160,8 @@ def make_store(config: ResponsesConfig, directory: Path, cold: ColdConfig | None
     bounds = Bounds(keep_s=config.keep, max_responses=config.max_responses, max_bytes=config.max_bytes)
     if isinstance(config, MemoryConfig):
         return MemoryStore(bounds)
+    if isinstance(config, RedisStoreConfig):
+        return RedisStore(config.url.reveal(), bounds, prefix=config.prefix, timeout_s=config.timeout)
     path = directory / Path(config.path).expanduser()
     if cold is None:
         return SqliteStore(path, bounds, on_corrupt=config.on_corrupt)
@@ -141,8 +171,8 @@ def make_store(config: ResponsesConfig, directory: Path, cold: ColdConfig | None
 
 
 def make_conversations(config: ResponsesConfig, directory: Path) -> ConversationStore | None:
-    """Returns the store of conversations, which is where the responses are; None when those are not kept."""
-    if isinstance(config, NoneConfig):
+    """Returns the store of conversations, which is where the responses are; None without one."""
+    if isinstance(config, NoneConfig | RedisStoreConfig):
         return None
     bounds = ConversationBounds(
         keep_s=config.keep,

@@ -22,6 +22,7 @@ from proxy.stores.conversation_memory import MemoryConversations
 from proxy.stores.conversation_sqlite import SqliteConversations
 from proxy.stores.conversations import ConversationBounds
 from proxy.stores.memory import MemoryStore
+from proxy.stores.redis_store import RedisStore
 from proxy.stores.sqlite import SqliteStore
 from tests.support.config_nodes import NOTHING, found, node_of
 
@@ -56,6 +57,15 @@ def test_a_path_may_be_absolute_or_in_the_home(tmp_path: Path, monkeypatch: pyte
         assert store.path == expected
 
 
+def test_redis(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    config = read("responses: {kind: redis, url: 'redis://localhost/3', keep: 1h, max_responses: 5}").responses
+    store = make_store(config, tmp_path)
+    assert isinstance(store, RedisStore)
+    assert (store.bounds.keep_s, store.bounds.max_responses) == (3600, 5)
+    assert make_conversations(config, tmp_path) is None
+    assert "timeout is 0" in mistakes("responses: {kind: redis, url: 'redis://localhost', timeout: 0s}")[0]
+
+
 def test_memory_and_nothing(tmp_path: Path) -> None:
     store = make_store(read("responses: {kind: memory, max_responses: 7}").responses, tmp_path)
     assert isinstance(store, MemoryStore)
@@ -73,8 +83,8 @@ def test_unless_told_otherwise_there_is_a_file_for_a_month() -> None:
     ("text", "expected"),
     [
         (
-            "responses: {kind: redis}",
-            'f:1:19: stores.responses.kind: invalid value "redis"   (one of: memory, none, sqlite)',
+            "responses: {kind: mongo}",
+            'f:1:19: stores.responses.kind: invalid value "mongo"   (one of: memory, none, redis, sqlite)',
         ),
         ("responses: {path: ./x.db}", '"kind" is missing'),
         ("responses: {kind: sqlite, pth: ./x.db}", 'unknown field "pth"   (did you mean "path"?)'),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
+import functools
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -13,15 +15,17 @@ from proxy.stores.conversation_memory import MemoryConversations
 from proxy.stores.conversation_sqlite import SqliteConversations
 from proxy.stores.conversations import ConversationBounds, ConversationStore
 from proxy.stores.memory import MemoryStore
+from proxy.stores.redis_store import RedisStore
 from proxy.stores.sqlite import SqliteStore
 from proxy.stores.sqlite_cold import ColdRule
 from proxy.stores.store import Entry, ResponseStore
 from proxy.stores.tiered import TieredStore
 from tests.support.cold_bucket import MemoryBucket, remember_nothing
+from tests.support.redis_server import redis_server
 from tests.support.stored import Clock
 
 KINDS = ["memory", "sqlite", "two workers"]
-RESPONSE_KINDS = [*KINDS, "two tiers"]
+RESPONSE_KINDS = [*KINDS, "two tiers", "redis"]
 
 
 class Store(Protocol):
@@ -33,6 +37,15 @@ class Store(Protocol):
 
 
 Kept = TypeVar("Kept", bound=Store)
+
+
+@functools.cache
+def _redis_url() -> str:
+    """Returns where the one Redis of this process is, which ends with it."""
+    running = redis_server()
+    server = running.__enter__()
+    atexit.register(running.__exit__, None, None, None)
+    return server.url
 
 
 class _Pairs(Generic[Kept]):
@@ -48,7 +61,7 @@ class _Pairs(Generic[Kept]):
     async def pair(self, **bounds: Any) -> tuple[Kept, Kept]:
         """Returns two stores that have the same data."""
         one = await self.one(**bounds)
-        return one, (await self.one(**bounds) if self.kind in ("two workers", "two tiers") else one)
+        return one, (await self.one(**bounds) if self.kind in ("two workers", "two tiers", "redis") else one)
 
     async def one(self, **bounds: Any) -> Kept:
         """Returns a store."""
@@ -73,6 +86,9 @@ class Stores(_Pairs[ResponseStore]):
     def made(self, bounds: dict[str, Any]) -> ResponseStore:
         if self.kind == "memory":
             return MemoryStore(Bounds(**bounds), clock=self.clock)
+        if self.kind == "redis":
+            prefix = f"test-{id(self)}"
+            return RedisStore(_redis_url(), Bounds(**bounds), prefix=prefix, timeout_s=20.0, clock=self.clock)
         if self.kind == "two tiers":
             if bounds:
                 pytest.skip("what is too much on disk is found in the bucket")
