@@ -79,6 +79,8 @@ class Pattern:
         self.rule = rule
         self.max_match = max_match
         self.behind = max_match if behind is None else behind
+        self.hint: Expression | None = None
+        """Finds the characters without one of which no match begins, where those are rare."""
 
     def span_at(self, text: str, start: int, end: int) -> Span | None:
         """Returns what of a match counts, from the same beginning; None to look again one character later."""
@@ -118,13 +120,26 @@ def has_re2() -> bool:
 class PatternScan:
     """One text on its way through a pattern."""
 
-    __slots__ = ("_base", "_from", "_pattern", "_search", "_text", "_unfinished", "found", "safe")
+    __slots__ = (
+        "_base",
+        "_from",
+        "_hint",
+        "_pattern",
+        "_search",
+        "_text",
+        "_trim_at",
+        "_unfinished",
+        "found",
+        "safe",
+    )
 
     def __init__(self, pattern: Pattern) -> None:
         self.safe = 0
         self.found: list[Match] = []
         self._pattern = pattern
         self._search = pattern.full.search
+        self._hint = None if pattern.hint is None else pattern.hint.search
+        self._trim_at = 4 * pattern.behind
         self._unfinished = None if pattern.unfinished is None else pattern.unfinished.search
         self._text = ""  # the end of the text: what is undecided, and what a look-behind may want to see
         self._base = 0  # offset of its first character
@@ -132,20 +147,29 @@ class PatternScan:
 
     def feed(self, text: str) -> None:
         """Takes the next piece of text. Hot: once an event."""
-        self._text += text
+        before = len(self._text)
+        known = self._text = self._text + text
+        hint = self._hint
+        if hint is not None and self._from == before and hint(text) is None:
+            undecided = len(known)
+        else:
+            undecided = self._look()
+        self._from = undecided
+        self.safe = self._base + undecided
+        if undecided > self._trim_at:
+            keep = self._pattern.behind
+            self._text = known[undecided - keep :]
+            self._base += undecided - keep
+            self._from = keep
+
+    def _look(self) -> int:
+        """Takes the matches that are sure; returns where in `_text` the first begins that is not."""
         while True:
             match = self._search(self._text, self._from)
             undecided = self._undecided()
             if match is None or match.start() >= undecided:
-                break
+                return undecided
             self._take(match)
-        self._from = undecided
-        self.safe = self._base + undecided
-        keep = self._pattern.behind
-        if undecided > 4 * keep:
-            self._text = self._text[undecided - keep :]
-            self._base += undecided - keep
-            self._from = keep
 
     def settle(self) -> None:
         """Decides what is there as if the text ended here."""

@@ -8,6 +8,7 @@ ISO/IEC 7812 and Luhn for cards, ISO 13616 for IBANs, E.164 for telephones.
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Callable
 from typing import Literal, get_args
 
@@ -89,6 +90,7 @@ class _Form(msgspec.Struct, frozen=True):
     source: str
     max_match: int
     examine: Examine
+    hint: str | None = None
 
 
 class Personal(Pattern):
@@ -98,6 +100,7 @@ class Personal(Pattern):
         form = _FORMS[kind]
         super().__init__(form.source, rule=rule, case_sensitive=True, max_match=form.max_match, behind=_BEHIND)
         self._examine = form.examine
+        self.hint = None if form.hint is None else re.compile(form.hint)
 
     def span_at(self, text: str, start: int, end: int) -> Span | None:
         """Returns what of a candidate counts, None when it is no such thing."""
@@ -171,11 +174,14 @@ def _as_it_is(text: str, start: int, end: int) -> Span | None:
 
 _PEM = r"(?:[A-Z0-9]{1,10} ){0,3}PRIVATE KEY(?: BLOCK)?-----"
 _FORMS: dict[PersonalKind, _Form] = {
-    "credit_card": _Form("[0-9](?:[ .\u00a0\u2011-]?[0-9]){12,24}", 64, _card),
+    "credit_card": _Form("[0-9](?:[ .\u00a0\u2011-]?[0-9]){12,24}", 64, _card, "[0-9]"),
     "iban": _Form(r"\b[A-Za-z]{2}[0-9]{2}(?:[ \u00a0-]?[A-Za-z0-9]){11,30}", 80, _iban),
     "email": _Form(r"\b\w[\w.%+'-]{0,63}@(?:[A-Za-z0-9][A-Za-z0-9-]{0,62}\.){1,8}[A-Za-z]{2,24}", 330, _as_it_is),
     "phone": _Form(
-        r"(?:\+[1-9](?:[ ().\u00a0-]{0,2}[0-9]){7,14}|\(?[2-9][0-9]{2}\)?[ .-][2-9][0-9]{2}[ .-][0-9]{4})", 64, _phone
+        r"(?:\+[1-9](?:[ ().\u00a0-]{0,2}[0-9]){7,14}|\(?[2-9][0-9]{2}\)?[ .-][2-9][0-9]{2}[ .-][0-9]{4})",
+        64,
+        _phone,
+        "[+(0-9]",
     ),
     "ip": _Form(
         r"\b(?:[0-9]{1,3}(?:\.[0-9]{1,3}){3,8}"
@@ -186,6 +192,9 @@ _FORMS: dict[PersonalKind, _Form] = {
     "api_key": _Form(rf"\b(?:{'|'.join(_VENDORS)})", 512, _as_it_is),
     "jwt": _Form(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}", 8192, _as_it_is),
     "private_key": _Form(
-        rf"-----BEGIN {_PEM}(?:[\sA-Za-z0-9+/=:,.()\\]|-[A-Za-z])*(?:-----END {_PEM})?", 16384, _as_it_is
+        rf"-----BEGIN {_PEM}(?:[\sA-Za-z0-9+/=:,.()\\]|-[A-Za-z])*(?:-----END {_PEM})?",
+        16384,
+        _as_it_is,
+        "-",
     ),
 }
