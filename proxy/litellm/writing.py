@@ -82,13 +82,7 @@ def _without_secrets(value: Any, path: tuple[str, ...], variables: dict[str, str
         return value
     if variable := _VARIABLE.fullmatch(value):
         return f"env:{variable[1]}"
-    hidden = path[-1:] and (path[-1] in _SECRETS or path[-2:-1] == ("headers",))
-    if (
-        not hidden
-        or value.startswith("file:")
-        or value.lower() in _NO_SECRETS
-        or path[:1] in (("models",), ("prices",))
-    ):
+    if not _is_secret(path) or value.startswith("file:") or value.lower() in _NO_SECRETS:
         return value
     where = path[1:] if path[0] == "upstreams" else ("master", "key") if path[-1] == "key" else path
     name = re.sub(r"\W", "_", "_".join(("litellm", *where))).upper()
