@@ -6,6 +6,7 @@ What is known of them is kept as a row; it becomes OTLP when a batch is made, in
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -21,6 +22,9 @@ from .trace_context import TraceContext
 Attributes = dict[str, str | int | float | bool]
 
 _SERVER, _CLIENT = 2, 3  # OTLP's kinds of spans
+_AT_ONCE = 8
+_REST_S = 0.0005
+"""The thread that makes OTLP takes a tenth of a millisecond an exchange: it lets streams go on again and again."""
 _PROVIDERS: Mapping[str, str] = {
     "azure-ai": "azure.ai.inference",
     "azure-openai": "azure.ai.openai",
@@ -188,7 +192,11 @@ def otlp_packer(service: str) -> Callable[[Sequence[bytes]], bytes]:
         )
 
     def pack(rows: Sequence[bytes]) -> bytes:
-        body: bytes = encode_spans([span_of(span) for row in rows for span in _decode(row)]).SerializeToString()
-        return body
+        parts: list[bytes] = []  # requests of OTLP may be joined to one
+        for place in range(0, len(rows), _AT_ONCE):
+            spans = [span_of(span) for row in rows[place : place + _AT_ONCE] for span in _decode(row)]
+            parts.append(encode_spans(spans).SerializeToString())
+            time.sleep(_REST_S)
+        return b"".join(parts)
 
     return pack

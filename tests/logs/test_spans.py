@@ -82,6 +82,13 @@ def test_an_exchange_and_its_attempts() -> None:
     assert (second["gen_ai.response.id"], second["gen_ai.response.time_to_first_chunk"]) == ("resp_1", 0.25)
 
 
+def test_many_exchanges_are_one_request() -> None:
+    rows = [spans_of(exchange_of(), context_of({}, 1.0), Cleaner()) for _ in range(20)]
+    spans = read(otlp_packer("river")(rows))
+    assert len({span["id"] for span in spans}) == len({span["trace"] for span in spans}) == 20
+    assert {span["service"] for span in spans} == {"river"}
+
+
 def test_a_refusal_is_no_error_of_the_server() -> None:
     exchange = exchange_of()
     exchange.error, exchange.outcome, exchange.head_status = RateLimited("Too much."), "rejected", 429
