@@ -8,18 +8,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from proxy.config.loader import load_text
 from proxy.errors import ConfigError
 from proxy.events import Event, Finish, ReasoningDelta, TextDelta, ToolCallDelta, ToolCallStart
-from stages.guardrail import Guardrail, GuardrailConfig
+from stages.guardrail import GuardrailConfig
 from tests.support.drive import Driven, asking, chatting, drive, exchange_of, texts
-
-
-async def guard(*rules: dict[str, Any], directory: Path = Path()) -> Guardrail:
-    named = [{"name": f"rule {number}", **rule} for number, rule in enumerate(rules)]
-    stage = Guardrail(msgspec.convert({"rules": named}, GuardrailConfig))
-    stage.directory = directory
-    await stage.start()
-    return stage
+from tests.support.guarding import Oracle, guard, without
 
 
 def error(driven: Driven) -> dict[str, Any]:
@@ -152,3 +146,44 @@ def test_two_rules_of_one_name_are_refused() -> None:
     rule = {"name": "r", "words": ["x"]}
     with pytest.raises(msgspec.ValidationError, match="two rules"):
         msgspec.convert({"rules": [rule, rule]}, GuardrailConfig)
+
+
+async def test_personal_data_is_masked_by_its_kind_both_ways() -> None:
+    stage = await guard({"match": "pii", "kinds": ["credit_card", "email"], "action": "redact"})
+    driven = await drive(stage, asking("4111 1111 1111 1111"), texts("write to a@", "b.co", " or 4111 1111 1111 1112"))
+    assert driven.request is not None
+    assert [text.text for text in driven.request.texts()] == ["[credit_card]"]
+    assert driven.text == "write to [email] or 4111 1111 1111 1112"
+    kinds = [(mark["kind"], mark["action"], mark["where"]) for mark in driven.exchange.marks["guardrail"]]
+    assert kinds == [("credit_card", "masked", "input"), ("email", "masked", "output")]
+
+
+async def test_flags_change_nothing() -> None:
+    stage = await guard({**WORDS, "action": "flag"})
+    driven = await drive(stage, asking("bluebird"), texts("a red", " fox"))
+    assert (driven.text, driven.outcome) == ("a red fox", "completed")
+    assert [mark["action"] for mark in driven.exchange.marks["guardrail"]] == ["flagged", "flagged"]
+    assert driven.head.headers["x-penstock-flagged"] == "rule 0"
+
+
+async def test_who_is_asked_sees_what_the_other_rules_have_left_and_is_closed_with_the_stage() -> None:
+    hook = {"match": "http", "url": "http://127.0.0.1:9/"}
+    stage = await guard({**WORDS, "action": "mask"}, hook)
+    oracle = Oracle(without("bad"))
+    (asks,) = stage._askings
+    await asks.close()
+    asks._check = oracle
+    driven = await drive(stage, asking("a bluebird"), [[*texts("red fox, ", "bad")]])
+    assert driven.seen == [Finish("content_filter")]
+    assert [asked.texts for asked in oracle.asked] == [("a [rule 0]",), ("[rule 0], bad",)]
+    assert (await drive(stage, asking("bad"))).head.status == 400
+    await stage.close()
+    assert oracle.closed
+
+
+def test_a_judge_that_is_not_served_is_a_mistake_in_the_file() -> None:
+    rules = "[{name: judge, match: model, model: nobody}]"
+    upstreams = "upstreams: {e: {kind: echo}}\nmodels: {m: e/echo}\n"
+    text = f"{upstreams}pipeline: [guardrail: {{rules: {rules}}}, route]\n"
+    with pytest.raises(ConfigError, match=r'guardrail.rules\[0\].model: unknown model "nobody"'):
+        load_text(text, "pipeline.yaml")
