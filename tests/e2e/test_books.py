@@ -158,6 +158,17 @@ async def test_a_killed_worker_takes_back_nothing_that_was_counted_or_written(tm
             assert (await books.agree())["requests"] == 40 + done
 
 
+async def test_a_durable_ledger_loses_nothing_of_what_was_answered(tmp_path: Path) -> None:
+    config = FILE.replace("workers: 2", "workers: 1").replace("{path: ledger.db}", "{path: ledger.db, durable: true}")
+    with serving(config=config, directory=tmp_path) as served:
+        limited = Limited([served.url], [tmp_path / "log.jsonl"])
+        async with limited.session:
+            assert await limited.burst(60, 6) == {200: 60}
+            served.process.kill()
+            served.process.wait(30)
+    assert Books(limited, tmp_path).ledger()["requests"] == 60
+
+
 def children(pid: int) -> list[str]:
     """Returns the processes that a process has started."""
     return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
