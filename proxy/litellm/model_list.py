@@ -36,6 +36,10 @@ _ENTRY = ("model_name", "litellm_params", "model_info", *SHARES)
 _INFO = ("id", "mode", "base_model", "max_tokens", "max_input_tokens", "max_output_tokens", "description", "db_model")
 _RESPONSES_SINCE = "2025-03-01"
 """Azure's first dated version with the Responses API; models behind older ones are asked over chat completions."""
+_AS_WRITTEN = (*SECRETS, "extra_headers", "extra_body")
+"""What is not looked up: our file does that where it may hold a secret."""
+_NAMED_BY_FILE = (*_AS_WRITTEN, "vertex_credentials")
+"""What may stand in our file as a variable."""
 _LAST = float("inf")
 """The order of a deployment that has none: LiteLLM asks those that have one first."""
 
@@ -155,7 +159,12 @@ class _Reading:
                 self.notes.lost((*path, key), "cannot be carried over", NOT_CARRIED[key])
             else:
                 name = ALSO.get(key, key)
-                found = value if name in SECRETS else resolved(value, self.environ)
+                found = value if name in _AS_WRITTEN else resolved(value, self.environ)
+                if name == "extra_body" and "os.environ/" in repr(found):
+                    self.notes.lost((*path, key), "variables in it are not looked up", "write a stage of your own")
+                if name not in _NAMED_BY_FILE and (variable := unset(found)) is not None:
+                    self.notes.mistake((*path, key), f"environment variable {variable} is not set", f"set {variable}")
+                    continue
                 if name in (*NUMBERS, *PRICES):
                     number = _number(found)
                     if number is None:
@@ -268,10 +277,15 @@ class _Reading:
 
 
 def resolved(value: Any, environ: Mapping[str, str]) -> Any:
-    """Returns a value that may be `os.environ/NAME`; one that is not set stays as it is, to be named where it fails."""
+    """Returns a value that may be `os.environ/NAME`; one that is not set stays as it is."""
     if isinstance(value, str) and value.startswith(_ENVIRON):
         return environ.get(value.removeprefix(_ENVIRON), "") or value
     return value
+
+
+def unset(value: Any) -> str | None:
+    """Returns the variable that a value still names, None where it names none."""
+    return value.removeprefix(_ENVIRON) if isinstance(value, str) and value.startswith(_ENVIRON) else None
 
 
 def _number(value: Any) -> float | None:

@@ -10,7 +10,7 @@ import msgspec
 
 from ..config.problems import closest
 from ..stores.config import StoresConfig
-from .model_list import Sections, read_model_list, resolved
+from .model_list import Sections, read_model_list, resolved, unset
 from .notes import Notes, Path, mapping_of
 from .routing import RoutingOptions, add_aliases, route_settings, stages_of
 from .settings import (
@@ -216,7 +216,7 @@ class _Translation:
         own: dict[str, Any] = {}
         for key, value in said.items():
             if key in S3 and value is not None:
-                own[S3[key]] = value if "key" in key else resolved(value, self.environ)
+                own[S3[key]] = value if "key" in key else self._set((*place, key), value)
             elif key not in S3 and value not in (None, False):
                 self.notes.lost((*place, key), "is not carried over", "see stores: cold, and the stage log")
         if not own.get("bucket"):
@@ -248,11 +248,19 @@ class _Translation:
         self.notes.lost(path, f"the callback {name!r} is not served here", "use log, metrics, or a stage of your own")
         return None
 
+    def _set(self, path: Path, value: Any) -> Any:
+        """Returns a value with its variable looked up; one that is not set is noted."""
+        found = resolved(value, self.environ)
+        if (variable := unset(found)) is not None:
+            self.notes.mistake(path, f"environment variable {variable} is not set", f"set {variable}")
+        return found
+
     def _redis(self) -> str | None:
         """Returns the address of Redis, if limits are to be counted there."""
-        said = {key: resolved(self.router[key], self.environ) for key in REDIS if self.router.get(key) is not None}
-        if "redis_url" in said:
+        if self.router.get("redis_url") is not None:
             return str(self.router["redis_url"])
+        path: Path = ("router_settings",)
+        said = {key: self._set((*path, key), one) for key in REDIS if (one := self.router.get(key)) is not None}
         if "redis_host" not in said:
             return None
         user = quote(str(said.get("redis_username", "")), safe="")

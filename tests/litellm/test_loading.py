@@ -73,6 +73,15 @@ def test_the_imported_file_is_right_and_holds_no_secret(tmp_path: Path) -> None:
     assert "  azure:  # line 3\n" in text
 
 
+def test_what_variables_hold_is_not_written(tmp_path: Path) -> None:
+    params = "model: groq/x, api_key: os.environ/A, extra_headers: {x-a: os.environ/B}, extra_body: {c: os.environ/C}"
+    path = put(tmp_path, f"model_list: [{{model_name: m, litellm_params: {{{params}}}}}]\n")
+    imported = import_litellm(path, environ=dict.fromkeys("ABC", "planted-secret"))
+    assert "planted-secret" not in str(imported)
+    assert "headers: {x-a: env:B}" in imported.written.text
+    assert [one.what.partition(": ")[2] for one in imported.lost] == ["variables in it are not looked up"]
+
+
 def test_mistakes_are_told_where_they_stand(tmp_path: Path) -> None:
     path = put(tmp_path, WRONG)
     with pytest.raises(ConfigError) as wrong:

@@ -121,6 +121,10 @@ def test_callbacks_become_stages_and_cold_storage_a_store() -> None:
             "lost litellm_settings.callbacks: s3_callback_params names no bucket (add s3_bucket_name)",
         ),
         ("router_settings: {num_retries: many}", "mistake router_settings.num_retries: Expected `int`, got `str`"),
+        (
+            "router_settings: {redis_host: os.environ/GONE}",
+            "mistake router_settings.redis_host: environment variable GONE is not set (set GONE)",
+        ),
         ("router_settings: []", "mistake router_settings: expected a mapping (write key: value)"),
     ],
 )
