@@ -32,6 +32,7 @@ _SUSPECT = re.compile(
 """What the two above find in a text, this finds in its lower case, ten times as fast when there is nothing."""
 _LONG_ENOUGH = 12
 """A secret of the file that is shorter is not looked for by its value: people write `api_key: ollama`, say."""
+_MOST_IN_PATTERN = 40
 _MOST_KNOWN = 4096
 _LONGEST_KNOWN = 500
 _OWN_ID = re.compile(r"req_[0-9a-f]{32}|resp_[0-9a-f]{48}")
@@ -39,19 +40,23 @@ _CREDENTIALS = ("authorization", "x-api-key", "api-key", "x-goog-api-key", "prox
 
 
 class _Protected:
-    """The secrets of this process, each of which is hidden wherever it stands."""
+    """The secrets of this process, by their beginnings. Each is hidden wherever it stands."""
 
-    values: ClassVar[set[str]] = set()
+    starts: ClassVar[dict[str, list[str]]] = {}
+    count: ClassVar[int] = 0
     pattern: ClassVar[re.Pattern[str] | None] = None
-    generation: ClassVar[int] = 0
 
 
 def protect(secret: str) -> None:
     """Has a secret of the file hidden by its value from now on, in whatever is cleaned."""
-    if len(secret) >= _LONG_ENOUGH and secret not in _Protected.values:
-        _Protected.values.add(secret)
+    if len(secret) < _LONG_ENOUGH:
+        return
+    alike = _Protected.starts.setdefault(secret[:_LONG_ENOUGH], [])
+    if secret not in alike:
+        alike.append(secret)
+        alike.sort(key=len, reverse=True)  # so that none is left in pieces
         _Protected.pattern = None
-        _Protected.generation += 1
+        _Protected.count += 1
 
 
 def hide(text: str, secrets: Iterable[str] = ()) -> str:
@@ -59,11 +64,27 @@ def hide(text: str, secrets: Iterable[str] = ()) -> str:
     for secret in secrets:
         if secret in text:
             text = text.replace(secret, HIDDEN)
-    if _Protected.values:
-        if _Protected.pattern is None:
-            longest_first = sorted(_Protected.values, key=len, reverse=True)
-            _Protected.pattern = re.compile("|".join(map(re.escape, longest_first)))
-        text = _Protected.pattern.sub(HIDDEN, text)
+    if not _Protected.count or len(text) < _LONG_ENOUGH:
+        return text
+    if _Protected.count > _MOST_IN_PATTERN:
+        return _hide_many(text)
+    if _Protected.pattern is None:
+        every = [re.escape(secret) for alike in _Protected.starts.values() for secret in alike]
+        _Protected.pattern = re.compile("|".join(every))
+    return _Protected.pattern.sub(HIDDEN, text)
+
+
+def _hide_many(text: str) -> str:
+    """Does the same where a pattern of all secrets would take a time that grows with their number."""
+    starts = _Protected.starts
+    place = 0
+    while place <= len(text) - _LONG_ENOUGH:
+        for secret in starts.get(text[place : place + _LONG_ENOUGH], ()):
+            if text.startswith(secret, place):
+                text = text[:place] + HIDDEN + text[place + len(secret) :]
+                place += len(HIDDEN) - 1
+                break
+        place += 1
     return text
 
 
@@ -93,14 +114,14 @@ class Cleaner:
 
     __slots__ = ("_secrets",)
     _known: ClassVar[dict[str, str]] = {}
-    _generation: ClassVar[int] = 0
+    _known_with: ClassVar[int] = 0
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         """`secrets` are those of the exchange at hand, longest first."""
         self._secrets = tuple(secrets)
-        if Cleaner._generation != _Protected.generation:
+        if Cleaner._known_with != _Protected.count:
             Cleaner._known.clear()
-            Cleaner._generation = _Protected.generation
+            Cleaner._known_with = _Protected.count
 
     def text(self, text: str) -> str:
         """Returns a text redacted and cut. Hot: ten times an exchange."""

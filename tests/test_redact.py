@@ -117,6 +117,15 @@ def test_secrets_of_the_file_are_hidden_by_their_value() -> None:
     assert hide("mine and yours", ["mine"]) == "*** and yours"
 
 
+def test_many_secrets_are_hidden_like_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    protect("protected-value-2")
+    protect("protected-value-2-longer")
+    text = "protected-value-2-longer,protected-value-2protected-value-2, protected-value-, protected-valu"
+    few = hide(text)
+    monkeypatch.setattr("proxy.redact._MOST_IN_PATTERN", 0)
+    assert hide(text) == few == "***,******, protected-value-, protected-valu"
+
+
 def test_a_cleaner_remembers_texts_but_no_exchange() -> None:
     assert Cleaner().text("model-of-a-test") == "model-of-a-test"
     assert Cleaner(["of-a-test"]).text("model-of-a-test") == "model-***"
