@@ -14,6 +14,7 @@ from proxy.guardrails.asking_watch import AskingWatch
 from proxy.guardrails.check import Asking
 from proxy.guardrails.checks import asking_for
 from proxy.guardrails.local import Searches, check_rule, read_words, searches_in
+from proxy.guardrails.observing_watch import ObservingWatch
 from proxy.guardrails.request import RequestScreen
 from proxy.guardrails.rules import ANSWER, GuardrailRule, Where
 from proxy.guardrails.watch import Watch
@@ -116,7 +117,7 @@ class Guardrail(Stage):
         for one in self._askings:
             await one.close()
 
-    async def on_request(self, exchange: Exchange) -> Watch | AskingWatch | None:
+    async def on_request(self, exchange: Exchange) -> Watch | ObservingWatch | AskingWatch | None:
         """Screens the request's texts; raises BadRequest for one that is blocked."""
         if self._request:
             await self._request.screen(exchange)
@@ -124,7 +125,10 @@ class Guardrail(Stage):
         watch = None
         if text or reasoning or arguments:
             watch = Watch(AnswerScreen(text, reasoning, arguments), self._acts, self._lets_go_s)
-        return AskingWatch(watch, self._answering) if self._answering else watch
+        if not self._answering:
+            return watch
+        waits = any(one.rule.streamed != "observe" for one in self._answering)
+        return AskingWatch(watch, self._answering) if waits else ObservingWatch(watch, self._answering)
 
     def _words(self, rule: GuardrailRule) -> tuple[str, ...]:
         if rule.words_file is None:

@@ -54,14 +54,17 @@ class Gate(msgspec.Struct, frozen=True):
 
 
 class AskingWatch(ResponseFilter):
-    """Holds an answer back as its rules say, searches and asks, and ends it where one of them blocks."""
+    """Holds an answer back as its rules say, searches and asks, and ends it where one of them blocks.
+
+    At least one of those who are asked must be waited for: else `ObservingWatch` does.
+    """
 
     def __init__(self, watch: Watch | None, askings: Sequence[Asking]) -> None:
         self._watch = watch
         if watch is not None:
             watch.outer = self
         self._gate = Gate(tuple(one for one in askings if one.rule.streamed != "observe"))
-        self._held = self._gate.held() if self._gate.askings else None
+        self._held = self._gate.held()
         self._lets_go_s = self._gate.lets_go_s
         observing = [one for one in askings if one.rule.streamed == "observe"]
         self._observer = Observer(observing, self._turn) if observing else None
@@ -80,17 +83,14 @@ class AskingWatch(ResponseFilter):
             self._watch.wants_turn = False
             events = self._watch.on_events(exchange, events)
         held = self._held
-        if held is None:
-            out = events
-        else:
-            out = held.add(events, asyncio.get_running_loop().time())
+        out = held.add(events, asyncio.get_running_loop().time())
+        self._ask()
+        while self._task is not None and (held.chars > _MOST_HELD or self._ends_here(exchange)):
+            await asyncio.wait((self._task,))
+            self._task.result()
+            self._task = None
             self._ask()
-            while self._task is not None and (held.chars > _MOST_HELD or self._ends_here(exchange)):
-                await asyncio.wait((self._task,))
-                self._task.result()
-                self._task = None
-                self._ask()
-            self._release(held, out)
+        self._release(held, out)
         if self._observer is not None:
             self._observer.see(exchange, out)
             self._blocked = self._blocked or self._observer.blocked is not None
@@ -98,13 +98,12 @@ class AskingWatch(ResponseFilter):
 
     def _ends_here(self, exchange: Exchange) -> bool:
         """Tells whether the end has come and there will be no other turn."""
-        return self._held is not None and self._held.final is not None and exchange.nudge is None
+        return self._held.final is not None and exchange.nudge is None
 
     # --- asking
 
     def _ask(self) -> None:
         """Begins to ask about what nobody has been asked about, unless a question is on its way or all is lost."""
-        assert self._held is not None
         if self._task is not None and self._task.done():
             self._task.result()
             self._task = None
@@ -121,7 +120,6 @@ class AskingWatch(ResponseFilter):
             self._turn()
 
     async def _about(self, where: Where, pieces: Sequence[Piece]) -> None:
-        assert self._held is not None
         assert self._exchange is not None
         spans = [(piece.start, piece.end) for piece in pieces]
         texts = tuple(piece.text for piece in pieces)
@@ -174,16 +172,15 @@ class AskingWatch(ResponseFilter):
         """Returns what goes out, with the end of the answer where it has come."""
         held = self._held
         if self._blocked:
-            final = held.final if held is not None else out[-1] if out else None
-            tier = final.service_tier if isinstance(final, Finish) else None
+            tier = held.final.service_tier if isinstance(held.final, Finish) else None
             out = [*(event for event in out if isinstance(event, Usage)), Finish("content_filter", tier)]
-        elif held is not None and held.final is not None:
-            if not held.empty:
-                self.ends_later = True
-                return out
-            out.append(held.final)
-        elif not out or not isinstance(out[-1], Finish):
+        elif held.final is None:
             return out
+        elif not held.empty:
+            self.ends_later = True
+            return out
+        else:
+            out.append(held.final)
         self._over = True
         self.ends_later = False
         return out

@@ -136,28 +136,6 @@ async def test_at_the_end_there_is_one_question_about_all_of_it() -> None:
     assert [asked.texts for asked in oracle.asked] == [("one two three",)]
 
 
-async def test_who_observes_holds_nothing_and_ends_a_stream_that_has_turned_bad() -> None:
-    oracle = Oracle(without("bad"), waits=True)
-    stream = Stream((oracle, {"mode": "observe"}))
-    assert await stream.feed(TextDelta("good ")) == [TextDelta("good ")]
-    await oracle.asked_so_often(1)
-    assert await stream.feed(TextDelta("bad ")) == [TextDelta("bad ")]
-    assert await stream.feed(TextDelta("more ")) == [TextDelta("more ")]
-    oracle.go(2)
-    assert await stream.turn() == [Finish("content_filter")]
-    assert [asked.texts for asked in oracle.asked] == [("good ",), ("bad more ",)]
-    assert (await stream.end())[-1]["action"] == "blocked"
-
-
-async def test_flags_hold_nothing_and_are_there_for_the_log() -> None:
-    oracle = Oracle(without("bad"), waits=True)
-    stream = Stream((oracle, {"action": "flag"}))
-    events = [TextDelta("bad"), ToolCallStart(0, "c", "f"), Finish()]
-    assert await stream.feed(*events) == events
-    oracle.go(2)
-    assert await stream.end() == [{"rule": "rule", "action": "flagged", "where": "output", "reason": "it says bad"}]
-
-
 @pytest.mark.parametrize("action", ["block", "mask"])
 async def test_arguments_are_delivered_whole_or_not_at_all(action: str) -> None:
     oracle = Oracle(without("rm -rf"), waits=True)

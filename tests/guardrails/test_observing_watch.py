@@ -1,0 +1,56 @@
+"""Streams that somebody only observes: everything goes out at once, and ends when that turns out to be bad."""
+
+from __future__ import annotations
+
+import asyncio
+
+from proxy.events import Event, Finish, TextDelta, ToolCallStart, Usage
+from proxy.guardrails.observing_watch import ObservingWatch
+from tests.support.drive import exchange_of
+from tests.support.guarding import Oracle, asking, guard, without
+from tests.support.house import house
+from tests.support.scripted import ScriptedProvider, chunk, stream
+
+
+async def test_who_observes_holds_nothing_and_ends_a_stream_that_has_turned_bad() -> None:
+    oracle = Oracle(without("bad"), waits=True)
+    watch, exchange, nudged = ObservingWatch(None, [asking(oracle, mode="observe")]), exchange_of(), asyncio.Event()
+    exchange.nudge = nudged.set
+    for piece in ("good ", "bad ", "more "):
+        assert watch.on_events(exchange, [TextDelta(piece)]) == [TextDelta(piece)]
+        await oracle.asked_so_often(1)
+    oracle.go(2)
+    async with asyncio.timeout(10):
+        await nudged.wait()
+    assert watch.wants_turn
+    assert watch.on_events(exchange, [Usage()]) == [Usage(), Finish("content_filter")]
+    assert watch.on_events(exchange, [TextDelta("late")]) == []
+    assert [asked.texts for asked in oracle.asked] == [("good ",), ("bad more ",)]
+    exchange.outcome = "incomplete"
+    await watch.on_end(exchange)
+    assert exchange.marks["guardrail"][-1]["action"] == "blocked"
+
+
+async def test_flags_hold_nothing_and_are_there_for_the_log() -> None:
+    oracle = Oracle(without("bad"), waits=True)
+    watch, exchange = ObservingWatch(None, [asking(oracle, action="flag")]), exchange_of()
+    events: list[Event] = [TextDelta("bad"), ToolCallStart(0, "c", "f"), Finish()]
+    assert watch.on_events(exchange, events) == events
+    oracle.go(2)
+    exchange.outcome = "completed"
+    await watch.on_end(exchange)
+    marks = exchange.marks["guardrail"]
+    assert marks == [{"rule": "rule", "action": "flagged", "where": "output", "reason": "it says bad"}]
+
+
+async def test_a_stream_that_stands_still_is_ended_too_and_its_upstream_closed() -> None:
+    oracle = Oracle(without("bad"))
+    stage = await guard({"match": "http", "url": "http://127.0.0.1:9/", "scan": ["output"], "mode": "observe"})
+    provider = ScriptedProvider("a", stream(chunk(content="bad"), asyncio.Event()))
+    async with house(provider, stages=[stage]) as home:
+        stage._askings[0]._check = oracle
+        _, _, data = await home.ask(stream=True)
+        exchange = await home.settled()
+    assert b"response.incomplete" in data
+    assert exchange.outcome == "incomplete"
+    assert provider.client.responses[0].released or provider.client.responses[0].closed.is_set()
