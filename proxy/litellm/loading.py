@@ -49,8 +49,7 @@ def load_litellm(path: str | Path, *, environ: Mapping[str, str] = os.environ) -
     added = {str(name): str(value) for name, value in own.items()}
     sources = Sources({**environ, **added}, Path(path).parent)
     if not os.access(sources.directory, os.W_OK):  # a mounted volume, say
-        done.file["stores"]["responses"] = {"kind": "memory"}
-        done.file["stores"].pop("cold", None)
+        _without_files(done)
     config = _loaded(done, source, sources)
     lost = sorted(source.problem(note) for note in done.notes.of("lost"))
     return Loaded(msgspec.structs.replace(config, warnings=(*lost, *config.warnings)), added)
@@ -67,6 +66,15 @@ def import_litellm(path: str | Path, *, environ: Mapping[str, str] = os.environ)
     places = {name: source.problem(Note("hint", origin, "")) for name, origin in done.origins.items()}
     written = write(done.file, Path(source.name).name, [*lost, *hints], places)
     return Imported(written, lost, hints)
+
+
+def _without_files(done: Translated) -> None:
+    """Keeps in memory what would be kept in files beside the configuration."""
+    done.file["stores"]["responses"] = {"kind": "memory"}
+    done.file["stores"].pop("cold", None)
+    first = done.file["pipeline"][0]
+    if isinstance(first, dict) and "auth" in first:
+        first["auth"]["keys"].remove("store")
 
 
 def _refuse(source: Source, done: Translated) -> None:

@@ -89,7 +89,7 @@ class _Translation:
             file["prices"] = sections.prices
         file["stores"] = self._stores()
         file["pipeline"] = [
-            *([] if key is None else [{"auth": {"keys": [{"id": "master", "key": key}]}}]),
+            *([] if key is None else [{"auth": {"keys": ["store", {"id": "master", "key": key}]}}]),
             *stages_of(sections, route),
             *self._observers(),
         ]
@@ -176,7 +176,9 @@ class _Translation:
             key = f"env:{_MASTER}"
         if key is not None:
             self.notes.hint(
-                ("general_settings", "master_key"), "opens everything, and /admin", "make a key for each client"
+                ("general_settings", "master_key"),
+                "opens everything, and /admin",
+                "penstock keys create makes one for each client",
             )
         return None if key is None else str(key)
 

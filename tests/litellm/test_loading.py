@@ -92,11 +92,14 @@ def test_mistakes_are_told_where_they_stand(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_where_nothing_can_be_written_responses_are_kept_in_memory(tmp_path: Path) -> None:
-    path = put(tmp_path, "model_list: [{model_name: m, litellm_params: {model: echo/m}}]")
-    tmp_path.chmod(0o500)
-    assert isinstance(load_litellm(path, environ={}).config.stores.responses, MemoryConfig)
+def test_where_nothing_can_be_written_responses_are_kept_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: path != tmp_path)  # root may write everywhere
+    text = "model_list: [{model_name: m, litellm_params: {model: echo/m}}]\ngeneral_settings: {master_key: k}\n"
+    config = load_litellm(put(tmp_path, text), environ={}).config
+    assert isinstance(config.stores.responses, MemoryConfig)
+    assert [one.id for one in config.pipeline[0].config.every_key()] == ["master"]  # type: ignore[attr-defined]
 
 
 def test_a_provider_that_nobody_knows_keeps_no_other_from_being_served(tmp_path: Path) -> None:

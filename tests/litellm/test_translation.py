@@ -42,7 +42,7 @@ def test_the_master_key_opens_the_door_to_others(text: str, environ: dict[str, s
     done = translated(text, **environ)
     key = "env:LITELLM_MASTER_KEY" if environ else "sk-1"
     assert (done.file["listen"], done.file["admin"]) == ("0.0.0.0:4000", {"key": key})
-    assert done.file["pipeline"][0] == {"auth": {"keys": [{"id": "master", "key": key}]}}
+    assert done.file["pipeline"][0] == {"auth": {"keys": ["store", {"id": "master", "key": key}]}}
     assert "sk-1" not in str(done.notes.all)
 
 
