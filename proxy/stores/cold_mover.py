@@ -67,6 +67,10 @@ class Mover:
         self._failed = 0
         self.moved = 0
         """How many objects were written."""
+        self.waiting = 0
+        """How many are to be written, if it is this process that does it."""
+        self.failures = 0
+        """How many rounds have failed."""
 
     def start(self) -> None:
         """Begins."""
@@ -119,20 +123,21 @@ class Mover:
         try:
             most = 1 if self._failed else _MOST
             work = await self._source.waiting(most, _MOST_BYTES, self._content)
+            self.waiting = 0
             if not work:
                 self._works()
                 return None if self._closing else self._poll_s
             if not await self._source.lead():
                 return self._poll_s
+            self.waiting = work.waiting
             failure = await self._do(work)
         except StoreFailed as error:
             failure = error
         if failure is None:
             self._works()
             return 0.0
-        if self._closing:
-            return None
-        return self._fails(failure)
+        self.failures += 1
+        return None if self._closing else self._fails(failure)
 
     async def _do(self, work: Work) -> StoreFailed | None:
         """Does some work and takes note of it; returns why the rest of it could not be done."""

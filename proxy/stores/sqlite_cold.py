@@ -25,6 +25,7 @@ _LEAST_S = 600.0
 _AGAIN_S = 300.0
 
 _WAITING = f"SELECT {COLUMNS} FROM cold CROSS JOIN entries ON seq = entry WHERE state = {WAITS} AND expires_at > ?"
+_COUNT = f"SELECT count(*) FROM cold WHERE state = {WAITS}"
 _GONE = "SELECT id, owner, again FROM cold_gone WHERE due <= ? ORDER BY due LIMIT ?"
 _HERE = f"""
 SELECT entry, size FROM cold CROSS JOIN entries ON seq = entry
@@ -84,10 +85,11 @@ class Note(msgspec.Struct, frozen=True):
 
 
 class Work(msgspec.Struct):
-    """What is to be done in the cold store now."""
+    """What is to be done in the cold store now; `waiting` is how many entries are to be written there in all."""
 
     loads: list[Load]
     notes: list[Note]
+    waiting: int = 0
 
     def __bool__(self) -> bool:
         return bool(self.loads or self.notes)
@@ -111,7 +113,8 @@ def work_of(db: sqlite3.Connection, now: float, most: int, most_bytes: int, cont
                 break
     finally:
         cursor.close()
-    return Work(loads, notes)
+    waiting = db.execute(_COUNT).fetchone()[0] if loads else 0
+    return Work(loads, notes, waiting)
 
 
 def is_gone_there(db: sqlite3.Connection, id: str, owner: str) -> bool:

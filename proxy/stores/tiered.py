@@ -6,11 +6,12 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 import msgspec
 
+from ..metrics.measure import Measure
 from .cold_bucket import ColdForbidden
 from .cold_mover import Destination, Mover
 from .cold_object import Content, unpacked
@@ -147,6 +148,14 @@ class TieredStore:
     async def abandoned(self) -> list[Entry]:
         """Returns entries that are not finished, and whose process is gone or has closed its store."""
         return await self.local.abandoned()
+
+    def measures(self) -> Iterable[Measure]:
+        """Yields how the moving to the bucket goes."""
+        mover, lost = self.mover, self.local.writing.lost
+        yield Measure("penstock_cold_waiting_responses", "gauge", "Responses that wait for the bucket.", mover.waiting)
+        yield Measure("penstock_cold_moved_responses_total", "counter", "Responses written to the bucket.", mover.moved)
+        yield Measure("penstock_cold_failures_total", "counter", "Times the bucket took nothing.", mover.failures)
+        yield Measure("penstock_cold_lost_responses_total", "counter", "Responses lost before they were moved.", lost)
 
     async def _whole(self, found: Found) -> Entry | None:
         """Returns an entry, read from the bucket if it is there alone."""

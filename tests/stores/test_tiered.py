@@ -245,6 +245,11 @@ async def test_the_disk_keeps_what_the_bucket_has_not_got_while_there_is_room(
     assert host.rows("SELECT count(*) FROM entries") == [(8,)]
     assert store.local.writing.lost == 2
     assert "1 more responses are lost" in caplog.text
+    told = {measure.name.removeprefix("penstock_cold_"): measure.value for measure in store.measures()}
+    assert (told["lost_responses_total"], told["moved_responses_total"]) == (2, 0)
+    await until(lambda: any("waiting" in one.name and one.value == 8 for one in store.measures()))
+    host.server.start()
+    await until(lambda: store.mover.moved == 8)
     check_held(host)
 
 
