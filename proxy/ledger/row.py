@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..limiting.estimate import nano_dollars
 from ..limiting.subjects import end_user_of
+from ..redact import Cleaner, credentials
 from ..used import Used, used_by
 
 if TYPE_CHECKING:
@@ -56,9 +57,10 @@ def row_of(exchange: Exchange) -> Row:
     ended = timing.wall + ((timing.ended or timing.started) - timing.started)
     partial = False
     end_user, model, used = "", "", Used()
+    text = Cleaner(credentials(exchange.client.headers)).text  # clients paste keys wherever they like
     try:
-        end_user = (end_user_of(exchange) or "")[:_MOST]
-        model = _model(exchange)
+        end_user = text(end_user_of(exchange) or "")[:_MOST]
+        model = text(_model(exchange))[:_MOST]
         used = used_by(exchange)
     except Exception as error:  # an optional part must not cost the row
         _log.warning("exchange %s is in the ledger with less than there was to say", exchange.id, exc_info=error)
@@ -67,14 +69,14 @@ def row_of(exchange: Exchange) -> Row:
     return Row(
         ended,
         _day(ended),
-        exchange.id[:_MOST],
+        text(exchange.id)[:_MOST],
         "" if key is None else key.id,
         "" if key is None else key.team or owner,
         "" if key is None else key.user or owner,
         end_user,
         model,
         "" if deployment is None else deployment.provider.name,
-        "" if deployment is None else deployment.model[:_MOST],
+        "" if deployment is None else text(deployment.model)[:_MOST],
         exchange.outcome or "",
         len(exchange.attempts),
         used.input,
@@ -91,7 +93,7 @@ def _model(exchange: Exchange) -> str:
     name = exchange.model
     if name is None:
         return ""
-    return name[:_MOST] if exchange.attempts or exchange.models.resolve(name) else UNKNOWN_MODEL
+    return name if exchange.attempts or exchange.models.resolve(name) else UNKNOWN_MODEL
 
 
 _last_day = [(-1, "")]  # nearly all rows share it

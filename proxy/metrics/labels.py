@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from ..models import ModelTable
+from ..redact import clean
 
 if TYPE_CHECKING:
     from ..exchange import Exchange
@@ -44,7 +45,7 @@ class ModelLabels:
         known = self._patterns.get(name) or self._pattern(name)
         if known is OTHER or exchange.outcome not in ("completed", "incomplete") or not exchange.attempts:
             return known
-        if len(self._answered) >= self._most or len(name) > _MOST_NAME or not name.isprintable():
+        if len(self._answered) >= self._most or len(name) > _MOST_NAME or not name.isprintable() or clean(name) != name:
             return known
         self._answered.add(name)
         return name

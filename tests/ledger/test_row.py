@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from proxy.events import Usage
-from proxy.exchange import Key
+from proxy.exchange import Client, Key
 from proxy.ledger import row as module
 from proxy.ledger.row import row_of
 from tests.support.books import ended
@@ -32,6 +32,15 @@ def test_a_row_says_who_and_what_and_how_much() -> None:
 def test_a_name_that_a_client_made_up_is_other() -> None:
     assert row_of(ended("rejected", model="typo")).model == "other"
     assert len(row_of(ended("completed", Usage(), model="wild-" + "x" * 999)).model) == 256
+
+
+def test_no_secret_gets_into_the_ledger() -> None:
+    secret = "my-very-own-secret"
+    one = ended("completed", Usage(1, 1), model=f"wild-{secret}", user=f"u {secret}")
+    one.client = Client("10.0.0.1", {"authorization": f"Bearer {secret}"})
+    one.id = "sk-ant-0123456789abcdef"
+    assert secret not in repr(row_of(one))
+    assert (row_of(one).id, row_of(one).end_user) == ("***", "u ***")
 
 
 def test_9_2_what_nobody_told_is_not_zero() -> None:
