@@ -104,6 +104,13 @@ OPEN_STREAMS = Family("penstock_open_streams", "gauge", "Requests among them tha
 REFUSALS = Family(
     "penstock_limit_refusals_total", "counter", "Requests that a limit or a budget has refused.", ("limit",)
 )
+GUARDRAIL = Family(
+    "penstock_guardrail_actions_total",
+    "counter",
+    "Requests in which a rule of a guardrail did something, or could not.",
+    ("rule", "action", "where"),
+    most=500,
+)
 KEPT = Family(
     "penstock_responses_kept_total", "counter", "Responses that were to be kept, by whether they were.", ("kept",)
 )

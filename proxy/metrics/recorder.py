@@ -109,6 +109,9 @@ class Recorder:
         if isinstance(refused, Rule):
             limit = f"{refused.stage} {refused.limit.unit} per {'+'.join(refused.per)}"
             values[self._find(families.REFUSALS, limit)] += 1
+        for mark in exchange.marks.get("guardrail", ()):
+            did = [str(mark.get(name) or NONE) for name in families.GUARDRAIL.labels]
+            values[self._find(families.GUARDRAIL, *did)] += 1
         if exchange.kept is not None:
             values[self._find(families.KEPT, "yes" if exchange.kept else "no")] += 1
 

@@ -27,6 +27,7 @@ def test_everything_of_an_exchange_is_counted_once() -> None:
     one.timing.upstream_sent = one.timing.started + 0.0015
     one.times = {"route": 0.25}
     one.kept = True
+    one.marks["guardrail"] = [{"rule": "cards", "action": "masked", "where": "output", "kind": "card"}]
     assert recorder.began(one)
     assert numbers(exposition(cells))["penstock_open_streams"] == 1
     recorder.ended(one, streamed=True)
@@ -35,7 +36,7 @@ def test_everything_of_an_exchange_is_counted_once() -> None:
     expected = {
         "penstock_open_requests": 0,
         "penstock_open_streams": 0,
-        f'penstock_requests_total{{dialect="responses",{"model="}"m",outcome="completed",upstream="e"}}': 1,
+        'penstock_requests_total{dialect="responses",model="m",outcome="completed",upstream="e"}': 1,
         'penstock_attempts_total{error="server_error",upstream="e"}': 1,
         'penstock_attempts_total{error="none",upstream="e"}': 1,
         f'penstock_tokens_total{{kind="input",{pair}}}': 200,
@@ -51,6 +52,7 @@ def test_everything_of_an_exchange_is_counted_once() -> None:
         'penstock_overhead_seconds_bucket{le="0.002"}': 1,
         'penstock_stage_seconds_sum{stage="route"}': 0.25,
         'penstock_responses_kept_total{kept="yes"}': 1,
+        'penstock_guardrail_actions_total{action="masked",rule="cards",where="output"}': 1,
         'penstock_key_tokens_total{key="alice",kind="input"}': 200,
         'penstock_team_cost_dollars_total{team="search"}': 123e-9,
     }
