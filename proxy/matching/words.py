@@ -64,6 +64,8 @@ class Words:
         self.folding = folding
         self.root = _Node(0)
         self.longest = 0
+        self.whole = True
+        """Whether all of them count only as whole words."""
         self._folded: list[str] = []
         for word in words:
             self._add(word)
@@ -89,6 +91,7 @@ class Words:
         if not text:
             raise ValueError(f"nothing is left to look for in {word.text!r}")
         self._folded.append(text)
+        self.whole = self.whole and word.whole
         node = self.root
         for char in text:
             if char not in node:
@@ -123,6 +126,7 @@ class WordScan:
         "_silent",
         "_simple",
         "_waiting",
+        "_whole",
         "_words",
         "found",
         "safe",
@@ -132,6 +136,7 @@ class WordScan:
         self.safe = 0
         self.found: list[Match] = []
         self._words = words
+        self._whole = words.whole
         self._simple = words.folding.simple
         self._root = self._node = words.root
         self._keep = words.longest + 1
@@ -157,7 +162,20 @@ class WordScan:
         recent = self._recent = self._recent + folded
         if len(recent) > self._most:
             self._recent = recent[-self._keep :]
-        self.safe = self._length - self._node.pending
+        pending = self._node.pending
+        if pending and self._whole:
+            pending = self._viable(recent)
+        self.safe = self._length - pending
+
+    def _viable(self, recent: str) -> int:
+        """Returns how much of the end may still become a whole word, none of which begins inside another."""
+        node = self._node
+        while node is not self._root:
+            depth = node.depth
+            if node and not (len(recent) > depth and in_word(recent[-depth]) and in_word(recent[-depth - 1])):
+                return depth
+            node = node.fail
+        return 0
 
     def _step_by(self, text: str) -> tuple[_Node, str] | None:
         """Returns where a piece of text leads to, and the piece folded; None when a closer look is needed."""
@@ -216,7 +234,7 @@ class WordScan:
         origins = origins[-self._keep :]
         plain = origins == list(range(self._length - len(origins), self._length))
         self._origins = None if plain else origins
-        pending = self._node.pending
+        pending = self._viable("".join(chars)) if self._whole else self._node.pending
         self.safe = min([start for start, _, _ in self._waiting], default=self._length)
         if pending:
             self.safe = min(self.safe, origins[-pending])

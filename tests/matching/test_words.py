@@ -116,3 +116,13 @@ def test_words_of_which_nothing_is_left_are_refused() -> None:
 def test_words_that_nest_too_deep_for_an_expression_are_found_all_the_same() -> None:
     ladder = ["a" * depth + "b" for depth in range(1, 1500)]
     assert found(Words([Word(word) for word in ladder], EXACT), "x" * 300, "aab")[-1] == (301, 0, 303)
+
+
+def test_what_begins_inside_a_word_is_not_held_back_for_whole_words() -> None:
+    scan = Words([Word("bird", whole=True), Word("red fox", whole=True)], LOOSE).scan()
+    decided = []
+    for piece in ("abi", "rd b", "ire", "d", " red fo", "x", "-r", "ed fox", "."):
+        scan.feed(piece)
+        decided.append(scan.safe)
+    assert decided == [3, 6, 10, 11, 12, 12, 20, 20, 28]
+    assert scan.found == [(12, 0, 19), (20, 0, 27)]
