@@ -33,7 +33,7 @@ async def verdict(*providers: Any, **fields: Any) -> Verdict:
     ("text", "wanted"),
     [
         ('{"bad": false, "reason": ""}', ALLOWED),
-        ('```json\n{"bad": true, "reason": "rude"}\n```', Verdict(bad=True, reason="rude")),
+        ('```json\n{"bad": true, "reason": "rude"}\n```', Verdict(bad=True)),
         ('{"bad": true}', Verdict(bad=True)),
     ],
 )
