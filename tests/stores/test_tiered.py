@@ -15,11 +15,15 @@ from proxy.api.responses.made_ids import made_id
 from proxy.config.types import Duration, Secret, Size
 from proxy.stores.bounds import Bounds
 from proxy.stores.cold_object import key_of, packed, unpacked
+from proxy.stores.sqlite import SqliteStore
+from proxy.stores.sqlite_cold import ColdRule
 from proxy.stores.store import Entry, StoreFailed, StoreUnavailable
+from proxy.stores.tiered import TieredStore
 from tests.support.cold import Tiers, tiers, until
+from tests.support.cold_bucket import MemoryBucket
 from tests.support.s3 import s3_server
-from tests.support.store_files import check_sums
-from tests.support.stored import START, entry
+from tests.support.store_files import check_sums, rows
+from tests.support.stored import START, Clock, entry
 
 LONG = START + 30 * 86400
 OURS = [f"resp_{n:048x}" for n in range(40)]
@@ -265,8 +269,6 @@ async def test_without_content_the_bucket_says_what_it_was_and_no_word_of_it(hos
 
 
 async def test_what_was_kept_before_there_was_a_bucket_is_moved_too(host: Tiers) -> None:
-    from proxy.stores.sqlite import SqliteStore
-
     alone = SqliteStore(host.path, clock=host.clock)
     await alone.start()
     for id, status in ((OURS[0], "completed"), (OURS[1], "completed"), (OURS[2], "in_progress")):
@@ -325,3 +327,34 @@ async def test_encryption_and_class_are_asked_for(host: Tiers, own_key: bool) ->
 
 def text(value: str | bytes) -> str:
     return value.decode() if isinstance(value, bytes) else value
+
+
+async def test_what_changes_while_it_is_on_its_way_ends_as_it_is_now(tmp_path: Path) -> None:
+    class Slow(MemoryBucket):
+        def __init__(self) -> None:
+            super().__init__()
+            self.asked, self.go = asyncio.Event(), asyncio.Event()
+
+        async def put(self, owner: str, id: str, body: bytes) -> None:
+            self.asked.set()
+            await self.go.wait()
+            await super().put(owner, id, body)
+
+    bucket, clock = Slow(), Clock()
+    local = SqliteStore(tmp_path / "kept.db", clock=clock, cold=ColdRule(after_s=0.0))
+    store = TieredStore(local, bucket, poll_s=0.01, clock=clock)
+    await store.start()
+    try:
+        for id in ("deleted", "replaced"):
+            await store.put(kept(id))
+        await bucket.asked.wait()
+        assert await store.delete("deleted", "me") is True
+        await store.put(kept("replaced", text="newer"))
+        bucket.go.set()
+        await until(lambda: rows(local.path, "SELECT state FROM cold WHERE state = 0") == [])
+        await until(lambda: rows(local.path, "SELECT id FROM cold_gone WHERE again") == [])
+        assert set(bucket.objects) == {("me", "replaced")}
+        found = unpacked(bucket.objects["me", "replaced"], "replaced", "me")
+        assert found == kept("replaced", text="newer")
+    finally:
+        await store.close()
