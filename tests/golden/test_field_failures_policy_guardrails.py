@@ -8,11 +8,14 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from proxy.stores.memory import MemoryStore
+from stages.log import Log
 from tests.support.grammar import check_stream
 from tests.support.guarding import guard
 from tests.support.hostile import fixed
@@ -186,3 +189,18 @@ async def test_a_flag_is_told_in_a_header_as_long_as_there_is_one() -> None:
     assert check_stream(data).text == "".join(PIECES)
     assert [mark["where"] for mark in exchange.marks["guardrail"]] == ["input", "output"]
     assert events_of(data)[-2][0] == "response.completed"
+
+
+async def test_stored_and_logged_copies_are_redacted_alike(tmp_path: Path) -> None:
+    log = Log(msgspec.convert({"to": "log.jsonl", "content": "full"}, Log.Config))
+    log.directory = tmp_path
+    stage = await guard({"words": ["bluebird"], "action": "mask"}, {"match": "pii", "kinds": ["email"]})
+    async with house(ScriptedProvider("a", stream(*SPLIT)), stages=[stage, log], store=MemoryStore()) as home:
+        _, _, data = await home.ask(input="what is a bluebird?", stream=True)
+        url = f"{home.url}/responses/{check_stream(data).response['id']}"
+        kept = [await (await home.session.get(one)).text() for one in (url, f"{url}/input_items")]
+        assert (await home.ask(input="a@b.co"))[0] == 400
+    lines = (tmp_path / "log.jsonl").read_text()
+    assert len(lines.splitlines()) == 2
+    assert all("[rule 0]" in text for text in (*kept, lines, data.decode()))
+    assert not any(secret in text for secret in ("bluebird", "a@b.co") for text in (*kept, lines, data.decode()))
