@@ -30,6 +30,7 @@ from ...exchange import Outcome
 from ...providers.chat.chunk import Delta, decode_chunk, decode_leniently
 from ...providers.chat.stream_error import error_in, stream_error
 from ...providers.chat.usage import usage_from_chat
+from ...providers.chat.wording import strip_secrets
 from ...sse.parser import Payload, SseParser
 from .objects import DONE, error_event
 from .renaming import Renaming
@@ -40,6 +41,7 @@ _CUT_SHORT = frozenset(
 _BROKEN = frozenset(("error", "abort", "insufficient_system_resource"))
 _MALFORMED_IN_A_ROW = 3
 _CHARS_A_CHUNK = 4
+_MAX_CODE = 64
 _MAX_HELD_BYTES = 64 * 1024
 
 
@@ -273,6 +275,8 @@ class ChatRelay:
         """Takes an error object: it fails the answer, or is taken out of an answer that had come to its end."""
         if self._finish is None:
             said = error.get("code") if isinstance(error, dict) else None
+            if isinstance(said, str):
+                said = strip_secrets(said, _MAX_CODE)
             return self._fail(stream_error(error), said if isinstance(said, (str, int)) else None)
         rest = _loads(data)
         if not isinstance(rest, dict) or "choices" not in rest:

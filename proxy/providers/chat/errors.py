@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from ...errors import UpstreamRefused
+from ...redact import hide
 from .wording import is_content_policy, is_context_overflow, is_overloaded, strip_secrets
 
 _HTML = re.compile(r"<(?:!doctype|html|head|body|center|h1)\b", re.IGNORECASE)
@@ -34,6 +35,7 @@ _CONTEXT_CODES = frozenset(("context_length_exceeded", "exceed_context_size_erro
 _MODEL_CODES = frozenset(("model_not_found", "deploymentnotfound", "unknown_model", "invalid_model"))
 _POLICY_CODES = frozenset(("content_filter", "content_policy_violation", "moderation_blocked"))
 _BUSY_CODES = frozenset(("overloaded", "overloaded_error", "server_is_overloaded", "slow_down", "unavailable_error"))
+_PARAM = re.compile(r"[\w.\[\]-]{1,200}")
 _HINT = re.compile(r"(?:try again|retry) (?:in|after) (\d+(?:\.\d+)?) ?(ms|s|seconds?|m|minutes?)\b", re.IGNORECASE)
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0}
 _LONGEST_WAIT_S = 24 * 3600.0
@@ -202,7 +204,9 @@ def _code(said: Said) -> str | None:
 
 
 def _param(said: Said, meaning: _Meaning) -> str | None:
-    return said.param if meaning.status == 400 and said.param is not None and len(said.param) <= 200 else None
+    """Returns the name of what is wrong; what could be no name is not told on."""
+    named = meaning.status == 400 and said.param is not None and _PARAM.fullmatch(said.param) is not None
+    return hide(said.param) if named and said.param is not None else None
 
 
 def _retry_after(headers: Mapping[str, str], said: Said) -> float | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from ...redact import hide
+
 _CONTEXT = re.compile(
     r"context_length_exceeded|maximum context length|exceeds? (?:the |your )?(?:model'?s? )?(?:available )?context"
     r"|exceed context limit|longer than the model'?s context|context window|prompt is too long"
@@ -18,7 +20,7 @@ _BUSY = re.compile(r"overloaded|over capacity|at capacity|loading model|currentl
 _SECRETS = (
     (re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{6,}"), r"\1 ***"),
     (re.compile(r"\b(?:sk|pk|rk|gsk|xai|key|api)[-_][\w-]{6,}[\w*-]*"), "***"),
-    (re.compile(r"\b(?:AIza[\w-]{20,}|AKIA[A-Z0-9]{12,}|eyJ[\w-]{10,}\.[\w-]+\.[\w-]+)"), "***"),
+    (re.compile(r"\b(?:AIza[\w-]{20,}|ya29\.[\w.-]{10,}|A[KS]IA[A-Z0-9]{12,}|eyJ[\w-]{10,}\.[\w-]+\.[\w-]+)"), "***"),
     (re.compile(r"(?i)([?&](?:key|api[-_]?key|token|sig|signature)=)[^&\s\"']+"), r"\1***"),
     (re.compile(r"(?i)\b(?:https?|wss?)://[^\s\"'<>)\]]+"), "(address)"),
     (re.compile(r"\borg-[A-Za-z0-9]{8,}\b"), "org-***"),
@@ -41,8 +43,11 @@ def is_overloaded(message: str) -> bool:
 
 
 def strip_secrets(message: str, limit: int = 2000) -> str:
-    """Returns an upstream's message without keys, tokens and addresses, cut at `limit` characters."""
-    message = message[: 4 * limit]
+    """Returns an upstream's message without keys, tokens and addresses, cut at `limit` characters.
+
+    Secrets of the file are known by their values, others by their look.
+    """
+    message = hide(message[: 4 * limit])
     for pattern, instead in _SECRETS:
         message = pattern.sub(instead, message)
     return message if len(message) <= limit else message[: limit - 1] + "…"

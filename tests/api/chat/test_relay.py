@@ -198,6 +198,8 @@ def test_the_code_of_the_upstream_is_kept_and_its_secrets_are_not() -> None:
     assert shown["code"] == "tool_use_failed"
     assert "sk-abc" not in shown["message"]
     assert "10.0.0.7" not in shown["message"]
+    out, _ = relay(sse(TEXT, {"error": {**error, "code": "sk-abcdefghijkl"}}))
+    assert json.loads(payloads(out)[-1])["error"]["code"] == "***"
 
 
 def test_an_error_behind_the_finish_reason_is_taken_out() -> None:

@@ -80,6 +80,9 @@ def test_the_table(status, body, expected):
 def test_who_it_was_is_noted():
     made = error(400, openai("Bad.", param="temperature"))
     assert (made.upstream, made.upstream_status, made.param) == ("up", 400, "temperature")
+    assert error(400, openai("Bad.", param="messages[0].content[1]-x")).param == "messages[0].content[1]-x"
+    for no_name in ("Bearer abc", "http://10.0.0.7/v1", "a" * 201, ""):
+        assert error(400, openai("Bad.", param=no_name)).param is None
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from proxy.providers.chat.wording import is_content_policy, is_context_overflow, is_overloaded, strip_secrets
+from proxy.redact import protect
 
 
 @pytest.mark.parametrize(
@@ -50,11 +51,17 @@ def test_policies_and_load_are_recognised() -> None:
         ("AIzaSyA1234567890abcdefghijk is no key", "*** is no key"),
         ("Cannot reach http://10.0.0.7:8000/v1/chat (refused)", "Cannot reach (address) (refused)"),
         ("Organization org-abcdefgh1234 has no quota", "Organization org-*** has no quota"),
+        ("token ya29.a0AfH6SMBx-y_z.1 of ASIAABCDEFGHIJKL", "token *** of ***"),
         ("nothing to hide: skill, api, key", "nothing to hide: skill, api, key"),
     ],
 )
 def test_keys_tokens_and_addresses_are_taken_out(message: str, stripped: str) -> None:
     assert strip_secrets(message) == stripped
+
+
+def test_secrets_of_the_file_are_known_by_their_values() -> None:
+    protect("0123456789abcdef0123456789abcdef")
+    assert strip_secrets("Access denied: 0123456789abcdef0123456789abcdef, or x") == "Access denied: ***, or x"
 
 
 def test_long_messages_are_cut() -> None:
