@@ -15,6 +15,7 @@ from proxy.errors import BadRequest
 from proxy.providers.anthropic.config import AnthropicConfig
 from proxy.providers.anthropic.profile import MessagesProfile
 from proxy.providers.anthropic.provider import Anthropic
+from proxy.providers.anthropic.traits import traits_of
 from proxy.providers.bedrock.config import BedrockConfig
 from proxy.providers.bedrock.provider import Bedrock
 from proxy.providers.gemini.config import GeminiConfig
@@ -113,11 +114,17 @@ def judged(place: Place, request: ModelRequest, model: str) -> str:
     return ""
 
 
+def _is_forced(name: str) -> bool:
+    fields = RICH_CHAT[name.removeprefix("chat: ")] if name.startswith("chat: ") else RICH[name]
+    return fields.get("tool_choice", "auto") not in ("auto", "none")
+
+
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: place.name)
 def test_all_that_can_be_asked(place: Place) -> None:
     found = {(name, model): judged(place, one, model) for name, one in rich() for model in place.models}
     assert {case: said for case, said in found.items() if said not in ("", "refused")} == {}
-    assert [case for case, said in found.items() if said == "refused"] == []
+    refused = [case for case, said in found.items() if said == "refused"]
+    assert all(_is_forced(name) and not traits_of(model).forced_tools for name, model in refused), refused
 
 
 @pytest.mark.skipif(not CAPTURED, reason="the captured requests are not here")
