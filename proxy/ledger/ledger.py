@@ -29,6 +29,8 @@ _MOST_WAITING = 100_000
 _RETRY_S = 0.5
 _FORGET_EVERY_S = 600.0
 _PATIENCE_S = 15.0
+_UNWRITABLE = (ValueError, OverflowError, sqlite3.DataError, sqlite3.IntegrityError, sqlite3.ProgrammingError)
+"""What is wrong with a row itself."""
 
 
 class Ledger:
@@ -189,7 +191,10 @@ class _Writer:
             if self._connection is None:
                 self.open()
             assert self._connection is not None
-            add_rows(self._connection, self._rows)
+            try:
+                add_rows(self._connection, self._rows)
+            except _UNWRITABLE:
+                self._write_each(self._connection)
         except (sqlite3.Error, StoreFailed) as error:
             self._failed(error)
             return StoreFailed(f"{self._path}: {error}")
@@ -198,6 +203,16 @@ class _Writer:
             self._failing = False
             _log.warning("%s: the ledger is written again (%d rows were dropped)", self._path, self.lost)
         return None
+
+    def _write_each(self, connection: sqlite3.Connection) -> None:
+        """Writes row by row, so that one that cannot be written takes no other with it; raises sqlite3.Error."""
+        while self._rows:
+            try:
+                add_rows(connection, self._rows[:1])
+            except _UNWRITABLE as error:
+                self.lost += 1
+                _log.error("%s: a row cannot be written and is dropped: %s", self._path, error)
+            del self._rows[0]
 
     def _failed(self, error: Exception) -> None:
         if not self._failing:

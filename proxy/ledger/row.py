@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("penstock")
 _MOST = 256  # characters of a name that a client chose
+_LARGEST = 10**15
+"""The most tokens, or nano-dollars, of one exchange: what an upstream says beyond that is wrong."""
 UNKNOWN_MODEL = "other"
 """What a model is called that the file does not serve: its name is whatever a client has made up."""
 
@@ -55,13 +57,15 @@ def row_of(exchange: Exchange) -> Row:
     """
     timing, key, deployment = exchange.timing, exchange.key, exchange.deployment
     ended = timing.wall + ((timing.ended or timing.started) - timing.started)
-    partial = False
+    partial, cost = False, None
     end_user, model, used = "", "", Used()
     text = Cleaner(credentials(exchange.client.headers)).text  # clients paste keys wherever they like
     try:
-        end_user = text(end_user_of(exchange) or "")[:_MOST]
-        model = text(_model(exchange))[:_MOST]
         used = used_by(exchange)
+        cost = None if exchange.cost is None else nano_dollars(exchange.cost)
+        partial = max(used.input, used.output, used.cached or 0, used.reasoning, cost or 0) > _LARGEST
+        model = text(_model(exchange))[:_MOST]
+        end_user = text(end_user_of(exchange) or "")[:_MOST]
     except Exception as error:  # an optional part must not cost the row
         _log.warning("exchange %s is in the ledger with less than there was to say", exchange.id, exc_info=error)
         partial = True
@@ -70,20 +74,20 @@ def row_of(exchange: Exchange) -> Row:
         ended,
         _day(ended),
         text(exchange.id)[:_MOST],
-        "" if key is None else key.id,
-        "" if key is None else key.team or owner,
-        "" if key is None else key.user or owner,
+        "" if key is None else text(key.id)[:_MOST],
+        "" if key is None else text(key.team or owner)[:_MOST],
+        "" if key is None else text(key.user or owner)[:_MOST],
         end_user,
         model,
         "" if deployment is None else deployment.provider.name,
         "" if deployment is None else text(deployment.model)[:_MOST],
         exchange.outcome or "",
         len(exchange.attempts),
-        used.input,
-        used.cached,
-        used.output,
-        used.reasoning,
-        None if exchange.cost is None else nano_dollars(exchange.cost),
+        min(used.input, _LARGEST),
+        None if used.cached is None else min(used.cached, _LARGEST),
+        min(used.output, _LARGEST),
+        min(used.reasoning, _LARGEST),
+        None if cost is None else min(cost, _LARGEST),
         used.estimated,
         partial,
     )

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 By = Literal["key", "team", "user"]
 _MOST_NAME = 128
+_MOST_REMEMBERED = 20_000
 _KINDS = ("input", "cached", "cache_write", "output", "reasoning")
 
 
@@ -76,6 +77,8 @@ class Recorder:
         key = (family.name, *labels)
         at = self._at.get(key)
         if at is None:
+            if len(self._at) >= _MOST_REMEMBERED:  # names of tokens' owners may come without end
+                self._at.clear()
             at = self._at[key] = self._cells.series(family, labels).at
         return at
 

@@ -22,6 +22,19 @@ def count(path: Path) -> int:
     return sum(one.requests for one in read_spend(path, ALL))
 
 
+async def test_a_row_that_cannot_be_written_takes_no_other_with_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    ledger = Ledger(tmp_path / "l.db", keep_s=3600)
+    await ledger.start()
+    for row in (ROW, ROW._replace(key="\ud800"), ROW._replace(input=1 << 70), ROW):
+        await ledger.add(row)
+    await ledger.flush()
+    assert (count(ledger.path), ledger.waiting, ledger.lost) == (2, 0, 2)
+    assert caplog.text.count("is dropped") == 2
+    await ledger.close()
+
+
 def moved_away(directory: Path) -> None:
     for path in list(directory.iterdir()):
         path.rename(path.with_name(f"old-{path.name}"))

@@ -43,6 +43,12 @@ def test_no_secret_gets_into_the_ledger() -> None:
     assert (row_of(one).id, row_of(one).end_user) == ("***", "u ***")
 
 
+def test_a_number_that_cannot_be_is_cut_and_the_row_marked() -> None:
+    row = row_of(ended("completed", Usage(1 << 70, 5), cost="9" * 30, key=Key("k", user="\ud800")))
+    assert (row.input, row.output, row.cost, row.partial) == (10**15, 5, 10**15, True)
+    row.user.encode()
+
+
 def test_9_2_what_nobody_told_is_not_zero() -> None:
     row = row_of(ended("completed", Usage(10, 5)))
     assert (row.cached, row.cost) == (None, None)
