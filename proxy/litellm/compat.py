@@ -15,6 +15,7 @@ import msgspec
 from .. import __version__
 from ..config.types import Duration
 from ..errors import BadRequest, ExchangeError
+from ..pricing.rates import written
 from ..providers.provider import Deployment, Plan, TimeoutChanges
 from ..reply import Reply
 from ..stage import Head, ResponseFilter, Stage
@@ -79,7 +80,7 @@ class Told(ResponseFilter):
         if base_url:
             headers["x-litellm-model-api-base"] = base_url
         if exchange.cost is not None:
-            headers["x-litellm-response-cost"] = f"{exchange.cost:f}"
+            headers["x-litellm-response-cost"] = written(exchange.cost)
 
 
 class AskedPlan(Plan):

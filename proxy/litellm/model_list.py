@@ -216,6 +216,7 @@ class _Reading:
                 settings[own] = value
             else:
                 self.notes.lost((*path, key), f"is nothing that upstreams of kind {target.vendor.kind} know")
+        settings = {own: value for own, value in settings.items() if own == "kind" or own in fields}
         version = str(settings.get("api_version", ""))
         if target.vendor.kind == "azure-openai" and version[:4].isdigit() and version < _RESPONSES_SINCE:
             settings["api"] = "chat"

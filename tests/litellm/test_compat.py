@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,9 +17,10 @@ from proxy.config.loader import load_text
 from proxy.config.types import Sources
 from proxy.errors import ExchangeError, Overloaded
 from proxy.exchange import Exchange
-from proxy.litellm.compat import AskedPlan, adopt
+from proxy.litellm.compat import AskedPlan, Headers, adopt
 from proxy.providers.provider import Deployment, Plan, TimeoutChanges
 from proxy.server.compat import Compat
+from proxy.stage import Head
 from stages.auth import Auth
 from tests.support.drive import exchange_of
 from tests.support.hostile import HostileUpstream, Peer, closing, fixed
@@ -150,6 +153,18 @@ async def test_a_plan_is_asked_as_often_as_allowed_and_told_everything() -> None
     asked.hedge_takes_over(None)
     asked.settle(exchange_of())
     assert plan.told == ["ended", "taken over", "settled"]
+
+
+async def test_what_it_has_cost_is_told_where_it_is_known() -> None:
+    exchange = exchange_of()
+    exchange.cost = Decimal("0.0000120")
+    exchange.deployment = Deployment(SimpleNamespace(name="u", config=None), "m")  # type: ignore[arg-type]
+    told = await Headers().on_request(exchange)
+    head = Head(200, exchange.response_headers)
+    await told.on_head(exchange, head)
+    assert head.headers["x-litellm-response-cost"] == "0.000012"
+    assert "x-litellm-model-api-base" not in head.headers
+    assert head.headers["x-litellm-attempted-fallbacks"] == "1"
 
 
 @pytest.mark.parametrize("compat", ["", "compat: litellm\n"])

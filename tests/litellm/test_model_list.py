@@ -197,6 +197,11 @@ def test_variables_that_litellm_knows_are_looked_at() -> None:
     assert read_model_list([entry("b", "bedrock/x")], environ={}).upstreams["bedrock"]["region"] == "us-west-2"
 
 
+def test_a_key_for_whom_takes_none_is_left_out() -> None:
+    found = read_model_list([entry("e", "echo/x", api_key="k", api_base="http://h")], environ={})
+    assert found.upstreams == {"echo": {"kind": "echo"}}
+
+
 def test_each_organization_is_a_deployment() -> None:
     found = read_model_list([entry("o", "openai/*", api_key="k", organization=["org-1", "org-2"])], environ={})
     assert [one["use"] for one in found.models["o"]] == ["openai/*", "openai-2/*"]
