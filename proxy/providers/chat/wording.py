@@ -22,6 +22,7 @@ _SECRETS = (
     (re.compile(r"\b(?:sk|pk|rk|gsk|xai|key|api)[-_][\w-]{6,}[\w*-]*"), "***"),
     (re.compile(r"\b(?:AIza[\w-]{20,}|ya29\.[\w.-]{10,}|A[KS]IA[A-Z0-9]{12,}|eyJ[\w-]{10,}\.[\w-]+\.[\w-]+)"), "***"),
     (re.compile(r"(?i)([?&](?:key|api[-_]?key|token|sig|signature)=)[^&\s\"']+"), r"\1***"),
+    (re.compile(r"\b(Credential|Signature)=[^\s,&\"']+"), r"\1=***"),  # of AWS, which echoes what it cannot read
     (re.compile(r"(?i)\b(?:https?|wss?)://[^\s\"'<>)\]]+"), "(address)"),
     (re.compile(r"\borg-[A-Za-z0-9]{8,}\b"), "org-***"),
 )

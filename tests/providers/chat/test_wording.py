@@ -52,6 +52,10 @@ def test_policies_and_load_are_recognised() -> None:
         ("Cannot reach http://10.0.0.7:8000/v1/chat (refused)", "Cannot reach (address) (refused)"),
         ("Organization org-abcdefgh1234 has no quota", "Organization org-*** has no quota"),
         ("token ya29.a0AfH6SMBx-y_z.1 of ASIAABCDEFGHIJKL", "token *** of ***"),
+        (
+            "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/2026/x, Signature=d135",
+            "AWS4-HMAC-SHA256 Credential=***, Signature=***",
+        ),
         ("nothing to hide: skill, api, key", "nothing to hide: skill, api, key"),
     ],
 )
