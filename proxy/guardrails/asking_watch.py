@@ -114,17 +114,23 @@ class AskingWatch(ResponseFilter):
         try:
             for where in ANSWER:
                 those = [piece for piece in pieces if piece.where == where]
-                if those and not self._blocked:
+                if where == "arguments":
                     await self._about(where, those)
+                    continue
+                for piece in those:  # each goes on where the one before it has ended
+                    await self._about(where, [piece])
         finally:
             self._turn()
 
     async def _about(self, where: Where, pieces: Sequence[Piece]) -> None:
         assert self._exchange is not None
+        if self._blocked or not pieces:
+            return
+        context = "" if where == "arguments" else self._held.before(pieces[0])
         spans = [(piece.start, piece.end) for piece in pieces]
         texts = tuple(piece.text for piece in pieces)
         askings = [one for one in self._gate.askings if where in one.rule.scan]
-        asked = Asked(self._exchange, where, texts, self._held.context.get(where, ""))
+        asked = Asked(self._exchange, where, texts, context)
         consulted = await consult(askings, asked)
         if consulted.blocked is not None:
             self._blocked = True

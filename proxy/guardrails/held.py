@@ -82,8 +82,7 @@ class Held:
         self.final: Finish | UpstreamFailed | None = None
         """How the answer has ended, once it has."""
         self.chars = 0
-        self.context: dict[Where, str] = {}
-        """The end of what went out, by kind."""
+        self._context: dict[Where, str] = {}  # the end of what went out, by place
         self._wheres = frozenset(wheres)
         self._window = window
         self._to_the_end = to_the_end
@@ -200,7 +199,7 @@ class Held:
         self.chars -= sum(len(text_of(event)) for event in gone if isinstance(event, Text))
         if gone:
             said = "".join(text_of(event) for event in gone if isinstance(event, Text))
-            self.context[piece.where] = (self.context.get(piece.where, "") + said)[-_MAX_CONTEXT:]
+            self._context[piece.where] = (self._context.get(piece.where, "") + said)[-_MAX_CONTEXT:]
         out += gone
 
     def oldest(self) -> float | None:
@@ -211,6 +210,16 @@ class Held:
             if isinstance(item, ToolCallStart) and self._calls:
                 return None
         return None
+
+    def before(self, piece: Piece) -> str:
+        """Returns the end of the text of the same place that stands in front of a piece, out or waiting."""
+        said = self._context.get(piece.where, "")
+        for item in self._items:
+            if item is piece:
+                break
+            if isinstance(item, Piece) and item.where == piece.where:
+                said += item.text
+        return said[-_MAX_CONTEXT:]
 
     @property
     def empty(self) -> bool:

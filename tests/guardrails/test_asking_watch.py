@@ -172,7 +172,11 @@ async def test_all_kinds_of_text_are_asked_about_apart_and_keep_their_order() ->
     events = [ReasoningDelta("hm"), ReasoningDelta("so", summary=True), TextDelta("yes"), Finish()]
     await stream.feed(*events)
     assert await stream.to_the_end() == events
-    assert [(asked.where, asked.texts) for asked in oracle.asked] == [("output", ("yes",)), ("reasoning", ("hm", "so"))]
+    assert [(asked.where, asked.texts, asked.context) for asked in oracle.asked] == [
+        ("output", ("yes",), ""),
+        ("reasoning", ("hm",), ""),
+        ("reasoning", ("so",), "hm"),
+    ]
 
 
 async def test_what_has_waited_for_max_delay_goes_out_and_is_told_as_late() -> None:

@@ -33,7 +33,8 @@ def test_what_nobody_is_asked_about_does_not_wait_unless_something_in_front_of_i
     pass_all(one)
     assert one.ready() == [TextDelta("a"), ReasoningDelta("s"), TextDelta("b")]
     assert one.empty
-    assert one.context == {"output": "ab"}
+    one.add([TextDelta("c"), ReasoningDelta("s"), TextDelta("d")], 0)
+    assert [one.before(piece) for piece in one.unchecked()] == ["ab", "abc"]
 
 
 def test_of_a_piece_that_may_grow_the_window_stays() -> None:

@@ -6,7 +6,7 @@ import asyncio
 import random
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from proxy.events import Event, Finish, ReasoningDelta, TextDelta, ToolCallDelta, ToolCallStart
@@ -116,7 +116,11 @@ async def _through(rules: list[dict[str, Any]], batches: list[list[Event]]) -> l
     return seen
 
 
+_CUT_BY_THINKING = [TextDelta("a"), ReasoningDelta("x"), TextDelta("acb"), Finish()]
+
+
 @settings(max_examples=150, deadline=None)
+@example(_CUT_BY_THINKING, [{"name": "r", "word": "aac", "way": "ask", "scan": ["output"]}], [4])
 @given(_events(), _rules(), st.lists(st.integers(1, 4), min_size=1))
 def test_nothing_banned_reaches_the_client_at_any_chunking(
     events: list[Event], rules: list[dict[str, Any]], sizes: list[int]
