@@ -26,6 +26,7 @@ from .params import (
     ROLE,
     SECRETS,
     SHARES,
+    TEXTS,
     UPSTREAM,
     WITHOUT_EFFECT,
 )
@@ -143,7 +144,7 @@ class _Reading:
     def _stored(self, path: Path, params: Mapping[str, Any]) -> Mapping[str, Any]:
         """Returns the parameters that stand under a name of their own."""
         name = params.get("litellm_credential_name")
-        if name is not None and name not in self.credentials:
+        if isinstance(name, str) and name not in self.credentials:
             self.notes.lost((*path, "litellm_credential_name"), "credential_list has no credentials of that name")
         return self.credentials.get(name, {}) if isinstance(name, str) else {}
 
@@ -165,8 +166,11 @@ class _Reading:
                 if name not in _NAMED_BY_FILE and (variable := unset(found)) is not None:
                     self.notes.mistake((*path, key), f"environment variable {variable} is not set", f"set {variable}")
                     continue
+                if name in TEXTS and not isinstance(found, str):
+                    self.notes.mistake((*path, key), "expected a text", "put it in quotes")
+                    continue
                 if name in (*NUMBERS, *PRICES):
-                    number = _number(found)
+                    number = number_of(found)
                     if number is None:
                         self.notes.mistake((*path, key), f"expected a number, found {found!r:.60}")
                         continue
@@ -263,7 +267,7 @@ class _Reading:
 
     def _info(self, path: Path, use: str, said: Mapping[str, Any], info: Mapping[str, Any]) -> None:
         """Takes what is known of the model: its prices; all else is in tables here, or asked of nobody."""
-        prices = {key: _number(info[key]) for key in PRICES if info.get(key) is not None}
+        prices = {key: number_of(info[key]) for key in PRICES if info.get(key) is not None}
         prices.update({key: said[key] for key in PRICES if key in said})
         found = {PRICES[key]: float(_million(price)) for key, price in prices.items() if price is not None}
         if {"input", "output"} <= found.keys():
@@ -289,7 +293,7 @@ def unset(value: Any) -> str | None:
     return value.removeprefix(_ENVIRON) if isinstance(value, str) and value.startswith(_ENVIRON) else None
 
 
-def _number(value: Any) -> float | None:
+def number_of(value: Any) -> float | None:
     """Returns a number that may be written as a text, as in variables; None for what is none."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return value

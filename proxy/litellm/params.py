@@ -54,6 +54,17 @@ SECRETS = (
     "client_secret",
 )
 """What stays written as it is: the file looks `os.environ/NAME` up by itself, and never shows the value."""
+TEXTS = (
+    "model",
+    "api_base",
+    "api_version",
+    "aws_region_name",
+    "custom_llm_provider",
+    "litellm_credential_name",
+    "vertex_location",
+    "vertex_project",
+    *SECRETS,
+)
 PRICES = {
     "input_cost_per_token": "input",
     "output_cost_per_token": "output",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -10,7 +10,7 @@ import msgspec
 
 from ..config.problems import closest
 from ..stores.config import StoresConfig
-from .model_list import Sections, read_model_list, resolved, unset
+from .model_list import Sections, number_of, read_model_list, resolved, unset
 from .notes import Notes, Path, mapping_of
 from .routing import RoutingOptions, add_aliases, route_settings, stages_of
 from .settings import (
@@ -147,12 +147,14 @@ class _Translation:
 
     def _models(self, options: RoutingOptions) -> Sections:
         entries = self.config.get("model_list")
-        if entries is not None and not isinstance(entries, Sequence):
+        if entries is not None and not isinstance(entries, list):
             self.notes.mistake(("model_list",), "expected a list", "write - model_name: ...")
             entries = None
         timeout = options.timeout
         if timeout is None and self.litellm.get("request_timeout") is not None:
-            timeout = float(resolved(self.litellm["request_timeout"], self.environ))
+            timeout = number_of(self._set(("litellm_settings", "request_timeout"), self.litellm["request_timeout"]))
+            if timeout is None:
+                self.notes.mistake(("litellm_settings", "request_timeout"), "expected a number of seconds")
         sections = read_model_list(
             entries or [], timeout=timeout, environ=self.environ, credentials=self._credentials()
         )
@@ -161,12 +163,20 @@ class _Translation:
         return sections
 
     def _credentials(self) -> dict[str, Mapping[str, Any]]:
-        listed = self.config.get("credential_list") or []
+        path: Path = ("credential_list",)
         return {
-            str(one.get("credential_name")): mapping_of(one.get("credential_values"), ("credential_list",), self.notes)
-            for one in listed
+            str(one.get("credential_name")): mapping_of(one.get("credential_values"), (*path, index), self.notes)
+            for index, one in enumerate(self._listed(path, self.config.get("credential_list")))
             if isinstance(one, Mapping)
         }
+
+    def _listed(self, path: Path, value: Any) -> list[Any]:
+        """Returns a value that must be a list; one text alone is one, too."""
+        if isinstance(value, str):
+            return [value]
+        if value is not None and not isinstance(value, list):
+            self.notes.mistake(path, "expected a list")
+        return value if isinstance(value, list) else []
 
     # --- everything else
 
@@ -202,7 +212,7 @@ class _Translation:
 
     def _cold(self) -> dict[str, Any] | None:
         path: Path = ("litellm_settings", "cold_storage_custom_logger")
-        if self.litellm["cold_storage_custom_logger"] not in _S3_LOGGERS:
+        if str(self.litellm["cold_storage_custom_logger"]) not in _S3_LOGGERS:
             self.notes.lost(path, "responses can be kept in S3 only", "write s3_v2")
             return None
         bucket = self._bucket(path)
@@ -230,8 +240,7 @@ class _Translation:
         """Returns the stages that callbacks stand for."""
         found: list[Any] = []
         for key in _CALLBACKS:
-            listed = self.litellm.get(key)
-            for name in [listed] if isinstance(listed, str) else listed or ():
+            for name in self._listed(("litellm_settings", key), self.litellm.get(key)):
                 stage = self._observer(str(name), ("litellm_settings", key))
                 if stage is not None and stage not in found:
                     found.append(stage)

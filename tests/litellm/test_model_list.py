@@ -135,6 +135,7 @@ def test_what_cannot_be_carried_is_refused_with_what_to_do(key: str) -> None:
             [entry("m", "groq/x", api_base="os.environ/NOT_SET_ANYWHERE")],
             "litellm_params.api_base: environment variable NOT_SET_ANYWHERE is not set",
         ),
+        ([entry("m", "groq/x", api_base=["u"])], "litellm_params.api_base: expected a text (put it in quotes)"),
         ([entry("m", "groq/x", rpm=True)], "litellm_params.rpm: expected a number, found True"),
         ([entry("m*", "groq/*", order=1), entry("m*", "groq/*")], "'m*' stands for several models"),
         ([entry("m", "llama")], "'llama' names no provider (known are "),

@@ -125,6 +125,12 @@ def test_callbacks_become_stages_and_cold_storage_a_store() -> None:
             "router_settings: {redis_host: os.environ/GONE}",
             "mistake router_settings.redis_host: environment variable GONE is not set (set GONE)",
         ),
+        (
+            "litellm_settings: {request_timeout: soon}",
+            "mistake litellm_settings.request_timeout: expected a number of seconds",
+        ),
+        ("litellm_settings: {callbacks: true}", "mistake litellm_settings.callbacks: expected a list"),
+        ("credential_list: 1", "mistake credential_list: expected a list"),
         ("router_settings: []", "mistake router_settings: expected a mapping (write key: value)"),
     ],
 )
