@@ -60,11 +60,17 @@ class Metrics(MetricsStage):
     _task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Begins to count; raises ConfigError without prometheus-client."""
+        """Begins to count; raises ConfigError without prometheus-client, or without room for the numbers."""
         if importlib.util.find_spec("prometheus_client") is None:
             what = "metrics are written by prometheus-client, which is not installed"
             raise ConfigError([Problem("metrics", 1, 1, what, "pip install 'penstock[metrics]'")])
-        self.cells = Cells.of_process()
+        try:
+            self.cells = Cells.of_process()
+        except OSError as error:
+            what = f"the workers cannot share what they count: {error}"
+            raise ConfigError(
+                [Problem("metrics", 1, 1, what, "check the room in the directory for temporary files")]
+            ) from None
         self.recorder = Recorder(self.cells, self.config.by)
         self._task = asyncio.get_running_loop().create_task(self._ask())
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import mmap
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -101,7 +102,9 @@ class Cells:
         return series
 
     def _tell(self, series: Series) -> None:
-        if self._names >= 0:
+        if self._names < 0:
+            return
+        with suppress(OSError):  # no room on the disk: the other workers do not see it
             os.write(self._names, msgspec.json.encode(series) + b"\n")
 
     def _take_over(self, path: Path) -> None:
@@ -121,7 +124,7 @@ _of_processes: dict[tuple[int, str, int], Cells] = {}
 def _mapped(path: Path) -> memoryview[float]:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        os.ftruncate(descriptor, _CELLS * _BYTES)
+        os.posix_fallocate(descriptor, 0, _CELLS * _BYTES)  # a page that has no room would kill the process later
         return memoryview(mmap.mmap(descriptor, _CELLS * _BYTES)).cast("d")
     finally:
         os.close(descriptor)

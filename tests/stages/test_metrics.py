@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from pathlib import Path
 
 import pytest
 
@@ -32,4 +33,12 @@ async def test_it_counts_what_is_open_and_what_has_ended() -> None:
 async def test_without_the_library_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ConfigError, match="prometheus-client"):
+        await Metrics().start()
+
+
+async def test_workers_that_cannot_share_their_numbers_do_not_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PENSTOCK_PEERS", str(tmp_path / "missing"))
+    with pytest.raises(ConfigError, match="cannot share what they count"):
         await Metrics().start()
