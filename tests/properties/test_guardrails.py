@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 from typing import Any
 
 from hypothesis import example, given, settings
@@ -41,10 +42,10 @@ def _rules(draw: st.DrawFn) -> list[dict[str, Any]]:
     rules = []
     for number in range(draw(st.integers(1, 3))):
         word = draw(st.sampled_from(WORDS))
-        way = draw(st.sampled_from(["words", "re2", "python", "ask"]))
+        way = draw(st.sampled_from(["words", "re2", "python", "ask", "ask for masks"]))
         fields: dict[str, Any] = {"name": f"r{number}", "word": word, "way": way}
         fields["scan"] = draw(st.lists(st.sampled_from(PLACES), min_size=1, unique=True))
-        if way != "ask":
+        if not way.startswith("ask"):
             fields["action"] = draw(st.sampled_from(["block", "mask"]))
         rules.append(fields)
     return rules
@@ -54,7 +55,7 @@ def _written(rule: dict[str, Any]) -> dict[str, Any]:
     fields = {name: value for name, value in rule.items() if name not in ("word", "way")}
     if rule["way"] == "words":
         return {**fields, "words": [rule["word"]], "mask": "#"}
-    if rule["way"] == "ask":
+    if rule["way"].startswith("ask"):
         return {**fields, "match": "http", "url": "http://127.0.0.1:9/", "window": len(rule["word"])}
     return {**fields, "match": "regex", "pattern": rule["word"], "engine": rule["way"], "mask": "#"}
 
@@ -72,12 +73,14 @@ def _said(events: list[Event]) -> dict[str, str]:
     return {where: text.lower() for where, text in said.items()}
 
 
-def _knows(word: str) -> Oracle:
-    """Returns one who looks at what he is asked about together with what went before."""
+def _knows(word: str, *, masks: bool) -> Oracle:
+    """Returns one who looks at what he is asked about together with what went before, which cannot be masked."""
 
     def says(asked: Asked) -> Verdict:
-        first, *rest = asked.texts
-        return Verdict(bad=any(word in text.lower() for text in (asked.context + first, *rest)))
+        texts = tuple(re.sub(word, "#", text, flags=re.IGNORECASE) for text in asked.texts) if masks else asked.texts
+        first, *rest = texts
+        bad = any(word in text.lower() for text in (asked.context + first, *rest))
+        return Verdict(bad=bad) if bad else Verdict(texts=texts)
 
     return Oracle(says)
 
@@ -87,7 +90,8 @@ async def _through(rules: list[dict[str, Any]], batches: list[list[Event]]) -> l
     stage = await guard(*(_written(rule) for rule in rules))
     for asks in stage._askings:
         await asks.close()
-        asks._check = _knows(next(rule["word"] for rule in rules if rule["name"] == asks.rule.name))
+        rule = next(rule for rule in rules if rule["name"] == asks.rule.name)
+        asks._check = _knows(rule["word"], masks=rule["way"] == "ask for masks")
     exchange = exchange_of()
     nudged = asyncio.Event()
     exchange.nudge = nudged.set
