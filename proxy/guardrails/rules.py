@@ -61,8 +61,8 @@ class GuardrailRule(Struct, forbid_unknown_fields=True, frozen=True, kw_only=Tru
         Engine | None,
         Meta(
             description="What looks for expressions: re2, which takes the same time whatever they are, but knows no "
-            "look-around and no back references (pip install 'penstock[guardrails]'); or python. By default re2 where "
-            "it is installed."
+            "look-around and no back references, and takes \\d, \\w and \\b for ASCII alone (pip install "
+            "'penstock[guardrails]'); or python. By default re2 where it is installed."
         ),
     ] = None
     kinds: Annotated[
@@ -161,8 +161,8 @@ class GuardrailRule(Struct, forbid_unknown_fields=True, frozen=True, kw_only=Tru
         Meta(
             ge=0,
             le=100_000,
-            description="So many of the last characters wait for the next piece, so that what is cut in two by "
-            "pieces is also seen whole.",
+            description="So many of the last characters wait for the next piece when somebody is asked, so that what "
+            "pieces cut in two is also seen whole.",
         ),
     ] = 100
     max_delay: Annotated[
