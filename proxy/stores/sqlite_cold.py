@@ -140,7 +140,7 @@ class ColdRows:
         """Takes note that an entry was put."""
         if self.rule is not None and self.rule.takes(entry, self._now):
             self._db.execute("INSERT INTO cold (entry, state, since) VALUES (?, ?, ?)", (seq, WAITS, self._now))
-            self._db.execute("DELETE FROM cold_gone WHERE id = ?", (entry.id,))
+            self._db.execute("DELETE FROM cold_gone WHERE id = ? AND owner = ?", (entry.id, entry.owner))
 
     def removing(self, seqs: list[int], *, again: bool) -> None:
         """Takes note that entries are about to be removed: what is there of them is to go, too."""

@@ -31,7 +31,7 @@ _COLD = """
 CREATE TABLE cold (entry INTEGER PRIMARY KEY, state INTEGER NOT NULL, since REAL NOT NULL);
 CREATE INDEX cold_by_state ON cold (state, since);
 CREATE TABLE cold_gone (
-  id TEXT PRIMARY KEY, owner TEXT NOT NULL, due REAL NOT NULL, again INTEGER NOT NULL
+  id TEXT NOT NULL, owner TEXT NOT NULL, due REAL NOT NULL, again INTEGER NOT NULL, PRIMARY KEY (id, owner)
 ) WITHOUT ROWID;
 CREATE INDEX cold_gone_by_due ON cold_gone (due);
 CREATE TABLE cold_mover (holder TEXT NOT NULL);

@@ -139,6 +139,8 @@ def test_a_put_takes_the_note_of_its_removal_away(db: sqlite3.Connection) -> Non
     put(db, "a", "b")
     assert notes(db) == []
     assert states(db) == {"a": WAITS, "b": WAITS}
+    put(db, "a", owner="you")
+    assert notes(db) == [Note("a", "me", True)]  # whose object has another key
 
 
 def test_for_space_those_go_that_are_there_then_the_unfit_and_the_waiting_last(db: sqlite3.Connection) -> None:
