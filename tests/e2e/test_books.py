@@ -27,6 +27,7 @@ prices: {e/echo: {input: 10, output: 30}}
 admin: {key: the-admin-key}
 stores: {responses: {kind: none}, ledger: {path: ledger.db}}
 pipeline:
+  - rate-limit: {per: model, tokens: 1000000000, window: 1h}
   - budget: {per: model, usd: 1000}
   - route: {retries: 0}
   - stream-translate
@@ -109,6 +110,8 @@ async def test_all_books_agree_after_mixed_exchanges_with_faults(tmp_path: Path)
             for _ in range(EXCHANGES // 250):
                 await limited.faults(200)
                 await limited.burst(50, 25)
+                for stream in await limited.stalled(2):
+                    stream.close()
             books = Books(limited, tmp_path)
             sums = await books.agree()
             open_now = await books.metrics()
@@ -118,12 +121,14 @@ async def test_all_books_agree_after_mixed_exchanges_with_faults(tmp_path: Path)
             spent = read_spend(tmp_path / "ledger.db", Question(by=("model",)))
             rows: list[Any] = []
 
-            async def budgets_agree() -> bool:  # to the nano-dollar, with nothing held
+            async def limits_agree() -> bool:  # to the token and the nano-dollar, with nothing held
                 rows[:] = await limited.shown()
-                used = {row["counter"].partition("model=")[2]: row["used"] for row in rows}
-                return used == {one.names["model"]: one.cost for one in spent} and not any(row["held"] for row in rows)
+                used = {(row["counter"].partition("model=")[2], row["unit"]): row["used"] for row in rows}
+                kept = {(one.names["model"], "usd"): one.cost for one in spent}
+                kept |= {(one.names["model"], "tokens"): one.input + one.output for one in spent}
+                return used == kept and not any(row["held"] for row in rows)
 
-            await until(budgets_agree, rows)
+            await until(limits_agree, rows)
 
 
 async def test_a_killed_worker_takes_back_nothing_that_was_counted_or_written(tmp_path: Path) -> None:
