@@ -19,8 +19,8 @@ from proxy.stores.sqlite import SqliteStore
 from proxy.stores.sqlite_cold import ColdRule
 from proxy.stores.store import Entry, StoreFailed, StoreUnavailable
 from proxy.stores.tiered import TieredStore
-from tests.support.cold import Tiers, tiers, until
-from tests.support.cold_bucket import MemoryBucket
+from tests.support.cold import Tiers, tiers
+from tests.support.cold_bucket import MemoryBucket, until
 from tests.support.s3 import s3_server
 from tests.support.store_files import check_sums, rows
 from tests.support.stored import START, Clock, entry

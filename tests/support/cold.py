@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -21,12 +20,10 @@ from proxy.stores.cold_config import ColdConfig
 from proxy.stores.sqlite import SqliteStore
 from proxy.stores.sqlite_cold import ColdRule
 from proxy.stores.tiered import TieredStore
-from tests.support.cold_bucket import remember_nothing
+from tests.support.cold_bucket import remember_nothing, until
 from tests.support.s3 import ACCESS_KEY, REGION, SECRET_KEY, S3Server
 from tests.support.store_files import rows
 from tests.support.stored import Clock
-
-PATIENCE_S = 30.0
 
 
 def cold_config(server: S3Server, bucket: str, **settings: Any) -> ColdConfig:
@@ -108,13 +105,3 @@ async def tiers(server: S3Server, directory: Path) -> AsyncIterator[Tiers]:
     finally:
         for store in made.open:
             await store.close()
-
-
-async def until(holds: Callable[[], bool | Awaitable[bool]]) -> None:
-    """Waits until something holds, which shows on disk or in the bucket only."""
-    async with asyncio.timeout(PATIENCE_S):
-        while True:
-            found = holds()
-            if found if isinstance(found, bool) else await found:
-                return
-            await asyncio.sleep(0.01)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 from proxy.stores.sqlite import SqliteStore
 from proxy.stores.store import StoreUnavailable
+
+PATIENCE_S = 30.0
 
 
 def remember_nothing(store: SqliteStore) -> None:
@@ -44,3 +47,13 @@ class MemoryBucket:
         await asyncio.sleep(0)
         if self.away:
             raise StoreUnavailable("the bucket is away")
+
+
+async def until(holds: Callable[[], bool | Awaitable[bool]]) -> None:
+    """Waits until something holds, which shows on disk or in the bucket only."""
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            found = holds()
+            if found if isinstance(found, bool) else await found:
+                return
+            await asyncio.sleep(0.01)
