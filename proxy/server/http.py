@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import secrets
 
 from aiohttp import web
 
 from ..exchange import Client
+from ..random_bytes import random_hex
 from ..reply import Reply
 from .own_answer import header_value
 
@@ -24,7 +24,8 @@ def to_response(request: web.BaseRequest, reply: Reply) -> web.Response:
     for name, value in reply.headers.items():
         headers[name] = header_value(value)
     headers.setdefault("server", "penstock")
-    headers.setdefault("x-request-id", request_id(request))
+    if "x-request-id" not in headers:
+        headers["x-request-id"] = request_id(request)
     if is_upgrade(request):
         response.force_close()  # what follows it on the connection would not be read as HTTP
     return response
@@ -48,7 +49,7 @@ def query_of(request: web.BaseRequest) -> Query:
 def request_id(request: web.BaseRequest) -> str:
     """Returns the client's own id of the request if it is one, else a fresh one."""
     given = request.headers.get("x-request-id", "")
-    return given if _REQUEST_ID.fullmatch(given) else "req_" + secrets.token_hex(16)
+    return given if _REQUEST_ID.fullmatch(given) else "req_" + random_hex(16)
 
 
 def _lower_headers(request: web.BaseRequest) -> dict[str, str]:

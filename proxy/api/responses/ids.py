@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
+
+from ...random_bytes import random_bytes
 
 _FORM = re.compile(r"resp_([0-9a-f]{48})")
 
 
 def new_response_id() -> str:
     """Returns a fresh response id, in OpenAI's form. The number of this worker is masked by the bytes behind it."""
-    token = secrets.token_bytes(24)
+    token = random_bytes(24)
     number = int(os.environ.get("PENSTOCK_WORKER", "0"))
     masked = number ^ int.from_bytes(token[12:14], "big")
     return "resp_" + (masked.to_bytes(2, "big") + token[2:]).hex()
