@@ -31,7 +31,7 @@ stores:
     region: us-east-1
     access_key: env:S3_ID
     secret_key: env:S3_KEY
-    timeout: 2s
+    timeout: 20s
 pipeline: [route, stream-translate]
 """
 ENV = {"S3_ID": ACCESS_KEY, "S3_KEY": SECRET_KEY}

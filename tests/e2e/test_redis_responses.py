@@ -13,7 +13,7 @@ from tests.support.serving import Served, serving
 FILE = """\
 upstreams: {echo: {kind: echo}}
 models: {echo: [echo/echo]}
-stores: {responses: {kind: redis, url: env:KEPT_URL, timeout: 2s}}
+stores: {responses: {kind: redis, url: env:KEPT_URL, timeout: 20s}}
 pipeline: [route, stream-translate]
 """
 

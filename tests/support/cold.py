@@ -29,6 +29,7 @@ from tests.support.stored import Clock
 def cold_config(server: S3Server, bucket: str, **settings: Any) -> ColdConfig:
     """Returns settings for a bucket; bodies leave the disk as soon as they may, unless told otherwise."""
     defaults: dict[str, Any] = {"after": Duration(0), "prefix": "penstock/kept", "endpoint_url": server.url}
+    defaults["timeout"] = Duration(30)
     return ColdConfig(
         bucket=bucket,
         region=REGION,
