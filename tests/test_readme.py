@@ -6,12 +6,16 @@ import contextlib
 import io
 import os
 import re
+import shlex
 import subprocess
 import tomllib
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import pytest
 
+from proxy.cli import main
 from proxy.config.loader import load_text
 from proxy.providers.registry import kinds
 from stages import STAGES
@@ -62,6 +66,8 @@ def test_the_codex_recipe() -> None:
 @pytest.mark.parametrize("text", blocks("yaml"))
 def test_the_files(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    for name in re.findall(r"env:(PENSTOCK_\w+|OPENAI_API_KEY)", text):
+        monkeypatch.setenv(name, "0123456789abcdef0123456789abcdef")
     assert load_text(text, "README.md").warnings == ()
 
 
@@ -96,6 +102,26 @@ def test_the_commands_exist() -> None:
         assert (ROOT / "proxy" / "cli" / f"{command}.py").exists()
 
 
+def test_the_commands_take_their_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    secret = "0123456789abcdef0123456789abcdef"
+    environment = dict.fromkeys(("PENSTOCK_ADMIN_KEY", "OPENAI_API_KEY"), secret)
+    for name in environment:
+        monkeypatch.setenv(name, secret)
+    config = blocks("yaml", "penstock-keys.db")[0].replace("workers: auto", "workers: 1")
+    with serving("--host", "127.0.0.1", config=config, directory=tmp_path, env=environment) as served:
+        asked = urllib.request.Request(f"{served.url}/responses", b'{"model": "gpt-5", "input": "Hello"}')
+        with pytest.raises(urllib.error.HTTPError, match="401"):
+            urllib.request.urlopen(asked, timeout=20)
+    [lines] = blocks("sh", "penstock keys create")
+    for line in lines.splitlines():
+        words = shlex.split(line, comments=True)
+        said = io.StringIO()
+        with contextlib.redirect_stdout(said):
+            assert main(words[1:]) == 0
+        assert said.getvalue()
+
+
 def rows(heading: str) -> list[str]:
     """Returns the names that the table under a heading begins its rows with."""
     section = README.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
@@ -104,8 +130,7 @@ def rows(heading: str) -> list[str]:
 
 def test_the_stages_are_the_shipped_ones() -> None:
     shown = rows("Stages")
-    assert shown == ["auth", "budget", "rate-limit", "guardrail", "route", "transform", "stream-translate", "log"]
-    assert {stage.name for stage in STAGES} == set(shown)
+    assert sorted(shown) == sorted(stage.name for stage in STAGES)
 
 
 def test_the_upstreams_are_the_shipped_ones() -> None:
