@@ -19,6 +19,7 @@ Fields = dict[str, msgspec.Raw]
 
 _MAX_SHOWN = 80
 
+_FALSE = msgspec.Raw(b"false")
 _decode_fields = msgspec.json.Decoder(Fields).decode
 
 
@@ -105,6 +106,9 @@ class ModelRequest(ABC):
     @property
     def stream(self) -> bool:
         """Whether the client wants a stream; raises BadRequest when the field is no boolean."""
+        raw = self.fields.get("stream")
+        if raw is None or raw == _FALSE:
+            return False
         value = self.get("stream", False)
         if not isinstance(value, bool):
             raise BadRequest("Invalid type for 'stream': expected a boolean.", param="stream", code="invalid_type")

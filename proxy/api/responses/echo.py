@@ -13,31 +13,31 @@ from .tools import Tool
 if TYPE_CHECKING:
     from .request import ResponsesRequest
 
-_PLAIN: tuple[tuple[str, Any], ...] = (
-    ("background", False),
-    ("frequency_penalty", 0.0),
-    ("max_tool_calls", None),
-    ("parallel_tool_calls", True),
-    ("presence_penalty", 0.0),
-    ("previous_response_id", None),
-    ("prompt_cache_key", None),
-    ("safety_identifier", None),
-    ("service_tier", "default"),
-    ("store", True),
-    ("temperature", 1.0),
-    ("top_logprobs", 0),
-    ("top_p", 1.0),
-    ("truncation", "disabled"),
-    ("user", None),
-)
+_PLAIN: dict[str, Any] = {
+    "background": False,
+    "frequency_penalty": 0.0,
+    "max_tool_calls": None,
+    "parallel_tool_calls": True,
+    "presence_penalty": 0.0,
+    "previous_response_id": None,
+    "prompt_cache_key": None,
+    "safety_identifier": None,
+    "service_tier": "default",
+    "store": True,
+    "temperature": 1.0,
+    "top_logprobs": 0,
+    "top_p": 1.0,
+    "truncation": "disabled",
+    "user": None,
+}
 
 
 def echo(request: ResponsesRequest) -> dict[str, Any]:
     """Returns those fields, ready to be encoded; schemas and metadata are the client's own JSON."""
-    fields: dict[str, Any] = {}
-    for name, default in _PLAIN:
-        value = request.value(name)
-        fields[name] = default if value is None else value
+    fields = _PLAIN.copy()
+    for name in request.fields:
+        if name in _PLAIN and (value := request.value(name)) is not None:
+            fields[name] = value
     metadata = request.fields.get("metadata")
     choice = request.fields.get("tool_choice")
     conversation = conversation_id(request)
@@ -75,6 +75,8 @@ def _choice(raw: Raw) -> Any:
 def _tools(request: ResponsesRequest) -> list[Any]:
     """Returns the tools of the field `tools`: functions with all five keys, all others as they were given."""
     raws: list[Raw] = request.value("tools") or []
+    if not raws:
+        return []
     functions = {tool.path: tool for tool in request.tools if tool.kind == "function" and tool.namespace is None}
     shown: list[Any] = []
     for index, raw in enumerate(raws):

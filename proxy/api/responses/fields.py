@@ -109,6 +109,11 @@ class Moderation(msgspec.Struct):
 Check = Callable[[Any, str], None]
 
 
+def _as_it_is(raw: Raw) -> Raw:
+    """Returns JSON of whatever kind: it was read with the body, and is long where it is the input."""
+    return raw
+
+
 class Field:
     """What one field may hold. `type` is decoded strictly, and null is always taken for absent."""
 
@@ -124,7 +129,7 @@ class Field:
         max_length: int | None = None,
         check: Check | None = None,
     ) -> None:
-        self.decode: Callable[[Raw], Any] = msgspec.json.Decoder(type if type is Raw else type | None).decode
+        self.decode: Callable[[Raw], Any] = _as_it_is if type is Raw else msgspec.json.Decoder(type | None).decode
         self.low = low
         self.high = high
         self.options = options

@@ -32,6 +32,7 @@ from .validate import validate
 
 _decode_list = msgspec.json.Decoder(list[Raw]).decode
 _decode_text = msgspec.json.Decoder(str).decode
+_NO_REASONING, _NO_TEXT = ReasoningSettings(), TextSettings()
 _LIMIT_ALIASES = ("max_output_tokens", "max_completion_tokens", "max_tokens")
 
 
@@ -46,6 +47,7 @@ class ResponsesRequest(ModelRequest):
         self._items: list[Item] = []
         self._items_of: Raw | None = None
         self._items_changed = False
+        self._updates = False  # whether settings stand among the items
         self._values: dict[str, tuple[Raw, Any]] = {}
         self._plain_input = False
         self._tools: tuple[Raw | None, Raw | None, list[Tool]] | None = None
@@ -70,7 +72,7 @@ class ResponsesRequest(ModelRequest):
 
     def value(self, name: str) -> Any:
         """Returns a known field decoded and checked, None when it is absent or null; raises BadRequest."""
-        raw = self.fields.get(name)
+        raw = self._fields.get(name) if name != "input" else self.fields.get(name)
         if raw is None:
             return None
         known = self._values.get(name)
@@ -83,13 +85,14 @@ class ResponsesRequest(ModelRequest):
     @property
     def items(self) -> list[Item]:
         """The items of `input`; a string is one message of the user. Raises BadRequest."""
-        raw = self.fields.get("input")
+        raw = (self.fields if self._items_changed else self._fields).get("input")
         if raw is None or raw is not self._items_of:
             self._turns = {}
             self._plain_input = _is_text(raw)
             self._items_raw = _raw_items(raw)
             self._items = [decode_item(one, f"input[{index}]") for index, one in enumerate(self._items_raw)]
             self._items_of = raw
+            self._updates = any(isinstance(one, ConfigurationUpdate) for one in self._items)
         return self._items
 
     @property
@@ -122,7 +125,8 @@ class ResponsesRequest(ModelRequest):
     @property
     def tools(self) -> list[Tool]:
         """All tools that can be called, wherever they were declared, flat. Raises BadRequest."""
-        request, given_input = self.fields.get("tools"), self.fields.get("input")
+        fields = self.fields
+        request, given_input = fields.get("tools"), fields.get("input")
         known = self._tools
         if known is not None and known[0] is request and known[1] is given_input:
             return known[2]
@@ -142,9 +146,8 @@ class ResponsesRequest(ModelRequest):
     def max_output_tokens(self) -> int | None:
         """The limit of the answer, also under the names that chat completions have for it."""
         for name in _LIMIT_ALIASES:
-            raw = self.fields.get(name)
-            if given(raw):
-                assert raw is not None
+            raw = self._fields.get(name)
+            if raw is not None and given(raw):
                 value: int = FIELDS["max_output_tokens"].read(raw, name)
                 return value
         return None
@@ -152,7 +155,7 @@ class ResponsesRequest(ModelRequest):
     @property
     def reasoning(self) -> ReasoningSettings:
         """The settings in force: the request's, or those of the last update in the input."""
-        settings: ReasoningSettings = self.value("reasoning") or ReasoningSettings()
+        settings: ReasoningSettings = self.value("reasoning") or _NO_REASONING
         update = self._update("reasoning")
         if update is not None:
             settings = msgspec.structs.replace(settings, effort=update.effort)
@@ -161,7 +164,7 @@ class ResponsesRequest(ModelRequest):
     @property
     def text(self) -> TextSettings:
         """The settings in force: the request's, or those of the last update in the input."""
-        settings: TextSettings = self.value("text") or TextSettings()
+        settings: TextSettings = self.value("text") or _NO_TEXT
         update = self._update("text")
         if update is not None and update.format is not None:
             settings = msgspec.structs.replace(settings, format=update.format)
@@ -170,6 +173,8 @@ class ResponsesRequest(ModelRequest):
     def _update(self, name: Literal["reasoning", "text"]) -> Any:
         """Returns the last `configuration_update` that says something of a field."""
         items = self.items
+        if not self._updates:
+            return None
         for index in range(len(items) - 1, -1, -1):
             item = items[index]
             if isinstance(item, ConfigurationUpdate):
@@ -240,17 +245,14 @@ class ResponsesRequest(ModelRequest):
 
     def copy(self) -> Self:
         """Returns a copy whose changes do not show in this one; what was decoded is shared."""
-        twin = type(self)(dict(self.fields))
+        fields = dict(self.fields)
+        twin = type(self).__new__(type(self))
+        twin.__dict__.update(self.__dict__)
+        twin._fields = fields
         twin._items_raw = list(self._items_raw)
         twin._items = list(self._items)
-        twin._items_of = self._items_of
         twin._values = dict(self._values)
-        twin._plain_input = self._plain_input
-        twin._tools = self._tools
         twin._turns = dict(self._turns)
-        twin._said_instructions = self._said_instructions
-        twin._instructions_added = self._instructions_added
-        twin.warms_up = self.warms_up
         return twin
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .request import ResponsesRequest
 
 _WEBSOCKET_ONLY = ("generate", "stream_id", "type")
+_REFUSED = frozenset((*_WEBSOCKET_ONLY, "prompt", "access_programs", "n", "moderation", "background_options"))
 
 
 def validate(request: ResponsesRequest) -> None:
@@ -37,6 +38,8 @@ def validate(request: ResponsesRequest) -> None:
 
 def _check_refused(request: ResponsesRequest) -> None:
     """Raises for fields that change the meaning of the answer and that nothing here can do."""
+    if _REFUSED.isdisjoint(request.fields):
+        return
     for name in _WEBSOCKET_ONLY:
         if given(request.fields.get(name)):
             raise invalid.invalid(name, f"Unknown parameter: '{name}'.", "unknown_parameter")
