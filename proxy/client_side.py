@@ -114,6 +114,10 @@ class ClientSide:
             if not isinstance(self.bridge, Relay):
                 self.stream.write(self.get_encoder().begin())
 
+    def let_go(self) -> None:
+        """Forgets whom to tell of bugs: the exchange is over."""
+        self._on_bug = _tell_nobody
+
     def open_at(self, delay_s: float) -> None:
         """Opens the stream after a while, so that a failure before that can still be an HTTP status."""
         self._at(delay_s, self._open_waiting)
@@ -270,3 +274,7 @@ def _joined(names: Sequence[str]) -> str:
     """Returns names as a list that fits in a header; what does not fit is an ellipsis."""
     text = ", ".join(names)
     return text if len(text) <= _MAX_HEADER else text[:_MAX_HEADER].rpartition(", ")[0] + ", ..."
+
+
+def _tell_nobody(error: ExchangeError) -> None:
+    """Takes a bug that nobody waits for any more; it is in the log."""

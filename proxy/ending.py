@@ -142,6 +142,8 @@ class Ending:
         try:
             self._on_settled()
         finally:
+            self._on_settled = self._side.let_go  # nobody is told twice; and what was served waits for no collector
+            self._side.let_go()
             self.settled.set()
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 
 import pytest
 
 from proxy import ending, pipeline
+from proxy.client_side import ClientSide
 from proxy.errors import UpstreamCut
 from proxy.exchange import Exchange
+from proxy.run import Run
 from proxy.stage import ResponseFilter, Stage
 from proxy.stores.memory import MemoryStore
 from stages.route import Route, RouteConfig
@@ -38,6 +41,21 @@ async def test_a_bug_in_a_stage_is_a_500_that_says_nothing(caplog: pytest.LogCap
     assert status == 500
     assert b"secret" not in data
     assert "secret detail" in caplog.text
+
+
+async def test_a_plain_answer_waits_for_no_collector() -> None:
+    """A body of many megabytes would be kept until the collector finds it."""
+    async with house(ScriptedProvider("a", body(WHOLE))) as home:
+        gc.collect()
+        gc.disable()
+        try:
+            await home.ask()
+            await home.settled()
+            async with asyncio.timeout(5):
+                while any(type(one) in (Run, ClientSide) for one in gc.get_objects()):
+                    await asyncio.sleep(0)  # the server's own task is about to end
+        finally:
+            gc.enable()
 
 
 async def test_a_failure_after_opening_without_output_goes_into_the_stream() -> None:
