@@ -110,7 +110,7 @@ def test_the_commands_take_their_options(tmp_path: Path, monkeypatch: pytest.Mon
         monkeypatch.setenv(name, secret)
     config = blocks("yaml", "penstock-keys.db")[0].replace("workers: auto", "workers: 1")
     with serving("--host", "127.0.0.1", config=config, directory=tmp_path, env=environment) as served:
-        asked = urllib.request.Request(f"{served.url}/responses", b'{"model": "gpt-5", "input": "Hello"}')
+        asked = urllib.request.Request(f"{served.url}/models")
         with pytest.raises(urllib.error.HTTPError, match="401"):
             urllib.request.urlopen(asked, timeout=20)
     [lines] = blocks("sh", "penstock keys create")
