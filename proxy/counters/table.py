@@ -145,8 +145,10 @@ class Table:
         """Holds more of a counter for the process of a column; less when it is negative. Never less than nothing."""
         table, place = self.cells, at + _COLUMNS_AT + column
         amount = max(amount, -table[place])
-        table[place] += amount
-        table[at + cells.HELD] += amount
+        # the column is never empty while the sum is wrong: that is how a row is found that somebody died in
+        first, then = (place, at + cells.HELD) if amount > 0 else (at + cells.HELD, place)
+        table[first] += amount
+        table[then] += amount
 
     def claim(self, until_us: int, now_us: int) -> tuple[int, int]:
         """Returns a column that nobody has, and its number from now on; raises ValueError when all are taken."""

@@ -99,3 +99,38 @@ def test_names_of_any_length_and_kind_are_shown(tmp_path: Path) -> None:
     assert "x" * 128 in shown
     assert len(shown) == 3
     table.close()
+
+
+class DiesAfter:
+    """Cells of a process that is killed before one of its writes."""
+
+    def __init__(self, table: Table, writes: int) -> None:
+        self.cells = table.cells
+        self.left = writes
+
+    def __getitem__(self, at: int) -> int:
+        return self.cells[at]
+
+    def __setitem__(self, at: int, value: int) -> None:
+        if not self.left:
+            raise KeyboardInterrupt
+        self.left -= 1
+        self.cells[at] = value
+
+
+@pytest.mark.parametrize("writes", range(2))
+@pytest.mark.parametrize("amount", [3, -3])
+def test_8_3_who_dies_between_two_writes_leaves_nothing_held(tmp_path: Path, amount: int, writes: int) -> None:
+    table = Table(str(tmp_path / "counters"), rows=16)
+    with table:
+        dead, _ = table.claim(2000, 1000)
+        at = table.row(demand("one"), 1000)
+        if amount < 0:
+            table.hold(at, dead, -amount)
+        real, table.cells = table.cells, DiesAfter(table, writes)  # type: ignore[assignment]
+        with pytest.raises(KeyboardInterrupt):
+            table.hold(at, dead, amount)
+        table.cells = real
+        assert table.clear_dead(2500) == 1
+        assert table.cells[at + cells.HELD] == 0
+    table.close()
