@@ -27,6 +27,9 @@ from .server.peers import Peers
 
 _log = logging.getLogger("penstock")
 _LAST_WORDS_S = 5.0
+_YOUNG = 10_000
+"""How many objects the collector lets come before it looks at them. Exchanges leave no circles, but a few hundred
+objects each while they run: at Python's 700 it looked at them again and again, which took a tenth of all time."""
 _BACKLOG = 1024
 _ECHO_S = 1.0
 
@@ -87,6 +90,7 @@ class Worker:
             # what was made until now lives as long as the process: the collector need not look at it again
             gc.collect()
             gc.freeze()
+            gc.set_threshold(_YOUNG, *gc.get_threshold()[1:])
             if self._ready is not None:
                 self._ready(app)
             await self._stop.wait()
