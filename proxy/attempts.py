@@ -131,9 +131,11 @@ class Attempts:
                 return await self._answer_of(beside, scout)
             return await first
         finally:
-            await _ended(first, beside)
-            if scout is not None and beside is not None:
-                self._beside_is_over(beside, plan, scout)
+            try:
+                await _ended(first, beside)
+            finally:
+                if scout is not None and beside is not None:
+                    self._beside_is_over(beside, plan, scout)
 
     def _make_way(self, first: asyncio.Task[Reply | None], plan: Plan, scout: Scout) -> None:
         """Puts the attempt beside the first in its place: that has failed, or was slower."""
@@ -214,15 +216,21 @@ class Attempts:
 
 
 async def _ended(*tasks: asyncio.Task[Reply | None] | asyncio.Task[HeldResponse] | None) -> None:
-    """Cancels attempts and waits until their connections are closed."""
+    """Cancels attempts and waits until their connections are closed, also when the caller is cancelled meanwhile."""
     left = [task for task in tasks if task is not None]
     for task in left:
         task.cancel()
-    if left:
-        await asyncio.wait(left)
+    cancelled: asyncio.CancelledError | None = None
+    while running := [task for task in left if not task.done()]:
+        try:
+            await asyncio.wait(running)
+        except asyncio.CancelledError as error:
+            cancelled = error
     for task in left:
         if not task.cancelled():
             task.exception()  # whoever wants it has it
+    if cancelled is not None:
+        raise cancelled
 
 
 def _nobody() -> Overloaded:

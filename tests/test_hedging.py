@@ -255,6 +255,37 @@ async def test_both_are_closed_when_the_client_leaves(deaf: bool) -> None:
     assert [one.ends for one in notes.left] == [1, 1]
 
 
+class _Lingers(_Deaf):
+    """One whose connection takes its time to close."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.may_go = asyncio.Event()
+
+    async def _send(self, request: UpstreamRequest, timeouts: Timeouts) -> ScriptedResponse:
+        try:
+            return await super()._send(request, timeouts)
+        finally:
+            await self.may_go.wait()
+
+
+async def test_8_3_both_are_settled_when_all_is_cut_off_while_they_are_being_closed() -> None:
+    first, second = _Lingers("a"), ScriptedProvider("b", silent()[1])
+    limit = RateLimit(RateLimitConfig(parallel=5))
+    async with hedged(first, second, below=[limit]) as home:
+        _, writer = await home.connect()
+        async with asyncio.timeout(10):
+            await second.client.answered.wait()
+            writer.close()
+            await first.left.wait()
+            home.app.cut_off()
+            await asyncio.sleep(0)
+            first.may_go.set()
+        await home.settled()
+        (counter,) = await limit.counters.snapshot()
+    assert (counter.unit, counter.held) == ("parallel", 0)
+
+
 async def test_what_is_aborted_asks_nobody_else() -> None:
     first, second = (ScriptedProvider(name, silent()[1]) for name in "ab")
     async with hedged(first, second) as home:
