@@ -11,11 +11,13 @@ through whole or not at all.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from ..events import (
     Annotation,
     Event,
     Finish,
+    OutputItem,
     ReasoningDelta,
     Refusal,
     TextDelta,
@@ -50,6 +52,8 @@ class AnswerScreen:
         self._text = text or None
         self._reasoning = reasoning or None
         self._arguments = arguments or None
+        self._in_items = self._arguments  # items of tools that the upstream ran wait for nothing
+        self._flagged: set[tuple[int, str]] = set()
         self._screens: dict[_Kind, Screen] = {}
         self._last: _Kind | None = None  # the kind of text that came last: no other holds anything back
         self._late: list[tuple[int, Annotation]] = []  # annotations of text that is held back
@@ -74,7 +78,7 @@ class AnswerScreen:
 
     def flagged(self) -> list[tuple[int, str]]:
         """Returns the rules of which something was found that is only noted, each with what it was found in."""
-        found = {
+        found = self._flagged | {
             (rule, "reasoning" if kind[0] is ReasoningDelta else "output")
             for kind, screen in self._screens.items()
             for rule in screen.flagged
@@ -92,7 +96,7 @@ class AnswerScreen:
         if quick is not None and len(events) == 1 and type(event := events[0]) is TextDelta:
             text = quick.feed(event.text)
             if text is event.text:
-                return [event]
+                return [event] if event.logprobs is None else [self._without_others(event)]
             out: list[Event] = []
             self._let_go(text, (TextDelta, False), quick, out)
             if self.blocked:
@@ -131,6 +135,11 @@ class AnswerScreen:
             self._settle(out)
             if self.blocked:
                 return
+            if isinstance(event, OutputItem):
+                item = self._searched(event.item, "output", self._text)
+                event = OutputItem(self._searched(item, "arguments", self._in_items))
+                if self.blocked:
+                    return
             if self._arguments is not None and isinstance(event, ToolCallStart) and self._arguments.searches:
                 self._waiting = [event]
                 self._quick = None
@@ -156,10 +165,22 @@ class AnswerScreen:
         if kind[0] is TextDelta:
             self._quick = screen
         text = screen.feed(event.text)
-        if text is event.text:
-            out.append(event)
-        else:
+        if text is not event.text:
             self._let_go(text, kind, screen, out)
+        elif isinstance(event, TextDelta) and event.logprobs is not None:
+            out.append(self._without_others(event))
+        else:
+            out.append(event)
+
+    def _without_others(self, event: TextDelta) -> TextDelta:
+        """Returns a piece of text without log probabilities that tell of what may not go out."""
+        assert self._text is not None
+        told = event.logprobs or []
+        tokens = [str(entry.get("token")) for entry in told]
+        for entry in told:
+            tokens += [str(other.get("token")) for other in entry.get("top_logprobs") or ()]
+        clean = not any(self._text.whole(token)[1].found for token in tokens)
+        return event if clean else TextDelta(event.text)
 
     def _settle(self, out: list[Event]) -> None:
         """Lets go what is held back of the text that came last."""
@@ -183,7 +204,25 @@ class AnswerScreen:
         while self._late and kind[0] is TextDelta and self._late[0][0] <= screen.released:
             out.append(_moved(self._late.pop(0)[1], screen))
 
+    def _searched(self, part: dict[str, Any], where: str, matcher: Matcher | None) -> dict[str, Any]:
+        """Returns an output item, or a citation, with masks in its texts: the same one if nothing was found."""
+        if matcher is None or self.blocked:
+            return part
+        screen = ArgumentsScreen(matcher)
+        masked: dict[str, Any] = screen.item(part)
+        self._flagged |= {(rule, where) for rule in screen.flagged}
+        self._note(sorted(screen.found), where)
+        if screen.blocked is not None:
+            self.blocked = True
+            self._quick = None
+        return masked if screen.found else part
+
     def _pass_annotation(self, event: Annotation, out: list[Event]) -> None:
+        annotation = self._searched(event.annotation, "output", self._text)
+        if self.blocked:
+            return
+        if annotation is not event.annotation:
+            event = Annotation(annotation)
         screen = self._screens.get((TextDelta, False))
         if screen is None:
             out.append(event)

@@ -9,6 +9,10 @@ from typing import Any
 from .screen import Matcher
 
 _ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
+_SILENT = frozenset(("type", "id", "call_id", "status", "role", "file_id", "container_id", "encrypted_content"))
+"""Fields of items that say what they are, or what nobody can read."""
+_LONGEST_RESULT = 4096
+"""A longer `result` is a picture."""
 
 
 class ArgumentsScreen:
@@ -19,6 +23,24 @@ class ArgumentsScreen:
         self.blocked: int | None = None
         self.found: set[int] = set()
         self.flagged: set[int] = set()
+
+    def item(self, value: Any, name: str = "") -> Any:
+        """Returns part of an output item or of a citation with its masks: of every text that says something."""
+        if isinstance(value, str):
+            if name in _SILENT or (name == "result" and len(value) > _LONGEST_RESULT):
+                return value
+            return self._arguments(value) if name == "arguments" else self._text(value)
+        if isinstance(value, dict):
+            return {key: self.item(part, key) for key, part in value.items()}
+        return [self.item(part, name) for part in value] if isinstance(value, list) else value
+
+    def _arguments(self, written: str) -> str:
+        one = ArgumentsScreen(self._matcher)
+        written = one.screen(written)
+        self.found |= one.found
+        self.flagged |= one.flagged
+        self.blocked = one.blocked if self.blocked is None else self.blocked
+        return written
 
     def screen(self, arguments: str, *, freeform: bool = False) -> str:
         """Returns the arguments with their masks, the same text if nothing matched; worth nothing once `blocked`.

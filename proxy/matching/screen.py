@@ -145,6 +145,11 @@ class Screen:
             self._flag(scan)
         return self._edit(self.end)
 
+    @property
+    def found(self) -> bool:
+        """Whether anything was found that is masked or blocks."""
+        return bool(self.masked) or self.blocked is not None
+
     def _flag(self, scan: Scan) -> None:
         self.flagged.update(rule for _, rule, _ in scan.found)
         scan.found.clear()

@@ -13,6 +13,7 @@ from proxy.events import (
     Annotation,
     Event,
     Finish,
+    OutputItem,
     ReasoningDelta,
     ReasoningState,
     Refusal,
@@ -88,6 +89,47 @@ def test_log_probabilities_go_with_text_that_was_held_or_changed() -> None:
         ("***", False),
         ("!", True),
     ]
+
+
+def test_log_probabilities_that_tell_of_a_word_stay_here() -> None:
+    others = [{"token": "an", "top_logprobs": [{"token": "banned"}]}]
+    for screen in (AnswerScreen(MASK, None, None), AnswerScreen(BLOCK, None, None)):
+        for _ in range(2):  # the second comes by the quick way
+            assert out(screen, TextDelta("an", logprobs=others)) == [TextDelta("an")]
+            assert out(screen, TextDelta("an", logprobs=[{"token": "an"}])) == [TextDelta("an", [{"token": "an"}])]
+
+
+QUOTED = {"type": "url_citation", "url": "http://banned.test", "title": "x", "start_index": 0, "end_index": 2}
+ITEMS = (
+    {"type": "web_search_call", "id": "ws_1", "status": "completed", "action": {"query": "a banned one"}},
+    {"type": "code_interpreter_call", "id": "ci_1", "code": "1", "outputs": [{"type": "logs", "logs": "banned"}]},
+    {"type": "image_generation_call", "id": "ig_1", "result": "aGk=", "revised_prompt": "banned"},
+    {"type": "mcp_call", "id": "mcp_1", "arguments": '{"q":"b\\u0061nned"}', "output": "fine"},
+)
+
+
+@pytest.mark.parametrize("event", [Annotation(QUOTED), *map(OutputItem, ITEMS)])
+def test_citations_and_items_of_tools_are_searched(event: Event) -> None:
+    kinds = [AnswerScreen(BLOCK, None, None)]
+    if isinstance(event, OutputItem):
+        kinds.append(AnswerScreen(None, None, BLOCK))
+    for screen in kinds:
+        assert out(screen, *text("fine"), event, *text("more")) == [*text("fine"), Finish("content_filter")]
+        assert out(screen, *text("more")) == []
+    screen = AnswerScreen(MASK, None, None)
+    (masked,) = out(screen, event)
+    assert "***" in str(masked)
+    assert all(word not in str(masked) for word in ("banned", "u0061nned"))
+    assert screen.found == [(0, "output")]
+    noting = AnswerScreen(Matcher([], [None], [Words([Word("banned")], FOLDING)]), None, None)
+    assert out(noting, event) == [event]
+    assert noting.flagged() == [(0, "output")]
+
+
+def test_what_items_say_of_themselves_is_no_text() -> None:
+    picture = "banned" * 2000
+    item = OutputItem({"type": "banned", "id": "banned", "status": "banned", "result": picture, "banned": 1})
+    assert out(AnswerScreen(BLOCK, None, BLOCK), item) == [item]
 
 
 @pytest.mark.parametrize("other", [CALL, ReasoningDelta("hm"), ReasoningState({}), Refusal("no")])
