@@ -103,9 +103,12 @@ class Ending:
         except Exception as error:  # whatever is wrong, everybody must be told that it is over
             _log.error("exchange %s could not be closed", self._exchange.id, exc_info=error)
             self._side.finish()
-        if self.filters or self._unkept or self._exchange.claim is not None:
+        if self._unkept or self._exchange.claim is not None or not all(one.ends_at_once for one in self.filters):
             await self._pipeline.shielded(self._ends())
-        else:
+            return
+        try:
+            await _tell_end_at_once(self.filters, self._exchange)
+        finally:
             self._ended()
 
     def _close(self) -> None:
@@ -151,6 +154,15 @@ async def tell_end(filters: Sequence[ResponseFilter], exchange: Exchange) -> Non
     """Tells filters, in reverse, that an exchange is over; one that fails or hangs keeps no other from being told."""
     for one in reversed(filters):
         await guarded(one.on_end(exchange), f"on_end of {type(one).__name__}", within_s=_ON_END_S)
+
+
+async def _tell_end_at_once(filters: Sequence[ResponseFilter], exchange: Exchange) -> None:
+    """Does the same for filters that wait for nothing, so that nothing can be cancelled in them."""
+    for one in reversed(filters):
+        try:
+            await one.on_end(exchange)
+        except Exception as error:
+            _log.error("on_end of %s failed", type(one).__name__, exc_info=error)
 
 
 def _outcome_of(error: ExchangeError, exchange: Exchange) -> Outcome:

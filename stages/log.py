@@ -160,6 +160,8 @@ class Log(Stage):
 class Write(ResponseFilter):
     """Writes the line of one exchange."""
 
+    ends_at_once = True
+
     def __init__(self, sink: Sink, sample: float) -> None:
         self._sink = sink
         self._sample = sample

@@ -99,6 +99,8 @@ class Metrics(MetricsStage):
 class Counted(ResponseFilter):
     """Counts the end of one exchange."""
 
+    ends_at_once = True
+
     def __init__(self, recorder: Recorder, *, streamed: bool) -> None:
         self._recorder = recorder
         self._streamed = streamed

@@ -8,9 +8,13 @@ import gc
 import pytest
 
 from proxy import ending, pipeline
+from proxy.api.responses.request import ResponsesRequest
 from proxy.client_side import ClientSide
 from proxy.errors import UpstreamCut
-from proxy.exchange import Exchange
+from proxy.exchange import Client, Exchange
+from proxy.following import Nobody
+from proxy.models import ModelTable
+from proxy.providers.provider import Deployment
 from proxy.run import Run
 from proxy.stage import ResponseFilter, Stage
 from proxy.stores.memory import MemoryStore
@@ -56,6 +60,35 @@ async def test_a_plain_answer_waits_for_no_collector() -> None:
                     await asyncio.sleep(0)  # the server's own task is about to end
         finally:
             gc.enable()
+
+
+async def test_filters_that_wait_for_nothing_are_told_in_the_clients_own_task(caplog: pytest.LogCaptureFixture) -> None:
+    told: list[tuple[str, object]] = []
+
+    class Quick(ResponseFilter):
+        ends_at_once = True
+
+        def __init__(self, name: str) -> None:
+            self._name = name
+
+        async def on_end(self, exchange: Exchange) -> None:
+            told.append((self._name, asyncio.current_task()))
+            if self._name == "lower":
+                raise RuntimeError("its bug")
+
+    class Ends(Stage):
+        async def on_request(self, exchange: Exchange) -> Quick:
+            return Quick(self.config)
+
+    provider = ScriptedProvider("a", body(WHOLE))
+    stages = [Ends("upper"), Ends("lower"), Route(), StreamTranslate()]
+    home = pipeline.Pipeline(stages, ModelTable({"m": [Deployment(provider, "up")]}), {"a": provider})
+    exchange = Exchange("req_1", Client("", {}), ResponsesRequest.parse(b'{"model":"m","input":"Hi"}'))
+    reply = await home.serve(exchange, Nobody())
+    assert reply is not None
+    assert reply.status == 200
+    assert told == [("lower", asyncio.current_task()), ("upper", asyncio.current_task())]
+    assert "its bug" in caplog.text
 
 
 async def test_a_failure_after_opening_without_output_goes_into_the_stream() -> None:
