@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from math import inf
 
 import msgspec
 
@@ -23,7 +24,7 @@ _MOST = 4096
 
 
 class Health:
-    """One deployment. `cool_until` is on the board's clock; `resting` until a probe has succeeded.
+    """One deployment. `cool_until` is on the board's clock, as is `rests_since`; `resting` until a probe has succeeded.
 
     Times to the first token and of whole answers are moving averages, in seconds; 0 where nothing is known. `host` is
     what the other workers know of it, where there are any.
@@ -41,6 +42,7 @@ class Health:
         "name",
         "probing",
         "resting",
+        "rests_since",
         "whole_s",
         "why",
     )
@@ -54,6 +56,7 @@ class Health:
         self.failures = 0  # in a row
         self.cool_until = 0.0
         self.resting = False
+        self.rests_since = -inf
         self.probing = False
         self.why: Failure | None = None
         self.first_token_s = 0.0
@@ -63,7 +66,7 @@ class Health:
     def is_ready(self, now: float) -> bool:
         """Tells whether it may be asked: it does not rest, or it has rested and nobody tries it yet. Hot."""
         if self.host is not None and (until := self.host.until()) > now and until > self.cool_until:
-            self.resting, self.cool_until, self.why = True, until, self.host.why()
+            self.resting, self.rests_since, self.cool_until, self.why = True, now, until, self.host.why()
         return not self.resting or (now >= self.cool_until and not self.probing)
 
     @property
@@ -137,17 +140,22 @@ class Board:
         if health.resting:
             health.probing = True
 
-    def leave(self, health: Health) -> None:
+    def leave(self, health: Health, *, began: float = inf) -> None:
         """Takes note of the end of an attempt that says nothing about the deployment."""
         health.count(-1)
-        health.probing = False
+        if began >= health.rests_since:
+            health.probing = False
 
-    def succeeded(self, health: Health, seconds: float | None, *, streamed: bool) -> None:
-        """Takes note of an answer, and of how long the client has waited for it."""
-        self.leave(health)
-        health.failures = 0
-        health.resting = False
-        health.why = None
+    def succeeded(self, health: Health, seconds: float | None, *, streamed: bool, began: float = inf) -> None:
+        """Takes note of an answer, and of how long the client has waited for it.
+
+        One that `began` before the deployment was sent to rest does not end that: it was let in before.
+        """
+        self.leave(health, began=began)
+        if began >= health.rests_since:
+            health.failures = 0
+            health.resting = False
+            health.why = None
         if seconds is not None:
             health.measure(seconds, self.clock(), streamed=streamed)
 
@@ -171,6 +179,7 @@ class Board:
             upstream = health.name.partition("/")[0]
             self.rests[upstream] = self.rests.get(upstream, 0) + 1
         health.resting = True
+        health.rests_since = self.clock()
         health.why = why
         health.cool_until = max(health.cool_until, self.clock() + seconds)
         if health.host is not None:

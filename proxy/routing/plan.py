@@ -282,11 +282,11 @@ class RoutePlan(Plan):
         if isinstance(error, UpstreamError):
             board.failed(member.health, error, alone=self._routes.alone)
         elif not exchange.committed:
-            board.leave(member.health)
+            board.leave(member.health, began=self._at)
         else:
             first = exchange.timing.first_event
             seconds = None if first is None else first - exchange.attempts[-1].started
-            board.succeeded(member.health, seconds, streamed=_streams(exchange))
+            board.succeeded(member.health, seconds, streamed=_streams(exchange), began=self._at)
 
 
 def _streams(exchange: Exchange) -> bool:

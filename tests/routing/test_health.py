@@ -48,6 +48,26 @@ def test_failures_in_a_row_are_counted_from_the_last_success() -> None:
     assert not health.resting
 
 
+def test_7_4_what_was_let_in_before_a_rest_does_not_end_it() -> None:
+    clock = Clock()
+    board = Board(clock=clock)
+    health = board.of("a/x")
+    for _ in range(3):
+        board.begin(health)
+    began = clock.now
+    clock.now += 1
+    board.failed(health, refused(429, retry_after_s=30.0), alone=False)
+    board.succeeded(health, 1.0, streamed=False, began=began)
+    assert (health.is_ready(clock.now), health.why) == (False, "rate_limit")
+    clock.now += 30
+    assert health.is_ready(clock.now)
+    board.begin(health)
+    board.leave(health, began=began)
+    assert not health.is_ready(clock.now), "one probe at a time"
+    board.succeeded(health, 1.0, streamed=False, began=clock.now)
+    assert (health.is_ready(clock.now), health.in_flight, health.why) == (True, 0, None)
+
+
 def test_the_board_is_bounded() -> None:
     board = Board()
     board.begin(board.of("busy/x"))
