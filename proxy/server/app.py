@@ -300,4 +300,7 @@ def _parser(dialect: Dialect) -> _Read:
 
 def _head_size(request: web.BaseRequest) -> int:
     """Returns the bytes of request line and headers; aiohttp limits each by itself, and their number."""
-    return len(request.raw_path) + sum(len(name) + len(value) + 4 for name, value in request.raw_headers)
+    size = len(request.raw_path)
+    for name, value in request.raw_headers:
+        size += len(name) + len(value) + 4
+    return size

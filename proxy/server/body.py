@@ -59,6 +59,11 @@ async def read_body(request: web.BaseRequest, max_bytes: int, idle_s: float) -> 
 
 
 async def _all(content: StreamReader, max_bytes: int, idle_s: float) -> bytes:
+    if content.is_eof():  # it came with its head: there is nothing to wait for
+        body = content.read_nowait()
+        if len(body) > max_bytes:
+            raise _too_large(max_bytes)
+        return body
     now = asyncio.get_running_loop().time
     pieces: list[bytes] = []
     size = 0
