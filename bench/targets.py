@@ -19,6 +19,7 @@ _LISTENING = r"port (\d+)"
 _SERVING = r"serves http://127\.0\.0\.1:(\d+)/"
 _PENSTOCK = "import sys; from proxy.cli import main; sys.exit(main())"
 _PATIENCE_S = 60.0
+_KEY = "pk-bench-0f3a5c7e9b1d2f4a6c8e0b3d5f7a9c1e"
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,7 +56,17 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
 
 UPSTREAM = Target(name="direct", dialect="chat", command=("python", "-m", "bench.upstream"))
 
-NAMES = ("direct", BASELINE, "nginx", "penstock", "penstock-chat", "penstock-bare", "litellm")
+NAMES = (
+    "direct",
+    BASELINE,
+    "nginx",
+    "penstock",
+    "penstock-chat",
+    "penstock-bare",
+    "penstock-policy",
+    "penstock-guarded",
+    "litellm",
+)
 """The names of all targets."""
 
 
@@ -70,6 +81,8 @@ def known(upstream_port: int, directory: Path) -> dict[str, Target]:
         Target(name="penstock", dialect="responses", command=shipped, ready=_SERVING),
         Target(name="penstock-chat", dialect="chat", command=shipped, ready=_SERVING),
         Target(name="penstock-bare", dialect="responses", command=bare, ready=_SERVING),
+        _policy(url, directory),
+        _guarded(url, directory),
         _litellm(url, directory),
     ]
     return {target.name: target for target in targets}
@@ -107,6 +120,45 @@ _BARE: dict[str, object] = {
 }
 
 
+def _policy(url: str, directory: Path) -> Target:
+    """Returns Penstock with all that a platform would set up: nobody is refused, everybody is counted."""
+    much = 1_000_000_000_000
+    settings: dict[str, object] = {
+        "stores": {"responses": {"kind": "none"}},
+        "models": {"*": [{"use": "up/*", "weight": 3}, {"use": "up/*", "weight": 1}]},
+        "prices": {"bench-*": {"input": 1, "output": 4}},
+        "pipeline": [
+            {"auth": {"keys": [{"id": "bench", "key": _KEY}]}},
+            {"rate-limit": {"requests_per_minute": much, "tokens_per_minute": much}},
+            {"budget": {"usd": 1_000_000, "window": "30d"}},
+            {"guardrail": {"rules": [{"name": "words", "words": _banned_words("ж")}]}},
+            "route",
+            "stream-translate",
+            "log",
+            "metrics",
+        ],
+    }
+    command = _serve("policy", settings, url, directory)
+    headers = {"authorization": f"Bearer {_KEY}"}
+    return Target(name="penstock-policy", dialect="responses", command=command, ready=_SERVING, headers=headers)
+
+
+def _guarded(url: str, directory: Path) -> Target:
+    """Returns Penstock with a word list and a pattern for which text is held back, so that pieces are cut anew."""
+    rules = [
+        {"name": "words", "words": _banned_words("b"), "action": "mask"},
+        {"name": "numbers", "match": "regex", "pattern": r"\d{4}-\d{4}-\d{4}", "action": "mask"},
+    ]
+    settings = {**_BARE, "pipeline": [{"guardrail": {"rules": rules}}, "route", "stream-translate"]}
+    command = _serve("guarded", settings, url, directory)
+    return Target(name="penstock-guarded", dialect="responses", command=command, ready=_SERVING, strict=False)
+
+
+def _banned_words(first: str) -> list[str]:
+    """Returns a thousand words that no answer of the bench has; words of answers may begin as they do, or not."""
+    return [f"{first}anned{number:04d}word" for number in range(1000)]
+
+
 def _shipped() -> dict[str, object]:
     """Returns what the shipped pipeline.yaml says of stages and stores."""
     shipped = yaml.safe_load((ROOT / "pipeline.yaml").read_text())
@@ -117,9 +169,9 @@ def _serve(name: str, settings: Mapping[str, object], url: str, directory: Path)
     """Writes a file for Penstock, with its log and store in `directory`, and returns what serves it."""
     config = json.loads(json.dumps(settings))
     config["upstreams"] = {"up": {"kind": "openai-compatible", "base_url": url}}
-    config["models"] = {"*": ["up/*"]}
+    config.setdefault("models", {"*": ["up/*"]})
     log = {"log": {"to": str(directory / f"{name}.jsonl")}}
-    config["pipeline"] = [log if "log" in stage else stage for stage in config["pipeline"]]
+    config["pipeline"] = [log if stage == "log" or "log" in stage else stage for stage in config["pipeline"]]
     if config["stores"]["responses"].get("path"):
         config["stores"]["responses"]["path"] = str(directory / f"{name}.db")
     path = directory / f"{name}.yaml"

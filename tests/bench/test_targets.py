@@ -42,3 +42,12 @@ def test_what_is_not_installed_is_said_before_anything_starts(monkeypatch, tmp_p
         with pytest.raises(StartFailed, match=how):
             check_installed(name)
     check_installed("penstock")
+
+
+def test_what_a_platform_sets_up_refuses_nobody_and_finds_nothing(tmp_path):
+    found = known(4711, tmp_path)
+    config = json.loads((tmp_path / "policy.yaml").read_text())
+    stages = [stage if isinstance(stage, str) else next(iter(stage)) for stage in config["pipeline"]]
+    assert {"auth", "rate-limit", "budget", "guardrail", "route", "log", "metrics"} < set(stages)
+    assert found["penstock-policy"].strict
+    assert not found["penstock-guarded"].strict  # pieces are cut anew: something is held back
