@@ -91,6 +91,10 @@ class Stage:
     observer: ClassVar[bool] = False
     """An observer sees the end of every exchange, refused ones too, wherever it stands."""
 
+    screens: ClassVar[bool] = False
+    """Whether this stage looks at texts, and refuses by raising: it also gets what is put into conversations, as the
+    input of a request to nobody, of which there is no answer to see."""
+
     Config: ClassVar[type[StageConfig]] = StageConfig
     config: Any
     directory: Path = Path()

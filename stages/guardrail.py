@@ -40,10 +40,11 @@ class Guardrail(Stage):
     """Looks at requests and at answers, streamed or not: for words, patterns and personal data, and by asking others.
 
     A request with a match that blocks is refused (400, `content_filter_error`), naming the rule and not what was found;
-    nothing of it reaches an upstream. An answer ends in front of the match: what is open is closed as incomplete, and
-    the response is incomplete for `content_filter`. A mask replaces the match and lets the rest through. Arguments of
-    tool calls are delivered whole or not at all. What is stored and logged is what went out, and of requests what the
-    rules have left. Flags are only noted, in the log and, as long as headers can be sent, in `x-penstock-flagged`.
+    nothing of it reaches an upstream. What is put into conversations is looked at in the same way. An answer ends in
+    front of the match: what is open is closed as incomplete, and the response is incomplete for `content_filter`. A
+    mask replaces the match and lets the rest through. Arguments of tool calls are delivered whole or not at all. What
+    is stored and logged is what went out, and of requests what the rules have left. Flags are only noted, in the log
+    and, as long as headers can be sent, in `x-penstock-flagged`.
 
     In a stream, only the text that may still become a match is held back: at most a word less one character, or what
     a pattern may still take in. The rest leaves at once, so what came before a match may have been shown. With
@@ -75,6 +76,7 @@ class Guardrail(Stage):
     name = "guardrail"
     side: ClassVar[Side] = "above"
     once: ClassVar[bool] = False
+    screens: ClassVar[bool] = True
     advice: ClassVar[Mapping[str, str]] = {"route": "then it searches the request again for every attempt"}
     Config = GuardrailConfig
     config: GuardrailConfig

@@ -20,6 +20,7 @@ from ..server.compact import read_compact
 from ..server.conversations import Conversations
 from ..server.input_tokens import read_count
 from ..server.kept import KeptResponses
+from ..server.screening import Screening
 from ..stores.keeper import owner_of
 from .call import Call
 from .outlet import Delivery, Outlet, to_nobody
@@ -78,7 +79,8 @@ class Service:
         if pipeline.store is not None:
             self._kept = KeptResponses(pipeline.store, pipeline.keeper, pipeline.in_flight)
             if pipeline.conversations is not None:
-                self._conversations = Conversations(pipeline.conversations, pipeline.store)
+                screening = Screening(pipeline.stages)
+                self._conversations = Conversations(pipeline.conversations, pipeline.store, screening)
         self._serving: set[asyncio.Task[None]] = set()
         self._life = self._live()
         self._starting = self.loop.create_task(self._start())

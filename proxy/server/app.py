@@ -34,6 +34,7 @@ from .passthrough import PassLimits, Passthrough
 from .peers import Peers
 from .response_routes import FROM_PEER, ResponseRoutes
 from .running import Running
+from .screening import Screening
 from .stream import EventStream
 from .websocket import WebSockets
 from .websocket_connection import SocketOptions
@@ -79,7 +80,7 @@ class App:
         self._responses = ResponseRoutes(kept, self._authenticate, self._keepalive, self._peers, self._readers)
         self._conversations: ConversationRoutes | None = None
         if pipeline.store is not None and pipeline.conversations is not None:
-            conversations = Conversations(pipeline.conversations, pipeline.store)
+            conversations = Conversations(pipeline.conversations, pipeline.store, Screening(pipeline.stages))
             self._conversations = ConversationRoutes(conversations, self._authenticate, self._read)
         self._mounted: list[Admin | Local] = []
         self._draining = False

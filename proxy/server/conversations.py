@@ -36,6 +36,7 @@ from ..stores.item_ids import item_id
 from ..stores.store import ResponseStore, StoreFailed
 from .http import Query
 from .paging import Page, item_shown, list_object
+from .screening import Screening
 
 Result = TypeVar("Result")
 
@@ -47,9 +48,13 @@ _decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 class Conversations:
-    """Answers what is asked of conversations; items that are referred to are those of kept responses."""
+    """Answers what is asked of conversations; items that are referred to are those of kept responses.
 
-    def __init__(self, store: ConversationStore, responses: ResponseStore) -> None:
+    New items are kept as `screening` leaves them.
+    """
+
+    def __init__(self, store: ConversationStore, responses: ResponseStore, screening: Screening | None = None) -> None:
+        self._screening = screening or Screening(())
         self._store = store
         self._responses = responses
 
@@ -126,6 +131,7 @@ class Conversations:
     async def _items(self, fields: Mapping[str, msgspec.Raw], owner: str) -> list[msgspec.Raw]:
         """Returns the items of a body, references replaced by what they refer to."""
         items, decoded = read_items(fields.get("items"))
+        items = await self._screening.items(items)
         places = {at: item.id for at, item in enumerate(decoded) if isinstance(item, ItemReference)}
         if places:
             found = await _asked(self._responses.items(list(places.values()), owner))
