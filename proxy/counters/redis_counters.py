@@ -157,7 +157,10 @@ class RedisCounters:
             args += (one.limit.unit, one.limit.most, one.amount, one.limit.slot_us, _kept_ms(one))
         try:
             answer = await self._asked(lambda: self._reserve(keys, args))
-        except _Unanswered:
+        except _Unanswered as unanswered:
+            if self._settings.on_failure == "closed" and unanswered.__cause__ is not None:
+                # it was asked, and may yet do it: for nobody
+                self._late.append(self._settling(record, demands, [0] * len(demands), ["0"] * len(demands)))
             return await self._alone(demands, record)
         grant = Grant(demands, [])
         slots = []

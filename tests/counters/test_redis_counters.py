@@ -113,6 +113,25 @@ async def test_killed_it_is_as_the_file_says(
     assert len(told(caplog)) == 2
 
 
+async def test_8_5_who_was_refused_because_it_did_not_answer_holds_nothing_when_it_does(server: RedisServer) -> None:
+    counters = counting(server, "closed", lease_s=3600.0)
+    await counters.start()
+    held = await ask(counters)
+    server.pause()
+    for _ in range(2):
+        with pytest.raises(Overloaded):
+            await ask(counters)
+    server.resume()
+
+    async def given_back() -> bool:
+        return [state.held for state in await counters.snapshot() if state.unit == "tokens"] == [100]
+
+    await until(given_back)
+    await counters.settle(held, [1, 7])
+    assert await used(counters, "tokens") == 7
+    await counters.close()
+
+
 async def test_slow_it_is_left_alone_like_one_that_does_not_answer(
     server: RedisServer, caplog: pytest.LogCaptureFixture
 ) -> None:
