@@ -66,7 +66,11 @@ def attributes_of(given: dict[str, Any], now: float) -> KeyAttributes:
     fields = {name: value for name, value in given.items() if value is not None}
     expires = fields.get("expires")
     if isinstance(expires, str) and expires[-1:] in ("s", "m", "h", "d"):
-        end = datetime.fromtimestamp(now + Duration.parse(expires, Sources()), UTC)
+        left_s = Duration.parse(expires, Sources())
+        try:
+            end = datetime.fromtimestamp(now + left_s, UTC)
+        except (ValueError, OverflowError):
+            raise Mistake("expires is after the year 9999", "leave it out for a key that never ends") from None
         fields["expires"] = end.isoformat(timespec="seconds")
     return msgspec.convert(fields, KeyAttributes, dec_hook=_parse)
 

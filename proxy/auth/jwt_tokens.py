@@ -25,6 +25,7 @@ _MOST_KNOWN = 10_000
 _LONGEST = 16 * 1024
 _LONGEST_NAME = 256
 _TYPES = (None, "jwt", "at+jwt", "application/at+jwt")
+_END_OF_TIME = 1 << 53
 _TRIED = 4  # keys, at most, with a token that does not say by which it was signed
 
 
@@ -77,7 +78,8 @@ class Tokens:
             if len(self._known) >= _MOST_KNOWN:
                 for old in list(self._known)[: _MOST_KNOWN // 10]:
                     del self._known[old]
-            self._known[digest] = _Known(key, float(claims["exp"]) + self.config.leeway)
+            ends = min(int(claims["exp"]), _END_OF_TIME)
+            self._known[digest] = _Known(key, ends + self.config.leeway)
         return key
 
     def _verified(self, token: str, algorithm: str, keys: Sequence[PublicKey]) -> dict[str, Any]:

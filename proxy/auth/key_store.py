@@ -48,6 +48,7 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 _LETTERS = string.ascii_letters + string.digits
 _LENGTH = 40
 _SHOWN = 6
+_LONGEST_GRACE_S = 3650 * 86400.0
 
 
 class KeyStoreFailed(PenstockError):
@@ -122,10 +123,13 @@ class KeyStore:
             return _one(connection, id)
 
     def rotate(self, id: str, grace_s: float, who: str) -> tuple[KeyRecord, str]:
-        """Returns the key with a new secret; the old one works for `grace_s` more seconds. Raises UnknownKey.
+        """Returns the key with a new secret; the old one works for `grace_s` more seconds.
 
-        A secret that was replaced before, and still worked, does not any more.
+        A secret that was replaced before, and still worked, does not any more. Raises UnknownKey, and KeyRefused where
+        that would be for more than ten years.
         """
+        if grace_s > _LONGEST_GRACE_S:
+            raise KeyRefused("A key that was replaced works for ten years at most.")
         secret, now = _new_secret(), self._now()
         with self._changing(who, "rotate", id) as (connection, number):
             _usable(connection, id)

@@ -53,6 +53,8 @@ def test_a_time_from_now_is_a_date_from_then_on():
         ({"limits": {}}, "nothing is limited"),
         ({"limits": {"usd": -1}}, "usd"),
         ({"expires": "soon"}, "no date"),
+        ({"expires": "99999999999d"}, "after the year 9999"),
+        ({"expires": "9" * 400 + "d"}, "after the year 9999"),
         ({"expires": "x d"}, "no duration"),
     ],
 )

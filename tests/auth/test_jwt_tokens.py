@@ -92,6 +92,12 @@ async def test_tokens_that_open_nothing(tmp_path: Path, changes: dict[str, Any],
     assert str(await said(issuers(tmp_path, issuer), issuer.token(**changes))).startswith(told)
 
 
+async def test_a_token_that_ends_when_nobody_will_be_there_is_good(tmp_path: Path):
+    issuer = Issuer()
+    known, token = issuers(tmp_path, issuer), issuer.token(exp=10**400)
+    assert [await said(known, token) for _ in range(2)] == [await said(known, issuer.token())] * 2
+
+
 async def test_nobody_can_choose_how_a_token_is_checked(tmp_path: Path):
     """`none`, a public key taken for a secret (HS256), another kind of key, a key in the token itself."""
     issuer = Issuer()

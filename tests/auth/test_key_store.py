@@ -61,6 +61,9 @@ def test_rotation_gives_a_new_secret_and_the_old_one_its_time(tmp_path: Path):
     record, second = store.rotate("ci", 60.0, WHO)
     assert second != first
     assert (record.prefix, record.rotated, record.old_until) == (prefix_of(second), 200.0, 260.0)
+    with pytest.raises(KeyRefused, match="ten years"):
+        store.rotate("ci", 1e300, WHO)
+    assert store.get("ci") == record
 
 
 def test_a_revoked_key_stays_revoked(tmp_path: Path):
