@@ -15,7 +15,7 @@ import msgspec
 from ..api import invalid
 from ..api.responses.encoder import ResponsesEncoder
 from ..api.responses.ids import new_response_id
-from ..api.responses.items import ItemReference
+from ..api.responses.items import Item, ItemReference
 from ..api.responses.made_ids import FIRST_INPUT, made_id
 from ..api.responses.request import ResponsesRequest
 from ..api.responses.stateless import item_not_found, previous_not_found, refuse_references
@@ -159,7 +159,7 @@ class StoreKeeper:
         exchange.keeps_log = exchange.keeps and request.stream and is_read
         if exchange.is_remembered:
             exchange.response_id = exchange.response_id or new_response_id()
-            exchange.input_items = _named(own, exchange.response_id)
+            exchange.input_items = _named(own, request, exchange.response_id)
         else:
             exchange.input_items = []
         if history or own != request.raw_items:
@@ -329,13 +329,16 @@ def _whole(output: list[msgspec.Raw]) -> list[msgspec.Raw]:
     return [item for item in output if (kind := _decode_kind(item)).type not in _CALLS or kind.status != "incomplete"]
 
 
-def _named(items: list[msgspec.Raw], response_id: str) -> list[msgspec.Raw]:
-    """Returns input items that each have an id of their own; of several with one id the last one keeps it."""
+def _named(items: list[msgspec.Raw], request: ResponsesRequest, response_id: str) -> list[msgspec.Raw]:
+    """Returns input items that each have an id of their own; of several with one id the last one keeps it.
+
+    Those that stand in the request's input are not read again.
+    """
     number = FIRST_INPUT
     taken: set[str] = set()
     named: list[msgspec.Raw] = []
-    for item in reversed(items):
-        kind = _decode_kind(item)
+    for item, given, read in zip(reversed(items), reversed(request.raw_items), reversed(request.items), strict=True):
+        kind = read if item is given else _decode_kind(item)
         if kind.id and kind.id not in taken:
             taken.add(kind.id)
             named.append(item)
@@ -345,10 +348,10 @@ def _named(items: list[msgspec.Raw], response_id: str) -> list[msgspec.Raw]:
     return named[::-1]
 
 
-def _with_id(item: msgspec.Raw, kind: _Kind, response_id: str, number: int) -> msgspec.Raw:
+def _with_id(item: msgspec.Raw, kind: _Kind | Item, response_id: str, number: int) -> msgspec.Raw:
     type = kind.type or "message"
     id = made_id(response_id, _PREFIXES.get(type, "item"), number)
     if kind.type and kind.id is msgspec.UNSET:  # what mostly comes: the id is put in front, and nothing decoded
-        return msgspec.Raw(b'{"id":"' + id.encode() + b'",' + bytes(item)[1:])
+        return msgspec.Raw(b"".join((b'{"id":"', id.encode(), b'",', memoryview(item)[1:])))
     fields = msgspec.json.decode(item, type=dict[str, msgspec.Raw])
     return msgspec.Raw(msgspec.json.encode({**fields, "id": id, "type": type}))

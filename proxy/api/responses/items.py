@@ -5,6 +5,7 @@ What a struct does not name (`status`, `phase`, ids of items) says nothing to a 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,7 +20,10 @@ _MAX_CALL_ID = 64
 
 
 class Item(msgspec.Struct):
-    """Base of all items of the input."""
+    """Base of all items of the input. `type` and `id` are as they came: a message may say neither."""
+
+    type: str | None = None
+    id: str | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class Message(Item, kw_only=True):
@@ -169,7 +173,7 @@ class CompactionTrigger(Item):
     """Asks for a compaction instead of an answer."""
 
 
-class Unmodelled(Item):
+class Unmodelled(Item, kw_only=True):
     """History that says nothing to a model of another maker: hosted tools (`web_search_call`), vendors' own kinds."""
 
     type: str
@@ -227,22 +231,27 @@ _REFUSED = {
 class _Kind(msgspec.Struct):
     type: str | None = None
     role: str | None = None
-    id: str | None = None
+    id: str | msgspec.UnsetType | None = msgspec.UNSET
 
 
 _decode_kind = msgspec.json.Decoder(_Kind).decode
 _decoders = {kind: msgspec.json.Decoder(kind).decode for kind in set(_BY_TYPE.values())}
+_LONG = 2048
+"""From so many bytes on, reading an item twice, first for its type, costs more than looking at how it begins."""
+_type_in_front = re.compile(rb'\{\s*"type"\s*:\s*"([a-z_]+)"').match
 
 
 def decode_item(raw: Raw, path: str) -> Item:
     """Returns the item of a piece of JSON that stands at `path`; raises BadRequest."""
     try:
-        kind = _decode_kind(raw)
-        name = kind.type or _untyped(kind, path)
-        struct = _BY_TYPE.get(name)
-        if struct is None:
-            return _other(name, path)
-        item = _decoders[struct](raw)
+        item = _read_once(raw) if len(raw) >= _LONG else None
+        if item is None:
+            kind = _decode_kind(raw)
+            name = kind.type or _untyped(kind, path)
+            struct = _BY_TYPE.get(name)
+            if struct is None:
+                return _other(name, kind, path)
+            item = _decoders[struct](raw)
     except invalid.UNREADABLE as error:
         raise invalid.from_decoding(error, path) from None
     if isinstance(item, Message) and item.role not in ROLES:
@@ -254,19 +263,35 @@ def decode_item(raw: Raw, path: str) -> Item:
     return item
 
 
+def _read_once(raw: Raw) -> Item | None:
+    """Returns an item whose type stands in front, as it mostly does; None where one must look for it first."""
+    front = _type_in_front(raw)
+    if front is None:
+        return None
+    name = front[1].decode()
+    struct = _BY_TYPE.get(name)
+    if struct is None:
+        return None
+    try:
+        item = _decoders[struct](raw)
+    except invalid.UNREADABLE:
+        return None
+    return item if item.type == name else None  # it may come twice: then the last one counts
+
+
 def _untyped(kind: _Kind, path: str) -> str:
     """Returns the type of an item that does not say it: with a role it is a message, with only an id a reference."""
     if kind.role is not None:
         return "message"
-    if kind.id is not None:
+    if isinstance(kind.id, str):
         return "item_reference"
     raise invalid.missing(f"{path}.type")
 
 
-def _other(name: str, path: str) -> Item:
+def _other(name: str, kind: _Kind, path: str) -> Item:
     """Returns the item of a type that has no struct of its own."""
     if name in _HOSTED or ":" in name:
-        return Unmodelled(name)
+        return Unmodelled(type=name, id=kind.id)
     if name in _REFUSED:
         raise invalid.unsupported(f"{path}.type", f"Items of type '{name}' are not served: {_REFUSED[name]}.")
     raise invalid.bad_value(f"{path}.type", name, (*_BY_TYPE, *sorted(_HOSTED)))

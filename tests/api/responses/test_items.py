@@ -18,6 +18,30 @@ def refused(item):
     return caught.value
 
 
+LONG = "word " * 1000
+
+
+@pytest.mark.parametrize("text", ["hi", LONG])
+def test_of_a_type_that_comes_twice_the_last_one_counts(text: str) -> None:
+    said = f'"role":"user","content":{json.dumps(text)},"call_id":"c","output":"x","id":"msg_1"'
+    for first, last, kind in (
+        ("message", "function_call_output", items.ToolOutput),
+        ("function_call_output", "message", items.Message),
+        ("function_call", "message", items.Message),
+        ("unheard_of", "message", items.Message),
+    ):
+        item = decode_item(Raw(f'{{"type":"{first}",{said},"type":"{last}"}}'.encode()), "input[0]")
+        assert type(item) is kind
+        assert (item.type, item.id) == (last, "msg_1")
+
+
+def test_a_long_item_is_refused_like_a_short_one() -> None:
+    for text in ("hi", LONG):
+        error = refused({"type": "function_call_output", "output": text})
+        assert (error.param, error.code) == ("input[2].call_id", "missing_required_parameter")
+        assert refused({"type": "message", "role": "user", "content": text, "id": 5}).param == "input[2].id"
+
+
 GOOD = [
     ({"type": "message", "role": "user", "content": "hi"}, items.Message),
     ({"role": "user", "content": "hi"}, items.Message),
