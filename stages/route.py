@@ -39,8 +39,8 @@ class RouteConfig(StageConfig, frozen=True, kw_only=True):
         bool,
         Meta(
             description="Stay with the deployment that made the previous response, or the sealed thinking in the "
-            "input; without either, let x-penstock-session, the conversation or prompt_cache_key decide. When it is "
-            "down another one goes on."
+            "input; without either, let x-penstock-session, the conversation or prompt_cache_key decide, or how the "
+            "history of a client began that carries encrypted reasoning itself. When it is down another one goes on."
         ),
     ] = False
     retries: Annotated[

@@ -5,13 +5,14 @@ Nothing depends on it: the history is Penstock's own or the client's, so any oth
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 from math import log
 from typing import TYPE_CHECKING
 
 from ..api.responses.conversation import conversation_id
-from ..api.responses.items import Reasoning
+from ..api.responses.items import Message, Reasoning
+from ..api.responses.parts import InputPart, TextPart
 from ..api.responses.request import ResponsesRequest
 from ..providers.chat.sealing import unseal
 from .strategies import Member
@@ -19,6 +20,7 @@ from .strategies import Member
 if TYPE_CHECKING:
     from ..exchange import Exchange
 
+_SEALED = "reasoning.encrypted_content"
 HEADER = "x-penstock-session"
 """The header by which a client says what belongs together."""
 
@@ -41,7 +43,10 @@ def narrowed(exchange: Exchange, members: Sequence[Member]) -> Sequence[Member]:
 
 
 def _key(exchange: Exchange) -> str | None:
-    """Returns the name of the session: what the client calls it, its conversation, or its key for prompt caches."""
+    """Returns the name of the session: what the client calls it, its conversation, or its key for prompt caches.
+
+    One that carries its own history, and with it reasoning that only its maker can open, is known by how it began.
+    """
     named = exchange.client.headers.get(HEADER)
     if named:
         return f"session {named}"
@@ -49,7 +54,26 @@ def _key(exchange: Exchange) -> str | None:
     if isinstance(request, ResponsesRequest) and (conversation := conversation_id(request)) is not None:
         return f"conversation {conversation}"
     cached = request.get("prompt_cache_key") if "prompt_cache_key" in request.fields else None
-    return f"cache {cached}" if isinstance(cached, str) and cached else None
+    if isinstance(cached, str) and cached:
+        return f"cache {cached}"
+    if isinstance(request, ResponsesRequest) and request.wants(_SEALED):
+        return f"beginning {_beginning(request)}"
+    return None
+
+
+def _beginning(request: ResponsesRequest) -> str:
+    """Returns a digest of what was said before the model's first word: the same in every turn of one history."""
+    digest = blake2b(digest_size=16)
+    for item in request.items:
+        if not isinstance(item, Message) or item.role == "assistant":
+            break
+        parts = item.content if isinstance(item.content, str) else "\0".join(_texts(item.content))
+        digest.update(f"{item.role}\0{parts}\0".encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()
+
+
+def _texts(parts: Sequence[InputPart]) -> Iterator[str]:
+    return (part.text for part in parts if isinstance(part, TextPart))
 
 
 def _by_rendezvous(key: str, members: Sequence[Member]) -> Member:

@@ -44,6 +44,24 @@ def test_a_session_has_one_deployment_whatever_names_it() -> None:
         assert all(len(one) == 1 for one in led)
 
 
+def test_a_client_that_carries_encrypted_reasoning_stays_by_how_its_history_began() -> None:
+    include = ["reasoning.encrypted_content"]
+    thought = {"type": "reasoning", "summary": [], "encrypted_content": "only its maker can open it"}
+    led = []
+    for number in range(200):
+        first = f"Question {number}"
+        turns: list[Any] = [first, [{"role": "user", "content": [{"type": "input_text", "text": first}]}]]
+        for answer in ("one", "two"):
+            turns.append(
+                [*turns[-1], thought, {"role": "assistant", "content": answer}, {"role": "user", "content": "?"}]
+            )
+        (way,) = {tuple(names(saying(input=turn, include=include))) for turn in turns}
+        assert len(way) == 1
+        led += way
+    assert set(led) == set("abcde")
+    assert names(saying(input="Question 1")) == list("abcde")
+
+
 def test_only_the_sessions_of_a_deployment_that_goes_move() -> None:
     for number in range(200):
         said = saying(prompt_cache_key=f"key {number}")
