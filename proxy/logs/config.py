@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta, field
 
 from ..config.types import Duration, Mistake, Secret, Size
+from ..s3 import check_access
 
 
 class _Part(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -60,7 +61,7 @@ class S3Config(_Part, frozen=True):
     access_key: Annotated[Secret | None, Meta(description="The id of the key.")] = None
     secret_key: Annotated[Secret | None, Meta(description="The key itself.")] = None
     encryption: Annotated[
-        Literal["AES256", "aws:kms"] | None,
+        Literal["AES256", "aws:kms", "aws:kms:dsse"] | None,
         Meta(description="How the server encrypts objects; without it, as the bucket says."),
     ] = None
     kms_key: Annotated[str | None, Meta(description="The KMS key's id or ARN, for aws:kms.")] = None
@@ -68,10 +69,7 @@ class S3Config(_Part, frozen=True):
     compress: Annotated[bool, Meta(description="Whether objects are compressed, by gzip.")] = True
 
     def __post_init__(self) -> None:
-        if (self.access_key is None) != (self.secret_key is None):
-            raise Mistake("access_key and secret_key belong together", "set both, or none")
-        if self.kms_key is not None and self.encryption != "aws:kms":
-            raise Mistake("kms_key is for encryption: aws:kms", "add encryption: aws:kms")
+        check_access(self)
 
 
 class WebhookConfig(_Part, frozen=True):

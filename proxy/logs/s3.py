@@ -6,6 +6,7 @@ import contextlib
 from typing import Any
 
 from ..errors import ConfigError, Problem
+from ..s3 import make_client, put_options
 from .config import S3Config
 from .delivery import DeliveryFailed
 
@@ -34,43 +35,21 @@ class S3Sender:
     async def start(self) -> None:
         """Makes the client, without asking the server for anything; raises ConfigError without aiobotocore."""
         try:
-            import aiobotocore.config
-            import aiobotocore.session
             import botocore.exceptions
+
+            client = make_client(self._config, connect_s=min(10.0, self._timeout_s), read_s=self._timeout_s)
         except ImportError:
             what = f"{self.where} is written to by aiobotocore, which is not installed"
             raise ConfigError([Problem("log", 1, 1, what, "pip install 'penstock[aws]'")]) from None
-        config = self._config
         self._failures = (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError)
-        client = aiobotocore.session.get_session().create_client(
-            "s3",
-            region_name=config.region,
-            endpoint_url=config.endpoint_url,
-            aws_access_key_id=None if config.access_key is None else config.access_key.reveal(),
-            aws_secret_access_key=None if config.secret_key is None else config.secret_key.reveal(),
-            config=aiobotocore.config.AioConfig(
-                connect_timeout=min(10.0, self._timeout_s),
-                read_timeout=self._timeout_s,
-                retries={"total_max_attempts": 1},  # the queue tries again itself
-                s3={"addressing_style": "path" if config.endpoint_url else "auto"},
-            ),
-        )
         self._client = await self._exits.enter_async_context(client)
 
     async def send(self, name: str, body: bytes) -> None:
         """Writes the object; raises DeliveryFailed."""
-        config = self._config
-        options: dict[str, str] = {}
-        if config.encryption is not None:
-            options["ServerSideEncryption"] = config.encryption
-        if config.kms_key is not None:
-            options["SSEKMSKeyId"] = config.kms_key
-        if config.storage_class is not None:
-            options["StorageClass"] = config.storage_class
-        kind = "application/gzip" if config.compress else "application/x-ndjson"
+        kind = "application/gzip" if self._config.compress else "application/x-ndjson"
         try:
             await self._client.put_object(
-                Bucket=self._bucket, Key=self.key_of(name), Body=body, ContentType=kind, **options
+                Bucket=self._bucket, Key=self.key_of(name), Body=body, ContentType=kind, **put_options(self._config)
             )
         except self._failures as error:
             raise DeliveryFailed(str(error)) from error

@@ -8,6 +8,7 @@ from typing import Any
 
 import aiohttp
 
+from ..s3 import make_client, put_options
 from .cold_config import ColdConfig
 from .cold_object import key_of
 from .store import StoreFailed, StoreUnavailable
@@ -40,9 +41,11 @@ class Bucket:
         self._making = asyncio.Lock()
         self._client: Any = None
         self._reading = asyncio.Semaphore(_READS)
-        self._put_options, self._get_options = _encryption(config)
-        if config.storage_class is not None:
-            self._put_options["StorageClass"] = config.storage_class
+        key = config.customer_key_bytes()
+        self._get_options: dict[str, Any] = {}
+        if key is not None:
+            self._get_options = {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": key}
+        self._put_options = {**put_options(config), **self._get_options}
 
     def start(self) -> None:
         """Imports what speaks to S3, which takes half a second, before anybody waits for it."""
@@ -109,42 +112,12 @@ class Bucket:
     async def _made(self) -> Any:
         async with self._making:
             if self._client is None:
-                self._client = await self._exits.enter_async_context(_client(self._config))
+                self._client = await self._exits.enter_async_context(
+                    make_client(
+                        self._config,
+                        connect_s=min(10.0, float(self._config.timeout)),
+                        read_s=60.0,
+                        connections=_READS + _OTHERS,
+                    )
+                )
             return self._client
-
-
-def _client(config: ColdConfig) -> Any:
-    import aiobotocore.config
-    import aiobotocore.session
-
-    other = config.endpoint_url is not None  # other servers know neither names of buckets as hosts nor new checksums
-    return aiobotocore.session.get_session().create_client(
-        "s3",
-        region_name=config.region,
-        endpoint_url=config.endpoint_url,
-        aws_access_key_id=None if config.access_key is None else config.access_key.reveal(),
-        aws_secret_access_key=None if config.secret_key is None else config.secret_key.reveal(),
-        config=aiobotocore.config.AioConfig(
-            connect_timeout=min(10.0, float(config.timeout)),
-            read_timeout=60.0,
-            max_pool_connections=_READS + _OTHERS,
-            retries={"total_max_attempts": 1},
-            request_checksum_calculation="when_required" if other else "when_supported",
-            response_checksum_validation="when_required" if other else "when_supported",
-            s3={"addressing_style": "path" if other else "auto"},
-        ),
-    )
-
-
-def _encryption(config: ColdConfig) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Returns what puts and gets say of encryption."""
-    key = config.customer_key_bytes()
-    if key is not None:
-        own = {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": key}
-        return dict(own), own
-    options: dict[str, Any] = {}
-    if config.encryption is not None:
-        options["ServerSideEncryption"] = config.encryption
-    if config.kms_key is not None:
-        options["SSEKMSKeyId"] = config.kms_key
-    return options, {}

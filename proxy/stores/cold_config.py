@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from ..config.types import Duration, Mistake, Secret, Size
+from ..s3 import check_access
 
 
 class ColdConfig(msgspec.Struct, tag_field="kind", tag="s3", forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -75,10 +76,7 @@ class ColdConfig(msgspec.Struct, tag_field="kind", tag="s3", forbid_unknown_fiel
     ] = Duration(5)
 
     def __post_init__(self) -> None:
-        if (self.access_key is None) != (self.secret_key is None):
-            raise Mistake("access_key and secret_key belong together", "set both, or none")
-        if self.kms_key is not None and not (self.encryption or "").startswith("aws:kms"):
-            raise Mistake("kms_key is for encryption: aws:kms", "add encryption: aws:kms")
+        check_access(self)
         if self.customer_key is not None and self.encryption is not None:
             raise Mistake("customer_key and encryption exclude each other", "remove one of them")
         if self.storage_class in ("GLACIER", "DEEP_ARCHIVE"):
