@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-import msgspec
-
 from ...api import invalid
 from ...api.raw import Raw, given
 from ...api.responses.fields import TextFormat
 from ...api.responses.request import ResponsesRequest
 from ...api.responses.tool_map import ToolMap
+from ...json_writing import write_json
 from ...sealing import Sealing
 from ..effects import OWN_FIELDS, Effects, Ignore
 from ..provider import TranslateOptions
@@ -65,7 +64,7 @@ def build_body(
         messages = _with_note(messages, build.schema_note, profile)
     tools = tool_fields(request, profile, names, lambda _: options.unsupported_tools == "refuse", effects.note)
     body = {"model": model, "messages": messages, **profile.extra_body, **tools, **build.body}
-    return msgspec.json.encode(body), names
+    return write_json(body), names
 
 
 def _put_others(build: _Build) -> Iterator[str]:
