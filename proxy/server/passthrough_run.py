@@ -18,6 +18,7 @@ from ..client_side import answer_headers
 from ..ending import tell_end
 from ..errors import BadRequest, ExchangeError, Forbidden, InternalError, Overloaded, UpstreamError
 from ..exchange import Attempt, Exchange
+from ..limiting.estimate import expected
 from ..providers.provider import Deployment, Provider
 from ..reply import Reply
 from ..stage import Head, ResponseFilter, Stage
@@ -331,7 +332,10 @@ class Passage:
             error = await ended
         finally:
             stream.on_flow(None, None)
-        exchange.usage = tail.usage() if tail is not None else None
+            if tail is not None:
+                exchange.usage = tail.usage()
+                if exchange.usage is None and self._asked.owner is None and not _came_whole(ended):
+                    exchange.usage = tail.estimate(expected(exchange).input_tokens)
         if error is not None:
             raise error
         exchange.outcome = "completed"
@@ -374,6 +378,10 @@ class Passage:
         self._pipeline.prices.charge(self._exchange)
         if self._filters:
             await self._pipeline.shielded(tell_end(self._filters, self._exchange))
+
+
+def _came_whole(ended: asyncio.Future[UpstreamError | None]) -> bool:
+    return ended.done() and not ended.cancelled() and ended.result() is None
 
 
 def is_kept_upstream(path: str) -> bool:

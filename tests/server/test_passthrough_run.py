@@ -196,6 +196,34 @@ async def test_a_client_that_leaves_a_download_leaves_nothing_behind():
     assert (exchange.outcome, len(home.watcher.ended)) == ("cancelled", 1)
 
 
+@pytest.mark.parametrize("cut", [False, True], ids=["client", "upstream"])
+async def test_9_1_a_stream_that_ends_before_it_has_told_what_it_used_is_paid_by_estimate(cut):
+    async def script(peer):
+        await peer.request()
+        event = b'data: {"choices":[{"text":"word"}],"usage":null}\n\n'
+        head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+        await peer.send(head + b"%x\r\n%b\r\n" % (3 * len(event), 3 * event))
+        if cut:
+            peer.close()
+        else:
+            await peer.stall()
+
+    async with HostileUpstream(script) as up, before(up) as home:
+        asked = {"model": "m", "prompt": "y" * 4000, "stream": True}
+        async with home.session.post(home.url + "/completions", json=asked) as got:
+            if cut:
+                with pytest.raises(aiohttp.ClientPayloadError):
+                    await got.read()
+            else:
+                assert (await got.content.readany()).startswith(b"data:")
+                got.close()
+        exchange = await home.settled()
+    assert exchange.outcome == ("failed" if cut else "cancelled")
+    assert exchange.usage.estimated
+    assert (exchange.usage.input_tokens >= 900, exchange.usage.output_tokens) == (True, 3)
+    assert exchange.attempts[0].usage is exchange.usage
+
+
 @pytest.mark.parametrize("path", ["/files", "/images/edits"])
 async def test_a_client_that_leaves_an_upload_leaves_nothing_behind(path):
     async def script(peer):

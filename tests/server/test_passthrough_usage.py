@@ -57,3 +57,11 @@ def test_where_there_is_none(body: bytes) -> None:
 def test_no_more_than_the_end_is_kept() -> None:
     made = tail(b"x" * 1_000_000, *[b"y" * 100] * 100)
     assert len(made._tail) == 4096
+
+
+@pytest.mark.parametrize("size", [1, 3, 1000])
+def test_pieces_are_counted_wherever_the_network_cuts(size: int) -> None:
+    body = b'data: {"choices":[]}\n\n' * 20
+    made = tail(*(body[at : at + size] for at in range(0, len(body), size)))
+    usage = made.estimate(7)
+    assert (usage.input_tokens, usage.output_tokens, usage.total_tokens, usage.estimated) == (7, 20, 27, True)
