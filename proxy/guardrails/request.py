@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from ..errors import BadRequest
-from ..matching import Matcher
+from ..matching import ArgumentsScreen, Matcher
 from .check import Asked, Asking
 from .consult import consult
 from .local import Act
@@ -14,6 +16,7 @@ from .marks import note_act
 
 if TYPE_CHECKING:
     from ..exchange import Exchange
+    from ..request import InputText
 
 SEARCHED = "input_searched"
 """The mark of an exchange whose request was searched."""
@@ -41,16 +44,24 @@ class RequestScreen:
     def _search(self, exchange: Exchange) -> None:
         blocking: str | None = None
         for place in exchange.request.texts():
-            text, screen = self._masking.whole(place.text)
-            for number in sorted(screen.masked | screen.flagged):
+            text, masked, flagged = self._searched(place)
+            for number in sorted(masked | flagged):
                 act = self._acts[number]
                 note_act(exchange, act, "input")
                 if act.does == "blocked":
                     blocking = blocking or act.rule
-            if screen.masked:
+            if masked:
                 place.replace(text)
         if blocking is not None:
             raise refused(exchange, blocking)
+
+    def _searched(self, place: InputText) -> tuple[str, set[int], set[int]]:
+        """Returns a text with its masks, and what was found; what a tool is said to have been told may be JSON."""
+        if place.path.endswith(".arguments"):
+            call = ArgumentsScreen(self._masking)
+            return call.screen(place.text), call.found, call.flagged
+        text, screen = self._masking.whole(place.text)
+        return text, screen.masked, screen.flagged
 
     async def _consult(self, exchange: Exchange) -> None:
         places = [place for place in exchange.request.texts() if place.text]
@@ -60,9 +71,18 @@ class RequestScreen:
         consulted = await consult(self._askings, Asked(exchange, "input", texts))
         for place, before, after in zip(places, texts, consulted.texts, strict=True):
             if after != before:
-                place.replace(after)
+                place.replace(_arguments(after) if place.path.endswith(".arguments") else after)
         if consulted.blocked is not None:
             raise refused(exchange, consulted.blocked)
+
+
+def _arguments(masked: str) -> str:
+    """Returns what somebody has made of a call's arguments as JSON again."""
+    try:
+        msgspec.json.decode(masked)
+    except (msgspec.DecodeError, UnicodeEncodeError):
+        return msgspec.json.encode({"masked": masked}).decode()
+    return masked
 
 
 def refused(exchange: Exchange, rule: str) -> BadRequest:

@@ -39,6 +39,32 @@ async def test_what_was_refused_is_left_without_what_was_found() -> None:
     assert [text.text for text in exchange.request.texts()] == ["a [rule]", "[rule] and [rule]"]
 
 
+def called(arguments: str) -> tuple[Any, Any]:
+    """Returns two requests that say that a tool was called: one in each dialect."""
+    call = {"type": "function_call", "call_id": "c", "name": "f", "arguments": arguments}
+    chat = chatting("hi")
+    calls = [{"id": "c", "type": "function", "function": {"name": "f", "arguments": arguments}}]
+    chat.set("messages", [{"role": "assistant", "content": None, "reasoning_content": "hm", "tool_calls": calls}])
+    request = request_asking()
+    request.set("input", [call])
+    return request, chat
+
+
+async def test_what_a_model_is_said_to_have_told_tools_is_searched_as_what_it_means() -> None:
+    for request in called('{"q":"a w\\u006frd"}'):
+        with pytest.raises(BadRequest):
+            await screen(words="word").screen(exchange_of(request))
+    for request in called('{"q":"a w\\u006frd"}'):
+        await screen(words="word", action="mask", mask='"').screen(exchange_of(request))
+        assert '{"q":"a \\""}' in [text.text for text in request.texts()]
+    for request in called('{"q":1}'):
+        await screen((Oracle(masking('{"q":1}', "none")), {})).screen(exchange_of(request))
+        assert '{"masked":"none"}' in [text.text for text in request.texts()]
+    thinking = called("{}")[1]
+    with pytest.raises(BadRequest):
+        await screen(words="hm").screen(exchange_of(thinking))
+
+
 async def test_nobody_is_asked_about_a_request_that_is_refused_here_or_has_no_text() -> None:
     oracle = Oracle(without("x"))
     with pytest.raises(BadRequest):

@@ -11,6 +11,8 @@ from ...errors import BadRequest
 from ...request import Dialect, InputText, ModelRequest, refuse_twins
 from .names import chat_name
 
+Keys = tuple[str | int, ...]
+"""The way to a text: names of fields and indexes."""
 _Object = dict[str, msgspec.Raw]
 _JOIN = "\n\n"
 _FIELDS = frozenset(
@@ -64,6 +66,9 @@ _FIELDS = frozenset(
 )
 """Parameters of the API, and those that servers of open models have beside them."""
 _IN_MESSAGE = frozenset(("content", "role"))
+_MORE = ("reasoning_content", "reasoning", "reasoning_details", "tool_calls", "function_call")
+_SAYING = frozenset(("arguments", "input", "text", "summary"))
+"""Fields below those that hold what the model is said to have thought, or to have told a tool."""
 _IN_PART = frozenset(("refusal", "text", "type"))
 
 
@@ -135,16 +140,22 @@ class ChatRequest(ModelRequest):
         return options.get("include_usage") is True
 
     def texts(self) -> Iterator[InputText]:
-        """Yields the texts of all messages: whole contents, and the text and refusal parts of lists.
+        """Yields the texts of all messages: whole contents, the text and refusal parts of lists, and what is said to be
+        the model's thoughts and calls of tools.
 
         Raises BadRequest for a second one that only some upstreams would read.
         """
         for index, raw in enumerate(self._messages()):
-            content = _content(raw, f"messages[{index}].")
+            message = _message(raw, f"messages[{index}].")
+            content = bytes(message.get("content", b""))
             if content[:1] == b'"':
                 yield ChatText(self, index, None, "content", msgspec.json.decode(content))
             elif content[:1] == b"[":
                 yield from self._texts_of_parts(index, content)
+            for field in _MORE:
+                if field in message:
+                    for keys, text in _strings((field,), msgspec.json.decode(message[field])):
+                        yield DeepText(self, index, keys, text)
 
     def _texts_of_parts(self, index: int, content: bytes) -> Iterator[InputText]:
         for place, part in enumerate(_parts(content)):
@@ -208,6 +219,17 @@ class ChatRequest(ModelRequest):
         raws[index] = msgspec.Raw(_encode(message))
         self._put_messages(raws)
 
+    def _replace_deep(self, index: int, keys: Keys, text: str) -> None:
+        """Puts another text where `keys` lead to in one message."""
+        raws = self._messages()
+        message: Any = msgspec.json.decode(raws[index])
+        place = message
+        for key in keys[:-1]:
+            place = place[key]
+        place[keys[-1]] = text
+        raws[index] = msgspec.Raw(_encode(message))
+        self._put_messages(raws)
+
 
 class ChatText:
     """One text of a chat request; `path` says where it stands, as the API's `param` would."""
@@ -229,14 +251,41 @@ class ChatText:
         self.text = text
 
 
-def _content(raw: msgspec.Raw, path: str) -> bytes:
+class DeepText:
+    """One text further down in a message: in its thoughts, or in the call of a tool."""
+
+    __slots__ = ("_index", "_keys", "_request", "path", "text")
+
+    def __init__(self, request: ChatRequest, index: int, keys: Keys, text: str) -> None:
+        self._request = request
+        self._index = index
+        self._keys = keys
+        self.path = f"messages[{index}]." + ".".join(map(str, keys))
+        self.text = text
+
+    def replace(self, text: str) -> None:
+        """Puts another text in its place."""
+        self._request._replace_deep(self._index, self._keys, text)
+        self.text = text
+
+
+def _strings(keys: Keys, value: Any) -> Iterator[tuple[Keys, str]]:
+    """Yields the texts in the fields of a message that say something, each with the way to it."""
+    if isinstance(value, str):
+        if value and (len(keys) == 1 or keys[-1] in _SAYING):
+            yield keys, value
+    elif isinstance(value, (dict, list)):
+        for key, part in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _strings((*keys, key), part)
+
+
+def _message(raw: msgspec.Raw, path: str) -> _Object:
     try:
         fields = _decode_object(raw)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return b""
+        return {}
     refuse_twins(fields, _IN_MESSAGE, path)
-    content = fields.get("content")
-    return b"" if content is None else bytes(content)
+    return fields
 
 
 def _parts(content: bytes) -> list[_Object]:

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ..raw import Raw
-from .items import ApplyPatchOutput, Item, LocalShellOutput, Message, ShellOutput, ToolOutput
+from .items import (
+    ApplyPatchOutput,
+    CustomToolCall,
+    FunctionCall,
+    Item,
+    LocalShellOutput,
+    Message,
+    ShellOutput,
+    ToolOutput,
+)
 from .parts import InputPart, RefusalPart, TextPart
 
 if TYPE_CHECKING:
@@ -36,9 +45,15 @@ class TextPlace:
 
 
 def item_texts(item: Item) -> Iterator[tuple[Keys, str]]:
-    """Yields the texts of an item, each with the way to it."""
+    """Yields the texts of an item, each with the way to it. Those of a call are whatever a client says they were."""
     if isinstance(item, Message):
         yield from _content("content", item.content)
+    elif isinstance(item, FunctionCall):
+        if item.arguments:
+            yield ("arguments",), item.arguments
+    elif isinstance(item, CustomToolCall):
+        if item.input:
+            yield ("input",), item.input
     elif isinstance(item, ToolOutput):
         yield from _content("output", item.output)
     elif isinstance(item, (LocalShellOutput, ApplyPatchOutput)):

@@ -112,6 +112,7 @@ def test_texts_are_all_that_the_model_reads() -> None:
         ("messages[0].content", "Be kind."),
         ("messages[1].content[0].text", "Look"),
         ("messages[1].content[2].text", "here"),
+        ("messages[2].tool_calls.0.function.arguments", "{}"),
         ("messages[3].content", "14 °C"),
         ("messages[4].content[0].refusal", "No."),
     ]
@@ -123,7 +124,7 @@ def test_texts_can_be_replaced_while_they_are_read() -> None:
         one.replace(one.text.upper())
         assert one.text == one.text.upper()
     found = messages_of(request)
-    assert [one.text for one in request.texts()] == ["BE KIND.", "LOOK", "HERE", "14 °C", "NO."]
+    assert [one.text for one in request.texts()] == ["BE KIND.", "LOOK", "HERE", "{}", "14 °C", "NO."]
     assert found[1]["content"][0] == {"type": "text", "text": "LOOK", "x": 1e3}
     assert found[1]["content"][1] == PARTS[1]["content"][1]
     assert found[2] == PARTS[2]

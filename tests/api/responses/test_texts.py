@@ -24,7 +24,9 @@ ITEMS = [
         [(("output", 0, "stdout"), "o"), (("output", 1, "stderr"), "e")],
     ),
     ({"type": "apply_patch_call_output", "call_id": "c", "output": "ok"}, [(("output",), "ok")]),
-    ({"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}, []),
+    ({"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}, [(("arguments",), "{}")]),
+    ({"type": "custom_tool_call", "call_id": "c", "name": "f", "input": "i"}, [(("input",), "i")]),
+    ({"type": "local_shell_call", "call_id": "c", "action": {"type": "exec", "command": ["ls"]}}, []),
 ]
 
 
