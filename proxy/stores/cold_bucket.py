@@ -14,13 +14,17 @@ from .cold_object import key_of
 from .store import StoreFailed, StoreUnavailable
 
 _MISSING = ("NoSuchKey", "404")
+_MAYBE_MISSING = ("AccessDenied", "403")
 _UNFIT = ("EntityTooLarge", "InvalidDigest", "KeyTooLongError", "MaxMessageLengthExceeded")
 _READS, _OTHERS = 24, 8
 """How many connections there are for reads, and for all else."""
 
 
 class ColdForbidden(StoreUnavailable):
-    """S3 refused access. To who may not list a bucket it says the same of objects that are not there."""
+    """S3 refused access to this object. To who may not list a bucket it says the same of objects that are not there.
+
+    Keys that are wrong or over, and clocks that are off, are not meant by it: they say nothing about the object.
+    """
 
 
 class ColdUnfit(StoreFailed):
@@ -101,13 +105,13 @@ class Bucket:
     def _refuse(self, answer: Any, id: str) -> None:
         """Raises what S3 refused, but for an object that is not there."""
         code = answer.get("Error", {}).get("Code", "")
-        status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        code = code or str(answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
         if code in _MISSING:
             return
-        message = f"{self.where}: {code or status}: {answer.get('Error', {}).get('Message', '')}"
+        message = f"{self.where}: {code}: {answer.get('Error', {}).get('Message', '')}"
         if code in _UNFIT:
             raise ColdUnfit(f'response "{id}": {message}')
-        raise ColdForbidden(message) if status == 403 else StoreUnavailable(message)
+        raise ColdForbidden(message) if code in _MAYBE_MISSING else StoreUnavailable(message)
 
     async def _made(self) -> Any:
         async with self._making:

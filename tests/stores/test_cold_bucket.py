@@ -71,6 +71,8 @@ async def test_who_does_not_answer_is_given_up(server: S3Server) -> None:
     ("code", "status", "kind"),
     [
         ("AccessDenied", 403, ColdForbidden),
+        ("InvalidAccessKeyId", 403, StoreUnavailable),
+        ("RequestTimeTooSkewed", 403, StoreUnavailable),
         ("EntityTooLarge", 400, ColdUnfit),
         ("SlowDown", 503, StoreUnavailable),
         ("NoSuchBucket", 404, StoreUnavailable),
