@@ -10,6 +10,9 @@ from .told_cost import told_cost
 _CACHE = ("cached_tokens", "prompt_cache_hit_tokens", "cache_read_input_tokens")
 """Where others than OpenAI count what was read from a cache: Moonshot, DeepSeek, gateways to Anthropic."""
 
+_PLAIN = frozenset(("prompt_tokens", "completion_tokens", "total_tokens"))
+"""With nothing else, there is nothing else to look for."""
+
 
 def usage_from_chat(usage: dict[str, Any]) -> Usage:
     """Returns the neutral usage of a chat `usage` object; absent or malformed counts are 0.
@@ -18,6 +21,9 @@ def usage_from_chat(usage: dict[str, Any]) -> Usage:
     what the total leaves after the prompt. Perplexity's deep research counts it in neither, beside them, which shows
     where there is more of it than output.
     """
+    if _PLAIN.issuperset(usage):
+        prompt, completion = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
+        return Usage(prompt, completion, total_tokens=_count(usage, "total_tokens") or prompt + completion)
     prompt_details = _object(usage, "prompt_tokens_details")
     completion_details = _object(usage, "completion_tokens_details")
     prompt = _count(usage, "prompt_tokens")
@@ -62,6 +68,8 @@ def _object(usage: dict[str, Any], name: str) -> dict[str, Any]:
 
 def _count(usage: dict[str, Any], name: str) -> int:
     value = usage.get(name)
+    if value is None:
+        return 0
     if isinstance(value, float) and value.is_integer():
         return max(0, int(value))
     return max(0, value) if isinstance(value, int) and not isinstance(value, bool) else 0

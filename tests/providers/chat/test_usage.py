@@ -24,6 +24,12 @@ def test_an_absent_total_is_the_sum() -> None:
     assert usage_from_chat({"prompt_tokens": 2, "completion_tokens": 3}).total_tokens == 5
 
 
+@pytest.mark.parametrize("counts", [{}, {"total_tokens": 9}, {"prompt_tokens": 2.0, "completion_tokens": True},
+    {"prompt_tokens": -1, "completion_tokens": "3", "total_tokens": None}])  # fmt: skip
+def test_what_has_only_the_counts_is_read_like_what_has_more(counts: dict[str, Any]) -> None:
+    assert usage_from_chat(counts) == usage_from_chat({**counts, "unheard_of": 1})
+
+
 def test_xai_counts_thinking_outside_the_completion() -> None:
     usage = usage_from_chat({
         "prompt_tokens": 307, "completion_tokens": 26, "total_tokens": 560,
