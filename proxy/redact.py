@@ -149,7 +149,10 @@ def credentials(headers: Mapping[str, str]) -> list[str]:
     """Returns the secrets that a client sent in its headers, longest first, so that none is left in pieces."""
     found = set()
     for name in _CREDENTIALS:
-        value = headers.get(name, "").strip()
+        value = headers.get(name)
+        if value is None:
+            continue
+        value = value.strip()
         if len(value) >= _SHORTEST:
             found.add(value)
         _, _, rest = value.partition(" ")

@@ -71,4 +71,6 @@ class OwnAnswer(web.StreamResponse):
 
 def header_value(value: str) -> str:
     """Returns a header's value without what would begin another header, or could not be sent in one."""
+    if value.isascii() and value.isprintable():
+        return value
     return _CONTROL.sub(" ", value).encode("ascii", "replace").decode()
