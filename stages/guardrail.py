@@ -14,12 +14,17 @@ from proxy.guardrails.asking_watch import AskingWatch
 from proxy.guardrails.check import Asking
 from proxy.guardrails.checks import asking_for
 from proxy.guardrails.local import Searches, check_rule, read_words, searches_in
+from proxy.guardrails.marks import note_rule
 from proxy.guardrails.observing_watch import ObservingWatch
 from proxy.guardrails.request import RequestScreen
 from proxy.guardrails.rules import ANSWER, GuardrailRule, Where
 from proxy.guardrails.watch import Watch
 from proxy.matching import AnswerScreen
 from proxy.stage import Side, Stage, StageConfig
+
+
+_TELLING = ("/completions", "/audio/transcriptions", "/audio/translations")
+"""Where what is passed on comes back with texts."""
 
 
 class GuardrailConfig(StageConfig, frozen=True, kw_only=True):
@@ -62,7 +67,7 @@ class Guardrail(Stage):
 
     Of what is passed on to other endpoints (embeddings, images, audio) the texts of the request are searched, in JSON
     and in the fields of forms: `input`, `instructions`, `prompt`, `query`, `documents`. Their answers are not searched,
-    nor are files.
+    nor are files; for those that are texts (completions, transcriptions) the log says `not_run`.
 
     Example:
 
@@ -123,6 +128,9 @@ class Guardrail(Stage):
         """Screens the request's texts; raises BadRequest for one that is blocked."""
         if self._request:
             await self._request.screen(exchange)
+        if exchange.request.dialect == "raw":
+            self._tell_unsearched(exchange)
+            return None
         text, reasoning, arguments = (self._matchers[where] for where in ANSWER)
         watch = None
         if text or reasoning or arguments:
@@ -131,6 +139,13 @@ class Guardrail(Stage):
             return watch
         waits = any(one.rule.streamed != "observe" for one in self._answering)
         return AskingWatch(watch, self._answering) if waits else ObservingWatch(watch, self._answering)
+
+    def _tell_unsearched(self, exchange: Exchange) -> None:
+        """Leaves a mark for each rule that would have looked at an answer which is passed on as it is."""
+        if exchange.client.path.endswith(_TELLING):
+            for rule in self.config.rules:
+                if "output" in rule.scan:
+                    note_rule(exchange, rule, "not_run", "output", "the answer was passed on as it was")
 
     def _words(self, rule: GuardrailRule) -> tuple[str, ...]:
         if rule.words_file is None:

@@ -247,6 +247,16 @@ async def test_a_guardrail_sees_the_texts_of_forms():
         assert (await ask(home, "/images/edits", data=form(2_000_000, "a lake", late=True)))[0] == 200
 
 
+async def test_rules_on_answers_that_are_passed_on_are_told_to_have_not_run():
+    rules = (GuardrailRule(name="names", words=("bluebird",)), GuardrailRule(name="in", words=("x",), scan=("input",)))
+    guard = Guardrail(GuardrailConfig(rules=rules))
+    async with endpoint(answers({"choices": [{"text": "bluebird"}]})) as up, passing(up, stages=[guard]) as home:
+        for count, path in enumerate(("/completions", "/embeddings"), 1):
+            await ask(home, path)
+            marks = (await home.settled(count)).marks.get("guardrail", [])
+            assert [(mark["rule"], mark["action"]) for mark in marks] == ([("names", "not_run")] if count == 1 else [])
+
+
 async def test_the_log_has_a_line_like_any_other():
     usage = {"usage": {"prompt_tokens": 5, "total_tokens": 5}}
     async with endpoint(answers(usage)) as up, passing(up) as home:
