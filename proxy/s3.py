@@ -19,11 +19,11 @@ class S3Access(Protocol):
         """Another server than Amazon's."""
 
     @property
-    def access_key(self) -> Secret | None:
+    def access_key_id(self) -> Secret | None:
         """The id of the key; without it, it is found as by all tools of AWS."""
 
     @property
-    def secret_key(self) -> Secret | None:
+    def secret_access_key(self) -> Secret | None:
         """The key itself."""
 
     @property
@@ -41,8 +41,8 @@ class S3Access(Protocol):
 
 def check_access(access: S3Access) -> None:
     """Raises Mistake where settings contradict each other."""
-    if (access.access_key is None) != (access.secret_key is None):
-        raise Mistake("access_key and secret_key belong together", "set both, or none")
+    if (access.access_key_id is None) != (access.secret_access_key is None):
+        raise Mistake("access_key_id and secret_access_key belong together", "set both, or none")
     if access.kms_key is not None and not (access.encryption or "").startswith("aws:kms"):
         raise Mistake("kms_key is for encryption: aws:kms", "add encryption: aws:kms")
 
@@ -57,8 +57,8 @@ def make_client(access: S3Access, *, connect_s: float, read_s: float, connection
         "s3",
         region_name=access.region,
         endpoint_url=access.endpoint_url,
-        aws_access_key_id=None if access.access_key is None else access.access_key.reveal(),
-        aws_secret_access_key=None if access.secret_key is None else access.secret_key.reveal(),
+        aws_access_key_id=None if access.access_key_id is None else access.access_key_id.reveal(),
+        aws_secret_access_key=None if access.secret_access_key is None else access.secret_access_key.reveal(),
         config=aiobotocore.config.AioConfig(
             connect_timeout=connect_s,
             read_timeout=read_s,

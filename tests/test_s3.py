@@ -15,8 +15,8 @@ from proxy.stores.cold_config import ColdConfig
 @pytest.mark.parametrize(
     ("said", "refused"),
     [
-        ({"access_key": Secret("AKIA")}, "access_key and secret_key belong together"),
-        ({"secret_key": Secret("planted")}, "access_key and secret_key belong together"),
+        ({"access_key_id": Secret("AKIA")}, "access_key_id and secret_access_key belong together"),
+        ({"secret_access_key": Secret("planted")}, "access_key_id and secret_access_key belong together"),
         ({"kms_key": "alias/logs"}, "kms_key is for encryption: aws:kms"),
         ({"kms_key": "alias/logs", "encryption": "AES256"}, "kms_key is for encryption: aws:kms"),
         ({"kms_key": "alias/logs", "encryption": "aws:kms"}, None),
@@ -50,7 +50,7 @@ async def test_other_servers_are_asked_for_nothing_that_they_do_not_know(
     endpoint_url: str | None, checksums: str, style: str
 ) -> None:
     key, secret = Secret("AKIA"), Secret("planted")
-    access = S3Config(region="eu-west-1", endpoint_url=endpoint_url, access_key=key, secret_key=secret)
+    access = S3Config(region="eu-west-1", endpoint_url=endpoint_url, access_key_id=key, secret_access_key=secret)
     async with make_client(access, connect_s=1.0, read_s=2.0) as client:
         config = client.meta.config
         assert (config.request_checksum_calculation, config.response_checksum_validation) == (checksums, checksums)

@@ -12,7 +12,9 @@ from ..config.types import Duration
 from .ledger import Ledger
 
 
-class LedgerConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+class LedgerConfig(
+    msgspec.Struct, tag="sqlite", tag_field="kind", forbid_unknown_fields=True, frozen=True, kw_only=True
+):
     """One row for each exchange, with what it has used and cost, in a SQLite file on a local disk."""
 
     path: Annotated[

@@ -26,8 +26,8 @@ S3 = {
     "s3_path": "prefix",
     "s3_region_name": "region",
     "s3_endpoint_url": "endpoint_url",
-    "s3_aws_access_key_id": "access_key",
-    "s3_aws_secret_access_key": "secret_key",
+    "s3_aws_access_key_id": "access_key_id",
+    "s3_aws_secret_access_key": "secret_access_key",
 }
 """Settings of the bucket, by our names."""
 

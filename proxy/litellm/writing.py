@@ -15,7 +15,6 @@ _READ_OTHERWISE = frozenset(("true", "false", "null", "yes", "no", "on", "off"))
 _VARIABLE = re.compile(r"(?:env:|os\.environ/)(\w+)")
 _SECRETS = frozenset(
     (
-        "access_key",
         "access_key_id",
         "api_key",
         "client_secret",
@@ -23,8 +22,10 @@ _SECRETS = frozenset(
         "external_id",
         "key",
         "secret_access_key",
+        "session_token",
+        "url",
     )
-) | frozenset(("secret_key", "session_token", "url"))
+)
 _NO_SECRETS = frozenset(("", "anything", "dummy", "empty", "none", "null"))
 """What is written where servers want no key."""
 _WIDTH = 100

@@ -58,8 +58,8 @@ class S3Config(_Part, frozen=True):
         Annotated[str, Meta(pattern="^https?://")] | None,
         Meta(description="Another server than Amazon's: MinIO, Ceph, R2."),
     ] = None
-    access_key: Annotated[Secret | None, Meta(description="The id of the key.")] = None
-    secret_key: Annotated[Secret | None, Meta(description="The key itself.")] = None
+    access_key_id: Annotated[Secret | None, Meta(description="The id of the key.")] = None
+    secret_access_key: Annotated[Secret | None, Meta(description="The key itself.")] = None
     encryption: Annotated[
         Literal["AES256", "aws:kms", "aws:kms:dsse"] | None,
         Meta(description="How the server encrypts objects; without it, as the bucket says."),

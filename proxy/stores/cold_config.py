@@ -44,10 +44,10 @@ class ColdConfig(msgspec.Struct, tag_field="kind", tag="s3", forbid_unknown_fiel
         Annotated[str, Meta(pattern="^https?://")] | None,
         Meta(description="Another server than Amazon's: MinIO, Ceph, R2."),
     ] = None
-    access_key: Annotated[
+    access_key_id: Annotated[
         Secret | None, Meta(description="The id of the key; by default found as by all tools of AWS.")
     ] = None
-    secret_key: Annotated[Secret | None, Meta(description="The key itself.")] = None
+    secret_access_key: Annotated[Secret | None, Meta(description="The key itself.")] = None
     encryption: Annotated[
         Literal["AES256", "aws:kms", "aws:kms:dsse"] | None,
         Meta(description="How the server encrypts objects; without it, as the bucket says."),

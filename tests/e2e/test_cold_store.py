@@ -29,8 +29,8 @@ stores:
     prefix: of/penstock
     endpoint_url: URL
     region: us-east-1
-    access_key: env:S3_ID
-    secret_key: env:S3_KEY
+    access_key_id: env:S3_ID
+    secret_access_key: env:S3_KEY
     timeout: 20s
 pipeline: [route, stream-translate]
 """

@@ -35,7 +35,7 @@ COUNT = int(os.environ.get("PENSTOCK_MIXED", "110"))
 
 
 def logs(directory: Path, bucket: str, url: str) -> list[Log]:
-    keys = {"access_key": Secret(ACCESS_KEY), "secret_key": Secret(SECRET_KEY)}
+    keys = {"access_key_id": Secret(ACCESS_KEY), "secret_access_key": Secret(SECRET_KEY)}
     made = [
         Log(LogConfig(to="log", audit=AuditConfig())),
         Log(

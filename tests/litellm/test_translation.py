@@ -83,7 +83,7 @@ def test_callbacks_become_stages_and_cold_storage_a_store() -> None:
         B="bucket",
         S="hush",
     )
-    reach = {"region": "eu-west-1", "access_key": "a", "secret_key": "os.environ/S"}
+    reach = {"region": "eu-west-1", "access_key_id": "a", "secret_access_key": "os.environ/S"}
     assert done.file["stores"]["cold"] == {"kind": "s3", "bucket": "bucket", "prefix": "logs/responses", **reach}
     assert done.file["pipeline"][-2:] == [
         {"log": {"to": "s3://bucket/logs", "content": "redacted", "s3": reach}},

@@ -22,7 +22,7 @@ def load(log: str) -> None:
     [
         "{to: ./a.jsonl, rotate: {size: 100MB, every: 1d, keep: 3}, audit: {key: 'env:KEY', sync: true}}",
         "{to: ./a.jsonl, audit: {}, content: redacted, content_limit: 8KiB}",
-        "{to: 's3://b/p', s3: {region: r, endpoint_url: 'http://minio', access_key: 'env:KEY', secret_key: 'env:KEY'}}",
+        "{to: 's3://b', s3: {endpoint_url: 'http://m', access_key_id: 'env:KEY', secret_access_key: 'env:KEY'}}",
         "{to: 's3://b', s3: {encryption: 'aws:kms', kms_key: k}, delivery: {rows: 5, spill: null}, sample: 0.5}",
         "{to: 'https://h/x', webhook: {secret: 'env:KEY', headers: {authorization: 'env:KEY'}}}",
     ],
@@ -44,7 +44,7 @@ def test_what_belongs_together(log: str) -> None:
         ("{to: ./a, rotate: {keep: 3}}", "nothing says when a new file begins"),
         ("{to: ./a, rotate: {size: 10}}", "a file of less than 1 KiB holds no row"),
         ("{to: ./a, rotate: {every: 10ms}}", "a file a second is too much"),
-        ("{to: 's3://b', s3: {access_key: 'env:KEY'}}", "access_key and secret_key belong together"),
+        ("{to: 's3://b', s3: {access_key_id: 'env:KEY'}}", "access_key_id and secret_access_key belong together"),
         ("{to: 's3://b', s3: {kms_key: k}}", "kms_key is for encryption: aws:kms"),
         ("{to: 's3://b', s3: {endpoint_url: minio}}", "endpoint_url"),
         ("{sample: 0}", "sample"),

@@ -31,8 +31,8 @@ def reached(s3: S3Server, **more: Any) -> S3Config:
     return S3Config(
         region=REGION,
         endpoint_url=s3.url,
-        access_key=Secret(ACCESS_KEY),
-        secret_key=Secret(SECRET_KEY),
+        access_key_id=Secret(ACCESS_KEY),
+        secret_access_key=Secret(SECRET_KEY),
         **more,
     )
 

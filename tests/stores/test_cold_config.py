@@ -43,7 +43,7 @@ def test_what_it_says_by_itself() -> None:
 @pytest.mark.parametrize(
     ("cold", "what"),
     [
-        (", access_key: a", "access_key and secret_key belong together"),
+        (", access_key_id: a", "access_key_id and secret_access_key belong together"),
         (", kms_key: k", "kms_key is for encryption: aws:kms"),
         (", kms_key: k, encryption: AES256", "kms_key is for encryption: aws:kms"),
         (f", customer_key: {OWN}, encryption: AES256", "exclude each other"),

@@ -33,8 +33,8 @@ def cold_config(server: S3Server, bucket: str, **settings: Any) -> ColdConfig:
     return ColdConfig(
         bucket=bucket,
         region=REGION,
-        access_key=Secret(ACCESS_KEY),
-        secret_key=Secret(SECRET_KEY),
+        access_key_id=Secret(ACCESS_KEY),
+        secret_access_key=Secret(SECRET_KEY),
         **{**defaults, **settings},
     )
 
