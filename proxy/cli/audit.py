@@ -1,7 +1,8 @@
 """Find the first line of an audit log that was changed, removed or inserted.
 
 Give all files of one chain: the log, and the old ones beside it (compressed or not), in any order. The anchor is looked
-for beside them. Exit code 0 when the chain holds, 1 when it is broken, 2 when something cannot be read.
+for beside them, and may be among them. Exit code 0 when the chain holds, 1 when it is broken, 2 when something cannot
+be read.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ def run(args: argparse.Namespace) -> int:
     """Prints whether the chain holds, or where it is broken."""
     try:
         key = None if args.key is None else _key(args.key)
-        anchor = _anchor(args.files, args.anchor)
-        verdict = verify(args.files, key, anchor)
+        files = [path for path in args.files if path.suffix != ".anchor"]
+        verdict = verify(files, key, _anchor(files, args.anchor))
     except (OSError, EOFError, ValueError) as error:
         print(f"penstock audit: {error}", file=sys.stderr)
         return 2

@@ -17,6 +17,8 @@ def test_a_chain_that_holds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     write(path, 0, 3)
     assert main(["audit", "verify", str(path)]) == 0
     assert capsys.readouterr() == ("the chain holds: 3 rows, 0 to 2\n", "")
+    assert main(["audit", "verify", *map(str, tmp_path.glob("log*"))]) == 0, "the anchor is one of them"
+    assert capsys.readouterr().out == "the chain holds: 3 rows, 0 to 2\n"
     kept = tmp_path / "kept"
     anchor_of(path).rename(kept)
     assert main(["audit", "verify", str(path)]) == 0
