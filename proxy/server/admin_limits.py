@@ -39,7 +39,7 @@ def _row(state: CounterState) -> dict[str, Any]:
         "counter": state.counter,
         "unit": state.unit,
         "limit": amount(state.most),
-        "window_seconds": state.window_s or None,
+        "window_s": state.window_s or None,
         "used": amount(state.used),
         "held": amount(state.held),
         "remaining": amount(max(0, state.most - state.used - state.held)),

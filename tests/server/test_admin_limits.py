@@ -28,10 +28,10 @@ async def test_every_counter_is_shown_once_with_who_holds_what() -> None:
         "counter": "budget",
         "unit": "usd",
         "limit": 2.5,
-        "window_seconds": 60,
+        "window_s": 60,
         "used": 1.25,
         "held": 0.5,
         "remaining": 0.75,
         "holders": [{"who": who, "amount": 0.5}],
     }
-    assert (place["limit"], place["held"], place["window_seconds"]) == (3, 1, None)
+    assert (place["limit"], place["held"], place["window_s"]) == (3, 1, None)
