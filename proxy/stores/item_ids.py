@@ -30,11 +30,6 @@ def item_id(item: msgspec.Raw) -> str | None:
         return None
 
 
-def item_ids(entry: Entry) -> list[str | None]:
-    """Returns the ids of an entry's items, in their order: first the input's, then the output's."""
-    return [item_id(item) for item in (*entry.input, *entry.output)]
-
-
 def named_items(entry: Entry) -> dict[str, msgspec.Raw]:
     """Returns the items of an entry by their ids; the last one where an id occurs twice."""
     return {id: item for item in (*entry.input, *entry.output) if (id := item_id(item)) is not None}

@@ -50,7 +50,6 @@ class _Summary(msgspec.Struct, rename="camel"):
 class _Catalog(msgspec.Struct, rename="camel"):
     model_summaries: list[_Summary] = []
     inference_profile_summaries: list[_Summary] = []
-    next_token: str | None = None
 
 
 class _Counted(msgspec.Struct, rename="camel"):
