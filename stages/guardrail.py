@@ -22,7 +22,6 @@ from proxy.guardrails.watch import Watch
 from proxy.matching import AnswerScreen
 from proxy.stage import Side, Stage, StageConfig
 
-
 _TELLING = ("/completions", "/audio/transcriptions", "/audio/translations")
 """Where what is passed on comes back with texts."""
 
