@@ -170,7 +170,8 @@ class Answering:
         exchange = self._exchange
         provider = self._deployment.provider
         encoder = self._side.get_encoder()
-        encoder.use(exchange.marks.get("tools"), provider.sealer(exchange, self._deployment.model))
+        sealer = provider.sealer(exchange, self._deployment.model)
+        encoder.use(exchange.marks.get("tools"), sealer, heard=self._streaming)
         awaited = any(inspect.iscoroutinefunction(type(one).on_events) for one in filters)
         kind = AsyncTranslation if awaited else Translation
         open_client = self._side.open if self._streaming else None

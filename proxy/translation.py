@@ -52,8 +52,11 @@ class Encoder(Protocol):
     def done(self) -> bool:
         """True once the end was encoded."""
 
-    def use(self, tools: Any, seal: Any) -> None:
-        """Says what the attempt at hand needs: how tools were renamed, and how reasoning is sealed."""
+    def use(self, tools: Any, seal: Any, *, heard: bool = True) -> None:
+        """Says what the attempt at hand needs: how tools were renamed, and how reasoning is sealed.
+
+        Where it is not `heard`, nothing but `final` will be asked for.
+        """
 
     def begin(self) -> bytes:
         """Returns what opens the stream."""

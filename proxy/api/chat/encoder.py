@@ -158,7 +158,7 @@ class ChatEncoder:
         self.service_tier: str | None = None
         self.error: ExchangeError | None = None
 
-    def use(self, tools: ToolForms | None, seal: object) -> None:
+    def use(self, tools: ToolForms | None, seal: object, *, heard: bool = True) -> None:
         """Says how the attempt at hand has renamed tools; for chat clients nothing is sealed."""
         self._tools = tools
 

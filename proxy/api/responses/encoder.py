@@ -151,10 +151,11 @@ class ResponsesEncoder:
         """True once the terminal event was made; nothing follows it."""
         return self._final is not None
 
-    def use(self, tools: ToolForms | None, seal: Seal | None) -> None:
-        """Says what the attempt at hand needs: how tools were renamed, and how reasoning is sealed."""
+    def use(self, tools: ToolForms | None, seal: Seal | None, *, heard: bool = True) -> None:
+        """Says what the attempt at hand needs: how tools were renamed, how reasoning is sealed, who hears events."""
         self._calls.tools = tools
         self._open.seal = seal
+        self._writer.heard = heard or self.log is not None
 
     def queue(self) -> bytes:
         """Returns the events that open the stream of a response that has to wait; then `begin` gives the rest."""

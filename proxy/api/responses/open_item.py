@@ -114,7 +114,9 @@ class OpenItem:
     def delta(self, part: Part, text: str, out: list[bytes], logprobs: list[dict[str, Any]] | None = None) -> None:
         """Adds a piece of text to the open part."""
         part.texts.append(text)
-        if logprobs or self._obfuscation:
+        if not self._writer.heard:
+            self._writer.next += 1
+        elif logprobs or self._obfuscation:
             fields: dict[str, Any] = {**part.place, "delta": text}
             if part.kind == "output_text":
                 fields["logprobs"] = logprobs or []

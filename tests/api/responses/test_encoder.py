@@ -38,7 +38,7 @@ from tests.support.any_events import (
     tell,
 )
 from tests.support.cost import check_growth
-from tests.support.encoding import MESSAGE, call, closed, encode, encoder, kinds, seal, sealed
+from tests.support.encoding import MESSAGE, Forms, call, closed, encode, encoder, kinds, seal, sealed
 from tests.support.grammar import check_response, check_stream
 
 THINKING = [name.replace("output_text", "reasoning_text") for name in MESSAGE]
@@ -412,6 +412,19 @@ def test_any_events_make_a_legal_stream_that_says_them(
     assert said.text == "".join(event.text for event in events if isinstance(event, TextDelta))
     if options["reasoning"] != "drop":
         assert said.reasoning == "".join(event.text for event in events if isinstance(event, ReasoningDelta))
+    unheard = encoder(**options)
+    unheard.use(Forms(tools) if tools else None, seal if sealing else None, heard=False)
+    unheard.encode([*events, end])
+    assert json.loads(unheard.final()) == said.response
+
+
+def test_what_nobody_hears_is_not_written() -> None:
+    unheard = encoder(done_marker=False)
+    unheard.use(None, None, heard=False)
+    assert unheard.encode([TextDelta("Hel"), Finish()]) == b""
+    kept = encoder(done_marker=False, keep_log=True)
+    kept.use(None, None, heard=False)  # but for the log
+    assert b'"delta":"Hel"' in kept.encode([TextDelta("Hel"), Finish()])
 
 
 # --- cost
