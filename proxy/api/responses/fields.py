@@ -26,6 +26,8 @@ INCLUDABLE = (
     "web_search_call.action.sources",
     "web_search_call.results",
 )
+LIMIT_ALIASES = ("max_output_tokens", "max_completion_tokens", "max_tokens")
+"""Names of the answer's limit: the API's own, and those that it has in chat completions."""
 _SUMMARIES = ("auto", "concise", "detailed")
 _CONTEXTS = ("auto", "current_turn", "all_turns")
 _FORMATS = ("text", "json_object", "json_schema")

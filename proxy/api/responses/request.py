@@ -15,7 +15,7 @@ from ...request import Fields, InputText, ModelRequest
 from .. import invalid
 from ..raw import Raw, given
 from .echo import echo
-from .fields import FIELDS, ReasoningSettings, TextSettings
+from .fields import FIELDS, LIMIT_ALIASES, ReasoningSettings, TextSettings
 from .items import (
     AdditionalTools,
     Compaction,
@@ -33,14 +33,13 @@ from .validate import validate
 _decode_list = msgspec.json.Decoder(list[Raw]).decode
 _decode_text = msgspec.json.Decoder(str).decode
 _NO_REASONING, _NO_TEXT = ReasoningSettings(), TextSettings()
-_LIMIT_ALIASES = ("max_output_tokens", "max_completion_tokens", "max_tokens")
 
 
 class ResponsesRequest(ModelRequest):
     """One request of the Responses API. One that only `warms_up` asks for no answer, and may come without any input."""
 
     dialect = "responses"
-    known = frozenset((*FIELDS, *_LIMIT_ALIASES))
+    known = frozenset((*FIELDS, *LIMIT_ALIASES))
 
     def __init__(self, fields: Fields) -> None:
         self._items_raw: list[Raw] = []
@@ -145,7 +144,7 @@ class ResponsesRequest(ModelRequest):
     @property
     def max_output_tokens(self) -> int | None:
         """The limit of the answer, also under the names that chat completions have for it."""
-        for name in _LIMIT_ALIASES:
+        for name in LIMIT_ALIASES:
             raw = self._fields.get(name)
             if raw is not None and given(raw):
                 value: int = FIELDS["max_output_tokens"].read(raw, name)
@@ -170,11 +169,17 @@ class ResponsesRequest(ModelRequest):
             settings = msgspec.structs.replace(settings, format=update.format)
         return settings
 
+    @property
+    def updates_settings(self) -> bool:
+        """Whether settings stand among the items of the input."""
+        _ = self.items
+        return self._updates
+
     def _update(self, name: Literal["reasoning", "text"]) -> Any:
         """Returns the last `configuration_update` that says something of a field."""
-        items = self.items
-        if not self._updates:
+        if not self.updates_settings:
             return None
+        items = self.items
         for index in range(len(items) - 1, -1, -1):
             item = items[index]
             if isinstance(item, ConfigurationUpdate):

@@ -42,6 +42,18 @@ def test_the_defaults():
     assert shown(request()) == DEFAULTS
 
 
+def test_what_is_changed_in_one_is_not_in_the_next():
+    request().echo()["store"] = False
+    assert shown(request()) == DEFAULTS
+
+
+def test_instructions_that_a_stage_has_dropped_are_shown():
+    made = request(instructions="Be brief.")
+    made.add_instructions("Be kind.", "append")
+    made.drop("instructions")
+    assert shown(made) == {**DEFAULTS, "instructions": "Be brief."}
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
