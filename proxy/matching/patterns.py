@@ -164,12 +164,15 @@ class PatternScan:
 
     def _look(self) -> int:
         """Takes the matches that are sure; returns where in `_text` the first begins that is not."""
+        undecided = self._undecided()
+        near = len(self._text) - self._pattern.max_match  # what begins up to here cannot reach the end
         while True:
             match = self._search(self._text, self._from)
-            undecided = self._undecided()
             if match is None or match.start() >= undecided:
                 return undecided
             self._take(match)
+            if self._from > near:
+                undecided = self._undecided()
 
     def settle(self) -> None:
         """Decides what is there as if the text ended here."""

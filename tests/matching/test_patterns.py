@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.matching import Pattern
-from proxy.matching.patterns import unfinished_source
+from proxy.matching import Pattern, Personal
+from proxy.matching.patterns import PatternScan, unfinished_source
 
 CARD = r"\b(?:\d[ -]?){13,16}\b"
 
@@ -147,3 +147,18 @@ def test_re2_takes_no_longer_for_an_evil_expression() -> None:
     scan.feed("a" * 200)  # Python's own engine would not come back
     scan.settle()
     assert scan.found == []
+
+
+def test_the_end_is_looked_at_no_oftener_for_many_candidates(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = 0
+    undecided = PatternScan._undecided
+
+    def counted(scan: PatternScan) -> int:
+        nonlocal looks
+        looks += 1
+        return undecided(scan)
+
+    monkeypatch.setattr(PatternScan, "_undecided", counted)
+    scan = Personal("credit_card").scan()
+    scan.feed("4" * 2000)  # no card begins anywhere in it
+    assert (scan.found, looks < 100) == ([], True)
