@@ -139,10 +139,11 @@ class AskingWatch(ResponseFilter):
             if after == before:
                 piece.checked = max(piece.checked, end)
             elif piece.start == start:  # else a part went out meanwhile: the rest is asked about again
-                if where == "arguments" and not piece.freeform and not _is_json(after):
+                again = after if self._watch is None else self._watch.again(after, where, freeform=piece.freeform)
+                if again is None or (where == "arguments" and not piece.freeform and not _is_json(again)):
                     self._blocked = True
                     return
-                self._held.mask(piece, after, end)
+                self._held.mask(piece, again, end)
 
     # --- letting go
 

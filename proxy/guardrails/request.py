@@ -74,6 +74,8 @@ class RequestScreen:
                 place.replace(_arguments(after) if place.path.endswith(".arguments") else after)
         if consulted.blocked is not None:
             raise refused(exchange, consulted.blocked)
+        if consulted.texts != texts and self._masking:  # their masks are texts like any other
+            self._search(exchange)
 
 
 def _arguments(masked: str) -> str:

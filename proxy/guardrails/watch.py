@@ -43,6 +43,10 @@ class Watch(ResponseFilter):
             self.tell(exchange)
         return out if self._lets_go_s is None else self._in_time(exchange, out, self._lets_go_s)
 
+    def again(self, text: str, where: Where, *, freeform: bool) -> str | None:
+        """Returns what may go out of a text that others have made; None where it blocks."""
+        return self._screen.again(text, where, freeform=freeform)
+
     def _in_time(self, exchange: Exchange, out: list[Event], limit_s: float) -> list[Event]:
         """Lets go what has been held back for too long, and looks again when the next will have been."""
         loop = asyncio.get_running_loop()

@@ -76,6 +76,20 @@ class AnswerScreen:
                 self._end(out, ())
         return out
 
+    def again(self, text: str, where: str, *, freeform: bool = False) -> str | None:
+        """Returns, with masks, a text that others have put in the place of one that was let through; None to block."""
+        matcher = {"output": self._text, "reasoning": self._reasoning, "arguments": self._in_items}[where]
+        if matcher is None:
+            return text
+        if where == "arguments":
+            call = ArgumentsScreen(matcher)
+            text, found, blocked = call.screen(text, freeform=freeform), call.found, call.blocked
+        else:
+            text, screen = matcher.whole(text)
+            found, blocked = screen.masked, screen.blocked
+        self._note(sorted(found if blocked is None else {*found, blocked}), where)
+        return text if blocked is None else None
+
     def flagged(self) -> list[tuple[int, str]]:
         """Returns the rules of which something was found that is only noted, each with what it was found in."""
         found = self._flagged | {

@@ -39,6 +39,14 @@ async def test_what_was_refused_is_left_without_what_was_found() -> None:
     assert [text.text for text in exchange.request.texts()] == ["a [rule]", "[rule] and [rule]"]
 
 
+async def test_what_others_put_in_place_is_searched_too() -> None:
+    with pytest.raises(BadRequest):
+        await screen((Oracle(masking("bad", "word")), {}), words="word").screen(exchange_of(request_asking("bad")))
+    exchange = exchange_of(request_asking("bad"))
+    await screen((Oracle(masking("bad", "word")), {}), words="word", action="mask").screen(exchange)
+    assert [text.text for text in exchange.request.texts()] == ["[rule]"]
+
+
 def called(arguments: str) -> tuple[Any, Any]:
     """Returns two requests that say that a tool was called: one in each dialect."""
     call = {"type": "function_call", "call_id": "c", "name": "f", "arguments": arguments}

@@ -13,7 +13,7 @@ from proxy.errors import ConfigError
 from proxy.events import Event, Finish, ReasoningDelta, TextDelta, ToolCallDelta, ToolCallStart
 from stages.guardrail import GuardrailConfig
 from tests.support.drive import Driven, asking, chatting, drive, exchange_of, texts
-from tests.support.guarding import Oracle, guard, without
+from tests.support.guarding import Oracle, guard, masking, without
 
 
 def error(driven: Driven) -> dict[str, Any]:
@@ -179,6 +179,25 @@ async def test_who_is_asked_sees_what_the_other_rules_have_left_and_is_closed_wi
     assert (await drive(stage, asking("bad"))).head.status == 400
     await stage.close()
     assert oracle.closed
+
+
+@pytest.mark.parametrize("action", ["block", "mask"])
+async def test_what_others_put_in_place_is_searched_before_it_goes_out(action: str) -> None:
+    scan = {"scan": ["output", "arguments"]}
+    stage = await guard({**WORDS, **scan, "action": action}, {"match": "http", "url": "http://127.0.0.1:9/", **scan})
+    (asks,) = stage._askings
+    await asks.close()
+    asks._check = Oracle(masking("bad", "red fox"))
+    call = [ToolCallStart(0, "call_1", "f"), ToolCallDelta(0, '"bad"'), Finish()]
+    for events in (texts("a ", "bad", " day"), call):
+        driven = await drive(stage, asking(), [events])
+        assert "red fox" not in str(driven.seen)
+        assert (driven.outcome, "[rule 0]" in str(driven.seen)) == (
+            ("incomplete", False) if action == "block" else ("completed", True)
+        )
+        assert {"rule": "rule 0", "action": f"{action}ed", "where": "arguments" if events is call else "output"} in (
+            driven.exchange.marks["guardrail"]
+        )
 
 
 def test_a_judge_that_is_not_served_is_a_mistake_in_the_file() -> None:
