@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...events import Usage
+from ..counts import count
 
 
 def usage_of(usage: dict[str, Any]) -> Usage:
@@ -12,10 +13,10 @@ def usage_of(usage: dict[str, Any]) -> Usage:
 
     Bedrock counts tokens that were read from or written to its cache beside `inputTokens`; here they are part of it.
     """
-    cached = _count(usage, "cacheReadInputTokens") or _count(usage, "cacheReadInputTokenCount")
-    written = _count(usage, "cacheWriteInputTokens") or _count(usage, "cacheWriteInputTokenCount")
-    read = _count(usage, "inputTokens") + cached + written
-    made = _count(usage, "outputTokens")
+    cached = count(usage, "cacheReadInputTokens") or count(usage, "cacheReadInputTokenCount")
+    written = count(usage, "cacheWriteInputTokens") or count(usage, "cacheWriteInputTokenCount")
+    read = count(usage, "inputTokens") + cached + written
+    made = count(usage, "outputTokens")
     return Usage(
         input_tokens=read,
         output_tokens=made,
@@ -30,11 +31,4 @@ def usage_of(usage: dict[str, Any]) -> Usage:
 def _kept_an_hour(details: Any) -> int:
     """Returns how many of the tokens that were written are to stay an hour, by the list of what was written."""
     parts = [part for part in details if isinstance(part, dict)] if isinstance(details, list) else []
-    return sum(_count(part, "inputTokens") for part in parts if part.get("ttl") == "1h")
-
-
-def _count(usage: dict[str, Any], name: str) -> int:
-    value = usage.get(name)
-    if isinstance(value, float) and value.is_integer():
-        return max(0, int(value))
-    return max(0, value) if isinstance(value, int) and not isinstance(value, bool) else 0
+    return sum(count(part, "inputTokens") for part in parts if part.get("ttl") == "1h")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...events import Usage
+from ..counts import count, part
 from .told_cost import told_cost
 
 _CACHE = ("cached_tokens", "prompt_cache_hit_tokens", "cache_read_input_tokens")
@@ -22,54 +23,40 @@ def usage_from_chat(usage: dict[str, Any]) -> Usage:
     where there is more of it than output.
     """
     if _PLAIN.issuperset(usage):
-        prompt, completion = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
-        return Usage(prompt, completion, total_tokens=_count(usage, "total_tokens") or prompt + completion)
-    prompt_details = _object(usage, "prompt_tokens_details")
-    completion_details = _object(usage, "completion_tokens_details")
-    prompt = _count(usage, "prompt_tokens")
-    completion = _count(usage, "completion_tokens")
-    reasoning = _count(completion_details, "reasoning_tokens") or _count(usage, "reasoning_tokens")
-    total = _count(usage, "total_tokens") or prompt + completion
+        prompt, completion = count(usage, "prompt_tokens"), count(usage, "completion_tokens")
+        return Usage(prompt, completion, total_tokens=count(usage, "total_tokens") or prompt + completion)
+    prompt_details = part(usage, "prompt_tokens_details")
+    completion_details = part(usage, "completion_tokens_details")
+    prompt = count(usage, "prompt_tokens")
+    completion = count(usage, "completion_tokens")
+    reasoning = count(completion_details, "reasoning_tokens") or count(usage, "reasoning_tokens")
+    total = count(usage, "total_tokens") or prompt + completion
     if reasoning and total - prompt - completion == reasoning:
         completion += reasoning
-    elif _count(usage, "reasoning_tokens") > completion:
+    elif count(usage, "reasoning_tokens") > completion:
         completion += reasoning
         total = max(total, prompt + completion)
     cached = (
-        _count(prompt_details, "cached_tokens")
-        or _count(usage, "prompt_cache_hit_tokens")
-        or _count(usage, "cache_read_input_tokens")
-        or _count(usage, "cached_tokens")
+        count(prompt_details, "cached_tokens")
+        or count(usage, "prompt_cache_hit_tokens")
+        or count(usage, "cache_read_input_tokens")
+        or count(usage, "cached_tokens")
     )
     return Usage(
         input_tokens=prompt,
         output_tokens=completion,
         cached_tokens=cached,
         cache_write_tokens=(
-            _count(prompt_details, "cache_write_tokens")
-            or _count(prompt_details, "cache_creation_input_tokens")
-            or _count(usage, "cache_creation_input_tokens")
+            count(prompt_details, "cache_write_tokens")
+            or count(prompt_details, "cache_creation_input_tokens")
+            or count(usage, "cache_creation_input_tokens")
         ),
         reasoning_tokens=reasoning,
         total_tokens=total,
-        cache_write_1h_tokens=_count(_object(prompt_details, "cache_creation"), "ephemeral_1h_input_tokens"),
-        audio_input_tokens=_count(prompt_details, "audio_tokens"),
-        audio_output_tokens=_count(completion_details, "audio_tokens"),
+        cache_write_1h_tokens=count(part(prompt_details, "cache_creation"), "ephemeral_1h_input_tokens"),
+        audio_input_tokens=count(prompt_details, "audio_tokens"),
+        audio_output_tokens=count(completion_details, "audio_tokens"),
         cost=told_cost(usage),
         cache_missed=not cached
         and (prompt_details.get("cached_tokens") == 0 or any(usage.get(name) == 0 for name in _CACHE)),
     )
-
-
-def _object(usage: dict[str, Any], name: str) -> dict[str, Any]:
-    value = usage.get(name)
-    return value if isinstance(value, dict) else {}
-
-
-def _count(usage: dict[str, Any], name: str) -> int:
-    value = usage.get(name)
-    if value is None:
-        return 0
-    if isinstance(value, float) and value.is_integer():
-        return max(0, int(value))
-    return max(0, value) if isinstance(value, int) and not isinstance(value, bool) else 0

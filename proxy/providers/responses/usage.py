@@ -8,22 +8,23 @@ import msgspec
 
 from ...events import Usage
 from ..chat.told_cost import told_cost
+from ..counts import count, part
 
 
 def usage_from_responses(usage: dict[str, Any]) -> Usage:
     """Returns the neutral usage of a `usage` object; absent or malformed counts are 0."""
-    input_details = _object(usage, "input_tokens_details")
-    output_details = _object(usage, "output_tokens_details")
-    asked, said = _count(usage, "input_tokens"), _count(usage, "output_tokens")
+    input_details = part(usage, "input_tokens_details")
+    output_details = part(usage, "output_tokens_details")
+    asked, said = count(usage, "input_tokens"), count(usage, "output_tokens")
     return Usage(
         input_tokens=asked,
         output_tokens=said,
-        cached_tokens=_count(input_details, "cached_tokens"),
-        cache_write_tokens=_count(input_details, "cache_write_tokens"),
-        reasoning_tokens=_count(output_details, "reasoning_tokens"),
-        total_tokens=_count(usage, "total_tokens") or asked + said,
-        audio_input_tokens=_count(input_details, "audio_tokens"),
-        audio_output_tokens=_count(output_details, "audio_tokens"),
+        cached_tokens=count(input_details, "cached_tokens"),
+        cache_write_tokens=count(input_details, "cache_write_tokens"),
+        reasoning_tokens=count(output_details, "reasoning_tokens"),
+        total_tokens=count(usage, "total_tokens") or asked + said,
+        audio_input_tokens=count(input_details, "audio_tokens"),
+        audio_output_tokens=count(output_details, "audio_tokens"),
         cost=told_cost(usage),
         cache_missed=input_details.get("cached_tokens") == 0,
     )
@@ -55,15 +56,3 @@ def searches_in(output: bytes) -> int:
         return 0
     calls = [item for item in items if item.type == "web_search_call" and item.status != "failed"]
     return sum(1 for call in calls if call.action is None or call.action.type == "search")
-
-
-def _object(usage: dict[str, Any], name: str) -> dict[str, Any]:
-    value = usage.get(name)
-    return value if isinstance(value, dict) else {}
-
-
-def _count(usage: dict[str, Any], name: str) -> int:
-    value = usage.get(name)
-    if isinstance(value, float) and value.is_integer():
-        return max(0, int(value))
-    return max(0, value) if isinstance(value, int) and not isinstance(value, bool) else 0
