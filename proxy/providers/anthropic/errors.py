@@ -5,12 +5,9 @@ An error inside a stream has no status of its own: its type says which one it wo
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from email.utils import parsedate_to_datetime
-from time import time
 from typing import Any
 
 import msgspec
@@ -18,6 +15,7 @@ import msgspec
 from ...errors import UpstreamRefused, UpstreamStreamError
 from ..chat.errors import read_error
 from ..chat.wording import is_context_overflow, is_overloaded, strip_secrets
+from ..waits import asked_wait_s, wait_until_s
 
 INVALID_THINKING = "invalid_encrypted_content"
 """Code of a request whose earlier thinking the upstream does not take: asked again, it is left out."""
@@ -49,7 +47,6 @@ _STRICT = re.compile(
     r"too many strict tools|compiled grammar is too large|schemas? contains? too many optional parameters",
     re.IGNORECASE,
 )
-_LONGEST_WAIT_S = 24 * 3600.0
 _RESETS = ("requests", "tokens", "input-tokens", "output-tokens")
 
 _FIELD = re.compile(r"([a-z_]+)[.:]")
@@ -220,14 +217,11 @@ def _retry_after(headers: Mapping[str, str], said: _Said, meaning: _Meaning) -> 
         return 0.0
     if meaning.status not in (429, 503):
         return None
-    for name, scale in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        seconds = _number(headers.get(name, ""))
-        if seconds is not None:
-            return min(seconds * scale, _LONGEST_WAIT_S)
-    at = _http_date(headers.get("retry-after", ""))
-    if at is None and said.status == 429:
-        at = _reset(headers)
-    return None if at is None else min(max(0.0, at - time()), _LONGEST_WAIT_S)
+    asked = asked_wait_s(headers)
+    if asked is not None or said.status != 429:
+        return asked
+    at = _reset(headers)
+    return None if at is None else wait_until_s(at)
 
 
 def _reset(headers: Mapping[str, str]) -> float | None:
@@ -239,21 +233,6 @@ def _reset(headers: Mapping[str, str]) -> float | None:
         and (at := _iso_date(headers.get(f"anthropic-ratelimit-{name}-reset", ""))) is not None
     ]
     return max(times, default=None)
-
-
-def _number(value: str) -> float | None:
-    try:
-        number = float(value)
-    except ValueError:
-        return None
-    return number if math.isfinite(number) and number >= 0 else None
-
-
-def _http_date(value: str) -> float | None:
-    try:
-        return parsedate_to_datetime(value).timestamp()
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
 
 
 def _iso_date(value: str) -> float | None:

@@ -6,7 +6,6 @@ message of the stream, which has no status: its type says which one it would hav
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -16,6 +15,7 @@ import msgspec
 from ...errors import UpstreamRefused, UpstreamStreamError
 from ..anthropic.errors import INVALID_STRICT, INVALID_THINKING
 from ..chat.wording import is_content_policy, is_context_overflow, is_overloaded, strip_secrets
+from ..waits import asked_wait_s
 
 _STATUS_OF_KIND = {
     "accessdenied": 403,
@@ -72,7 +72,6 @@ _FIELDS = (
     (re.compile(r"\bsystem\b"), "instructions"),
 )
 """What the client calls the field that an error names."""
-_LONGEST_WAIT_S = 24 * 3600.0
 
 
 class _Said(msgspec.Struct):
@@ -270,10 +269,4 @@ def _retry_after(headers: Mapping[str, str], meaning: _Meaning) -> float | None:
     """Returns how long to wait, in seconds, where that was said; at once where the next request is another one."""
     if meaning.code in (INVALID_THINKING, INVALID_STRICT):
         return 0.0
-    if meaning.status not in (429, 503):
-        return None
-    try:
-        seconds = float(headers.get("retry-after", ""))
-    except ValueError:
-        return None
-    return min(seconds, _LONGEST_WAIT_S) if math.isfinite(seconds) and seconds >= 0 else None
+    return asked_wait_s(headers) if meaning.status in (429, 503) else None

@@ -6,17 +6,15 @@ The upstream's own words go to the client without keys and addresses; whose faul
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Mapping
-from email.utils import parsedate_to_datetime
-from time import time
 from typing import Any
 
 import msgspec
 
 from ...errors import UpstreamRefused
 from ...redact import hide
+from ..waits import LONGEST_WAIT_S, asked_wait_s
 from .wording import is_content_policy, is_context_overflow, is_overloaded, strip_secrets
 
 _HTML = re.compile(r"<(?:!doctype|html|head|body|center|h1)\b", re.IGNORECASE)
@@ -38,7 +36,6 @@ _BUSY_CODES = frozenset(("overloaded", "overloaded_error", "server_is_overloaded
 _PARAM = re.compile(r"[\w.\[\]-]{1,200}")
 _HINT = re.compile(r"(?:try again|retry) (?:in|after) (\d+(?:\.\d+)?) ?(ms|s|seconds?|m|minutes?)\b", re.IGNORECASE)
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0}
-_LONGEST_WAIT_S = 24 * 3600.0
 
 
 class Said(msgspec.Struct):
@@ -210,32 +207,12 @@ def _param(said: Said, meaning: _Meaning) -> str | None:
 
 
 def _retry_after(headers: Mapping[str, str], said: Said) -> float | None:
-    """Returns how long to wait, in seconds: by header in milliseconds, seconds or as a date, else from the text."""
-    for name, scale in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        value = headers.get(name, "").strip()
-        seconds = _number(value)
-        if seconds is not None:
-            return min(seconds * scale, _LONGEST_WAIT_S)
-    at = _date(headers.get("retry-after", ""))
-    if at is not None:
-        return min(max(0.0, at - time()), _LONGEST_WAIT_S)
+    """Returns how long to wait, in seconds: by header, else from the text."""
+    asked = asked_wait_s(headers)
+    if asked is not None:
+        return asked
     hint = _HINT.search(said.message)
     if hint is None:
         return None
     unit = "ms" if hint[2].lower() == "ms" else hint[2][0].lower()
-    return min(float(hint[1]) * _UNITS[unit], _LONGEST_WAIT_S)
-
-
-def _number(value: str) -> float | None:
-    try:
-        number = float(value)
-    except ValueError:
-        return None
-    return number if math.isfinite(number) and number >= 0 else None
-
-
-def _date(value: str) -> float | None:
-    try:
-        return parsedate_to_datetime(value).timestamp()
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
+    return min(float(hint[1]) * _UNITS[unit], LONGEST_WAIT_S)

@@ -7,7 +7,6 @@ quota it was (wire reference, section 6.8).
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -17,6 +16,7 @@ import msgspec
 from ...errors import UpstreamRefused, UpstreamStreamError
 from ..chat.surrogates import load
 from ..chat.wording import is_content_policy, is_context_overflow, is_overloaded, strip_secrets
+from ..waits import LONGEST_WAIT_S, asked_wait_s
 
 INVALID_SIGNATURE = "invalid_encrypted_content"
 """Code of a request whose earlier signatures the upstream does not take: asked again, they are left out."""
@@ -46,7 +46,6 @@ _MODEL = re.compile(r"\bmodels?\b", re.IGNORECASE)
 _HINT = re.compile(r"retry in (\d+(?:\.\d+)?)(ms|s)\b", re.IGNORECASE)
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)s")
 _PARAM_OF_CODE = {"model_not_found": "model", INVALID_SIGNATURE: "input"}
-_LONGEST_WAIT_S = 24 * 3600.0
 _PARAMS = (
     (re.compile(r"max_?output_?tokens", re.IGNORECASE), "max_output_tokens"),
     (re.compile(r"response_?(?:json_?)?schema|response_?mime_?type", re.IGNORECASE), "text.format"),
@@ -241,15 +240,12 @@ def _param(said: Said, meaning: _Meaning) -> str | None:
 
 def _retry_after(headers: Mapping[str, str], said: Said) -> float | None:
     """Returns how long to wait, in seconds: by header, by the details, else from the text."""
-    try:
-        seconds = float(headers.get("retry-after", ""))
-        if math.isfinite(seconds) and seconds >= 0:
-            return min(seconds, _LONGEST_WAIT_S)
-    except ValueError:
-        pass
+    asked = asked_wait_s(headers)
+    if asked is not None:
+        return asked
     if said.retry_s is not None:
-        return min(said.retry_s, _LONGEST_WAIT_S)
+        return min(said.retry_s, LONGEST_WAIT_S)
     hint = _HINT.search(said.message)
     if hint is None:
         return None
-    return min(float(hint[1]) * (0.001 if hint[2].lower() == "ms" else 1.0), _LONGEST_WAIT_S)
+    return min(float(hint[1]) * (0.001 if hint[2].lower() == "ms" else 1.0), LONGEST_WAIT_S)
