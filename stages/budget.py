@@ -170,25 +170,30 @@ class Budget(LimitStage):
             return [Claim(rule, max(least, min(cost, rule.limit.most))) for rule in rules]
         return [Claim(rule, cost) for rule in rules]
 
-    def meter(self, exchange: Exchange, grant: Grant, claims: Sequence[Claim]) -> Admitted | None:
+    def meter(
+        self, exchange: Exchange, grant: Grant, claims: Sequence[Claim], other: Admitted | None
+    ) -> Admitted | None:
         """Returns what watches a stream whose length is not known, where it is to be cut."""
         if self.config.in_flight == "finish" or not self._rules or not exchange.request.stream:
             return None
         wanted = expected(exchange)
         if not wanted.uses or wanted.most_output is not None:
             return None
-        reserved = self.config.assume_output
+        reserved, model = self.config.assume_output, exchange.request.model
 
         def cost(tokens: int) -> int:
-            return self._cost(exchange, 0, tokens)
+            return self._cost(exchange, 0, tokens, model)
 
         rules = self.rules(exchange)
         own = [claim for claim in claims if claim.rule in rules]
+        if isinstance(other, Metered):
+            other.watch(exchange, own, reserved)
+            return other
         return Metered(self.counters, grant, claims, exchange, own, reserved, cost)
 
-    def _cost(self, exchange: Exchange, tokens_in: int, tokens_out: int) -> int:
+    def _cost(self, exchange: Exchange, tokens_in: int, tokens_out: int, model: str | None = None) -> int:
         assert self.prices is not None
-        cost = worst_cost(exchange, self.prices, tokens_in, tokens_out)
+        cost = worst_cost(exchange, self.prices, tokens_in, tokens_out, model)
         if cost is not None:
             return cost
         if self.config.unpriced == "refuse":

@@ -52,15 +52,19 @@ def expected(exchange: Exchange) -> Expected:
     return known
 
 
-def worst_cost(exchange: Exchange, prices: PriceBook, tokens_in: int, tokens_out: int) -> int | None:
-    """Returns what an answer would cost on the dearest deployment of the model, in nano-dollars.
+def worst_cost(
+    exchange: Exchange, prices: PriceBook, tokens_in: int, tokens_out: int, model: str | None = None
+) -> int | None:
+    """Returns what an answer would cost on the dearest deployment of a model, in nano-dollars.
 
-    None when the price of one of them is not known beforehand. What costs nothing by the token costs nothing here.
+    That is the one that the request names now, which a stage may have changed, unless `model` is given. None when the
+    price of one of them is not known beforehand. What costs nothing by the token costs nothing here.
     """
     request = exchange.request
-    model = exchange.model
-    if model is None or request is None:
+    if request is None or exchange.model is None:
         return 0
+    if model is None:
+        model = request.model
     tier = request.get("service_tier")
     worst = 0
     for deployment in exchange.models.resolve(model):

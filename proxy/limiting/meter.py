@@ -46,6 +46,12 @@ class Metered(Admitted):
         self._asking: asyncio.Task[None] | None = None
         self._error: ExchangeError | None = None
 
+    def watch(self, exchange: Exchange, money: Sequence[Claim], reserved: int) -> None:
+        """Has more be reserved of other claims, too; `reserved` is how many tokens of output they were for."""
+        self._demands += [claim.rule.demand(exchange, 0) for claim in money]
+        self._step = min(self._step, max(1, reserved))
+        self._until = self._step * _CHARS_A_TOKEN
+
     def on_events(self, exchange: Exchange, events: list[Event]) -> list[Event]:
         """Counts what was said. Hot: once a read."""
         if self._error is not None:

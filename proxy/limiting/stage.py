@@ -69,13 +69,15 @@ class LimitStage(Stage):
 
     def admitted(self, exchange: Exchange, grant: Grant, claims: Sequence[Claim]) -> Admitted:
         """Returns what settles an exchange that was let in. Asked of the first of the stages that have joined."""
+        found: Admitted | None = None
         for stage in self._joined:
-            if (meter := stage.meter(exchange, grant, claims)) is not None:
-                return meter
-        return Admitted(self.counters, grant, claims, exchange)
+            found = stage.meter(exchange, grant, claims, found) or found
+        return found or Admitted(self.counters, grant, claims, exchange)
 
-    def meter(self, exchange: Exchange, grant: Grant, claims: Sequence[Claim]) -> Admitted | None:
-        """Returns what settles an exchange whose stream this stage must watch."""
+    def meter(
+        self, exchange: Exchange, grant: Grant, claims: Sequence[Claim], other: Admitted | None
+    ) -> Admitted | None:
+        """Returns what settles an exchange whose stream this stage must watch; `other` is what one above returned."""
         return None
 
     def join(self, *others: LimitStage) -> None:

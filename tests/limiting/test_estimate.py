@@ -66,6 +66,16 @@ def test_the_dearest_deployment_counts() -> None:
     assert worst_cost(exchange, book, 1, 1) is None
 
 
+def test_a_model_that_a_stage_has_put_in_the_place_of_another_is_paid() -> None:
+    exchange = exchange_of(asking(model="alias"))
+    provider = ScriptedProvider(name="openai")
+    provider.kind = "openai"  # type: ignore[misc]
+    exchange.models = ModelTable({"m": [Deployment(provider, "gpt-4o")]})
+    exchange.asked_model = "alias"
+    exchange.request.set("model", "m")
+    assert worst_cost(exchange, PriceBook(), 1_000_000, 0) == 2_500_000_000
+
+
 def test_money_is_whole_and_rounded_up() -> None:
     assert nano_dollars(None) == 0
     assert nano_dollars(Decimal("0.0000000001")) == 1

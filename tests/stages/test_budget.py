@@ -161,6 +161,26 @@ async def test_a_stream_that_outgrows_the_budget_is_cut() -> None:
     assert (state.used, state.held) == (1_800_000, 0)
 
 
+@pytest.mark.parametrize("tight", [0, 1], ids=["above", "below"])
+async def test_of_two_budgets_either_cuts_a_stream(tight: int) -> None:
+    usd = [1.0, 1.0]
+    usd[tight] = 0.002
+    first = await budgeting(usd=usd[0], in_flight="cut", assume_output=400)
+    second = await budgeting(per="team", usd=usd[1], in_flight="cut", assume_output=300)
+    second.counters = first.counters
+    first.join(second)
+    exchange = asked(asking("x" * 372, stream=True))
+    meter = await admit(first, exchange)
+    for _ in range(2):
+        meter.on_events(exchange, words(450))
+        await asyncio.sleep(0)
+    (end,) = meter.on_events(exchange, words(10))
+    assert isinstance(end, UpstreamFailed)
+    exchange.cost = Decimal("0.0019")
+    await meter.on_end(exchange)
+    assert [(one.used, one.held) for one in await first.counters.snapshot()] == [(1_900_000, 0)] * 2
+
+
 async def test_the_end_of_a_stream_waits_for_what_was_asked_for() -> None:
     stage = await budgeting(usd=1, in_flight="cut", assume_output=10)
     exchange = asked(asking(stream=True))
