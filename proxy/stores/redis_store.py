@@ -61,11 +61,17 @@ class RedisStore:
     async def start(self) -> None:
         """Connects; raises StoreFailed."""
         from redis.asyncio import BlockingConnectionPool, Redis
+        from redis.asyncio.retry import Retry
+        from redis.backoff import NoBackoff
+        from redis.exceptions import ConnectionError
 
         patience = {"timeout": self._timeout_s, "socket_timeout": self._timeout_s}
+        # after a restart of the server every connection is found to be closed by whoever uses it first; all scripts
+        # may run twice
+        again = Retry(NoBackoff(), 1, supported_errors=(ConnectionError,))
         try:
             pool = BlockingConnectionPool.from_url(
-                self._url, max_connections=64, socket_connect_timeout=self._timeout_s, **patience
+                self._url, max_connections=64, socket_connect_timeout=self._timeout_s, retry=again, **patience
             )
         except ValueError as error:
             raise StoreFailed(f"stores.responses.url: {error}") from None
@@ -153,9 +159,10 @@ class RedisStore:
         return f"{self._base}h:{self._token}"
 
     async def _live(self) -> None:
-        """Says that this process lives."""
-        if self._redis is not None:
-            await self._answer(self._redis.set(self._holder_key, b"", ex=_HOLDER_S))
+        """Says that this process lives. A server that has no more memory takes this too, once it knows the process."""
+        redis = self._redis
+        if redis is not None and not await self._answer(redis.expire(self._holder_key, _HOLDER_S)):
+            await self._answer(redis.set(self._holder_key, b"", ex=_HOLDER_S))
 
     async def _sweep(self) -> None:
         """Forgets what has ended."""

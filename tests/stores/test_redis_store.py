@@ -94,6 +94,30 @@ async def test_a_server_that_is_away_is_unavailable_and_comes_back(server: Redis
         await store.get("resp_1", "me")
 
 
+async def test_a_server_that_was_restarted_costs_no_response(server: RedisServer) -> None:
+    store = RedisStore(server.url, timeout_s=20.0)
+    await store.start()
+    await asyncio.gather(*(store.get("resp_1", "me") for _ in range(8)))  # which leave as many connections
+    server.kill()
+    server.start()
+    made = [entry(f"resp_{n}", expires_at=START * 2) for n in range(8)]
+    await asyncio.gather(*map(store.put, made))
+    assert await asyncio.gather(*(store.get(one.id, "me") for one in made)) == made
+    await store.close()
+
+
+async def test_a_server_without_memory_still_hears_who_lives(server: RedisServer, redis: Redis) -> None:
+    store = RedisStore(server.url, timeout_s=20.0)
+    await store.start()
+    await redis.config_set("maxmemory", 1)
+    with pytest.raises(StoreFailed, match="OOM"):
+        await store.put(entry("resp_1", expires_at=START * 2))
+    await redis.expire(store._holder_key, 5)
+    await store._live()
+    assert await redis.ttl(store._holder_key) > 5
+    await store.close()
+
+
 async def test_it_does_not_start_without_a_server() -> None:
     with pytest.raises(StoreFailed, match=r"stores\.responses\.url: Redis URL must specify"):
         await RedisStore("http://127.0.0.1").start()
