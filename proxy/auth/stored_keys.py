@@ -7,7 +7,6 @@ written (`PRAGMA data_version`, some microseconds); only then are rows read, tho
 from __future__ import annotations
 
 import logging
-import os
 import sqlite3
 import time
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from typing import Any
 import msgspec
 
 from ..exchange import Key
+from ..file_identity import file_identity
 from ..keyring import Keyring
 from .attributes import from_json
 from .key_store import KeyStoreFailed, connect
@@ -47,7 +47,7 @@ class StoredKeys:
 
     def open(self) -> None:
         """Reads all keys; makes the file if it is not there. Raises KeyStoreFailed, and then changes nothing."""
-        connection, file = connect(self.path), _identity(self.path)
+        connection, file = connect(self.path), file_identity(self.path)
         connection.execute(f"PRAGMA busy_timeout = {_PATIENCE_MS}").fetchone()
         before = self._ring, self._digests, self._change
         self._ring, self._digests, self._change = Keyring(), {}, 0
@@ -84,7 +84,7 @@ class StoredKeys:
     def _look(self) -> None:
         self._next_look = self._clock() + _LOOK_EVERY_S
         try:
-            if self._connection is None or _identity(self.path) != self._file:
+            if self._connection is None or file_identity(self.path) != self._file:
                 if not self.path.exists():
                     raise KeyStoreFailed(f"{self.path}: there is no such file")
                 self.open()
@@ -132,12 +132,3 @@ class StoredKeys:
     @staticmethod
     def _version(connection: sqlite3.Connection) -> int:
         return int(connection.execute("PRAGMA data_version").fetchone()[0])
-
-
-def _identity(path: Path) -> tuple[int, int]:
-    """Returns what tells one file of a name from another."""
-    try:
-        status = os.stat(path)
-    except OSError:
-        return (0, 0)
-    return (status.st_dev, status.st_ino)

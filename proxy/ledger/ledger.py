@@ -16,6 +16,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..file_identity import file_identity
 from ..stores.batch_thread import BatchThread
 from ..stores.store import StoreFailed
 from .file import add_rows, forget, open_ledger, read_ledger
@@ -144,7 +145,7 @@ class _Writer:
 
     def open(self) -> None:
         self._connection = open_ledger(self._path, durable=self._durable)
-        self._opened = _identity(self._path)
+        self._opened = file_identity(self._path)
 
     def run(self, jobs: Sequence[Sequence[Row]]) -> list[StoreFailed | None]:
         for rows in jobs:
@@ -185,7 +186,7 @@ class _Writer:
         if not self._rows:
             return None
         try:
-            if self._connection is not None and _identity(self._path) != self._opened:
+            if self._connection is not None and file_identity(self._path) != self._opened:
                 _log.warning("%s was moved, removed or replaced: going on with what is there now", self._path)
                 self._disconnect()
             if self._connection is None:
@@ -220,11 +221,3 @@ class _Writer:
             _log.error("%s: the ledger cannot be written: %s; its rows wait until it can", self._path, error)
         if not isinstance(error, sqlite3.OperationalError):  # what is broken is opened anew
             self._disconnect()
-
-
-def _identity(path: Path) -> tuple[int, int]:
-    try:
-        status = path.stat()
-    except OSError:
-        return (0, 0)
-    return (status.st_dev, status.st_ino)

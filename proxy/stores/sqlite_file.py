@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
+from ..file_identity import file_identity
 from .sqlite_schema import APPLICATION, MIGRATIONS, SCHEMA, VERSION
 from .store import StoreFailed
 
@@ -110,7 +111,7 @@ class Database:
         now = time.monotonic()
         if self._connection is not None and now >= self._next_look:
             self._next_look = now + _LOOK_EVERY_S
-            if self._identity != _identity(self.path):
+            if self._identity != file_identity(self.path):
                 _log.warning("%s was moved, removed or replaced: going on with what is there now", self.path)
                 self.close()
         if self._connection is None:
@@ -151,7 +152,7 @@ class Database:
         try:
             with _directory_locked(self.path.parent, self._busy_s):
                 self._connection = self._checked()
-                self._identity = _identity(self.path)
+                self._identity = file_identity(self.path)
             self._directory = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
             raise StoreFailed(f"{self.path}: {error.strerror or error}") from error
@@ -221,14 +222,6 @@ def _check(path: Path, connection: sqlite3.Connection) -> None:
     found = connection.execute("PRAGMA quick_check(1)").fetchone()
     if found != ("ok",):
         raise Damaged(f"{path}: it is damaged ({' '.join(str(found[0]).split()) if found else 'no answer'})")
-
-
-def _identity(path: Path) -> tuple[int, int]:
-    try:
-        status = path.stat()
-    except OSError:
-        return (0, 0)
-    return (status.st_dev, status.st_ino)
 
 
 def _move_aside(path: Path) -> Path:
