@@ -126,7 +126,7 @@ class Ending:
     def _add_up(self) -> None:
         """Finds out what was used, and what it has cost."""
         exchange = self._exchange
-        if exchange.usage is None and exchange.committed:
+        if exchange.usage is None and (exchange.committed or _left_while_answered(exchange)):
             exchange.usage = self._side.estimated_usage()
         self._pipeline.prices.charge(exchange)
 
@@ -163,6 +163,11 @@ async def _tell_end_at_once(filters: Sequence[ResponseFilter], exchange: Exchang
             await one.on_end(exchange)
         except Exception as error:
             _log.error("on_end of %s failed", type(one).__name__, exc_info=error)
+
+
+def _left_while_answered(exchange: Exchange) -> bool:
+    """Tells whether the client has left when the upstream had begun, and with that read what it was asked."""
+    return exchange.outcome == "cancelled" and bool(exchange.attempts) and exchange.attempts[-1].status == 200
 
 
 def _outcome_of(error: ExchangeError, exchange: Exchange) -> Outcome:

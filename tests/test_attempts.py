@@ -155,6 +155,35 @@ async def test_what_was_used_before_the_client_left_is_paid() -> None:
     assert exchange.usage == exchange.attempts[0].usage
 
 
+class _Silence(asyncio.Event):
+    """A step that never ends."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun = asyncio.Event()
+
+    async def wait(self) -> Any:
+        self.begun.set()
+        await super().wait()
+
+
+@pytest.mark.parametrize("path", ["/v1/responses", "/v1/chat/completions"])
+async def test_9_1_who_leaves_before_the_first_word_pays_for_what_was_read(path: str) -> None:
+    silence = _Silence()
+    provider = ScriptedProvider("a", stream(silence))
+    async with priced(providers=[provider]) as home:
+        _, writer = await home.connect(path, messages=[{"role": "user", "content": "hi"}])
+        async with asyncio.timeout(20):
+            await silence.begun.wait()
+            writer.close()
+            await provider.client.responses[0].closed.wait()
+        exchange = await home.settled()
+    assert exchange.outcome == "cancelled"
+    assert exchange.usage is not None
+    assert (exchange.usage.estimated, exchange.usage.output_tokens) == (True, 0)
+    assert exchange.attempts[0].usage is exchange.usage
+
+
 class _Seen(Stage):
     """A stage below `route` whose filters count the events of their attempt."""
 
