@@ -53,7 +53,7 @@ def of(shape: inspect.Type, inside: tuple[type, ...] = ()) -> Schema:
     if isinstance(shape, inspect.Metadata):
         return {**of(shape.type, inside), **(shape.extra_json_schema or {})}
     if isinstance(shape, inspect.UnionType):
-        return _union([of(inner, inside) for inner in shape.types])
+        return _union(_tagged(shape, inside))
     if isinstance(shape, inspect.StructType):
         return {} if shape.cls in inside else _struct(shape, (*inside, shape.cls))
     if isinstance(shape, inspect.DictType):
@@ -97,6 +97,18 @@ def _union(parts: list[Schema]) -> Schema:
     return {"anyOf": parts} if len(parts) > 1 else parts[0]
 
 
+def _tagged(shape: inspect.UnionType, inside: tuple[type, ...]) -> list[Schema]:
+    """Returns the schemas of a union's types. Of several structs each must say which it is; a single one may."""
+    structs = [inner for inner in shape.types if isinstance(inner, inspect.StructType)]
+    parts = []
+    for inner in shape.types:
+        part = of(inner, inside)
+        if isinstance(inner, inspect.StructType) and inner.tag_field is not None and len(structs) > 1:
+            part["required"] = [inner.tag_field, *part.get("required", [])]
+        parts.append(part)
+    return parts
+
+
 def _struct(shape: inspect.StructType, inside: tuple[type, ...]) -> Schema:
     properties: Schema = {}
     if shape.tag_field is not None:
@@ -105,8 +117,7 @@ def _struct(shape: inspect.StructType, inside: tuple[type, ...]) -> Schema:
         properties[field.encode_name] = {**of(field.type, inside), **_default(field)}
         if text := description(field.type):
             properties[field.encode_name]["description"] = text
-    required = [name for name in properties if name == shape.tag_field]
-    required += [field.encode_name for field in shape.fields if field.required]
+    required = [field.encode_name for field in shape.fields if field.required]
     doc = shape.cls.__dict__.get("__doc__")
     return {
         **({"description": python_inspect.cleandoc(doc)} if doc else {}),

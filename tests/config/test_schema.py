@@ -111,6 +111,18 @@ def test_descriptions_and_defaults_are_in_it():
     assert "requires_env" in upstream["properties"]
 
 
+def test_a_kind_must_be_named_where_there_are_several():
+    stores = SCHEMA["properties"]["stores"]["properties"]
+    forms = stores["responses"]["anyOf"]
+    assert {form["properties"]["kind"]["const"] for form in forms} >= {"sqlite", "memory", "redis"}
+    assert all("kind" in form["required"] for form in forms)
+    assert stores["keys"]["properties"]["kind"] == {"const": "sqlite"}
+    for text in ("stores: {keys: {path: k.db}, ledger: {}}", "stores: {keys: {kind: sqlite}, ledger: {kind: sqlite}}"):
+        whole = f"upstreams: {{e: {{kind: echo}}}}\nmodels: {{m: e/m}}\npipeline: [route]\n{text}\n"
+        assert VALIDATOR.is_valid(plain(node_of(whole)))
+        load_text(whole, "f", sources=Sources({}), providers=PROVIDERS, stages=STAGES)
+
+
 class Tree(msgspec.Struct):
     children: tuple[Tree, ...] = ()
     pair: tuple[int, str] = (1, "a")
