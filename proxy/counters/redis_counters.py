@@ -108,6 +108,7 @@ class RedisCounters:
             socket_connect_timeout=None,
             retry=Retry(NoBackoff(), 0),
             retry_on_timeout=False,
+            protocol=2,  # with 3, redis 8 does not look whether a connection was closed meanwhile before it is used
             decode_responses=True,
         )
         self._redis = redis = Redis(connection_pool=pool)

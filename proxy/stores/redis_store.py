@@ -65,13 +65,13 @@ class RedisStore:
         from redis.backoff import NoBackoff
         from redis.exceptions import ConnectionError
 
-        patience = {"timeout": self._timeout_s, "socket_timeout": self._timeout_s}
-        # after a restart of the server every connection is found to be closed by whoever uses it first; all scripts
-        # may run twice
+        options = {"timeout": self._timeout_s, "socket_timeout": self._timeout_s, "protocol": 2}
+        # a connection may be closed at the moment of its use, above all when the server is started again; all scripts
+        # may run twice. With protocol 3, redis 8 does not look before it uses one.
         again = Retry(NoBackoff(), 1, supported_errors=(ConnectionError,))
         try:
             pool = BlockingConnectionPool.from_url(
-                self._url, max_connections=64, socket_connect_timeout=self._timeout_s, retry=again, **patience
+                self._url, max_connections=64, socket_connect_timeout=self._timeout_s, retry=again, **options
             )
         except ValueError as error:
             raise StoreFailed(f"stores.responses.url: {error}") from None

@@ -175,6 +175,27 @@ async def test_slow_it_is_left_alone_like_one_that_does_not_answer(
         writer.close()
 
 
+async def test_a_restart_that_nobody_noticed_refuses_nobody(
+    server: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    counters = counting(server, "closed", timeout_s=20)
+    await counters.start()
+    await asyncio.gather(*(ask(counters, f"before {n}") for n in range(8)))  # which leave as many connections
+    server.kill()
+    server.start()
+    assert counters._redis is not None
+    idle = list(counters._redis.connection_pool._available_connections)
+
+    async def all_closed() -> bool:
+        return all([await one.can_read() for one in idle])
+
+    await until(all_closed)
+    grants = await asyncio.gather(*(ask(counters, f"after {n}") for n in range(8)))
+    assert [grant.refused for grant in grants] == [None] * 8
+    assert told(caplog) == []
+    await counters.close()
+
+
 async def test_a_decision_whose_client_left_meanwhile_holds_nothing(server: RedisServer) -> None:
     counters = counting(server, "closed", timeout_s=20)
     await counters.start()
