@@ -81,8 +81,9 @@ class Log(Stage):
 
     A line says who asked for what, who answered, how it ended, what was used and how long it took: `time`, `id`,
     `response_id`, `client`, `user_agent`, `key`, `owner`, `team`, `user`, `end_user`, `dialect`, `path`, `model`,
-    `stream`, `upstream`, `upstream_model`, `attempts`, `status`, `outcome`, `error`, `usage`, `cost` (in dollars, of
-    all attempts; null where no price is known), `cost_estimated`, `timing_ms`, `ignored`, `guardrail` and `trace_id`.
+    `stream`, `upstream`, `upstream_model`, `attempts`, `status`, `outcome`, `kept`, `error`, `usage`, `cost` (in
+    dollars, of all attempts; null where no price is known), `cost_estimated`, `timing_ms`, `ignored`, `guardrail` and
+    `trace_id`.
     Texts are cut to 500 characters; what looks like a key or a password, or is a secret of the file, becomes `***`.
 
     What was said is in it only where `content` asks for that: `content` then has `input` (the texts as stages have

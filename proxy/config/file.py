@@ -52,7 +52,9 @@ class Limits(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=Tr
     ] = 64
     background_waiting: Annotated[
         Annotated[int, Meta(ge=0)],
-        Meta(description="How many background responses may wait for their turn in one worker; more are refused (429)"),
+        Meta(
+            description="How many background responses may wait for their turn in one worker; more are refused (429)."
+        ),
     ] = 1000
 
 
@@ -86,7 +88,9 @@ class File(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True
         Meta(description="How many processes serve the address; auto is one for each processor."),
     ] = 1
     limits: Annotated[Limits, Meta(description="What one client may ask of the server.")] = Limits()
-    stores: Annotated[StoresConfig, Meta(description="Where responses are kept.")] = StoresConfig()
+    stores: Annotated[StoresConfig, Meta(description="Where state is kept: responses, counters, keys, the ledger.")] = (
+        StoresConfig()
+    )
     secret: Annotated[
         SecretList | None,
         Meta(
