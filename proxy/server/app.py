@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -38,8 +37,6 @@ from .screening import Screening
 from .stream import EventStream
 from .websocket import WebSockets
 from .websocket_connection import SocketOptions
-
-_log = logging.getLogger("penstock")
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
