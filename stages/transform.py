@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar
 
@@ -28,6 +29,8 @@ class Clamp(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     max: Annotated[float | None, Meta(description="What is larger becomes this.")] = None
 
     def __post_init__(self) -> None:
+        if any(one is not None and not math.isfinite(one) for one in (self.min, self.max)):
+            raise Mistake("a bound is no number", "write a number, or leave it out")
         if self.min is None and self.max is None:
             raise Mistake("nothing is bounded", "set min or max")
         if self.min is not None and self.max is not None and self.min > self.max:
@@ -89,6 +92,9 @@ class TransformConfig(StageConfig, frozen=True, kw_only=True):
         for name in self._named():
             if "" in name.split("."):
                 raise Mistake(f'"{name}" is no name of a parameter', "write name, or outer.inner")
+        for name, wanted in (*self.set.items(), *self.default.items()):
+            if not _is_finite(wanted):
+                raise Mistake(f'"{name}" has a value that JSON does not know', "write a number")
         for old, new in self.rename.items():
             if "." in old + new:
                 raise Mistake(f'"{old if "." in old else new}" cannot be renamed', "rename whole parameters only")
@@ -166,8 +172,8 @@ class Transform(Stage):
                 parameters.put(request, name, wanted)
         for name, bounds in config.clamp.items():
             for one in parameters.spellings(request, name):
-                value = parameters.value(request, one)
-                if isinstance(value, (int, float)) and not isinstance(value, bool) and bounds.bound(value) != value:
+                value = _number(parameters.value(request, one))
+                if value is not None and bounds.bound(value) != value:
                     parameters.put(request, one, bounds.bound(value))
         for name, wanted in config.set.items():
             for one in parameters.spellings(request, name):
@@ -178,6 +184,24 @@ class Transform(Stage):
             request.add_instructions(config.system.prepend, "prepend")
         if config.system.append:
             request.add_instructions(config.system.append, "append")
+
+
+def _number(value: Any) -> float | None:
+    """Returns the number that a value is, or is taken for by upstreams that are not strict: a text of digits, say."""
+    if isinstance(value, str):
+        try:
+            value = int(value) if value.strip().lstrip("+-").isdecimal() else float(value)
+        except ValueError:
+            return None
+    return value if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) else None
+
+
+def _is_finite(value: Any) -> bool:
+    if isinstance(value, dict):
+        return all(map(_is_finite, value.values()))
+    if isinstance(value, (list, tuple)):
+        return all(map(_is_finite, value))
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 class Rewrite(ResponseFilter):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from types import SimpleNamespace
 from typing import Any
 
@@ -61,6 +62,8 @@ async def test_parameters_are_renamed_dropped_defaulted_and_set_in_that_order() 
         ({"max_tokens": 9000, "max_completion_tokens": 5}, {"max_tokens": 4096, "max_completion_tokens": 5}),
         ({"temperature": 1.9, "reasoning": {"budget": 3}}, {"temperature": 1, "reasoning": {"budget": 16}}),
         ({"temperature": "hot", "max_output_tokens": True}, {"temperature": "hot", "max_output_tokens": True}),
+        ({"temperature": "1.9", "max_tokens": "9000"}, {"temperature": 1, "max_tokens": 4096}),
+        ({"temperature": "0.5", "max_tokens": "١"}, {"temperature": "0.5", "max_tokens": "١"}),
         ({"temperature": 0.5, "top_p": None}, {"temperature": 0.5, "top_p": None}),
     ],
 )
@@ -222,6 +225,8 @@ async def test_headers_of_the_answer() -> None:
         ({"set": {"a": 1}, "default": {"a": 2}}, "its default has no effect"),
         ({"clamp": {"a": {}}}, "nothing is bounded"),
         ({"clamp": {"a": {"min": 2, "max": 1}}}, "min is larger than max"),
+        ({"clamp": {"a": {"max": math.nan}}}, "a bound is no number"),
+        ({"set": {"a": {"b": [math.inf]}}}, '"a" has a value that JSON does not know'),
         ({"when": {"team": ""}, "set": {"a": 1}}, "team is empty"),
         ({"when": {"header": {"x": []}}, "set": {"a": 1}}, "header.x is empty"),
         ({"response": {"drop": ["status"]}}, "cannot be changed"),
