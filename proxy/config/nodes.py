@@ -96,12 +96,18 @@ def compose(text: str, problems: Problems) -> Node | None:
         problems.error(*in_plain_words(error, text))
         return None
     except RecursionError:
-        problems.error(Place(1, 1), "values are nested too deeply", "flatten the file")
-        return None
+        return _too_deep(problems)
     if root is None:
         problems.error(Place(1, 1), "the file is empty", "write upstreams, models and a pipeline")
         return None
-    return _Builder(problems).build(root)
+    try:
+        return _Builder(problems).build(root)
+    except RecursionError:
+        return _too_deep(problems)
+
+
+def _too_deep(problems: Problems) -> None:
+    problems.error(Place(1, 1), "values are nested too deeply", "flatten the file")
 
 
 class _CoreResolver(BaseResolver):

@@ -111,6 +111,7 @@ def test_aliases_and_merge_keys(parser: str):
         ("a: &a [*a]\n", "f:1:4: an anchor contains itself   (remove the alias inside it)"),
         ("a: \x01\n", "f:1:4: character U+0001 is not allowed   (remove it)"),
         ("[" * 1500, "f:1:1: values are nested too deeply   (flatten the file)"),
+        ("[" * 3000 + "]" * 3000, "f:1:1: values are nested too deeply   (flatten the file)"),
         ("# nothing\n", "f:1:1: the file is empty   (write upstreams, models and a pipeline)"),
     ],
 )
