@@ -96,14 +96,16 @@ def compose(text: str, problems: Problems) -> Node | None:
         problems.error(*in_plain_words(error, text))
         return None
     except RecursionError:
-        return _too_deep(problems)
+        _too_deep(problems)
+        return None
     if root is None:
         problems.error(Place(1, 1), "the file is empty", "write upstreams, models and a pipeline")
         return None
     try:
         return _Builder(problems).build(root)
     except RecursionError:
-        return _too_deep(problems)
+        _too_deep(problems)
+        return None
 
 
 def _too_deep(problems: Problems) -> None:
