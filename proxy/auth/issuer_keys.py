@@ -145,7 +145,7 @@ class ServerKeys:
             if data != self._bytes:  # the same keys stay the same object: what was checked with them stays checked
                 self._keys, self._bytes = read_key_set(data), data
             self._fetched = self._clock()
-        except (aiohttp.ClientError, OSError, TimeoutError, ValueError, PenstockError) as error:
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError, RecursionError, PenstockError) as error:
             held = "those known so far hold" if self._keys is not None else "no token can be checked"
             why = str(error) or type(error).__name__
             _log.warning("the public keys of %s cannot be fetched, %s: %s", self._config.issuer, held, why)

@@ -54,7 +54,7 @@ def read_key_set(data: bytes) -> KeySet:
         return KeySet([_from_pem(data)])
     try:
         document = msgspec.json.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadKeySet(f"it is no JSON: {error}") from None
     entries = document.get("keys") if isinstance(document, dict) else None
     if not isinstance(entries, list):

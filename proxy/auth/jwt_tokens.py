@@ -107,7 +107,7 @@ class Tokens:
                 raise Unauthorized(f"The token has no claim '{error.claim}'.") from None
             except jwt.ImmatureSignatureError:
                 raise Unauthorized("The token is not good yet.") from None
-            except (jwt.PyJWTError, ValueError, TypeError, OverflowError):
+            except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError):
                 raise Unauthorized("The token is no token that is accepted here.") from None
             return claims
         raise Unauthorized("The token is signed with a key that its issuer does not have.")
@@ -170,14 +170,14 @@ class Issuers:
 def _head(token: str) -> _Head:
     try:
         return _decode_head(_part(token, 0))
-    except (msgspec.MsgspecError, ValueError, binascii.Error):
+    except (msgspec.MsgspecError, ValueError, RecursionError, binascii.Error):
         raise Unauthorized("The token is no token that is accepted here.") from None
 
 
 def _issuer(token: str) -> str | None:
     try:
         return _decode_body(_part(token, 1)).iss
-    except (msgspec.MsgspecError, ValueError, binascii.Error):
+    except (msgspec.MsgspecError, ValueError, RecursionError, binascii.Error):
         return None
 
 

@@ -76,3 +76,8 @@ def test_keys_of_pem_files():
 def test_what_is_no_key_set_is_refused(data: bytes):
     with pytest.raises(BadKeySet):
         read_key_set(data)
+
+
+def test_a_document_that_is_nested_too_deep_is_no_set() -> None:
+    with pytest.raises(BadKeySet, match="no JSON"):
+        read_key_set(b'{"keys":' + b"[" * 5000)

@@ -92,6 +92,15 @@ async def test_tokens_that_open_nothing(tmp_path: Path, changes: dict[str, Any],
     assert str(await said(issuers(tmp_path, issuer), issuer.token(**changes))).startswith(told)
 
 
+async def test_a_token_that_is_nested_too_deep_is_none(tmp_path: Path):
+    issuer = Issuer()
+    deep = base64.urlsafe_b64encode(b'{"alg":"RS256","x":' + b"[" * 4000).decode()
+    good = issuer.token()
+    for token in (good.replace(good.partition(".")[0], deep), f"{good.partition('.')[0]}.{deep}.x"):
+        for known in (issuers(tmp_path, issuer), issuers(tmp_path, issuer, Issuer("https://other.example.com/"))):
+            assert str(await said(known, token)).startswith("401 ")
+
+
 async def test_a_token_that_ends_when_nobody_will_be_there_is_good(tmp_path: Path):
     issuer = Issuer()
     known, token = issuers(tmp_path, issuer), issuer.token(exp=10**400)
