@@ -15,7 +15,7 @@ import msgspec
 from ..api.responses.event_log import EventLog
 from ..api.responses.fields import FIELDS
 from ..client_side import COST
-from ..errors import BadRequest, ExchangeError, NotFound
+from ..errors import BadRequest, ExchangeError, NotFound, Overloaded
 from ..following import Follower
 from ..in_flight import InFlight
 from ..pricing.rates import written
@@ -95,7 +95,10 @@ class KeptResponses:
         """Ends a response that is in flight; returns it as it is then. One that has ended stays as it was."""
         run = self._in_flight.get(id, owner)
         if run is None:
-            return (await self._entry(id, owner)).response
+            entry = await self._entry(id, owner)
+            if not entry.finished:  # several hosts share the store; who asks again may reach the right one
+                raise Overloaded("This response is being made on another host, and can be cancelled there only.")
+            return entry.response
         await run.cancel()
         if not run.encoder.done:  # its client had left, or got an error instead; and it is kept nowhere
             raise unknown_response(id)

@@ -43,6 +43,13 @@ def test_two_hosts_have_the_same_responses(server: RedisServer) -> None:
         assert gone.json()["error"]["code"] == "previous_response_not_found"
         refused = requests.post(f"{one.url}/conversations", json={}, timeout=30)
         assert refused.status_code in (404, 405, 501)
+        running = create(one, input="[[stall 1]] one two", background=True).json()["id"]
+        elsewhere = requests.post(f"{two.url}/responses/{running}/cancel", timeout=30)
+        assert (elsewhere.status_code, elsewhere.json()["error"]["code"]) == (503, "overloaded")
+        cancelled = requests.post(f"{one.url}/responses/{running}/cancel", timeout=30)
+        assert cancelled.json()["status"] == "cancelled"
+        assert requests.get(f"{two.url}/responses/{running}", timeout=30).json() == cancelled.json()
+        assert requests.post(f"{two.url}/responses/{running}/cancel", timeout=30).json() == cancelled.json()
         server.kill()
         assert requests.get(f"{one.url}/responses/{second.json()['id']}", timeout=30).status_code == 503
         assert create(one, input="still answered", store=False).status_code == 200
