@@ -63,6 +63,7 @@ if holder == '' then
   redis.call('ZADD', base .. 'order', number, id)
 else
   redis.call('HSET', base .. 'held', id, holder)
+  redis.call('SET', base .. 'h:' .. holder, '', 'EX', 60)
 end
 if log ~= '' then
   redis.call('SET', base .. 'l:' .. id, log)

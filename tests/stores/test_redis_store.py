@@ -56,6 +56,18 @@ async def test_what_a_process_leaves_unfinished_is_abandoned(server: RedisServer
     await c.close()
 
 
+async def test_who_begins_something_lives_whatever_the_server_has_forgotten(server: RedisServer, redis: Redis) -> None:
+    clock = Clock()
+    one, other = (RedisStore(server.url, clock=clock) for _ in range(2))
+    for store in (one, other):
+        await store.start()
+    await redis.flushall()
+    await one.put(entry("running", status="in_progress"))
+    assert await other.abandoned() == []
+    await one.close()
+    await other.close()
+
+
 async def test_what_has_ended_leaves_nothing_behind(server: RedisServer, redis: Redis) -> None:
     clock = Clock()
     store = RedisStore(server.url, clock=clock)
