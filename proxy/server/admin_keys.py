@@ -139,7 +139,7 @@ async def _fields(request: web.BaseRequest) -> dict[str, Any]:
     body = await read_body(request, _MOST_BYTES, _IDLE_S)
     try:
         return msgspec.json.decode(body or b"{}", type=dict[str, Any])
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise BadRequest(f"The body is no JSON object: {error}", code="invalid_body") from None
 
 

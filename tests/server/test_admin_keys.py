@@ -120,6 +120,15 @@ async def test_what_is_refused_changes_nothing(
         assert there.store.every() == before
 
 
+async def test_a_body_that_is_nested_too_deep_is_refused(tmp_path: Path):
+    body = f'{{"owner":{"[" * 3000}{"]" * 3000}}}'
+    async with office(tmp_path) as there:
+        headers = {"authorization": f"Bearer {ADMIN}", "content-type": "application/json"}
+        url = there.home.url.removesuffix("/v1") + "/admin/keys"
+        async with there.home.session.post(url, data=body, headers=headers) as response:
+            assert (response.status, there.store.every()) == (400, [])
+
+
 async def test_keys_come_in_pages(tmp_path: Path):
     async with office(tmp_path) as there:
         made = [(await there.ask("POST"))[1]["id"] for _ in range(5)]
