@@ -121,8 +121,11 @@ class RedisStore:
         return None if data is None else _entry(data)
 
     async def delete(self, id: str, owner: str) -> bool:
-        """Forgets an entry; tells whether there was one."""
-        return bool(_writable(id, owner) and await self._whole(self._run(DELETE, id, owner)))
+        """Forgets an entry; tells whether there was one. Raises StoreUnavailable while another process makes it."""
+        found = await self._whole(self._run(DELETE, id, owner, self._token)) if _writable(id, owner) else 0
+        if found == 2:
+            raise StoreUnavailable(f"response {id} is being made on another host, and can be deleted there only")
+        return bool(found)
 
     async def chain(self, id: str, owner: str) -> list[Entry] | None:
         """Returns an entry and all before it, the oldest first; None when one of them is not there."""

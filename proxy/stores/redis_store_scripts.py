@@ -96,8 +96,18 @@ and both bounds."""
 GET = _BEGIN + "if seen(ARGV[2], ARGV[3]) then return redis.call('HGET', base .. 'r:' .. ARGV[2], 'd') end"
 """Returns an entry: now, id, owner."""
 
-DELETE = _BEGIN + "if seen(ARGV[2], ARGV[3]) then forget(ARGV[2]) return 1 end return 0"
-"""Forgets an entry: now, id, owner. Tells whether there was one."""
+DELETE = (
+    _BEGIN
+    + """
+if not seen(ARGV[2], ARGV[3]) then return 0 end
+local holder = redis.call('HGET', base .. 'held', ARGV[2])
+if holder and holder ~= ARGV[4] and redis.call('EXISTS', base .. 'h:' .. holder) == 1 then return 2 end
+forget(ARGV[2])
+return 1
+"""
+)
+"""Forgets an entry: now, id, owner, who asks. Tells whether there was one; 2 when another process works on it, which
+would put it again."""
 
 CHAIN = (
     _BEGIN

@@ -68,6 +68,24 @@ async def test_who_begins_something_lives_whatever_the_server_has_forgotten(serv
     await other.close()
 
 
+async def test_what_another_process_makes_is_not_deleted_to_come_back(server: RedisServer, redis: Redis) -> None:
+    clock = Clock()
+    one, other = (RedisStore(server.url, clock=clock) for _ in range(2))
+    for store in (one, other):
+        await store.start()
+    for id in ("finished", "dead", "own"):
+        await one.put(entry(id, status="in_progress"))
+    with pytest.raises(StoreUnavailable, match="on another host"):
+        await other.delete("finished", "me")
+    await one.put(entry("finished"))
+    assert await other.delete("finished", "me")
+    assert await one.delete("own", "me")
+    await redis.delete(one._holder_key)
+    assert await other.delete("dead", "me")
+    await one.close()
+    await other.close()
+
+
 async def test_what_has_ended_leaves_nothing_behind(server: RedisServer, redis: Redis) -> None:
     clock = Clock()
     store = RedisStore(server.url, clock=clock)
