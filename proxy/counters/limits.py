@@ -33,6 +33,7 @@ class Limit(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         slot_us = max(1, int(self.window_s * 1_000_000) // SLOTS) if self.window_s else _FOREVER_US
+        slot_us = min(slot_us, _FOREVER_US)
         msgspec.structs.force_setattr(self, "slot_us", slot_us)
 
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("penstock")
 _REMEMBERED_MS = 120_000
 _KEPT_LONGER_S = 3600.0
+_LONGEST_MS = 1 << 50
 _MOST_LATE = 100_000
 _RENEWED_AT_ONCE = 500
 _SHOWN_AT_ONCE = 500
@@ -371,7 +372,7 @@ def _standing(demand: Demand, found: Sequence[Any], now_us: int, *, taken: bool)
 
 
 def _kept_ms(demand: Demand) -> int:
-    return int((demand.limit.window_s * (SLOTS + 1) / SLOTS + _KEPT_LONGER_S) * 1000)
+    return min(int((demand.limit.window_s * (SLOTS + 1) / SLOTS + _KEPT_LONGER_S) * 1000), _LONGEST_MS)
 
 
 def _escaped(text: str) -> str:

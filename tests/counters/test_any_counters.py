@@ -75,6 +75,16 @@ async def state(counters: Counters, unit: str, who: str = "a") -> CounterState:
     return next(one for one in await counters.snapshot() if one.counter == f"{who} {unit}")
 
 
+async def test_a_window_may_be_longer_than_anybody_lives(make: Make) -> None:
+    counters = await make(Clock())
+    ever = Limit(unit="tokens", most=10, window_s=1e15)
+    grants = [await ask(counters, (ever, 4)) for _ in range(3)]
+    assert [grant.refused for grant in grants] == [None, None, 0]
+    await counters.settle(grants[0], [3])
+    one = await state(counters, "tokens")
+    assert (one.used, one.held) == (3, 4)
+
+
 async def test_the_limit_is_the_limit(make: Make) -> None:
     counters = await make(Clock())
     grants = [await ask(counters, (REQUESTS, 1)) for _ in range(5)]
