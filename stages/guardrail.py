@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar
 
 from msgspec import Meta
 
+from proxy.api.chat.encoder import sealed_only
 from proxy.config.types import Mistake
 from proxy.errors import ConfigError, Problem
 from proxy.exchange import Exchange
@@ -92,6 +93,7 @@ class Guardrail(Stage):
         self._askings: list[Asking] = []
         limits = [rule.lets_go_after for rule in config.rules if not rule.asks and set(rule.scan) != {"input"}]
         given = [limit for limit in limits if limit is not None]
+        self._hides_thoughts = any("reasoning" in rule.scan and rule.action != "flag" for rule in config.rules)
         self._lets_go_s = min(given) if given and len(given) == len(limits) else None
 
     @classmethod
@@ -132,8 +134,9 @@ class Guardrail(Stage):
             return None
         text, reasoning, arguments = (self._matchers[where] for where in ANSWER)
         watch = None
-        if text or reasoning or arguments:
-            watch = Watch(AnswerScreen(text, reasoning, arguments), self._acts, self._lets_go_s)
+        state = sealed_only if self._hides_thoughts and exchange.request.dialect == "chat" else None
+        if text or reasoning or arguments or state:
+            watch = Watch(AnswerScreen(text, reasoning, arguments, state), self._acts, self._lets_go_s)
         if not self._answering:
             return watch
         waits = any(one.rule.streamed != "observe" for one in self._answering)

@@ -19,6 +19,7 @@ from ..events import (
     Finish,
     OutputItem,
     ReasoningDelta,
+    ReasoningState,
     Refusal,
     TextDelta,
     ToolCallDelta,
@@ -43,10 +44,18 @@ _AGAIN: dict[_Kind, Callable[[str], Event]] = {
 class AnswerScreen:
     """One answer on its way out. A matcher looks at the text of an answer, at its reasoning, at tools' arguments.
 
+    `state` makes what may go out of the state of reasoning, in which the same thoughts may stand once more.
     `found` are pairs of a rule and what it was found in; `blocked` tells that the answer was ended by one.
     """
 
-    def __init__(self, text: Matcher | None, reasoning: Matcher | None, arguments: Matcher | None) -> None:
+    def __init__(
+        self,
+        text: Matcher | None,
+        reasoning: Matcher | None,
+        arguments: Matcher | None,
+        state: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
+    ) -> None:
+        self._state = state
         self.blocked = False
         self.found: list[tuple[int, str]] = []
         self._text = text or None
@@ -149,6 +158,8 @@ class AnswerScreen:
             self._settle(out)
             if self.blocked:
                 return
+            if isinstance(event, ReasoningState) and self._state is not None:
+                event = ReasoningState(self._state(event.state))
             if isinstance(event, OutputItem):
                 item = self._searched(event.item, "output", self._text)
                 event = OutputItem(self._searched(item, "arguments", self._in_items))

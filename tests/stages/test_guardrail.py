@@ -10,7 +10,7 @@ import pytest
 
 from proxy.config.loader import load_text
 from proxy.errors import ConfigError
-from proxy.events import Event, Finish, ReasoningDelta, TextDelta, ToolCallDelta, ToolCallStart
+from proxy.events import Event, Finish, ReasoningDelta, ReasoningState, TextDelta, ToolCallDelta, ToolCallStart
 from stages.guardrail import GuardrailConfig
 from tests.support.drive import Driven, asking, chatting, drive, exchange_of, texts
 from tests.support.guarding import Oracle, guard, masking, without
@@ -198,6 +198,19 @@ async def test_what_others_put_in_place_is_searched_before_it_goes_out(action: s
         assert {"rule": "rule 0", "action": f"{action}ed", "where": "arguments" if events is call else "output"} in (
             driven.exchange.marks["guardrail"]
         )
+
+
+@pytest.mark.parametrize("rule", [WORDS, {"match": "http", "url": "http://127.0.0.1:9/"}])
+async def test_thoughts_that_are_searched_do_not_go_out_as_state_either(rule: dict[str, Any]) -> None:
+    shown, sealed = {"type": "thinking", "thinking": "blue"}, {"type": "reasoning.encrypted", "data": "x"}
+    events: list[Event] = [ReasoningState({"field": "thinking_blocks", "details": [shown, sealed]}), Finish()]
+    stage = await guard({**rule, "action": "mask", "scan": ["reasoning"]})
+    assert (await drive(stage, chatting(), events)).seen == [
+        ReasoningState({"field": "thinking_blocks", "details": [sealed]}), Finish()
+    ]  # fmt: skip
+    assert (await drive(stage, asking(), events)).seen == events  # there it goes out sealed
+    noting = await guard({**rule, "action": "flag", "scan": ["reasoning"]})
+    assert (await drive(noting, chatting(), events)).seen == events
 
 
 def test_a_judge_that_is_not_served_is_a_mistake_in_the_file() -> None:

@@ -329,9 +329,7 @@ class ChatEncoder:
 
     def _state(self, state: dict[str, Any]) -> bytes:
         """Passes on the structured thinking that the upstream wants back; the client returns it with its next turn."""
-        details = state.get("details")
-        if isinstance(details, list) and not self._show_reasoning:
-            details = [one for one in details if not _shows_thinking(one)]
+        details = (state if self._show_reasoning else sealed_only(state)).get("details")
         if not isinstance(details, list) or not details:
             return b""
         self._details.setdefault(state["field"], []).extend(details)
@@ -362,6 +360,14 @@ class ChatEncoder:
         choice = {"index": 0, "delta": delta, "logprobs": logprobs, "finish_reason": finish}
         tier = b"" if finish is None or self.service_tier is None else b',"service_tier":' + _encode(self.service_tier)
         return self._open + _encode(choice) + b"]" + tier + self._tail
+
+
+def sealed_only(state: dict[str, Any]) -> dict[str, Any]:
+    """Returns the structured thinking of one event without what a chat client could read of it."""
+    details = state.get("details")
+    if not isinstance(details, list):
+        return state
+    return {**state, "details": [one for one in details if not _shows_thinking(one)]}
 
 
 def _shows_thinking(detail: Any) -> bool:
