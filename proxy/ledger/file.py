@@ -84,22 +84,31 @@ def open_ledger(path: Path, *, durable: bool = False, busy_s: float = 5.0) -> sq
 
 
 def read_ledger(path: Path) -> sqlite3.Connection:
-    """Returns a connection that only reads; raises StoreFailed, also where there is no file."""
+    """Returns a connection that only reads; raises StoreFailed, also where there is no file or nothing in it yet."""
     if not path.exists():
         raise StoreFailed(f"{path}: there is no ledger")
     try:
         connection = sqlite3.connect(path, timeout=5.0, isolation_level=None, check_same_thread=False)
+    except sqlite3.Error as error:
+        raise StoreFailed(f"{path}: {error}") from error
+    try:
         connection.execute("PRAGMA query_only = ON")
         _check(path, connection, make=False)
     except sqlite3.Error as error:
+        connection.close()
         raise StoreFailed(f"{path}: {error}") from error
+    except StoreFailed:
+        connection.close()
+        raise
     return connection
 
 
 def _check(path: Path, connection: sqlite3.Connection, *, make: bool) -> None:
-    """Makes the tables in an empty file; raises StoreFailed for one that is something else."""
-    if _made(path, connection) or not make:
+    """Makes the tables in an empty file, or raises StoreFailed for it; always for one that is something else."""
+    if _made(path, connection):
         return
+    if not make:
+        raise StoreFailed(f"{path}: there is no ledger")
     try:
         connection.executescript(_SCHEMA)
     except sqlite3.OperationalError:  # another worker may have been the first

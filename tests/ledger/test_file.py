@@ -68,6 +68,9 @@ def test_what_is_no_ledger_is_left_alone(tmp_path: Path) -> None:
             open_ledger(path)
     with pytest.raises(StoreFailed, match="there is no ledger"):
         read_ledger(tmp_path / "missing.db")
+    (tmp_path / "begun.db").touch()
+    with pytest.raises(StoreFailed, match="there is no ledger"):
+        read_ledger(tmp_path / "begun.db")
     newer = open_ledger(tmp_path / "newer.db")
     newer.execute("PRAGMA user_version = 99")
     newer.close()
