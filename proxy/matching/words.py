@@ -29,6 +29,16 @@ _SHORT = 16
 _MOST_REMEMBERED = 20_000
 """So many steps by whole pieces are remembered for one set of words: models repeat themselves."""
 
+_MOST_SEEN = 1 << 16
+"""So many pieces are known to have come before."""
+
+_FEW = 8
+"""Up to so many first characters of all words, an expression finds whether one begins in a piece at all."""
+
+_FAMILIAR = 2
+_MOST_FAMILIAR = 128
+"""Nodes of so few characters learn what follows on so many; texts are there nearly always."""
+
 _MOST_SILENT = 1000
 """So many invisible characters in a row break a word off; what is held back stays bounded."""
 
@@ -53,6 +63,20 @@ class _Node(dict[str, "_Node"]):
         self.steps: dict[str, tuple[_Node, str]] = {}
         """Where whole pieces of text lead to from here, and what they are folded; only those in which no word ends."""
 
+    def __missing__(self, char: str) -> _Node:
+        """Returns the node that follows on a character which no word goes on with here."""
+        node = following = self
+        while node.depth:
+            node = node.fail
+            found = node.get(char)
+            if found is not None:
+                following = found
+                break
+            following = node
+        if self and self.depth <= _FAMILIAR and len(self) < _MOST_FAMILIAR:
+            self[char] = following  # a leaf stays empty: nothing is pending there
+        return following
+
 
 class Words:
     """A set of words, compared in one way. Made once; each text has a scan of its own.
@@ -71,6 +95,9 @@ class Words:
             self._add(word)
         self._link()
         self.quick = _searcher(self.root, self._folded)
+        self.starts = _starts(self.root)
+        self.seen = bytearray(_MOST_SEEN)
+        """By hash, which pieces came before: most pieces of names and numbers come once, and are not worth keeping."""
         self._known: list[_Node] = []  # nodes with steps, one for each step
 
     def scan(self) -> WordScan:
@@ -83,6 +110,7 @@ class Words:
             for known in self._known:
                 known.steps.clear()
             self._known.clear()
+            self.seen = bytearray(_MOST_SEEN)
         self._known.append(node)
         node.steps[text] = step
 
@@ -183,28 +211,25 @@ class WordScan:
         if folded is None:
             return None
         before = node = self._node
-        root = self._root
+        words = self._words
         unread = folded
-        if len(folded) >= _LONG and (quick := self._words.quick) is not None:
+        if words.starts is not None and node is self._root and words.starts(folded) is None:
+            unread = ""
+        elif len(folded) >= _LONG and (quick := words.quick) is not None:
             if quick(self._recent[-self._keep :] + folded):
                 return None
-            node = root
+            node = self._root
             unread = folded[-self._keep :]  # without a match the node depends on the last word's worth only
         for char in unread:
-            following = node.get(char)
-            if following is None:
-                while node is not root:
-                    node = node.fail
-                    following = node.get(char)
-                    if following is not None:
-                        break
-                else:
-                    continue
-            node = following
+            node = node[char]
             if node.ends:
                 return None
         if len(text) <= _SHORT:
-            self._words.remember(before, text, (node, folded))
+            place = hash(text) % _MOST_SEEN
+            if words.seen[place]:
+                words.remember(before, text, (node, folded))
+            else:
+                words.seen[place] = 1
         return node, folded
 
     def settle(self) -> None:
@@ -270,6 +295,20 @@ def _step(root: _Node, node: _Node, char: str) -> _Node:
         if node is root:
             return root
         node = node.fail
+
+
+def _starts(root: _Node) -> Callable[[str], re.Match[str] | None] | None:
+    """Returns what finds where a word may begin in a folded text, by two characters of it.
+
+    None where words begin with so many characters that every text has some of them.
+    """
+    if not 0 < len(root) <= _FEW:
+        return None
+    branches = []
+    for char, child in root.items():
+        second = "" if child.ends else rf"(?:[{re.escape(''.join(child))}]|\Z)"
+        branches.append(re.escape(char) + second)
+    return re.compile("|".join(branches)).search
 
 
 def _searcher(root: _Node, words: Iterable[str]) -> Callable[[str], bool] | None:

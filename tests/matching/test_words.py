@@ -82,6 +82,16 @@ def test_long_pieces_take_a_quick_way_to_the_same_end(words: list[str], text: st
     assert once == slowly
 
 
+@given(
+    st.lists(st.text("abcdefghij", min_size=1, max_size=5), min_size=1, max_size=12),
+    st.lists(st.text("abcdefghijx", max_size=6), max_size=12),
+)
+def test_pieces_that_come_again_lead_to_the_same_end(words: list[str], pieces: list[str]) -> None:
+    search = Words([Word(word) for word in words], EXACT)
+    slowly = found(search, *"".join(pieces))
+    assert [found(search, *pieces) for _ in range(3)] == [slowly] * 3
+
+
 def test_a_long_piece_may_end_inside_a_word() -> None:
     for cut in range(7):
         pieces = ("x" * 300 + "banned"[:cut], "banned"[cut:] + "x" * 300)
