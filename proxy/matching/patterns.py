@@ -11,6 +11,7 @@ RE2 knows neither look-around nor back references, and in return looks at each c
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from importlib.util import find_spec
 from typing import Literal, Protocol
 
@@ -30,6 +31,10 @@ _REPEAT = re.compile(r"(?:[*+?]|\{\d+(?:,\d*)?\}|\{,\d*\})(\+|\??)")
 _FLAGS = re.compile(r"\(\?[aimsu]+\)")
 _FOREIGN = re.compile(r"\[\[:|\\[QC]")
 """Notation of RE2's own, which is not read here: classes of POSIX, quoted text, bytes."""
+_ASSERTION = re.compile(r"\\[bBA]|\^")
+_FRONTS = ("", "a", " ", "\n")
+"""What may stand in front of a match, as far as an assertion can tell: nothing, a word, no word, a line's end."""
+_MOST_BEGINNINGS = 40
 
 
 class Found(Protocol):
@@ -67,19 +72,13 @@ class Pattern:
         behind: int | None = None,
         engine: Engine = "python",
     ) -> None:
-        self.full = compiled(source, case_sensitive=case_sensitive, engine=engine)
+        self.full, self.unfinished, hint = _expressions(source, case_sensitive=case_sensitive, engine=engine)
         if self.full.search("") is not None:
             raise ValueError("it matches the empty text")
-        unfinished = unfinished_source(source)
-        if unfinished is not None and engine == "re2":
-            unfinished = unfinished.replace(r"\Z", r"\z")
-        self.unfinished = (
-            None if unfinished is None else compiled(unfinished, case_sensitive=case_sensitive, engine=engine)
-        )
         self.rule = rule
         self.max_match = max_match
         self.behind = max_match if behind is None else behind
-        self.hint: Expression | None = None
+        self.hint: Expression | None = hint
         """Finds the characters without one of which no match begins, where those are rare."""
 
     def span_at(self, text: str, start: int, end: int) -> Span | None:
@@ -110,6 +109,40 @@ def compiled(source: str, *, case_sensitive: bool, engine: Engine) -> Expression
         reason = reason.decode(errors="replace") if isinstance(reason, bytes) else str(reason)
         raise ValueError(f"RE2 refuses it: {reason}") from None
     return expression
+
+
+@lru_cache(maxsize=256)
+def _expressions(
+    source: str, *, case_sensitive: bool, engine: Engine
+) -> tuple[Expression, Expression | None, Expression | None]:
+    """Returns the expression, that of what may become a match, and what finds where one may begin."""
+    full = compiled(source, case_sensitive=case_sensitive, engine=engine)
+    form = unfinished_source(source)
+    if form is None:
+        return full, None, None
+    if engine == "re2":
+        form = form.replace(r"\Z", r"\z")
+    unfinished = compiled(form, case_sensitive=case_sensitive, engine=engine)
+    return full, unfinished, _beginnings(source, full, unfinished)
+
+
+def _beginnings(source: str, full: Expression, unfinished: Expression) -> re.Pattern[str] | None:
+    """Returns what finds the characters with which a match may begin; None where that is most of them.
+
+    It asks the expressions themselves, behind all that an assertion could tell apart. Others than ASCII may always be.
+    """
+    fronts = _FRONTS if _ASSERTION.search(source) else ("",)
+    found = ""
+    for char in map(chr, range(128)):
+        for front in fronts:
+            text, at = front + char, len(front)
+            matches = (unfinished.search(text, at), full.search(text, at))
+            if any(match is not None and match.start() == at for match in matches):
+                found += char
+                break
+        if len(found) > _MOST_BEGINNINGS:
+            return None
+    return re.compile(f"[{re.escape(found)}\x80-\U0010ffff]")
 
 
 def has_re2() -> bool:

@@ -100,7 +100,8 @@ class Personal(Pattern):
         form = _FORMS[kind]
         super().__init__(form.source, rule=rule, case_sensitive=True, max_match=form.max_match, behind=_BEHIND)
         self._examine = form.examine
-        self.hint = None if form.hint is None else re.compile(form.hint)
+        if form.hint is not None:
+            self.hint = re.compile(form.hint)
 
     def span_at(self, text: str, start: int, end: int) -> Span | None:
         """Returns what of a candidate counts, None when it is no such thing."""

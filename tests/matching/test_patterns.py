@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -162,3 +163,26 @@ def test_the_end_is_looked_at_no_oftener_for_many_candidates(monkeypatch: pytest
     scan = Personal("credit_card").scan()
     scan.feed("4" * 2000)  # no card begins anywhere in it
     assert (scan.found, looks < 100) == ([], True)
+
+
+@pytest.mark.parametrize("engine", ["python", "re2"])
+@pytest.mark.parametrize(
+    ("source", "begin", "others"),
+    [
+        (r"\d{4}-\d{4}", "0 9", "a -"),
+        (r"sk-\w+", "s S x\u017f", "k - t"),
+        (r"\Bfoo|^bar", "f F b", "o a r"),
+        (r"x", "x X", "y"),
+        (r"[pP]ass|[^\0-\x7f]+!", "p P \u4e00", "a !"),
+    ],
+)
+def test_the_characters_with_which_a_match_begins_are_known(source: str, begin: str, others: str, engine: Any) -> None:
+    hint = Pattern(source, engine=engine).hint
+    assert hint is not None
+    assert all(hint.search(one) for one in begin.split())
+    assert not any(hint.search(one) for one in others.split())
+
+
+def test_what_may_begin_with_anything_is_always_looked_at() -> None:
+    assert Pattern(r"\S+@x").hint is None
+    assert Pattern(r"(?<=a)b").hint is None
