@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from pathlib import Path
 from typing import Annotated, Literal
@@ -10,7 +9,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from ..config.types import Duration, Mistake, Secret
+from ..config.types import Duration, Mistake
+from ..redis_config import KeyPrefix, RedisUrl, check_redis
 from .limits import Counters
 from .local import LocalCounters
 from .redis_counters import RedisCounters, RedisSettings
@@ -18,8 +18,6 @@ from .shared import SharedCounters
 
 TABLE = "PENSTOCK_COUNTERS"
 """The variable that names the table of workers that have no file of their own to keep it in."""
-
-_SCHEMES = ("redis://", "rediss://", "unix://")
 
 _of_process: dict[tuple[int, str], Counters] = {}
 
@@ -49,11 +47,8 @@ class SharedConfig(_Kind, tag="shared", frozen=True):
 class RedisConfig(_Kind, tag="redis", frozen=True):
     """Counters in Redis, exact over all hosts that use it."""
 
-    url: Annotated[Secret, Meta(description="redis://HOST:PORT/DB, rediss:// for TLS, unix:// for a socket.")]
-    prefix: Annotated[
-        Annotated[str, Meta(min_length=1, pattern=r"^[^{}]+$")],
-        Meta(description="What the names of its keys begin with, in braces: one hash tag, for Redis Cluster."),
-    ] = "penstock"
+    url: RedisUrl
+    prefix: KeyPrefix = "penstock"
     timeout: Annotated[Duration, Meta(description="How long a decision waits for Redis.")] = Duration(0.1)
     on_failure: Annotated[
         Literal["local", "open", "closed"],
@@ -68,8 +63,7 @@ class RedisConfig(_Kind, tag="redis", frozen=True):
 
     def __post_init__(self) -> None:
         _check_lease(self.lease)
-        if not self.timeout:
-            raise Mistake("timeout is 0: Redis could never answer in time", "write 100ms")
+        check_redis(self.url, self.timeout, "100ms")
 
 
 CountersConfig = SharedConfig | RedisConfig
@@ -82,12 +76,6 @@ def make_counters(config: CountersConfig, responses: Path | None, directory: Pat
     begin at `directory`. Raises OSError, and ValueError for a file that is no table.
     """
     if isinstance(config, RedisConfig):
-        if importlib.util.find_spec("redis") is None:
-            raise ValueError("Redis needs a package that is not installed: pip install 'penstock[redis]'")
-        if not config.url.reveal().startswith(_SCHEMES):
-            raise ValueError(
-                f"the url of Redis ({config.url.source}) does not begin with redis://, rediss:// or unix://"
-            )
         settings = RedisSettings(
             url=config.url.reveal(),
             prefix=config.prefix,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -10,9 +9,10 @@ import msgspec
 from msgspec import Meta
 
 from ..auth.store_config import KeysConfig
-from ..config.types import Duration, Mistake, Secret, Size
+from ..config.types import Duration, Mistake, Size
 from ..counters.config import CountersConfig, SharedConfig
 from ..ledger.config import LedgerConfig
+from ..redis_config import KeyPrefix, RedisUrl, check_redis
 from .bounds import Bounds
 from .cold_bucket import Bucket
 from .cold_config import ColdConfig
@@ -95,11 +95,8 @@ class RedisStoreConfig(_Kind, tag="redis", frozen=True):
     Redis must not evict keys (maxmemory-policy noeviction): what is too much is forgotten by the bounds here.
     """
 
-    url: Annotated[Secret, Meta(description="redis://HOST:PORT/DB, rediss:// for TLS, unix:// for a socket.")]
-    prefix: Annotated[
-        Annotated[str, Meta(min_length=1, pattern=r"^[^{}]+$")],
-        Meta(description="What the names of its keys begin with, in braces: one hash tag, for Redis Cluster."),
-    ] = "penstock"
+    url: RedisUrl
+    prefix: KeyPrefix = "penstock"
     timeout: Annotated[Duration, Meta(description="How long a call waits for Redis; then clients get a 503.")] = (
         Duration(2)
     )
@@ -109,10 +106,7 @@ class RedisStoreConfig(_Kind, tag="redis", frozen=True):
     max_bytes: MaxBytes = Size(2 * 1024**3)
 
     def __post_init__(self) -> None:
-        if not self.timeout:
-            raise Mistake("timeout is 0: Redis could never answer in time", "write 2s")
-        if importlib.util.find_spec("redis") is None:
-            raise Mistake("Redis needs a package that is not installed", "pip install 'penstock[redis]'")
+        check_redis(self.url, self.timeout, "2s")
 
 
 class NoneConfig(_Kind, tag="none", frozen=True):

@@ -9,6 +9,8 @@ class EverythingIsSet(Mapping[str, str]):
     """An environment in which every variable has a value, so that no upstream is skipped."""
 
     def __getitem__(self, name: str) -> str:
+        if name == "REDIS_URL":
+            return "redis://127.0.0.1:9"
         return "http://127.0.0.1:9" if name.endswith(("_BASE", "_URL", "_ENDPOINT")) else f"value-of-{name}"
 
     def __iter__(self) -> Iterator[str]:
