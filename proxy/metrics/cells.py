@@ -104,16 +104,19 @@ class Cells:
     def _tell(self, series: Series) -> None:
         if self._names < 0:
             return
+        line = msgspec.json.encode(series) + b"\n"
         with suppress(OSError):  # no room on the disk: the other workers do not see it
-            os.write(self._names, msgspec.json.encode(series) + b"\n")
+            written = os.write(self._names, line)
+            if written < len(line):
+                os.ftruncate(self._names, os.fstat(self._names).st_size - written)
 
     def _take_over(self, path: Path) -> None:
         """Goes on where an earlier worker of this number has stopped; it may have been killed while it wrote a line."""
         self._names = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         whole = path.read_bytes().rpartition(b"\n")
         os.ftruncate(self._names, len(whole[0]) + len(whole[1]))
-        for line in whole[0].splitlines():
-            series = self._remember(msgspec.json.decode(line, type=Series))
+        for series in _named(whole[0]):
+            self._remember(series)
             if series.family.kind == "gauge":
                 self.values[series.at] = 0.0
 
@@ -132,8 +135,16 @@ def _mapped(path: Path) -> memoryview[float]:
 
 def _read(names: Path) -> Iterator[tuple[Series, Sequence[float]]]:
     """Yields the numbers of another worker; what it is just adding is not there yet."""
-    lines = names.read_bytes().rpartition(b"\n")[0].splitlines()
+    named = _named(names.read_bytes().rpartition(b"\n")[0])
     values = memoryview(names.with_suffix(".values").read_bytes()).cast("d")
-    for line in lines:
-        series = msgspec.json.decode(line, type=Series)
+    for series in named:
         yield series, values[series.at : series.at + series.family.width].tolist()
+
+
+def _named(lines: bytes) -> list[Series]:
+    """Returns the series that lines tell of. One that cannot be read, as a full disk may leave it, hides no other."""
+    named = []
+    for line in lines.splitlines():
+        with suppress(msgspec.MsgspecError):
+            named.append(msgspec.json.decode(line, type=Series))
+    return named

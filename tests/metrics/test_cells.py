@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 from pathlib import Path
 
@@ -49,6 +50,23 @@ def test_what_a_killed_worker_has_counted_stays_and_its_successor_counts_on(tmp_
     count(successor, "a")
     count(successor, "b")
     assert sums(reader) == {(COUNTED.name, "a"): 8.0, (COUNTED.name, "b"): 1.0, (OPEN.name,): 0.0}
+
+
+def test_a_line_that_found_no_room_on_the_disk_hides_no_other(tmp_path: Path) -> None:
+    cells, names = Cells(tmp_path, 1), tmp_path / "metrics-1.names"
+    count(cells, "a")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (names.stat().st_size + 10, limits[1]))
+        count(cells, "b")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    count(cells, "c")
+    reader = Cells(tmp_path, 0)
+    assert sums(reader) == {(COUNTED.name, "a"): 1.0, (COUNTED.name, "c"): 1.0}
+    with names.open("ab") as file:
+        file.write(b'[["penstock_torn\n')
+    assert sums(reader) == sums(Cells(tmp_path, 1)) == {(COUNTED.name, "a"): 1.0, (COUNTED.name, "c"): 1.0}
 
 
 def test_12_4_a_family_has_only_so_many_series() -> None:
