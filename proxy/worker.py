@@ -27,7 +27,7 @@ from .server.peers import Peers
 
 _log = logging.getLogger("penstock")
 _LAST_WORDS_S = 5.0
-_YOUNG = 10_000
+_YOUNG = 2_000
 """How many objects the collector lets come before it looks at them. Exchanges leave no circles, but a few hundred
 objects each while they run: at Python's 700 it looked at them again and again, which took a tenth of all time."""
 _BACKLOG = 1024
