@@ -46,7 +46,7 @@ class ResponseFilter:
 
     wants_turn: bool = False
     ends_later: bool = False
-    ends_at_once: ClassVar[bool] = False
+    ends_at_once: bool = False
     """Promises that `on_end` waits for nothing, so that it needs no task out of reach of a cancelled client."""
 
     async def on_head(self, exchange: Exchange, head: Head) -> None:

@@ -96,6 +96,9 @@ class Counters(Protocol):
     is held any more when its lease has ended.
     """
 
+    settles_at_once: bool
+    """Promises that `settle` waits for nothing."""
+
     async def start(self) -> None:
         """Begins to renew the lease. Who starts the counters again must close them again."""
 

@@ -16,6 +16,8 @@ _Row = list[int]
 class LocalCounters:
     """Counters in memory. Beyond `most`, those that were longest without a request are forgotten."""
 
+    settles_at_once = True
+
     def __init__(self, clock: Callable[[], float] = time.time, most: int = _MOST_COUNTERS) -> None:
         self._clock = clock
         self._most = most

@@ -74,6 +74,8 @@ class RedisCounters:
     `clock` stands for the server's clock in tests.
     """
 
+    settles_at_once = False
+
     def __init__(self, settings: RedisSettings, fallback: Counters, clock: Callable[[], float] | None = None) -> None:
         self._settings = settings
         self._fallback = fallback

@@ -31,6 +31,8 @@ class SharedCounters:
     What it holds is free `lease_s` after it was killed. Raises OSError, and ValueError for a file that is no table.
     """
 
+    settles_at_once = True
+
     def __init__(
         self, path: str, *, lease_s: float = 15.0, rows: int | None = None, clock: Callable[[], float] = time.time
     ) -> None:

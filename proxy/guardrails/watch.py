@@ -24,6 +24,8 @@ EARLY_S = 0.002
 class Watch(ResponseFilter):
     """Lets through what cannot be or become a match. `lets_go_s` is how long anything is held back at most."""
 
+    ends_at_once = True
+
     def __init__(
         self, screen: AnswerScreen, acts: Mapping[Where, Sequence[Act]], lets_go_s: float | None = None
     ) -> None:

@@ -37,6 +37,7 @@ class Metered(Admitted):
         cost: Callable[[int], int],
     ) -> None:
         super().__init__(counters, grant, claims, exchange)
+        self.ends_at_once = False  # more may be on its way
         self._demands = [claim.rule.demand(exchange, 0) for claim in money]
         self._cost = cost
         self._step = max(1, reserved)

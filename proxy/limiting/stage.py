@@ -109,6 +109,7 @@ class Admitted(ResponseFilter):
         self._grant = grant
         self._claims = claims
         self._attempt = exchange.attempts[-1] if exchange.attempts else None
+        self.ends_at_once = counters.settles_at_once
 
     async def on_end(self, exchange: Exchange) -> None:
         """Puts what was used in the place of what was reserved."""

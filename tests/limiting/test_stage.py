@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from proxy.limiting.stage import join_neighbours
+from proxy.counters import LocalCounters
+from proxy.limiting.stage import Admitted, join_neighbours
 from proxy.stage import Stage
 from stages.budget import Budget, BudgetConfig
 from stages.log import Log
@@ -26,3 +27,18 @@ async def test_a_stage_without_a_claim_lets_everything_pass() -> None:
     stage = Budget(BudgetConfig(usd_per_response=1, unpriced="allow"))
     await stage.start()
     assert await stage.on_request(exchange_of()) is None
+
+
+class Waiting(LocalCounters):
+    """Counters that have to be waited for."""
+
+    settles_at_once = False
+
+
+async def test_only_those_who_wait_for_counters_need_a_task_at_the_end() -> None:
+    stage = RateLimit(RateLimitConfig(requests=1))
+    for number, counters in enumerate((LocalCounters(), Waiting())):
+        stage.counters = counters
+        admitted = await stage.on_request(exchange_of())
+        assert isinstance(admitted, Admitted)
+        assert admitted.ends_at_once == (number == 0)
