@@ -66,14 +66,20 @@ def worst_cost(
     if model is None:
         model = request.model
     tier = request.get("service_tier")
-    worst = 0
+    if not isinstance(tier, str):
+        tier = None
+    usages = [Usage(input_tokens=tokens_in, output_tokens=tokens_out)]
+    if tokens_out:
+        usages.append(Usage(input_tokens=tokens_in, output_tokens=tokens_out, reasoning_tokens=tokens_out))
+    worst, last = 0, None
     for deployment in exchange.models.resolve(model):
         card = prices.price_of(deployment).card
         if card is None:
             return None
-        for thought in (0, tokens_out):
-            usage = Usage(input_tokens=tokens_in, output_tokens=tokens_out, reasoning_tokens=thought)
-            worst = max(worst, card.cost(usage, tier if isinstance(tier, str) else None))
+        if card is not last:  # deployments of one model mostly have the same
+            last = card
+            for usage in usages:
+                worst = max(worst, card.cost(usage, tier))
     return -(-worst // 1000)  # pico-dollars
 
 
