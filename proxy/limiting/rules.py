@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -15,7 +16,10 @@ from .subjects import Per, subject_of, whose
 if TYPE_CHECKING:
     from ..exchange import Exchange
 
-_SHOWN = ("requests", "tokens")
+_SHOWN = {
+    unit: (f"x-ratelimit-limit-{unit}", f"x-ratelimit-remaining-{unit}", f"x-ratelimit-reset-{unit}")
+    for unit in ("requests", "tokens")
+}
 _PER_EXCHANGE_S = 1.0  # how soon a place may become free that something running has
 
 
@@ -27,6 +31,14 @@ class Rule(msgspec.Struct, frozen=True):
     limit: Limit
     window: str = ""
     name: str = ""
+    front: str = ""
+    """What the names of all its counters begin with."""
+
+    def __post_init__(self) -> None:
+        window = f"/{self.limit.window_s:.15g}s" if self.limit.window_s else ""
+        stage = f"{self.stage}:{self.name}" if self.name else self.stage
+        front = f"{stage} {self.limit.unit}{window} per {'+'.join(self.per)}: "
+        msgspec.structs.force_setattr(self, "front", front)
 
     def demand(self, exchange: Exchange, amount: int) -> Demand:
         """Returns so much of the limit for the subject of an exchange."""
@@ -34,9 +46,7 @@ class Rule(msgspec.Struct, frozen=True):
 
     def counter(self, exchange: Exchange) -> str:
         """Returns the name of the counter: `rate-limit requests/60s per team: key=alice`."""
-        window = f"/{self.limit.window_s:.15g}s" if self.limit.window_s else ""
-        stage = f"{self.stage}:{self.name}" if self.name else self.stage
-        return f"{stage} {self.limit.unit}{window} per {'+'.join(self.per)}: {subject_of(exchange, self.per)}"
+        return self.front + subject_of(exchange, self.per)
 
 
 class Claim(msgspec.Struct, frozen=True):
@@ -49,14 +59,15 @@ class Claim(msgspec.Struct, frozen=True):
 def tell(headers: dict[str, str], claims: Sequence[Claim], standings: Iterable[Standing]) -> None:
     """Puts into headers how the client stands, under OpenAI's names. Of several limits it sees the nearest."""
     for claim, stand in zip(claims, standings, strict=True):
-        unit = claim.rule.limit.unit
-        if unit not in _SHOWN:
+        shown = _SHOWN.get(claim.rule.limit.unit)
+        if shown is None:
             continue
-        nearest = headers.get(f"x-ratelimit-remaining-{unit}")
+        limit, remaining, reset = shown
+        nearest = headers.get(remaining)
         if nearest is None or not nearest.isdecimal() or int(nearest) >= stand.remaining:
-            headers[f"x-ratelimit-limit-{unit}"] = str(claim.rule.limit.most)
-            headers[f"x-ratelimit-remaining-{unit}"] = str(stand.remaining)
-            headers[f"x-ratelimit-reset-{unit}"] = duration(stand.reset_s)
+            headers[limit] = str(claim.rule.limit.most)
+            headers[remaining] = str(stand.remaining)
+            headers[reset] = duration(stand.reset_s)
 
 
 def refused(claim: Claim, stand: Standing) -> Reply:
@@ -109,7 +120,12 @@ def duration(seconds: float) -> str:
     """Returns a duration as OpenAI writes it in headers: `17ms`, `8.64s`, `6m0s`, `1h0m0s`."""
     if 0 < seconds < 1:
         return f"{max(1, round(seconds * 1000))}ms"
-    minutes, rest = divmod(round(seconds, 2), 60)
+    return _written(round(seconds, 2))
+
+
+@lru_cache(maxsize=8192)
+def _written(seconds: float) -> str:
+    minutes, rest = divmod(seconds, 60)
     hours, minutes = divmod(int(minutes), 60)
     text = f"{rest:.2f}".rstrip("0").rstrip(".") + "s"
     return f"{hours}h{minutes}m{text}" if hours else f"{minutes}m{text}" if minutes else text
