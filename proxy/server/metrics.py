@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 
@@ -60,4 +61,13 @@ def is_local(request: web.BaseRequest) -> bool:
         local = ipaddress.ip_address((request.remote or "").partition("%")[0]).is_loopback
     except ValueError:
         return False
-    return local and not any(name in request.headers for name in _FORWARDED)
+    return local and _is_own_name(request.headers.get("host", "")) and not any(name in request.headers for name in _FORWARDED)
+
+
+def _is_own_name(host: str) -> bool:
+    """Tells whether a Host header names this machine: a page of somebody else's, led here by its DNS, names that."""
+    name = host.rpartition(":")[0] if re.fullmatch(r".*:\d+", host) else host
+    try:
+        return name == "localhost" or ipaddress.ip_address(name.strip("[]")).is_loopback
+    except ValueError:
+        return False

@@ -36,11 +36,19 @@ async def test_it_is_for_this_machine_alone_where_there_is_no_admin_key() -> Non
 
 def test_an_address_of_this_machine_is_one_by_any_notation() -> None:
     def asks(remote: str | None, **headers: str) -> bool:
-        request = make_mocked_request("GET", "/metrics", headers=headers)
+        request = make_mocked_request("GET", "/metrics", headers={"host": "localhost:4000", **headers})
         return is_local(request.clone(remote=remote or ""))
 
     assert [asks(one) for one in ("127.0.0.1", "127.9.9.9", "::1", "10.0.0.1", "")] == [True, True, True, False, False]
     assert not asks("127.0.0.1", via="1.1 proxy")
+
+
+def test_a_page_that_was_led_here_by_another_name_is_told_nothing() -> None:
+    def asks(host: str) -> bool:
+        return is_local(make_mocked_request("GET", "/metrics", headers={"host": host}).clone(remote="127.0.0.1"))
+
+    assert all(map(asks, ("localhost", "localhost:4000", "127.0.0.1:4000", "127.1.2.3", "[::1]:4000", "[::1]")))
+    assert not any(map(asks, ("evil.example:4000", "localhost.evil.example", "10.0.0.7:4000", "")))
 
 
 async def test_with_an_admin_key_it_is_for_whoever_has_that() -> None:
