@@ -112,6 +112,9 @@ def _too_deep(problems: Problems) -> None:
     problems.error(Place(1, 1), "values are nested too deeply", "flatten the file")
 
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
 class _CoreResolver(BaseResolver):
     """Tells the types of plain scalars as YAML 1.2's core schema does, and knows the merge key."""
 
@@ -219,12 +222,22 @@ class _Builder:
         return Scalar(place, None, "", quoted=False)
 
     def _scalar(self, node: Any, kind: str, place: Place) -> Scalar:
+        text = self._text(node, place)
         try:
-            value = _READERS[kind](node.value)
+            value = _READERS[kind](text)
         except ValueError:
-            self.problems.unreadable(place, f'"{node.value}" is no !!{kind}', "remove the tag")
+            self.problems.unreadable(place, f'"{text}" is no !!{kind}', "remove the tag")
             value = None
-        return Scalar(place, value, node.value, quoted=bool(node.style))
+        return Scalar(place, value, text, quoted=bool(node.style))
+
+    def _text(self, node: Any, place: Place) -> str:
+        """Returns what a scalar says; two escapes that are one character, as JSON writes it, are made one."""
+        text: str = node.value
+        if _SURROGATE.search(text):
+            text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+            if "\ufffd" in text:
+                self.problems.error(place, "an escape is half of a character", "write the character itself")
+        return text
 
     def _mapping(self, node: Any, place: Place) -> Mapping:
         entries: dict[str, Entry] = {}
@@ -235,11 +248,11 @@ class _Builder:
                 merged += self._merged(self.build(value))
             elif not isinstance(key, yaml.ScalarNode):
                 self.problems.error(where, "a key must be a word or a number", "write key: value")
-            elif key.value in entries:
-                first = entries[key.value].key.line
-                self.problems.error(where, f'"{key.value}" is set twice (first on line {first})', "keep one of them")
+            elif (name := self._text(key, where)) in entries:
+                first = entries[name].key.line
+                self.problems.error(where, f'"{name}" is set twice (first on line {first})', "keep one of them")
             else:
-                entries[key.value] = Entry(where, self.build(value))
+                entries[name] = Entry(where, self.build(value))
         for source in merged:
             for name, entry in source.entries.items():
                 entries.setdefault(name, entry)

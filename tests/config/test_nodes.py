@@ -92,6 +92,10 @@ def test_keys_are_text_as_written():
     assert plain(node_of("429: a\ntrue: b\n~: c\n")) == {"429": "a", "true": "b", "~": "c"}
 
 
+def test_two_escapes_that_are_one_character_are_read_as_json_means_them(parser: str):
+    assert plain(node_of(r'{"\ud83d\ude00": "a \ud83c\udf0a b"}')) == {"\U0001f600": "a \U0001f30a b"}
+
+
 def test_aliases_and_merge_keys(parser: str):
     text = "a: &a {k: 1, j: 2}\nb: &b {k: 3, l: [4]}\nc: {<<: [*a, *b], j: 5}\nd: *b\ne:\n  k: 6\n  <<: *a\n"
     root = plain(node_of(text))
@@ -112,6 +116,7 @@ def test_aliases_and_merge_keys(parser: str):
         ("a: \x01\n", "f:1:4: character U+0001 is not allowed   (remove it)"),
         ("[" * 1500, "f:1:1: values are nested too deeply   (flatten the file)"),
         ("[" * 3000 + "]" * 3000, "f:1:1: values are nested too deeply   (flatten the file)"),
+        (r'a: "\ud83d x"', "f:1:4: an escape is half of a character   (write the character itself)"),
         ("# nothing\n", "f:1:1: the file is empty   (write upstreams, models and a pipeline)"),
     ],
 )
