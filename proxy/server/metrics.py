@@ -61,7 +61,11 @@ def is_local(request: web.BaseRequest) -> bool:
         local = ipaddress.ip_address((request.remote or "").partition("%")[0]).is_loopback
     except ValueError:
         return False
-    return local and _is_own_name(request.headers.get("host", "")) and not any(name in request.headers for name in _FORWARDED)
+    return (
+        local
+        and _is_own_name(request.headers.get("host", ""))
+        and not any(name in request.headers for name in _FORWARDED)
+    )
 
 
 def _is_own_name(host: str) -> bool:
