@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from itertools import count
 
 from proxy.api.responses.request import ResponsesRequest
 from proxy.events import Event, TextDelta
@@ -15,7 +16,7 @@ from proxy.guardrails.watch import Watch
 from proxy.matching import AnswerScreen
 
 from .answers import word
-from .measure import Operation
+from .measure import Operation, Run
 
 _COUNT = 1000
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -35,6 +36,7 @@ def operations() -> list[Operation]:
     keys = GuardrailRule(name="keys", match="regex", pattern=r"sk-[A-Za-z0-9]{20,}", engine="python")
     return [
         _filtering("guardrail, 1,000 words, text delta", [words], _TARGET),
+        _filtering("guardrail, 1,000 words, text delta that never came before", [words], fresh=True),
         _filtering("guardrail, 1,000 words, a pattern and cards, text delta", [words, keys, cards]),
         _searching("guardrail, 1,000 words, request of 2 kB", [words], 2000),
         _searching("guardrail, 1,000 words, request of 100 kB", [words], 100_000),
@@ -45,18 +47,24 @@ def _searches(rules: Sequence[GuardrailRule]) -> Searches:
     return Searches([(rule, rule.words) for rule in rules])
 
 
-def _filtering(name: str, rules: Sequence[GuardrailRule], note: str = "") -> Operation:
+def _filtering(name: str, rules: Sequence[GuardrailRule], note: str = "", *, fresh: bool = False) -> Operation:
+    """Returns the operation of a filter; with `fresh` no text comes twice, for it remembers those that do."""
     searches = _searches(rules)
     matcher = searches.matcher()
-    batches: list[list[Event]] = [[TextDelta(word(1, index))] for index in range(1, _COUNT + 1)]
     exchange = _exchange("hi")
+    begins = count(1, _COUNT if fresh else 0)
 
-    def run() -> None:
+    def prepare() -> Run:
+        first = next(begins)
+        batches: list[list[Event]] = [[TextDelta(word(1, index))] for index in range(first, first + _COUNT)]
+        return lambda: run(batches)
+
+    def run(batches: list[list[Event]]) -> None:
         on_events = Watch(AnswerScreen(matcher, None, None), {"output": searches.acts}).on_events
         for batch in batches:
             on_events(exchange, batch)
 
-    return Operation(name, _COUNT, lambda: run, note)
+    return Operation(name, _COUNT, prepare, note)
 
 
 def _searching(name: str, rules: Sequence[GuardrailRule], size: int) -> Operation:
