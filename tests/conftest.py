@@ -38,11 +38,21 @@ def pytest_collection() -> Generator[None, Any, Any]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, Any, Any]:
-    """Keeps it from looking, for the files to come, at what a file has left for good: modules and recordings."""
+    """Keeps it from looking, for the files to come, at what a file has left for good: modules and recordings.
+
+    What its tests have called secret is none any more: in a process that serves, secrets are those of its one file.
+    """
     done = yield
     if nextitem is not None and nextitem.path != item.path:
         _keep()
+        _forget_secrets()
     return done
+
+
+def _forget_secrets() -> None:
+    redact = sys.modules.get("proxy.redact")
+    if redact is not None:
+        redact._Protected.starts, redact._Protected.count, redact._Protected.pattern = {}, 0, None
 
 
 def _keep() -> None:
