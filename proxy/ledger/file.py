@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from ..stores.store import StoreFailed
@@ -69,17 +70,11 @@ def open_ledger(path: Path, *, durable: bool = False, busy_s: float = 5.0) -> sq
         connection = sqlite3.connect(path, timeout=busy_s, isolation_level=None, check_same_thread=False)
     except (OSError, sqlite3.Error) as error:
         raise StoreFailed(f"{path}: {getattr(error, 'strerror', None) or error}") from error
-    try:
+    with _closed_if_unusable(path, connection):
         if connection.execute("PRAGMA journal_mode = WAL").fetchone() != ("wal",):
             raise StoreFailed(f"{path}: its file system cannot share it between processes: use a local disk")
         connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
         _check(path, connection, make=True)
-    except sqlite3.Error as error:
-        connection.close()
-        raise StoreFailed(f"{path}: {error}") from error
-    except StoreFailed:
-        connection.close()
-        raise
     return connection
 
 
@@ -91,16 +86,23 @@ def read_ledger(path: Path) -> sqlite3.Connection:
         connection = sqlite3.connect(path, timeout=5.0, isolation_level=None, check_same_thread=False)
     except sqlite3.Error as error:
         raise StoreFailed(f"{path}: {error}") from error
-    try:
+    with _closed_if_unusable(path, connection):
         connection.execute("PRAGMA query_only = ON")
         _check(path, connection, make=False)
+    return connection
+
+
+@contextmanager
+def _closed_if_unusable(path: Path, connection: sqlite3.Connection) -> Iterator[None]:
+    """Closes a connection when what is done with it fails, and says so as StoreFailed."""
+    try:
+        yield
     except sqlite3.Error as error:
         connection.close()
         raise StoreFailed(f"{path}: {error}") from error
     except StoreFailed:
         connection.close()
         raise
-    return connection
 
 
 def _check(path: Path, connection: sqlite3.Connection, *, make: bool) -> None:
