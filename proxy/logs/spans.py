@@ -196,7 +196,7 @@ def otlp_packer(service: str) -> Callable[[Sequence[bytes]], bytes]:
         for place in range(0, len(rows), _AT_ONCE):
             spans = [span_of(span) for row in rows[place : place + _AT_ONCE] for span in _decode(row)]
             parts.append(encode_spans(spans).SerializeToString())
-            time.sleep(_REST_S)
+            time.sleep(_REST_S)  # a thread of the log's: lets the event loop have the interpreter
         return b"".join(parts)
 
     return pack

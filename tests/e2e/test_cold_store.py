@@ -47,7 +47,7 @@ def until(holds: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 30
     while not holds():
         assert time.monotonic() < deadline
-        time.sleep(0.02)
+        time.sleep(0.02)  # what other processes do to file and bucket shows there alone
 
 
 def alone(path: Path) -> set[str]:

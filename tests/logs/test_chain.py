@@ -121,7 +121,7 @@ while number < int(sys.argv[3]):
     sink.write(b'{"writer":"%b","n":%d}\\n' % (sys.argv[2].encode(), number))
     number += 1
     if number % 50 == 0:
-        time.sleep(0.002)
+        time.sleep(0.002)  # lets the others write in between; nothing is right by it
 sink.close()
 """
 
