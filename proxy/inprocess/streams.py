@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import queue
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from types import TracebackType
@@ -28,7 +29,7 @@ Event = TypeVar("Event")
 _LEFT = "this stream was left, and is closed: to read on after a break, keep the iterator (events = iter(stream))"
 
 
-class _Reading(Generic[Event]):
+class _Reading(ABC, Generic[Event]):
     """What both kinds of stream know. `keeper` is held for as long as the stream is: with it the pipeline would go."""
 
     def __init__(self, serving: Serving, keeper: object) -> None:
@@ -43,9 +44,9 @@ class _Reading(Generic[Event]):
         """The headers that a client would have got in front of the stream."""
         return dict(self._serving.outlet.headers)
 
+    @abstractmethod
     def _made(self, payload: bytes) -> Event:
         """Returns the event of its JSON."""
-        raise NotImplementedError
 
     def _take(self, delivery: Delivery) -> None:
         if delivery is None:

@@ -6,6 +6,7 @@ included: one decision, which takes everything or nothing. What it did use is se
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -27,7 +28,7 @@ REFUSED_BY = "refused by a limit"
 _MOST_OWN = 10_000
 
 
-class LimitStage(Stage):
+class LimitStage(Stage, ABC):
     """Base of the stages with limits. A pipeline gives them the counters and prices of the file before they start.
 
     `units` are what such a stage limits.
@@ -63,9 +64,9 @@ class LimitStage(Stage):
             known = self._of_keys[own] = own_rules(own, self._rules, self.units)
         return known
 
+    @abstractmethod
     def claims(self, exchange: Exchange) -> list[Claim]:
         """Returns what an exchange asks of this stage's limits; raises ExchangeError for what none could allow."""
-        raise NotImplementedError
 
     def admitted(self, exchange: Exchange, grant: Grant, claims: Sequence[Claim]) -> Admitted:
         """Returns what settles an exchange that was let in. Asked of the first of the stages that have joined."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import functools
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -48,7 +49,7 @@ def _redis_url() -> str:
     return server.url
 
 
-class _Pairs(Generic[Kept]):
+class _Pairs(ABC, Generic[Kept]):
     """Makes stores of one kind; a pair is the same data as two workers see it (one and the same where it is one's)."""
 
     def __init__(self, kind: str, directory: Path) -> None:
@@ -70,9 +71,9 @@ class _Pairs(Generic[Kept]):
         self._open.append(store)
         return store
 
+    @abstractmethod
     def made(self, bounds: dict[str, Any]) -> Kept:
         """Returns a store that has not been started."""
-        raise NotImplementedError
 
     async def close(self) -> None:
         """Closes all."""

@@ -8,6 +8,7 @@ the rest what was sent. The rest is decoded behind a short beginning that means 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from base64 import b64encode
 from collections.abc import Callable
 from functools import lru_cache
@@ -32,7 +33,7 @@ Form = tuple[Callable[[bytes], tuple[Any, ...]], bytes, int]
 """What takes a message apart, into what stands before the rest, the rest and the checksum; the first, and its own."""
 
 
-class MessageFrame:
+class MessageFrame(ABC):
     """The bytes before the text of the open block. `chars` counts the characters of all text of the answer.
 
     `prefix` is what stands between a message's prelude and its text: None, to be set by whoever sees something else
@@ -83,9 +84,9 @@ class MessageFrame:
             self._forms = _forms_of(prefix)
             self.prefix = prefix
 
+    @abstractmethod
     def _beginnings(self, index: int) -> tuple[bytes, bytes]:
         """Returns how the payload of a piece of block `index` begins, and a short beginning that means the same."""
-        raise NotImplementedError
 
     def _add_form(self, length: int) -> bool:
         """Adds the form of messages of a length that has not been seen; tells whether there is one."""

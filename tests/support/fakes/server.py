@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import traceback
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -71,7 +72,7 @@ class Cut(bytes):
     """An answer behind whose last byte the connection ends."""
 
 
-class Fake(HostileUpstream):
+class Fake(HostileUpstream, ABC):
     """A provider. `asked` holds what it was asked, `mistakes` what was wrong with requests."""
 
     def __init__(self) -> None:
@@ -96,13 +97,13 @@ class Fake(HostileUpstream):
                 peer.close()
                 return
 
+    @abstractmethod
     def answer(self, request: Received) -> bytes:
         """Returns the whole answer to a request; raises Refused, and what checks raise."""
-        raise NotImplementedError
 
+    @abstractmethod
     def error(self, kind: str, message: str) -> Told:
         """Returns an error before the answer: `key`, `rate`, `long`, or `mistake` for a request that is wrong."""
-        raise NotImplementedError
 
     def turn(self, asked: Asked) -> Turn:
         """Notes what was asked; returns the answer to it.
