@@ -35,6 +35,7 @@ from .response_routes import FROM_PEER, ResponseRoutes
 from .running import Running
 from .screening import Screening
 from .stream import EventStream
+from .uploads import Uploads
 from .websocket import WebSockets
 from .websocket_connection import SocketOptions
 
@@ -81,8 +82,7 @@ class App:
             self._conversations = ConversationRoutes(conversations, self._authenticate, self._read)
         self._mounted: list[Admin | Local] = []
         self._draining = False
-        self._cut: Overloaded | None = None
-        self._reading: set[asyncio.Task[Any]] = set()
+        self._uploads = Uploads()
         self._running = Running(max_streams, pipeline.alone)
         options = SocketOptions(max_message=max_body, life_s=websocket_s, ping_s=pipeline.keepalive_s)
         self._websockets = WebSockets(pipeline, self._running, options)
@@ -153,12 +153,11 @@ class App:
 
     def cut_off(self) -> None:
         """Ends what is still running with an error that says why; what comes now, or is still coming, gets it too."""
-        self._cut = Overloaded("The server is shutting down.", code="server_error", retry_after_s=1)
-        self._websockets.cut_off(self._cut)
-        self._pipeline.abort_all(self._cut)
-        self._passthrough.cut_off(self._cut)
-        for reading in self._reading:
-            reading.cancel()
+        error = Overloaded("The server is shutting down.", code="server_error", retry_after_s=1)
+        self._websockets.cut_off(error)
+        self._pipeline.abort_all(error)
+        self._passthrough.cut_off(error)
+        self._uploads.cut_off(error)
 
     async def close(self) -> None:
         """Stops the timers, and closes the ways to the other workers."""
@@ -208,19 +207,7 @@ class App:
 
     async def _read(self, request: web.BaseRequest) -> bytes:
         """Returns the body; raises what `read_body` does, or Overloaded when the server was cut off meanwhile."""
-        task = asyncio.current_task()
-        assert task is not None
-        self._reading.add(task)
-        try:
-            body = await read_body(request, self._max_body, self._body_idle_s)
-        except asyncio.CancelledError:
-            if self._cut is None or task.uncancel():
-                raise
-        finally:
-            self._reading.discard(task)
-        if self._cut is not None:
-            raise self._cut
-        return body
+        return await self._uploads.whole(read_body(request, self._max_body, self._body_idle_s))
 
     async def _models(self, request: web.BaseRequest) -> web.StreamResponse:
         return await self._aside(request, lambda exchange: self._catalog.page(exchange.key))

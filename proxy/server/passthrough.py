@@ -26,6 +26,7 @@ from .passthrough_request import RawRequest
 from .passthrough_run import Asked, Passage, is_kept_upstream
 from .passthrough_stream import RawStream
 from .running import Running
+from .uploads import Uploads
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
@@ -68,8 +69,7 @@ class Passthrough:
         self._limits = limits
         self._owner = owner
         self._passages: set[Passage] = set()
-        self._reading: set[asyncio.Task[object]] = set()
-        self._cut: Overloaded | None = None
+        self._uploads = Uploads()
 
     def find(self, path: str) -> dict[str, Handler] | None:
         """Returns the methods of a path below `/v1`; None where nothing is passed on."""
@@ -85,11 +85,9 @@ class Passthrough:
 
     def cut_off(self, error: Overloaded) -> None:
         """Ends what is still running; what comes now, or is still coming, gets the error."""
-        self._cut = error
         for passage in tuple(self._passages):
             passage.abort(error)
-        for reading in self._reading:
-            reading.cancel()
+        self._uploads.cut_off(error)
 
     async def _handle(self, request: web.BaseRequest, path: str) -> web.StreamResponse:
         exchange = Exchange(request_id(request), client_of(request), None)
@@ -118,18 +116,7 @@ class Passthrough:
 
     async def _read(self, request: web.BaseRequest, exchange: Exchange, path: str) -> Asked:
         """Returns what is asked, once the model is known; raises what reading the body raises."""
-        task = asyncio.current_task()
-        assert task is not None
-        self._reading.add(task)
-        try:
-            body = await self._body(request, exchange, path)
-        except asyncio.CancelledError:
-            if self._cut is None or task.uncancel():
-                raise
-        finally:
-            self._reading.discard(task)
-        if self._cut is not None:
-            raise self._cut
+        body = await self._uploads.whole(self._body(request, exchange, path))
         assert isinstance(exchange.request, RawRequest)
         served = exchange.request.names_model and not is_kept_upstream(path)
         owner = None if served else self._owner_of(path)

@@ -368,7 +368,7 @@ async def test_requests_that_are_still_coming_are_refused_when_the_server_is_cut
         head = b"POST /v1/responses HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
         half_writer.write(head % len(BODY) + BODY[:9])
         async with asyncio.timeout(5):
-            while not home.app._reading:
+            while not len(home.app._uploads):
                 await asyncio.sleep(0)
             home.app.cut_off()
             later_writer.write(head % len(BODY) + BODY)

@@ -312,7 +312,7 @@ async def test_when_the_server_is_cut_off_a_body_that_still_comes_is_refused():
         head = b"POST /v1/images/edits HTTP/1.1\r\nhost: x\r\ncontent-type: multipart/form-data; boundary=b\r\n"
         writer.write(head + b"content-length: 100\r\n\r\n--b\r\n")
         async with asyncio.timeout(5):
-            while not home.app._passthrough._reading:
+            while not len(home.app._passthrough._uploads):
                 await asyncio.sleep(0.001)
         home.app.cut_off()
         status = await asyncio.wait_for(reader.readline(), 5)

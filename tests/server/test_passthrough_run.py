@@ -250,7 +250,7 @@ async def test_a_client_that_leaves_before_its_model_is_known_is_seen_once():
     async with HostileUpstream(answering(OK)) as up, before(up) as home:
         _, writer = await asyncio.open_connection("127.0.0.1", home.port)
         writer.write(b"POST /v1/embeddings HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{")
-        await until(lambda: home.app._passthrough._reading)
+        await until(lambda: len(home.app._passthrough._uploads) > 0)
         writer.transport.abort()
         exchange = await home.settled()
         assert not up.peers
