@@ -23,6 +23,8 @@ else:
 
 Content = Literal["full", "none"]
 
+MOST_BYTES = 256 << 20
+"""So much an object may hold; who can write to the bucket could otherwise fill the memory by a few bytes."""
 _ENDING = ".json.zst"
 _PLAIN_ID = re.compile(r"[A-Za-z0-9_-]{1,200}")
 _OPTIONS: dict[int, int] = {zstd.CompressionParameter.compression_level: 3, zstd.CompressionParameter.checksum_flag: 1}
@@ -96,13 +98,22 @@ def packed(entry: Entry, content: Content = "full") -> bytes:
     return zstd.compress(_encode(made), options=_OPTIONS)
 
 
+def _decompressed(data: bytes) -> bytes:
+    """Returns what an object holds; raises ValueError for half of one, and for more than any response is."""
+    reading = zstd.ZstdDecompressor()
+    whole = reading.decompress(data, MOST_BYTES)
+    if not reading.eof:
+        raise ValueError(f"it is cut off, or has more than {MOST_BYTES >> 20} MiB")
+    return whole
+
+
 def unpacked(data: bytes, id: str, owner: str) -> Entry | None:
     """Returns the entry of an object; None when it has no content, or is not of that id and owner.
 
     Raises StoreFailed for what is no object of ours, or damaged.
     """
     try:
-        made = _decode(zstd.decompress(data))
+        made = _decode(_decompressed(data))
         cost = None if made.cost is None else Decimal(made.cost)
     except (zstd.ZstdError, msgspec.MsgspecError, InvalidOperation, ValueError) as error:
         raise StoreFailed(f'response "{id}" is damaged in the cold store: {error}') from None

@@ -8,6 +8,7 @@ from decimal import Decimal
 import msgspec
 import pytest
 
+from proxy.stores import cold_object
 from proxy.stores.cold_object import key_of, packed, unpacked
 from proxy.stores.store import StoreFailed
 from tests.support.stored import entry, raw
@@ -73,6 +74,13 @@ def test_without_content_it_says_what_it_was() -> None:
     assert (found["response"], found["content"], found["cost"]) == (said, "none", "0.5")
     assert b"hide" not in zstd.decompress(body)
     assert unpacked(body, "resp_1", "me") is None
+
+
+def test_an_object_that_would_fill_the_memory_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    body = packed(entry("resp_1", text="a" * 10_000))
+    monkeypatch.setattr(cold_object, "MOST_BYTES", 5_000)
+    with pytest.raises(StoreFailed, match=r'"resp_1" is damaged .* it is cut off, or has more than'):
+        unpacked(body, "resp_1", "me")
 
 
 @pytest.mark.parametrize("broken", ["cut", "flipped", "other", "newer"])
