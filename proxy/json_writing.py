@@ -11,13 +11,18 @@ from typing import Any
 import msgspec
 import orjson
 
+_COPIED = 32 * 1024
+"""Up to this length the room is more to be minded than the copy."""
+
 
 def write_json(value: Any) -> bytes:
     """Returns plain values as JSON, with every `msgspec.Raw` in them as it is."""
     try:
-        return orjson.dumps(value, default=_passed)
+        written = orjson.dumps(value, default=_passed)
     except TypeError:
         return msgspec.json.encode(value)
+    # what orjson returns has the room it was written in, 4 kB at least and ten times its length: a copy has its own
+    return bytes(memoryview(written)) if len(written) <= _COPIED else written
 
 
 def _passed(value: Any) -> orjson.Fragment:

@@ -1,5 +1,6 @@
 import json
 import math
+import tracemalloc
 from typing import Any
 
 import msgspec
@@ -37,3 +38,14 @@ def test_what_orjson_cannot_write_is_written_all_the_same() -> None:
     assert write_json([math.nan, math.inf]) == b"[null,null]"
     with pytest.raises(UnicodeEncodeError):
         write_json(["\ud800"])
+
+
+def test_it_holds_no_more_memory_than_its_length() -> None:
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        held = [write_json({"input": "x" * size}) for size in (20, 200, 2000, 20_000)]
+        grown = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+    assert grown < sum(map(len, held)) + 1000
