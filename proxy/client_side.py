@@ -68,7 +68,7 @@ class ClientSide:
         self._on_bug = on_bug
         self._begun = False
         self._headed = False
-        self._head_lock = asyncio.Lock()
+        self._head_lock: asyncio.Lock | None = None  # while filters see the head
         self._early: asyncio.Task[None] | None = None
         self._timers: list[asyncio.TimerHandle] = []
         self.finished = False
@@ -88,6 +88,10 @@ class ClientSide:
 
     async def head(self) -> None:
         """Lets the filters see status and headers of the answer, once an exchange; returns when all have."""
+        if self._headed and self._head_lock is None:
+            return
+        if self._head_lock is None:
+            self._head_lock = asyncio.Lock()
         async with self._head_lock:
             if self._headed:
                 return
@@ -95,6 +99,7 @@ class ClientSide:
             head = Head(200, self._exchange.response_headers)
             for one in reversed(self.filters):
                 await one.on_head(self._exchange, head)
+        self._head_lock = None
 
     def headers(self) -> dict[str, str]:
         """Returns the headers of the answer as they are now."""
@@ -105,6 +110,7 @@ class ClientSide:
         if not self.stream.opened:
             self.stream.open(self.headers())
             self._exchange.head_status = 200
+            self._stop_timers()
         self.begin()
 
     def begin(self) -> None:
@@ -148,7 +154,14 @@ class ClientSide:
             self.open()
 
     def _at(self, delay_s: float, call: Callable[[], None]) -> None:
-        self._timers.append(asyncio.get_running_loop().call_later(delay_s, call))
+        if not self.stream.opened:
+            self._timers.append(asyncio.get_running_loop().call_later(delay_s, call))
+
+    def _stop_timers(self) -> None:
+        """Stops what would open the stream: each holds half a kilobyte as long as it runs."""
+        for timer in self._timers:
+            timer.cancel()
+        self._timers.clear()
 
     # --- bytes and the end
 
@@ -247,8 +260,7 @@ class ClientSide:
         """Says that nothing follows."""
         self.finished = True
         self.stream.finish()
-        for timer in self._timers:
-            timer.cancel()
+        self._stop_timers()
         if self._early is not None:
             self._early.cancel()
 

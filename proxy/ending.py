@@ -29,7 +29,17 @@ class Ending:
     A response is kept before its end is told. Where its client has left by then, both are done out of its reach.
     """
 
-    __slots__ = ("_exchange", "_kept", "_on_settled", "_pipeline", "_side", "_unkept", "filters", "settled")
+    __slots__ = (
+        "_exchange",
+        "_kept",
+        "_on_settled",
+        "_pipeline",
+        "_settled",
+        "_side",
+        "_unkept",
+        "filters",
+        "is_settled",
+    )
 
     def __init__(
         self, pipeline: Pipeline, exchange: Exchange, side: ClientSide, on_settled: Callable[[], None]
@@ -41,7 +51,15 @@ class Ending:
         self._kept = False
         self._unkept = False  # although there is something to keep
         self.filters: list[ResponseFilter] = []
-        self.settled = asyncio.Event()
+        self.is_settled = False
+        self._settled: asyncio.Event | None = None  # made when somebody waits for it
+
+    async def settled(self) -> None:
+        """Returns when everybody has been told that it is over."""
+        if not self.is_settled:
+            if self._settled is None:
+                self._settled = asyncio.Event()
+            await self._settled.wait()
 
     def fail(self, error: ExchangeError) -> Reply | None:
         """Ends the exchange in an error: as HTTP while nothing was sent, else in the stream."""
@@ -147,7 +165,9 @@ class Ending:
         finally:
             self._on_settled = self._side.let_go  # nobody is told twice; and what was served waits for no collector
             self._side.let_go()
-            self.settled.set()
+            self.is_settled = True
+            if self._settled is not None:
+                self._settled.set()
 
 
 async def tell_end(filters: Sequence[ResponseFilter], exchange: Exchange) -> None:

@@ -173,7 +173,7 @@ class Pipeline:
 
     def leave_alone(self, run: Run) -> bool:
         """Lets a stream go on without its client; False when too many do already, as many as may in the background."""
-        if run.settled.is_set() or len(self.alone) >= self._most_alone:
+        if run.is_settled or len(self.alone) >= self._most_alone:
             return False
         self.alone.add(run)
         return True

@@ -77,9 +77,9 @@ class Run:
         return self._exchange
 
     @property
-    def settled(self) -> asyncio.Event:
-        """Set once everybody has been told that it is over."""
-        return self._ending.settled
+    def is_settled(self) -> bool:
+        """Whether everybody has been told that it is over."""
+        return self._ending.is_settled
 
     @property
     def encoder(self) -> ResponsesEncoder:
@@ -202,7 +202,7 @@ class Run:
     async def cancel(self) -> None:
         """Cancels the response, wherever it is; returns when it has been kept and settled. Too late is no error."""
         self.abort(ResponseCancelled("The response was cancelled."))
-        await self._ending.settled.wait()
+        await self._ending.settled()
 
     async def follow(self, client: ClientStream, starting_after: int) -> None:
         """Writes the events of the response to one more client, which must be open, and goes on live."""

@@ -244,7 +244,7 @@ async def test_what_has_ended_with_its_client_and_is_kept_nowhere_cannot_be_canc
         id = "resp_" + told.partition(b'"id":"resp_')[2][:48].decode()
         (run,) = home.pipeline.running
         cancelling = asyncio.create_task(call(home, "POST", f"/responses/{id}/cancel"))
-        await until(lambda: run.settled._waiters)
+        await until(lambda: run._ending._settled is not None)
         slow.go.set()
         assert (await cancelling)[0] == 404
 
