@@ -54,7 +54,7 @@ class ToolCalls:
         self._by_index: dict[int, _Call] = {}
         self._by_id: dict[str, _Call] = {}  # those without an index
         self._last: _Call | None = None
-        self._used_ids: set[str] = set()
+        self._used_ids: dict[str, None] = {}  # for an empty set takes three times the memory
         self.seen = False
 
     def take(self, piece: ToolCallPiece, events: list[Event]) -> None:
@@ -163,7 +163,7 @@ class ToolCalls:
         """Returns the upstream's id if it can be used as it is, else one of our own."""
         if not 1 <= len(id) <= _MAX_CALL_ID or id.isspace() or id in self._used_ids:
             id = self._new_id()
-        self._used_ids.add(id)
+        self._used_ids[id] = None
         return id
 
 

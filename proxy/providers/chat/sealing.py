@@ -14,6 +14,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -76,6 +77,7 @@ def _old_body(text: str) -> bytes:
     return base64.b64decode(encoded + b"=" * (-len(encoded) % 4), altchars=b"-_", validate=True)
 
 
+@lru_cache(maxsize=128)
 def sealer(model: str, sealing: Sealing) -> Callable[[dict[str, Any], str], str | None]:
     """Returns what seals the thinking of a chat upstream's model: its state and its text, None when there is neither.
 
