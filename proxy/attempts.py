@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 class Attempts:
     """What is tried to get one exchange's answer. `own_filters` are nearer to the client than those of any stage."""
 
-    __slots__ = ("_above", "_answering", "_descent", "_exchange", "_pipeline", "_side", "own_filters")
+    __slots__ = ("_above", "_answering", "_descent", "_exchange", "_original", "_pipeline", "_side", "own_filters")
 
     def __init__(self, pipeline: Pipeline, exchange: Exchange, side: ClientSide, descent: Descent) -> None:
         self._pipeline = pipeline
@@ -35,6 +35,7 @@ class Attempts:
         self._side = side
         self._descent = descent
         self._answering: Answering | None = None
+        self._original: ModelRequest | None = None  # as it was before any attempt, as long as there may be another
         self._above = 0  # filters of the stages above, which see every attempt
         self.own_filters: list[ResponseFilter] = []
 
@@ -51,12 +52,14 @@ class Attempts:
         exchange = self._exchange
         original, ignored = exchange.request, len(exchange.ignored)
         self._above = len(self._descent.filters)
+        if exchange.request.stream:
+            self._side.on_first_event.append(self._forget)
         truncation = Truncation()
         failed: ExchangeError | None = None
         deployment = await plan.next(None)
         while deployment is not None:
             exchange.deployment = deployment
-            exchange.request = original.copy()
+            self._original, exchange.request = original, original.copy()
             exchange.usage = None
             exchange.marks.pop("tools", None)
             del exchange.ignored[ignored:]
@@ -81,6 +84,15 @@ class Attempts:
                 original = shorter
                 exchange.response_headers["x-penstock-truncated-items"] = str(truncation.dropped)
         raise failed or _nobody()
+
+    def _forget(self) -> None:
+        """Lets go of what only another attempt would need: now there will be none."""
+        exchange = self._exchange
+        exchange.request.forget()
+        if self._original is not None:
+            self._original.forget()
+        if exchange.upstream_request is not None:
+            exchange.upstream_request = exchange.upstream_request.forgetful()
 
     def _note(self, error: ExchangeError) -> None:
         """Puts into the record what the last attempt has failed with."""

@@ -182,7 +182,8 @@ class ClientSide:
         now = exchange.timing.first_event = time.monotonic()
         if exchange.pulse is not None:
             exchange.pulse.begin(now)
-        for call in self.on_first_event:
+        calls, self.on_first_event = self.on_first_event, []
+        for call in calls:
             call()
 
     def queue(self) -> ResponsesEncoder:
@@ -252,7 +253,7 @@ class ClientSide:
             return None
         if source.usage is not None:
             return source.usage
-        asked = len(self._exchange.upstream_request.body) // 4
+        asked = self._exchange.upstream_request.size // 4
         said = -(-source.output_chars() // 4)
         return Usage(input_tokens=asked, output_tokens=said, total_tokens=asked + said, estimated=True)
 

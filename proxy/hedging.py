@@ -240,7 +240,7 @@ def begun_usage(exchange: Exchange, attempt: Attempt) -> Usage | None:
     """Returns a guess of what an upstream has used that was closed while it answered; None where it had not begun."""
     if attempt.status != 200 or exchange.upstream_request is None:
         return None
-    asked = len(exchange.upstream_request.body) // 4
+    asked = exchange.upstream_request.size // 4
     return Usage(input_tokens=asked, total_tokens=asked, estimated=True)
 
 

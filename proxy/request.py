@@ -39,6 +39,8 @@ class ModelRequest(ABC):
     `known` are those names that mean something, to Penstock or to the upstreams it passes requests on to.
     """
 
+    __slots__ = ("fields",)
+
     dialect: ClassVar[Dialect]
     known: ClassVar[Collection[str]] = ()
 
@@ -129,6 +131,12 @@ class ModelRequest(ABC):
     @abstractmethod
     def copy(self) -> Self:
         """Returns a copy whose changes do not show in this one (one attempt's view)."""
+
+    def forget(self) -> None:  # noqa: B027  # those that keep nothing decoded have nothing to do
+        """Lets go of what was decoded from the fields; whoever asks for it again has it decoded anew.
+
+        A stream that is open for minutes needs none of it, and it takes several times what the fields do.
+        """
 
 
 def refuse_twins(fields: Collection[str], known: Collection[str], path: str = "") -> None:

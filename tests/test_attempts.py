@@ -18,6 +18,7 @@ from proxy.pricing.book import PriceBook
 from proxy.pricing.own import OwnPrice
 from proxy.pricing.rates import rate_card
 from proxy.stage import ResponseFilter, Stage
+from proxy.upstream.client import UpstreamRequest
 from stages.route import Route, RouteConfig
 from stages.stream_translate import StreamTranslate, StreamTranslateConfig
 from tests.support.house import House, house
@@ -81,6 +82,26 @@ async def test_nothing_is_retried_after_the_first_output() -> None:
     assert failed["output"][0]["status"] == "incomplete"
     assert exchange.outcome == "failed"
     assert spare.client.requests == []
+
+
+async def test_behind_the_first_output_what_another_attempt_would_need_is_let_go_of() -> None:
+    go_on = asyncio.Event()
+    provider = ScriptedProvider("a", stream(chunk(content="Hel"), go_on, chunk(content="lo"), finish()))
+    asked = UpstreamRequest(method="POST", url="http://a/", headers={"x": "1"}, body=b"x" * 400)
+    provider.build = lambda exchange, model: asked  # type: ignore[method-assign]
+    async with house(provider) as home:
+        reader, writer = await home.connect()
+        await asyncio.wait_for(reader.readuntil(b'"delta":"Hel"'), 5)
+        (run,) = home.pipeline.running
+        exchange = run.exchange
+        assert exchange.upstream_request is not None
+        assert (exchange.upstream_request.body, exchange.upstream_request.headers) == (b"", {})
+        go_on.set()
+        await asyncio.wait_for(reader.readuntil(b"response.completed"), 5)
+        writer.close()
+        usage = (await home.settled()).usage
+    assert usage is not None
+    assert (usage.estimated, usage.input_tokens) == (True, 100)  # by the length of what was sent
 
 
 async def test_when_all_have_failed_the_last_error_is_the_answer() -> None:

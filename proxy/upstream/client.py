@@ -45,7 +45,7 @@ class Upload(msgspec.Struct):
 class UpstreamRequest(msgspec.Struct, kw_only=True):
     """One HTTP request to an upstream. `headers` hold neither Host nor Content-Length; names are lower case.
 
-    Where there is an `upload` it is the body.
+    Where there is an `upload` it is the body. `forgotten` is the length of a body that was let go of.
     """
 
     method: str
@@ -55,6 +55,16 @@ class UpstreamRequest(msgspec.Struct, kw_only=True):
     upload: Upload | None = None
 
 
+    forgotten: int = 0
+
+    @property
+    def size(self) -> int:
+        """How many bytes its body has, or had."""
+        return self.forgotten + len(self.body)
+
+    def forgetful(self) -> UpstreamRequest:
+        """Returns what is left of it when it was sent and will not be sent again."""
+        return UpstreamRequest(method=self.method, url=self.url, headers={}, forgotten=self.size)
 class UpstreamResponse(Protocol):
     """The head of an upstream's answer, and the way to its body.
 

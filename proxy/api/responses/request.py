@@ -38,6 +38,22 @@ _NO_REASONING, _NO_TEXT = ReasoningSettings(), TextSettings()
 class ResponsesRequest(ModelRequest):
     """One request of the Responses API. One that only `warms_up` asks for no answer, and may come without any input."""
 
+    __slots__ = (
+        "_fields",
+        "_instructions_added",
+        "_items",
+        "_items_changed",
+        "_items_of",
+        "_items_raw",
+        "_plain_input",
+        "_said_instructions",
+        "_tools",
+        "_turns",
+        "_updates",
+        "_values",
+        "warms_up",
+    )
+
     dialect = "responses"
     known = frozenset((*FIELDS, *LIMIT_ALIASES))
 
@@ -252,13 +268,20 @@ class ResponsesRequest(ModelRequest):
         """Returns a copy whose changes do not show in this one; what was decoded is shared."""
         fields = dict(self.fields)
         twin = type(self).__new__(type(self))
-        twin.__dict__.update(self.__dict__)
+        for name in self.__slots__:
+            setattr(twin, name, getattr(self, name))
         twin._fields = fields
         twin._items_raw = list(self._items_raw)
         twin._items = list(self._items)
         twin._values = dict(self._values)
         twin._turns = dict(self._turns)
         return twin
+
+    def forget(self) -> None:
+        """Lets go of items, turns, tools and values."""
+        _ = self.fields  # in which texts that were replaced are written down
+        self._items_raw, self._items, self._items_of = [], [], None
+        self._values, self._turns, self._tools = {}, {}, None
 
 
 def _raw_items(raw: Raw | None) -> list[Raw]:

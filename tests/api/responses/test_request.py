@@ -163,3 +163,16 @@ def test_a_body_nested_without_end_is_refused():
     with pytest.raises(BadRequest) as caught:
         ResponsesRequest.parse(raw)
     assert caught.value.code == "invalid_json"
+
+
+def test_what_was_decoded_is_let_go_of_and_decoded_anew() -> None:
+    made = request(input=[user("one"), assistant("two")], tools=[function("f")], temperature=0.5)
+    before = body(made), len(made.items), len(made.turns()[0]), [tool.name for tool in made.tools]
+    next(iter(made.texts())).replace("1")
+    twin = made.copy()
+    made.forget()
+    for one in (made, twin):
+        assert [text.text for text in one.texts()] == ["1", "two"]
+        assert one.value("temperature") == 0.5
+        assert (len(one.items), len(one.turns()[0]), [tool.name for tool in one.tools]) == before[1:]
+    assert body(made) == body(twin) != before[0]
