@@ -30,11 +30,15 @@ KEY_FILE = "PENSTOCK_KEY_FILE"
 
 
 def assemble(
-    config: Config, *, store: ResponseStore | None = None, conversations: ConversationStore | None = None
+    config: Config,
+    *,
+    store: ResponseStore | None = None,
+    conversations: ConversationStore | None = None,
+    sealing: Sealing | None = None,
 ) -> Pipeline:
     """Returns the pipeline of a configuration, not yet started: upstreams, the models on them, the stages.
 
-    A store that is given stands for the one that the file would have.
+    A store that is given stands for the one that the file would have, and `sealing` for a key of this process alone.
     """
     providers = {name: entry.provider(name, entry.config) for name, entry in config.upstreams.items()}
     models = {
@@ -61,7 +65,7 @@ def assemble(
         providers,
         store=make_store(responses, directory, config.stores.cold) if store is None else store,
         conversations=make_conversations(responses, directory) if conversations is None else conversations,
-        sealing=_sealing(config),
+        sealing=_sealing(config, sealing),
         settings=Settings(
             keepalive_s=float(config.limits.keepalive_comment),
             keep_s=0.0 if isinstance(responses, NoneConfig) else float(responses.keep),
@@ -99,7 +103,7 @@ def _limit(config: Config, stages: list[Stage], prices: PriceBook) -> None:
     join_neighbours(stages)
 
 
-def _sealing(config: Config) -> Sealing:
+def _sealing(config: Config, own: Sealing | None) -> Sealing:
     """Returns what seals: with the file's secrets, else with a key beside the store or that of the workers.
 
     Without any of them the key is one of this process, and what it has sealed is lost with it. Raises ConfigError.
@@ -112,7 +116,7 @@ def _sealing(config: Config) -> Sealing:
         store = Path(config.file).parent / Path(responses.path).expanduser()
         path = store.with_name(f"{store.name}-key")
     if path is None or not path.parent.is_dir():  # a store whose directory is not there says so when it is opened
-        return Sealing.fresh()
+        return own or Sealing.fresh()
     try:
         return Sealing([key_in(path)])
     except (OSError, ValueError) as error:

@@ -14,6 +14,7 @@ from .errors import ExchangeError
 from .exchange import Exchange
 from .following import Nobody
 from .in_flight import Background, InFlight
+from .lasting import Lasting
 from .mirroring import Mirrors
 from .models import ModelTable
 from .pricing.book import PriceBook
@@ -34,7 +35,7 @@ _COMMIT_AFTER_S = 0.5
 _REAP_EVERY_S = 10.0
 _SETTLED_WITHIN_S = 2.0
 
-_Part = Provider | Stage | ResponseStore | ConversationStore
+_Part = Provider | Stage | Lasting
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,6 +77,7 @@ class Pipeline:
         settings = settings or Settings()
         self.store = store
         self.conversations = conversations
+        self._stores = [Lasting(one) for one in (store, conversations) if one is not None]
         self.keeper: Keeper = Forgetful()
         if store is not None:
             self.keeper = StoreKeeper(store, settings.keep_s, settings.resume_s, conversations)
@@ -109,6 +111,17 @@ class Pipeline:
         self._settling: set[asyncio.Task[None]] = set()
         self._going_on: set[asyncio.Task[Any]] = set()
         self._reaper: asyncio.Task[None] | None = None
+
+    def succeed(self, before: Pipeline) -> None:
+        """Takes over what outlives the pipeline before it: what that has in flight, and the store where both have one.
+
+        Only before it is started, and before anybody else has looked at what is in flight.
+        """
+        self.in_flight = before.in_flight
+        if self.store is not None and self.store is before.store and self.conversations is before.conversations:
+            self._stores = before._stores
+            if isinstance(self.keeper, StoreKeeper) and isinstance(before.keeper, StoreKeeper):
+                self.keeper.share_late(before.keeper)
 
     async def start(self) -> None:
         """Starts upstreams and stages; when one cannot start, those that have are closed again."""
@@ -148,11 +161,11 @@ class Pipeline:
             try:
                 await part.close()
             except Exception as error:  # one part's bug must not keep the others from writing what they still hold
-                _log.error("closing %s failed", type(part).__name__, exc_info=error)
+                what = part.part if isinstance(part, Lasting) else part
+                _log.error("closing %s failed", type(what).__name__, exc_info=error)
 
     def _parts(self) -> list[_Part]:
-        kept: list[_Part] = [store for store in (self.store, self.conversations) if store is not None]
-        return [*kept, *self.providers.values(), *self.stages]
+        return [*self._stores, *self.providers.values(), *self.stages]
 
     async def serve(self, exchange: Exchange, client: ClientStream) -> Reply | None:
         """Runs one exchange; returns the answer, or None when it went to the client as a stream.

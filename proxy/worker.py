@@ -1,4 +1,4 @@
-"""One process that serves: builds the pipeline, listens, drains when it is told to stop."""
+"""One process that serves: listens, has its configuration changed, drains when it is told to stop."""
 
 from __future__ import annotations
 
@@ -7,37 +7,44 @@ import gc
 import logging
 import signal
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 
+import msgspec
 from aiohttp import web
 
-from .assembly import assemble
 from .config.file import Config
-from .pipeline import Pipeline
-from .server.admin import Admin
-from .server.admin_keys import key_routes
-from .server.admin_limits import limit_routes
-from .server.admin_spend import spend_routes
-from .server.admin_upstreams import upstream_routes
+from .metrics.stage import metrics_listen
+from .reload import Succession, read_again, say_what_stays
+from .rollout import COMMIT, DROP, PREPARE, READY, REFUSED, heard, tell
 from .server.app import App
-from .server.compat import Compat
 from .server.connection import Server
-from .server.metrics import Local, metrics_routes
+from .server.metrics import OwnAddress
 from .server.peers import Peers
+from .shares import Acceptor, Shares
+from .terminal import Terminal
 
 _log = logging.getLogger("penstock")
 _LAST_WORDS_S = 5.0
 _YOUNG = 2_000
 """How many objects the collector lets come before it looks at them. Exchanges leave no circles, but a few hundred
 objects each while they run: at Python's 700 it looked at them again and again, which took a tenth of all time."""
-_BACKLOG = 1024
+BACKLOG = 1024
 _ECHO_S = 1.0
 
 
-class Worker:
-    """Serves one configuration until it is stopped.
+class Post(msgspec.Struct, frozen=True):
+    """The place of a worker among others: its number, its share of the connections, its line to the supervisor."""
 
-    `ready` is called with the app once the address is served. A `supervised` worker may be told to stop twice: by a
+    index: int
+    shares: Shares
+    line: socket.socket
+
+
+class Worker:
+    """Serves one configuration after the other until it is stopped.
+
+    `ready` is called with the app once the address is served, metrics at an address of their own with `for_metrics`.
+    `load` reads the configuration again; it raises ConfigError. A worker with a `post` may be told to stop twice: by a
     terminal or service manager that signals every process of the group, and by its supervisor. That is one stop.
     """
 
@@ -47,77 +54,84 @@ class Worker:
         listener: socket.socket,
         ready: Callable[[App], object] | None = None,
         *,
-        supervised: bool = False,
+        for_metrics: socket.socket | None = None,
+        load: Callable[[], Config] | None = None,
+        post: Post | None = None,
     ) -> None:
-        self._config = config
+        self._first = config
         self._listener = listener
+        self._for_metrics = for_metrics
         self._ready = ready
+        self._load = load
+        self._post = post
+        self._succession = Succession()
+        self._servers: list[Server] = []
+        self._closers: list[Callable[[], object]] = []  # of what listens for clients
         self._peers_listening: asyncio.Server | None = None  # closed when nobody refers to it
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
-        self._echo_s = _ECHO_S if supervised else 0.0
+        self._echo_s = 0.0 if post is None else _ECHO_S
         self._told_at = 0.0
+        self._terminal = Terminal()
+        self._changing = asyncio.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
         """Serves until `stop`, then drains; raises what kept the pipeline from starting."""
-        limits = self._config.limits
-        pipeline = assemble(self._config)
-        await pipeline.start()
-        peers = Peers.of_process()
-        app = App(
-            pipeline,
-            max_body=int(limits.body),
-            max_head=int(limits.header),
-            max_streams=limits.max_streams,
-            websocket_s=float(limits.websocket),
-            peers=peers,
-        )
-        if self._config.compat is not None:
-            app.answer_as(Compat())
-        if self._config.admin is not None:
-            stages = pipeline.stages
-            tables = (limit_routes(stages), upstream_routes(stages), key_routes(stages))
-            app.mount(Admin(self._config.admin.key.reveal(), *tables))
-        app.mount(self._watched(pipeline))
+        served = self._succession
+        await served.start(self._first)
         try:
-            server, for_peers = self._server(app.handle), self._server(app.handle_from_peer)
-            loop = asyncio.get_running_loop()
-            self._catch_signals(loop)
-            listening = await loop.create_server(server, sock=self._listener, backlog=_BACKLOG)
-            if peers.own_socket is not None:
-                peers.own_socket.unlink(missing_ok=True)
-                self._peers_listening = await loop.create_unix_server(for_peers, peers.own_socket, backlog=_BACKLOG)
+            server, for_peers = self._server(served.handle), self._server(served.handle_from_peer)
+            self._catch_signals(asyncio.get_running_loop())
+            await self._listen(server)
+            await self._listen_for_peers(for_peers)
             # what was made until now lives as long as the process: the collector need not look at it again
             gc.collect()
             gc.freeze()
             gc.set_threshold(_YOUNG, *gc.get_threshold()[1:])
             if self._ready is not None:
-                self._ready(app)
+                self._ready(served.now.app)
             await self._stop.wait()
-            await self._drain(app, server, listening)
+            await self._drain(server)
             await for_peers.shutdown(1.0)
         finally:
-            await app.close()
-            await pipeline.close()
+            for task in self._tasks:
+                task.cancel()
+            await served.close()
 
-    def _watched(self, pipeline: Pipeline) -> Admin | Local:
-        """Returns the routes that show what is counted and what was spent."""
-        admin, metrics = self._config.admin, metrics_routes(pipeline.stages)
-        if admin is None:
-            return Local(metrics)
-        return Admin(admin.key.reveal(), metrics, spend_routes(pipeline.stages))
+    async def _listen(self, server: Server) -> None:
+        loop = asyncio.get_running_loop()
+        if self._post is None:
+            self._closers.append((await loop.create_server(server, sock=self._listener, backlog=BACKLOG)).close)
+        else:
+            acceptor = Acceptor(self._listener, server, self._post.shares, self._post.index)
+            server.on_lost = acceptor.lost
+            acceptor.start()
+            self._closers.append(acceptor.close)
+            loop.add_reader(self._post.line.fileno(), self._hear, self._post.line)
+        own = metrics_listen(self._first)
+        if self._for_metrics is not None and own is not None:
+            served = self._succession
+            shown = OwnAddress(
+                lambda: served.now.pipeline.stages, lambda: served.now.app.is_ready, loopback=own.loopback
+            )
+            listening = await loop.create_server(self._server(shown.handle), sock=self._for_metrics)
+            self._closers.append(listening.close)
+
+    async def _listen_for_peers(self, server: Server) -> None:
+        path = Peers.of_process().own_socket
+        if path is not None:
+            path.unlink(missing_ok=True)
+            loop = asyncio.get_running_loop()
+            self._peers_listening = await loop.create_unix_server(server, path, backlog=BACKLOG)
 
     def _server(self, handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]) -> Server:
-        limits = self._config.limits
-        return Server(
-            handler,
-            access_log=None,
-            auto_decompress=False,
-            keepalive_timeout=75.0,
-            max_line_size=int(limits.header),
-            max_field_size=int(limits.header),
-            lingering_time=2.0,
-        )
+        server = Server(handler, access_log=None, auto_decompress=False, keepalive_timeout=75.0, lingering_time=2.0)
+        server.limit_heads(int(self._first.limits.header))
+        self._servers.append(server)
+        return server
+
+    # --- signals
 
     def stop(self) -> None:
         """Begins to drain; a second call ends it at once."""
@@ -131,19 +145,83 @@ class Worker:
             self._told_at = now
             self.stop()
 
+    def _hung_up(self) -> None:
+        if self._terminal.is_gone():
+            self._signalled()
+        else:
+            self._do(self._reload())
+
     def _catch_signals(self, loop: asyncio.AbstractEventLoop) -> None:
         try:
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, self._signalled)
+            if self._load is not None and self._post is None:
+                loop.add_signal_handler(signal.SIGHUP, self._hung_up)
         except (ValueError, RuntimeError):
             pass  # not in the main thread: whoever runs the worker there calls `stop`
 
-    async def _drain(self, app: App, server: Server, listening: asyncio.Server) -> None:
+    # --- another configuration
+
+    def _do(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _reload(self) -> None:
+        """Reads the file again and serves it, when nothing is wrong with it."""
+        async with self._changing:
+            config = await self._read()
+            if config is None:
+                return
+            say_what_stays(self._first, config, supervised=False)
+            if await self._succession.prepare(config):
+                self._commit()
+                _log.info("%s (%s) is used", config.file, config.digest)
+            else:
+                _log.error("%s (%s) is not used: nothing has changed", config.file, config.digest)
+
+    async def _read(self) -> Config | None:
+        return None if self._load is None else await asyncio.to_thread(read_again, self._load)
+
+    def _hear(self, line: socket.socket) -> None:
+        """Takes what the supervisor says."""
+        said = heard(line)
+        if not said:
+            asyncio.get_running_loop().remove_reader(line.fileno())
+        else:
+            self._do(self._obey(said, line))
+
+    async def _obey(self, said: bytes, line: socket.socket) -> None:
+        async with self._changing:
+            if said.startswith(PREPARE):
+                tell(line, READY if await self._prepare(said.removeprefix(PREPARE).decode()) else REFUSED)
+            elif said == DROP:
+                await self._succession.drop()
+            elif said == COMMIT:
+                self._commit()
+
+    async def _prepare(self, digest: str) -> bool:
+        config = await self._read()
+        if config is not None and config.digest != digest:
+            _log.error("%s has changed while it was read", config.file)
+            return False
+        return config is not None and await self._succession.prepare(config)
+
+    def _commit(self) -> None:
+        config = self._succession.commit()
+        for server in self._servers:
+            server.limit_heads(int(config.limits.header))
+
+    # --- the end
+
+    async def _drain(self, server: Server) -> None:
         """Lets what runs come to its end, as long as `limits.drain` allows; what is left is told why it ends."""
-        app.drain()
-        listening.close()
+        served = self._succession
+        served.drain()
+        for close in self._closers:
+            close()
         server.pre_shutdown()
-        drained = asyncio.ensure_future(app.drained(float(self._config.limits.drain)))
+        drained = asyncio.ensure_future(served.drained(float(served.now.config.limits.drain)))
         hurry = asyncio.ensure_future(self._hurry.wait())
         await asyncio.wait((drained, hurry), return_when=asyncio.FIRST_COMPLETED)
         in_time = drained.done() and drained.result()
@@ -151,24 +229,23 @@ class Worker:
         hurry.cancel()
         if not in_time:
             _log.warning("ending exchanges that are still running")
-            app.cut_off()
-            await app.drained(_LAST_WORDS_S)
+            served.cut_off()
+            await served.drained(_LAST_WORDS_S)
         await server.shutdown(1.0)
 
 
-def listener(host: str, port: int, *, shared: bool) -> socket.socket:
-    """Returns a listening socket; `shared` lets other workers listen on the same address. Raises OSError."""
+def listener(host: str, port: int) -> socket.socket:
+    """Returns a listening socket: who connects from now on waits there until somebody serves. Raises OSError."""
     family, kind, protocol, _, address = socket.getaddrinfo(
         host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )[0]
     sock = socket.socket(family, kind, protocol)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if shared:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         sock.bind(address)
+        sock.listen(BACKLOG)
         sock.setblocking(False)
     except BaseException:
         sock.close()

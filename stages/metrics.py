@@ -13,14 +13,14 @@ from proxy.exchange import Exchange
 from proxy.metrics.cells import Cells
 from proxy.metrics.pulse import Pulse
 from proxy.metrics.recorder import By, Recorder
-from proxy.metrics.stage import MetricsStage
-from proxy.stage import ResponseFilter, StageConfig
+from proxy.metrics.stage import MetricsStage, MetricsStageConfig
+from proxy.stage import ResponseFilter
 
 _ASK_EVERY_S = 5.0
 
 
-class MetricsConfig(StageConfig, frozen=True, kw_only=True):
-    """What is counted besides models and upstreams."""
+class MetricsConfig(MetricsStageConfig, frozen=True, kw_only=True):
+    """What is counted besides models and upstreams, and where it is shown."""
 
     by: Annotated[
         tuple[By, ...],
@@ -36,7 +36,8 @@ class Metrics(MetricsStage):
     Prometheus at `GET /metrics`, for all workers of this host whichever is asked.
 
     Where the file has an `admin` key, `/metrics` wants it as a bearer token; without one it answers clients of the same
-    machine only. It needs the extra `metrics` (prometheus-client).
+    machine only. With `listen` it has an address of its own instead, and answers whoever can connect there. It needs
+    the extra `metrics` (prometheus-client).
 
     What is told: requests by outcome, errors by code, attempts at upstreams, tokens and cost, the time to the first
     token and between tokens as the client got them, the time that requests and stages took and what Penstock itself
@@ -65,7 +66,7 @@ class Metrics(MetricsStage):
             what = "metrics are written by prometheus-client, which is not installed"
             raise ConfigError([Problem("metrics", 1, 1, what, "pip install 'penstock[metrics]'")])
         try:
-            self.cells = Cells.of_process()
+            self.cells = self.earlier or Cells.of_process()
         except OSError as error:
             what = f"the workers cannot share what they count: {error}"
             raise ConfigError(
@@ -80,6 +81,7 @@ class Metrics(MetricsStage):
             self._task.cancel()
             await asyncio.wait((self._task,))
             self.take()
+            self.recorder.leave()
 
     async def on_request(self, exchange: Exchange) -> Counted:
         """Counts what begins, and listens to its stream."""

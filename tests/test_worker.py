@@ -25,7 +25,7 @@ stores: {responses: {kind: memory}}
 
 
 async def test_a_worker_serves_until_it_is_stopped() -> None:
-    sock = listener("127.0.0.1", 0, shared=False)
+    sock = listener("127.0.0.1", 0)
     port = sock.getsockname()[1]
     ready: asyncio.Future[App] = asyncio.get_running_loop().create_future()
     worker = Worker(load_text(FILE, "test"), sock, ready.set_result)
@@ -42,9 +42,10 @@ async def test_a_worker_serves_until_it_is_stopped() -> None:
 
 
 async def test_a_stop_that_is_told_twice_at_once_is_one_stop() -> None:
-    with contextlib.closing(listener("127.0.0.1", 0, shared=False)) as sock:
+    with contextlib.closing(listener("127.0.0.1", 0)) as sock:
         ready: asyncio.Future[App] = asyncio.get_running_loop().create_future()
-        worker = Worker(load_text(FILE.replace("5s", "60s"), "test"), sock, ready.set_result, supervised=True)
+        worker = Worker(load_text(FILE.replace("5s", "60s"), "test"), sock, ready.set_result)
+        worker._echo_s = 1.0  # as among other workers
         running = asyncio.ensure_future(worker.run())
         async with asyncio.timeout(10):
             await ready
@@ -69,14 +70,6 @@ async def test_a_stop_that_is_told_twice_at_once_is_one_stop() -> None:
     assert b"shutting down" in rest
 
 
-def test_shared_listeners_take_one_port() -> None:
-    first = listener("127.0.0.1", 0, shared=True)
-    second = listener("127.0.0.1", first.getsockname()[1], shared=True)
-    assert first.getsockname() == second.getsockname()
-    first.close()
-    second.close()
-
-
 def test_a_taken_port_is_an_error() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(OSError, match="in use"):
-        listener("127.0.0.1", taken.getsockname()[1], shared=False)
+        listener("127.0.0.1", taken.getsockname()[1])

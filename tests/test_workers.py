@@ -13,9 +13,10 @@ from tests.support.programs import runs
 
 PROGRAM = """
 import os, signal, sys, time
+from proxy.rollout import Plan
 from proxy.workers import Supervisor
 
-def work(index):
+def work(index, line):
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     with open(sys.argv[2], "a") as notes:
         notes.write(f"{index} {os.getpid()}\\n")
@@ -24,7 +25,7 @@ def work(index):
     signal.sigwait({signal.SIGTERM})
     return 0
 
-sys.exit(Supervisor(int(sys.argv[1]), work).run())
+sys.exit(Supervisor(Plan(int(sys.argv[1]), work)).run())
 """
 
 

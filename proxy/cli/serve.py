@@ -5,38 +5,32 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import gc
 import os
 import socket
 import sys
 import tempfile
 import textwrap
 
-import msgspec
 import uvloop
 
 from ..assembly import KEY_FILE
 from ..config.file import Config
 from ..config.listen import Listen
-from ..config.loader import load, load_text
 from ..errors import ConfigError, ConfigMissing
-from ..litellm.loading import load_litellm
 from ..logs.diagnostics import log_to
+from ..metrics.stage import metrics_listen
+from ..reload import read_again, say_what_stays
+from ..rollout import Plan
 from ..server.app import App
+from ..shares import Shares
 from ..stores.config import MemoryConfig
 from ..stores.store import StoreFailed
-from ..worker import Worker, listener
+from ..worker import Post, Worker, listener
 from ..workers import Supervisor
 from .report import missing_keys
+from .serve_config import Asked, open_to_anybody
 
-_ONE_UPSTREAM = """\
-upstreams:
-  upstream: {{kind: openai-compatible, base_url: {url}}}
-models:
-  "*": ["upstream/*"]
-stores:
-  responses: {{kind: memory}}
-pipeline: [route, stream-translate]
-"""
 _COUNTERS = "PENSTOCK_COUNTERS"
 _PEERS = "PENSTOCK_PEERS"
 
@@ -64,16 +58,20 @@ def _port(text: str) -> int:
 def run(args: argparse.Namespace) -> int:
     """Serves until it is stopped; returns the exit code."""
     log_to(sys.stderr)
+    asked = Asked(
+        file=args.config,
+        upstream=args.upstream,
+        litellm=args.litellm_config,
+        host=args.host,
+        port=args.port,
+        workers=args.workers,
+    )
     try:
-        config = _config(args)
+        config = asked.config()
     except ConfigError as error:
         return _report(error)
-    if not config.listen.loopback and not config.asks_for_keys:
-        print(
-            f"penstock: {config.listen.written} is open to other machines, and no stage asks them for a key"
-            '   (add "auth" to the pipeline, or listen on 127.0.0.1)',
-            file=sys.stderr,
-        )
+    if (refusal := open_to_anybody(config, config.listen)) is not None:
+        print("penstock: {}   ({})".format(*refusal), file=sys.stderr)
         return 2
     for warning in config.warnings:
         print(warning, file=sys.stderr)
@@ -82,57 +80,85 @@ def run(args: argparse.Namespace) -> int:
         advice = "serve a file with stores: {responses: {kind: sqlite}}"
         print(f"penstock: in memory each worker knows its own responses only   ({advice})", file=sys.stderr)
     try:
-        if shared and config.listen.port:  # a port that is shared can be shared with another Penstock by mistake
-            listener(config.listen.host, config.listen.port, shared=False).close()
-        sock = listener(config.listen.host, config.listen.port, shared=shared)
-    except OSError as error:
-        print(f"penstock: cannot listen on {config.listen.written}: {error.strerror or error}", file=sys.stderr)
+        sock, for_metrics = _listeners(config)
+    except _Taken as error:
+        print(f"penstock: cannot listen on {error}", file=sys.stderr)
         return 1
     if not shared:
-        return _serve(config, sock, announce=True, supervised=False)
+        return _serve(config, sock, for_metrics, asked)
     with contextlib.closing(sock), tempfile.TemporaryDirectory(prefix="penstock-") as directory:
         os.environ.setdefault(_COUNTERS, os.path.join(directory, "counters"))
         os.environ[KEY_FILE] = os.path.join(directory, "key")
         os.environ[_PEERS] = directory  # only this user may enter it
-        host, port = sock.getsockname()[:2]  # bound, never listened on: keeps the port while workers come and go
-        return Supervisor(config.workers, lambda index: _work(config, host, port, index)).run()
+        return _Host(config, sock, for_metrics, asked).run()
 
 
-def _config(args: argparse.Namespace) -> Config:
-    if args.upstream is not None:
-        config = load_text(_ONE_UPSTREAM.format(url=msgspec.json.encode(args.upstream).decode()), "--upstream")
-    elif args.litellm_config is not None:
-        loaded = load_litellm(args.litellm_config)
-        os.environ.update(loaded.environ)  # libraries that look for credentials by themselves look there
-        config = loaded.config
-    else:
-        config = load(args.config or "pipeline.yaml")
-    listen = config.listen
-    host = args.host if args.host is not None else listen.host
-    port = args.port if args.port is not None else listen.port
-    listen = Listen(host, port)
-    workers = config.workers if args.workers is None else max(1, args.workers)
-    return msgspec.structs.replace(config, listen=listen, workers=workers)
+class _Taken(Exception):
+    """An address cannot be listened on."""
 
 
-def _work(config: Config, host: str, port: int, index: int) -> int:
-    os.environ["PENSTOCK_WORKER"] = str(index)
-    return _serve(config, listener(host, port, shared=True), announce=index == 0, supervised=True)
+def _listeners(config: Config) -> tuple[socket.socket, socket.socket | None]:
+    """Returns the sockets for clients and, if the file says so, for metrics. Raises _Taken."""
+    own = metrics_listen(config)
+    return _listener(config.listen), None if own is None else _listener(own)
 
 
-def _serve(config: Config, sock: socket.socket, *, announce: bool, supervised: bool) -> int:
+def _listener(listen: Listen) -> socket.socket:
+    try:
+        return listener(listen.host, listen.port)
+    except OSError as error:
+        raise _Taken(f"{listen.written}: {error.strerror or error}") from None
+
+
+class _Host:
+    """Several workers, and the configuration that they serve."""
+
+    def __init__(self, config: Config, sock: socket.socket, for_metrics: socket.socket | None, asked: Asked) -> None:
+        self._config = self._first = config
+        self._sock = sock
+        self._for_metrics = for_metrics
+        self._asked = asked
+        self._shares = Shares()
+
+    def run(self) -> int:
+        """Runs them until they are stopped; returns the exit code."""
+        gc.collect()
+        gc.freeze()  # the collectors of the workers leave it alone, and so it stays shared
+        return Supervisor(self._plan(self._config), self._again, self._shares.leave).run()
+
+    def _plan(self, config: Config) -> Plan:
+        return Plan(config.workers, lambda index, line: self._work(config, index, line), config.file, config.digest)
+
+    def _again(self) -> Plan | None:
+        config = read_again(lambda: self._asked.again(self._first.listen))
+        if config is None:
+            return None
+        say_what_stays(self._first, config, supervised=True)
+        return self._plan(config)
+
+    def _work(self, config: Config, index: int, line: socket.socket) -> int:
+        os.environ["PENSTOCK_WORKER"] = str(index)
+        post = Post(index, self._shares, line)
+        return _serve(config, self._sock, self._for_metrics, self._asked, post)
+
+
+def _serve(
+    config: Config, sock: socket.socket, for_metrics: socket.socket | None, asked: Asked, post: Post | None = None
+) -> int:
     """Runs one worker in this process."""
     address = sock.getsockname()
-    written = Listen(str(address[0]), int(address[1])).written
+    listen = Listen(str(address[0]), int(address[1]))
 
     def ready(app: App) -> None:
-        if announce:
-            announcing.append(asyncio.ensure_future(_announce(config, app, written)))
+        if post is None or not post.index:
+            pid = None if asked.upstream is not None else os.getpid() if post is None else os.getppid()
+            announcing.append(asyncio.ensure_future(_announce(config, app, listen.written, pid)))
 
     announcing: list[asyncio.Task[None]] = []
+    worker = Worker(config, sock, ready, for_metrics=for_metrics, load=lambda: asked.again(config.listen), post=post)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(Worker(config, sock, ready, supervised=supervised).run())
+            runner.run(worker.run())
     except ConfigError as error:
         return _report(error)
     except StoreFailed as error:
@@ -152,8 +178,8 @@ def _first(names: list[str], most: int = 12) -> list[str]:
     return [*names[:most], *(["..."] if len(names) > most else [])]
 
 
-async def _announce(config: Config, app: App, address: str) -> None:
-    """Prints where the server is, what it serves, and a request that works when it is pasted."""
+async def _announce(config: Config, app: App, address: str, pid: int | None) -> None:
+    """Prints where the server is, what it serves, how it is told to read its file again, and a request to paste."""
     names = list(await app.catalog.names())
     patterns = [name for name in config.models if "*" in name]
     model = names[0] if names else (patterns[0] if patterns else "MODEL")
@@ -166,6 +192,8 @@ async def _announce(config: Config, app: App, address: str) -> None:
             print(f"not served: {skipped.name} ({skipped.reason})")
     if keys := missing_keys(config):
         print(textwrap.fill(f"more is served with: {keys}", 110, subsequent_indent="  ", break_on_hyphens=False))
+    if pid is not None:
+        print(f"read the file again: kill -HUP {pid}")
     key = " -H 'authorization: Bearer YOUR_KEY'" if config.asks_for_keys else ""
     body = f'{{"model": "{model}", "input": "Hello, river.", "stream": true}}'
     print(

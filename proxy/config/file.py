@@ -186,9 +186,13 @@ class Skipped(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
-    """A file that was loaded and found right. Everything is in the order of the file."""
+    """A file that was loaded and found right. Everything is in the order of the file.
+
+    `digest` tells its text from any other text.
+    """
 
     file: str
+    digest: str = ""
     listen: Listen
     workers: int
     limits: Limits

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterable
 from collections.abc import Mapping as Table
 from pathlib import Path
+
+import msgspec
 
 from ..providers import registry as providers_registry
 from ..providers.provider import Provider
@@ -68,7 +71,9 @@ def load_text(
         providers_registry.kinds() if providers is None else providers,
         installed_stages() if stages is None else stages,
     )
-    return reading.config(name)
+    config = reading.config(name)
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+    return msgspec.structs.replace(config, digest=digest)
 
 
 class _Reading:

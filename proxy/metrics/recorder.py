@@ -13,7 +13,7 @@ from ..limiting.stage import REFUSED_BY
 from ..stage_times import own_s
 from ..used import Used, used_by
 from . import family as families
-from .cells import Cells
+from .cells import Cells, Series
 from .family import Family, owners
 from .labels import NONE, OTHER, CodeLabels, ModelLabels
 from .measure import Measure
@@ -41,7 +41,7 @@ class Recorder:
         self._open_requests = cells.series(families.OPEN_REQUESTS).at
         self._open_streams = cells.series(families.OPEN_STREAMS).at
         self._overhead = cells.series(families.OVERHEAD).at
-        self._began: dict[tuple[str, tuple[str, ...]], tuple[int, float]] = {}
+        self._told: dict[tuple[str, tuple[str, ...]], _Told] = {}
 
     def began(self, exchange: Exchange) -> bool:
         """Counts an exchange that begins; returns whether it asks for a stream, for `ended` to be told."""
@@ -136,13 +136,30 @@ class Recorder:
             before = sums.get((one.name, labels))
             sums[one.name, labels] = one, one.value + (0.0 if before is None else before[1])
         for (name, labels), (one, value) in sums.items():
-            place = self._began.get((name, labels))
-            if place is None:
-                family = Family(name, one.kind, one.help, tuple(one.labels))
-                at = self._cells.series(family, labels).at
-                # a counter goes on from what the worker before this one has counted
-                place = self._began[name, labels] = at, self._values[at] if one.kind == "counter" else 0.0
-            self._values[place[0]] = place[1] + value
+            told = self._told.get((name, labels))
+            if told is None:
+                series = self._cells.series(Family(name, one.kind, one.help, tuple(one.labels)), labels)
+                told = self._told[name, labels] = _Told(series)
+            told.become(self._values, value)
+
+    def leave(self) -> None:
+        """Takes back what parts have told that is no count: they are closed."""
+        for told in self._told.values():
+            if told.series.family.kind == "gauge":
+                told.become(self._values, 0.0)
+
+
+class _Told:
+    """What a part has told last of one number. Others may tell of the same: the worker before, and another pipeline."""
+
+    def __init__(self, series: Series) -> None:
+        self.series = series
+        self._value = 0.0
+
+    def become(self, values: memoryview[float], value: float) -> None:
+        """Adds what has changed since."""
+        values[self.series.at] += value - self._value
+        self._value = value
 
 
 class _Pair:

@@ -5,23 +5,44 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated
 
-from ..stage import Stage
+from msgspec import Meta
+
+from ..config.listen import Listen
+from ..stage import Stage, StageConfig
 from .cells import Cells
 from .exposition import exposition
 from .measure import Measure, Measured
 from .recorder import Recorder
 
+if TYPE_CHECKING:
+    from ..config.file import Config
+
 _log = logging.getLogger("penstock")
+
+
+class MetricsStageConfig(StageConfig, frozen=True, kw_only=True):
+    """What the engine has to know of the settings of the stage that counts."""
+
+    listen: Annotated[
+        Listen | None,
+        Meta(
+            description="An address of its own for /metrics, which is then served there alone, to whoever can connect, "
+            "beside /healthz and /readyz: 127.0.0.1:9100, or 0.0.0.0:9100 in a network of your own."
+        ),
+    ] = None
 
 
 class MetricsStage(Stage):
     """Base of the stage that counts, which has `cells` and a `recorder` once it has started.
 
-    A pipeline gives it its `parts` before: those of them that are `Measured` have a say.
+    A pipeline gives it its `parts` before: those of them that are `Measured` have a say. One that takes the place of
+    another is given the cells of that one as its `earlier` ones, and counts on in them.
     """
 
     parts: Iterable[object] = ()
+    earlier: Cells | None = None
     cells: Cells
     recorder: Recorder
 
@@ -41,3 +62,9 @@ class MetricsStage(Stage):
         """Returns the numbers of all workers of this host, in Prometheus' text format."""
         self.take()
         return await asyncio.to_thread(exposition, self.cells)
+
+
+def metrics_listen(config: Config) -> Listen | None:
+    """Returns the address that metrics have for themselves; None when they have none."""
+    own = (entry.config for entry in config.pipeline if isinstance(entry.config, MetricsStageConfig))
+    return next((one.listen for one in own), None)

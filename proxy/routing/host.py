@@ -23,19 +23,25 @@ _ROW = _COLUMNS + MOST_WORKERS
 _FILE = "deployments"
 
 
+_counted_in: set[tuple[int, str, int]] = set()
+"""Columns that this process has counted in: a pipeline that takes the place of another finds its requests there."""
+
+
 class HostRow:
     """What the host knows of one deployment, seen from one worker."""
 
-    __slots__ = ("_at", "_cells", "_own")
+    __slots__ = ("_at", "_cells", "_counted", "_own")
 
     def __init__(self, cells: memoryview, at: int, worker: int) -> None:
         self._cells = cells
         self._at = at
         self._own = at + _COLUMNS + worker
+        self._counted = 0
 
     def count(self, in_flight: int) -> None:
-        """Tells how many requests this worker has in flight. Hot: twice an attempt."""
-        self._cells[self._own] = in_flight
+        """Tells how many requests are in flight here, where another pipeline may count too. Hot: twice an attempt."""
+        self._cells[self._own] += in_flight - self._counted
+        self._counted = in_flight
 
     def in_flight(self) -> int:
         """Returns how many requests all workers have in flight. Hot where it is asked."""
@@ -59,15 +65,20 @@ class HostRow:
 
 
 class Host:
-    """The table, seen from the worker of that number. Raises OSError when the file cannot be used."""
+    """The table, seen from the worker of that number, which may be the one that has counted there before.
 
-    def __init__(self, directory: Path, worker: int) -> None:
+    Raises OSError when the file cannot be used.
+    """
+
+    def __init__(self, directory: Path, worker: int, *, goes_on: bool = False) -> None:
         self._worker = worker
         size = 8 * _ROWS * _ROW
         self._fd = os.open(directory / _FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         if os.fstat(self._fd).st_size < size:
             os.ftruncate(self._fd, size)  # zeros, and nothing lost where another worker has done so meanwhile
         self._cells = memoryview(mmap.mmap(self._fd, size)).cast("q")
+        if goes_on:
+            return
         for at in range(0, _ROWS * _ROW, _ROW):
             self._cells[at + _COLUMNS + worker] = 0  # what a worker of that number had in flight died with it
 
@@ -75,7 +86,12 @@ class Host:
     def of_process(cls) -> Host | None:
         """Returns the table of this worker's host, as its supervisor has told it by the environment; None without."""
         directory, worker = os.environ.get("PENSTOCK_PEERS"), int(os.environ.get("PENSTOCK_WORKER", "0"))
-        return cls(Path(directory), worker) if directory and worker < MOST_WORKERS else None
+        if not directory or worker >= MOST_WORKERS:
+            return None
+        key = os.getpid(), directory, worker
+        host = cls(Path(directory), worker, goes_on=key in _counted_in)
+        _counted_in.add(key)
+        return host
 
     def close(self) -> None:
         """Lets go of the file; what is mapped stays as long as somebody looks at it."""

@@ -139,7 +139,12 @@ class App:
         self._draining = True
         self._websockets.drain()
 
-    async def drained(self, timeout_s: float) -> bool:
+    def succeed(self, before: App) -> None:
+        """Takes over the WebSockets of the app before it: what they ask from now on is asked here."""
+        self._websockets, before._websockets = before._websockets, self._websockets
+        self._websockets.go_on_with(before._websockets)
+
+    async def drained(self, timeout_s: float | None) -> bool:
         """Waits until nothing runs any more; tells whether that came about in time."""
         try:
             async with asyncio.timeout(timeout_s):
@@ -163,6 +168,11 @@ class App:
         """Stops the timers, and closes the ways to the other workers."""
         self._keepalive.close()
         await self._peers.close()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether requests are taken: not while the server stops."""
+        return not self._draining
 
     @property
     def catalog(self) -> Catalog:

@@ -137,14 +137,28 @@ class Connection(RequestHandler):
 
 
 class Server(web.Server):
-    """Makes a `Connection` for each client; a client that leaves cancels its handler."""
+    """Makes a `Connection` for each client; a client that leaves cancels its handler.
+
+    `on_lost` is called when a connection is closed.
+    """
 
     def __init__(self, handler: Callable[..., Any], **options: Any) -> None:
         super().__init__(handler, handler_cancellation=True)
         self._options = options
+        self.on_lost: Callable[[], None] | None = None
+
+    def connection_lost(self, handler: RequestHandler, exc: BaseException | None = None) -> None:
+        """Forgets a connection."""
+        super().connection_lost(handler, exc)
+        if self.on_lost is not None:
+            self.on_lost()
 
     def __call__(self) -> RequestHandler:
         return Connection(self, loop=asyncio.get_running_loop(), **self._options)
+
+    def limit_heads(self, most_bytes: int) -> None:
+        """Changes how long a line of a request's head may be, for the connections to come."""
+        self._options.update(max_line_size=most_bytes, max_field_size=most_bytes)
 
     def pre_shutdown(self) -> None:
         """Lets the connections go that nobody waits on, and the others behind their answers."""

@@ -1,4 +1,7 @@
-"""`GET /metrics`: what Prometheus is told. Whoever has the admin key sees it, or this machine where there is none."""
+"""`GET /metrics`: what Prometheus is told. Whoever has the admin key sees it, or this machine where there is none.
+
+It may have an address of its own instead; then whoever can connect there sees it.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from functools import partial
 
 from aiohttp import web
 
-from ..errors import ExchangeError, Forbidden
+from ..errors import ExchangeError, Forbidden, MethodNotAllowed, NotFound
 from ..metrics.exposition import CONTENT_TYPE
 from ..metrics.stage import MetricsStage
 from ..reply import Reply
@@ -32,6 +35,40 @@ def metrics_routes(stages: Iterable[Stage]) -> AdminRoutes:
         return Reply(200, await stage.exposition(), {"content-type": CONTENT_TYPE, "cache-control": "no-store"})
 
     return {METRICS: {"GET": show}}
+
+
+class OwnAddress:
+    """What is served where metrics have an address of their own; `handle` is the handler of all requests.
+
+    `stages` and `ready` tell of the pipeline as it is now. What only this machine can connect to, no page that was led
+    here by another name is told.
+    """
+
+    def __init__(self, stages: Callable[[], Iterable[Stage]], ready: Callable[[], bool], *, loopback: bool) -> None:
+        self._stages = stages
+        self._ready = ready
+        self._loopback = loopback
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answers one request."""
+        try:
+            return to_response(request, await self._answer(request))
+        except ExchangeError as error:
+            return to_response(request, Reply.from_error(error))
+
+    async def _answer(self, request: web.BaseRequest) -> Reply:
+        if request.method not in ("GET", "HEAD"):
+            raise MethodNotAllowed(f"Not allowed: {request.method}. Use GET.")
+        if request.path in ("/health", "/healthz"):
+            return Reply.json({"status": "ok"})
+        if request.path == "/readyz":
+            return Reply.json({"status": "ready"}) if self._ready() else Reply.json({"status": "draining"}, 503)
+        show = metrics_routes(self._stages()).get(request.path)
+        if show is None:
+            raise NotFound(f"Invalid URL ({request.method} {request.path}).", code="unknown_url")
+        if self._loopback and not is_local(request):
+            raise Forbidden("This address is for clients of the same machine only.")
+        return await show["GET"](request)
 
 
 class Local:

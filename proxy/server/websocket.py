@@ -56,6 +56,12 @@ class WebSockets:
                 self._none.set()
         return socket
 
+    def go_on_with(self, other: WebSockets) -> None:
+        """Has what is asked from now on answered as those others would answer it, who have no connection yet."""
+        self._pipeline, self._running, self._options = other._pipeline, other._running, other._options
+        for connection in self._connections:
+            connection.go_on_with(self._pipeline, self._running)
+
     def drain(self) -> None:
         """Closes the connections that wait for nothing, and the others when what they have asked is answered."""
         self._draining = True

@@ -157,6 +157,10 @@ class SocketConnection:
             finally:
                 self._memory.close()
 
+    def go_on_with(self, pipeline: Pipeline, running: Running) -> None:
+        """Has the messages to come answered by another pipeline; what runs ends as it has begun."""
+        self._pipeline, self._running = pipeline, running
+
     def drain(self) -> None:
         """Takes nothing more; closes when what was asked is answered."""
         self._draining = True

@@ -215,6 +215,10 @@ class StoreKeeper:
         """Lets go of the conversation."""
         await self.conversations.let_go(exchange)
 
+    def share_late(self, other: StoreKeeper) -> None:
+        """Knows of ends that came late what another keeper over the same store knows."""
+        self._late = other._late
+
     def late(self, id: str, owner: str) -> Entry | None:
         """Returns an end that the store has not taken yet."""
         return self._late.get(id, owner)

@@ -1,0 +1,123 @@
+"""One configuration in service: its pipeline and the app over it, from before the first request to after the last."""
+
+from __future__ import annotations
+
+import asyncio
+
+from aiohttp import web
+
+from .assembly import assemble
+from .config.file import Config
+from .metrics.stage import MetricsStage, metrics_listen
+from .pipeline import Pipeline
+from .sealing import Sealing
+from .server.admin import Admin
+from .server.admin_keys import key_routes
+from .server.admin_limits import limit_routes
+from .server.admin_spend import spend_routes
+from .server.admin_upstreams import upstream_routes
+from .server.app import App
+from .server.compat import Compat
+from .server.http import is_upgrade
+from .server.metrics import Local, metrics_routes
+from .server.peers import Peers
+from .server.running import Running
+from .stores.config import MemoryConfig
+
+
+class Serving:
+    """A pipeline that was started, and the app over it. `begin` makes one; whoever has it closes it."""
+
+    def __init__(self, config: Config, pipeline: Pipeline) -> None:
+        self.config = config
+        self.pipeline = pipeline
+        self.app = _app(config, pipeline)
+        self._handling = Running()
+        self._closing: asyncio.Future[None] | None = None
+
+    @classmethod
+    async def begin(cls, config: Config, sealing: Sealing, before: Serving | None = None) -> Serving:
+        """Starts what a configuration says; raises what keeps it from starting, and then has changed nothing.
+
+        What was in service `before` goes on, and shares what outlives it. `sealing` seals where no file has a key.
+        """
+        if before is None:
+            pipeline = assemble(config, sealing=sealing)
+        else:
+            pipeline = await _after(before, config, sealing)
+        await pipeline.start()
+        return cls(config, pipeline)
+
+    def succeed(self, before: Serving) -> None:
+        """Takes over the connections that outlive the configuration before."""
+        self.app.succeed(before.app)
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answers one request. A WebSocket is not waited for: it outlives the configuration."""
+        if is_upgrade(request):
+            return await self.app.handle(request)
+        with self._handling:
+            return await self.app.handle(request)
+
+    async def handle_from_peer(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answers one request that another worker has passed on."""
+        with self._handling:
+            return await self.app.handle_from_peer(request)
+
+    async def over(self) -> None:
+        """Returns when the last request that came here has been answered, and nothing of it goes on."""
+        await self._handling.none()
+        await self.app.drained(None)
+
+    async def close(self) -> None:
+        """Closes everything, once however often it is called; what is shared stays for those who use it."""
+        if self._closing is None:
+            self._closing = asyncio.ensure_future(self._close())
+        await asyncio.shield(self._closing)
+
+    async def _close(self) -> None:
+        await self.app.close()
+        await self.pipeline.close()
+
+
+async def _after(before: Serving, config: Config, sealing: Sealing) -> Pipeline:
+    """Returns the pipeline of a configuration that follows another, not yet started; made in a thread."""
+    store, conversations = None, None
+    if _keeps_store(before.config, config):
+        store, conversations = before.pipeline.store, before.pipeline.conversations
+    pipeline = await asyncio.to_thread(assemble, config, store=store, conversations=conversations, sealing=sealing)
+    pipeline.succeed(before.pipeline)
+    cells = next((stage.cells for stage in before.pipeline.stages if isinstance(stage, MetricsStage)), None)
+    for stage in pipeline.stages:
+        if isinstance(stage, MetricsStage):
+            stage.earlier = cells
+    return pipeline
+
+
+def _keeps_store(old: Config, new: Config) -> bool:
+    """Tells whether responses stay where they are. Those in memory do, whatever is said: they are nowhere else."""
+    before, after = old.stores, new.stores
+    if isinstance(before.responses, MemoryConfig) and isinstance(after.responses, MemoryConfig):
+        return True
+    return (before.responses, before.cold, old.file) == (after.responses, after.cold, new.file)
+
+
+def _app(config: Config, pipeline: Pipeline) -> App:
+    limits, stages = config.limits, pipeline.stages
+    app = App(
+        pipeline,
+        max_body=int(limits.body),
+        max_head=int(limits.header),
+        max_streams=limits.max_streams,
+        websocket_s=float(limits.websocket),
+        peers=Peers.of_process(),
+    )
+    if config.compat is not None:
+        app.answer_as(Compat())
+    metrics = metrics_routes(stages) if metrics_listen(config) is None else {}
+    if config.admin is None:
+        app.mount(Local(metrics))
+        return app
+    tables = (limit_routes(stages), upstream_routes(stages), key_routes(stages), spend_routes(stages))
+    app.mount(Admin(config.admin.key.reveal(), *tables, metrics))
+    return app
