@@ -18,6 +18,7 @@ from .providers.provider import Amended, Deployment
 from .pump import AsyncPump, Pump
 from .refusal import raise_for_status
 from .reply import Reply
+from .shortcut import Shortcut, fits
 from .stage import ResponseFilter
 from .translation import AsyncTranslation, Bridge, Relay, Translation
 from .upstream.client import Timeouts, UpstreamResponse
@@ -203,6 +204,8 @@ class Answering:
                 pump = AsyncPump(translation, side.stream, response, side.write)
             else:
                 pump = Pump(translation, side.stream, response, side.write)
+                if fits(translation, side.stream):
+                    pump.shortcut = Shortcut(exchange, side, translation, pump).take
             side.open_at(self._pipeline.commit_after_s)
         self.pump = pump
         try:

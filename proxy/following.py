@@ -66,6 +66,8 @@ class Follower:
 class Tee:
     """A client's stream that also wakes those who follow the log. Implements ClientStream."""
 
+    send: Callable[[bytes], None] | None = None
+
     def __init__(self, client: ClientStream) -> None:
         self.client = client
         self.followers: set[Follower] = set()
@@ -106,6 +108,8 @@ class Nobody:
 
     opened = True
     paused = False
+
+    send: Callable[[bytes], None] | None = None
 
     def open(self, headers: dict[str, str]) -> None:
         """Does nothing: there is nobody to be told."""

@@ -22,7 +22,7 @@ from .reply import Reply
 from .request import ModelRequest
 from .stage import ResponseFilter
 from .stage_times import asked
-from .upstream.client import OnData, OnEnd, UpstreamResponse
+from .upstream.client import OnData, OnEnd, Shortcut, UpstreamResponse
 
 if TYPE_CHECKING:
     from .client_side import ClientSide
@@ -80,6 +80,10 @@ class HeldResponse:
             on_end(self._error)
         elif not self._paused:
             self._response.resume()
+
+    def offer_to(self, shortcut: Shortcut) -> None:
+        """Offers pieces to a shortcut."""
+        self._response.offer_to(shortcut)
 
     async def read(self, max_bytes: int) -> bytes:
         """Returns the body, which has come whole."""

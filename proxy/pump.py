@@ -13,7 +13,7 @@ from typing import Protocol
 from .errors import ExchangeError, InternalError, UpstreamTimeout
 from .events import Event
 from .translation import AsyncTranslation, Bridge
-from .upstream.client import UpstreamResponse
+from .upstream.client import Shortcut, UpstreamResponse
 
 _log = logging.getLogger("penstock")
 
@@ -35,6 +35,10 @@ class ClientStream(Protocol):
     def write(self, data: bytes) -> None:
         """Sends whole events, at once. Hot: once a read."""
 
+    @property
+    def send(self) -> Callable[[bytes], None] | None:
+        """Sends whole events that are framed as a chunk of HTTP's already; None where those are not what it sends."""
+
     def finish(self) -> None:
         """Says that the last event was written: nothing follows it, no comment either."""
 
@@ -45,10 +49,11 @@ class ClientStream(Protocol):
 class Pump:
     """Runs one attempt's answer: `run` returns when the client has all of it, and raises what ended it otherwise.
 
-    `write` takes the client's bytes; it opens the client's stream where that is still to do.
+    `write` takes the client's bytes; it opens the client's stream where that is still to do. `shortcut`, if set, is
+    offered pieces of the answer first.
     """
 
-    __slots__ = ("_bridge", "_client", "_done", "_response", "_write")
+    __slots__ = ("_bridge", "_client", "_done", "_response", "_write", "shortcut")
 
     def __init__(
         self, bridge: Bridge, client: ClientStream, response: UpstreamResponse, write: Callable[[bytes], None]
@@ -58,6 +63,7 @@ class Pump:
         self._response = response
         self._write = write
         self._done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.shortcut: Shortcut | None = None
 
     async def run(self, *, first_token_s: float | None, is_committed: Callable[[], bool]) -> None:
         """Lets the answer through. Whatever ends it early, a cancelled task too, closes the upstream's connection."""
@@ -70,6 +76,8 @@ class Pump:
             if self._client.paused:
                 self._response.pause()
             self._response.stream(self._on_data, self._on_end)
+            if self.shortcut is not None:
+                self._response.offer_to(self.shortcut)
             await self._done
             self._response.release()
         except BaseException:
@@ -94,12 +102,12 @@ class Pump:
         try:
             out = self._bridge.turn()
         except Exception as error:  # as for a read
-            self._raised(error)
+            self.broke(error)
             return
         if out:
             self._write(out)
         if self._bridge.done:
-            self._complete()
+            self.complete()
 
     def detach(self, client: ClientStream) -> None:
         """Goes on with another client; the one that has left may have paused the upstream."""
@@ -115,12 +123,12 @@ class Pump:
         try:
             out = self._bridge.feed(data)
         except Exception as error:  # a bug here must end the answer, not the connection's protocol
-            self._raised(error)
+            self.broke(error)
             return
         if out:
             self._write(out)
         if self._bridge.done:
-            self._complete()
+            self.complete()
 
     def _on_end(self, error: ExchangeError | None) -> None:
         if self._done.done():
@@ -128,7 +136,7 @@ class Pump:
         try:
             out = self._bridge.finish(error)
         except Exception as raised:  # as above
-            self._raised(raised)
+            self.broke(raised)
             return
         if out:
             self._write(out)
@@ -137,17 +145,19 @@ class Pump:
     def _check_end(self) -> None:
         """Completes an answer whose upstream has ended; one without an end of its own has lost it on the way."""
         if self._bridge.done:
-            self._complete()
+            self.complete()
         else:
-            self._raised(InternalError("A stage of the pipeline has withheld the end of the answer."))
+            self.broke(InternalError("A stage of the pipeline has withheld the end of the answer."))
 
-    def _raised(self, error: Exception) -> None:
+    def broke(self, error: Exception) -> None:
+        """Ends the answer because it could not be translated."""
         if not isinstance(error, ExchangeError):
             _log.error("the answer could not be translated", exc_info=error)
             error = InternalError("The answer could not be translated; the log says why.")
         self.abort(error)
 
-    def _complete(self) -> None:
+    def complete(self) -> None:
+        """Says that the client has all of the answer."""
         if not self._done.done():
             self._done.set_result(None)
 
@@ -193,14 +203,14 @@ class AsyncPump(Pump):
         try:
             self._enqueue(self._bridge_async.decode(data))
         except Exception as error:  # as in Pump
-            self._raised(error)
+            self.broke(error)
 
     def _on_end(self, error: ExchangeError | None) -> None:
         self._ended = True
         try:
             self._enqueue(self._bridge_async.last_events(error))
         except Exception as raised:  # as in Pump
-            self._raised(raised)
+            self.broke(raised)
 
     def nudge(self) -> None:
         """As `Pump.nudge`; a turn comes after what has been read."""
@@ -229,9 +239,9 @@ class AsyncPump(Pump):
                 if out:
                     self._write(out)
                 if self._bridge.done:
-                    self._complete()
+                    self.complete()
         except Exception as error:  # as in Pump
-            self._raised(error)
+            self.broke(error)
         if self._ended:
             if not self._bridge_async.ends_later:
                 self._check_end()

@@ -61,6 +61,15 @@ class ResponseFilter:
         """
         return events
 
+    def on_text(self, exchange: Exchange, text: str) -> bool:
+        """Takes one more piece of the text, and says whether it may go out as it is, at once.
+
+        Only for filters that look at events, and all of those of an exchange must have it: then a stream's plain pieces
+        of text, one a read, come this way, which saves making events of them. Where it says False it must have done
+        nothing: the piece comes to `on_events`. Not called before that has been. Hot: once a read.
+        """
+        return False
+
     async def on_end(self, exchange: Exchange) -> None:
         """Runs exactly once, however the exchange ended; `outcome`, `usage` and `timing` are final.
 

@@ -64,6 +64,12 @@ class Encoder(Protocol):
     def encode(self, events: Sequence[Event]) -> bytes:
         """Returns the bytes for events. Hot: once a read."""
 
+    def piece(self, text: str) -> bytes:
+        """Returns the bytes of one more piece of the text that is open, framed as a chunk of HTTP's. Hot: once a read.
+
+        Where it is not just that it returns b"", and has done nothing.
+        """
+
     def fail(self, error: ExchangeError) -> bytes:
         """Ends the answer with an error; returns the bytes that say so."""
 
@@ -116,7 +122,6 @@ class Translation:
     """
 
     __slots__ = (
-        "_all",
         "_decoder",
         "_encode",
         "_encoder",
@@ -126,7 +131,8 @@ class Translation:
         "_nudge",
         "_open_client",
         "_parser",
-        "_text_of",
+        "filters",
+        "text_of",
     )
 
     def __init__(
@@ -142,12 +148,12 @@ class Translation:
         self._exchange = exchange
         self._parser: Parser = parser or SseParser()
         self._decoder = decoder
-        self._all = tuple(filters)
+        self.filters = tuple(filters)
         self._nudge: Callable[[], None] | None = None
         self._filters = tuple(one.on_events for one in filters)
         self._encoder = encoder
         self._encode = encoder.encode
-        self._text_of = decoder.text_of
+        self.text_of = decoder.text_of
         self._held: list[Event] = []  # what came before the first output event
 
     @property
@@ -162,7 +168,7 @@ class Translation:
 
     def feed(self, data: bytes) -> bytes:
         """Takes one read of the upstream's body; returns what the client gets for it. Hot: once a read."""
-        text = self._text_of(data)
+        text = self.text_of(data)
         if text:
             events: list[Event] = [TextDelta(text)]
             return self._pass(events) if self._filters else self._encode(events)
@@ -197,7 +203,7 @@ class Translation:
     def turn(self) -> bytes:
         """Gives filters that want a turn theirs; returns what the client gets for it."""
         events: list[Event] = []
-        for one in self._all:
+        for one in self.filters:
             if events or one.wants_turn:
                 one.wants_turn = False
                 events = cast(list[Event], one.on_events(self._exchange, events))
@@ -219,7 +225,13 @@ class Translation:
             return b""
         for on_events in self._filters:
             events = cast(list[Event], on_events(self._exchange, events))
-        return self._encoder.encode(events) if events else b""
+        return self._encode(events) if events else b""
+
+    def from_filter(self, number: int, events: list[Event]) -> bytes:
+        """Takes events through the filters from that one on to the encoder."""
+        for on_events in self._filters[number:]:
+            events = cast(list[Event], on_events(self._exchange, events))
+        return self._encode(events) if events else b""
 
     def commit(self, events: list[Event]) -> list[Event]:
         """Holds events until one of them shows output or the end; then returns them all.
@@ -258,12 +270,12 @@ class AsyncTranslation(Translation):
     @property
     def ends_later(self) -> bool:
         """Whether a filter keeps the end of the answer for a turn of its own."""
-        return any(one.ends_later for one in self._all)
+        return any(one.ends_later for one in self.filters)
 
     async def turn_async(self) -> bytes:
         """As `turn`, awaiting those that ask for it."""
         events: list[Event] = []
-        for one in self._all:
+        for one in self.filters:
             if events or one.wants_turn:
                 one.wants_turn = False
                 result: Any = one.on_events(self._exchange, events)

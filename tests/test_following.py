@@ -14,6 +14,8 @@ from proxy.following import Follower, Nobody, Tee
 class Client:
     """A client that takes what it is given, and stops reading when it is told to."""
 
+    send: Callable[[bytes], None] | None = None
+
     def __init__(self) -> None:
         self.got = b""
         self.writes = 0

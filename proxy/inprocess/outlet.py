@@ -23,6 +23,8 @@ class Outlet:
     both.
     """
 
+    send: Callable[[bytes], None] | None = None
+
     def __init__(self, deliver: Callable[[Delivery], None], payloads: Callable[[bytes], list[bytes]]) -> None:
         self._loop = asyncio.get_running_loop()
         self._deliver = deliver

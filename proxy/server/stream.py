@@ -6,9 +6,12 @@ chunks to the transport itself; to aiohttp it is a response that prepares and en
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from aiohttp import web
 from aiohttp.helpers import rfc822_formatted_time
 
+from ..chunks import frame
 from .keepalive import KeepAlive
 from .own_answer import OwnAnswer
 
@@ -45,7 +48,19 @@ class EventStream(OwnAnswer):
         if transport is None or not data:  # an empty chunk would be the end
             return
         self.quiet = 0
-        transport.write(b"%x\r\n%b\r\n" % (len(data), data) if self._frames else data)
+        transport.write(frame(data) if self._frames else data)
+
+    @property
+    def send(self) -> Callable[[bytes], None] | None:
+        """What sends whole events in their frame, where there are frames."""
+        return self._send if self._frames else None
+
+    def _send(self, chunk: bytes) -> None:
+        """Hot: once a read."""
+        transport = self._connection.transport
+        if transport is not None:
+            self.quiet = 0
+            transport.write(chunk)
 
     def finish(self) -> None:
         """Says that the last event was written; the body ends when the exchange is settled."""

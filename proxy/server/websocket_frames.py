@@ -129,6 +129,8 @@ class MessageStream:
 
     __slots__ = ("_frames", "_tail", "opened", "pause", "resume")
 
+    send: Callable[[bytes], None] | None = None
+
     def __init__(self, frames: Frames, lane: str | None) -> None:
         self._frames = frames
         self._tail = lane_tail(lane)
@@ -175,6 +177,8 @@ class Unsent:
 
     opened = False
     paused = False
+
+    send: Callable[[bytes], None] | None = None
 
     def open(self, headers: dict[str, str]) -> None:
         """Does nothing: no stream was asked for."""

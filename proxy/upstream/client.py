@@ -14,6 +14,8 @@ from ..errors import UpstreamError
 
 OnData = Callable[[bytes], None]
 OnEnd = Callable[[UpstreamError | None], None]
+Shortcut = Callable[[bytes], bool]
+"""Takes the body bytes of one read if it can, or says False and has done nothing."""
 
 
 class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,8 +55,6 @@ class UpstreamRequest(msgspec.Struct, kw_only=True):
     headers: dict[str, str]
     body: bytes = b""
     upload: Upload | None = None
-
-
     forgotten: int = 0
 
     @property
@@ -65,6 +65,8 @@ class UpstreamRequest(msgspec.Struct, kw_only=True):
     def forgetful(self) -> UpstreamRequest:
         """Returns what is left of it when it was sent and will not be sent again."""
         return UpstreamRequest(method=self.method, url=self.url, headers={}, forgotten=self.size)
+
+
 class UpstreamResponse(Protocol):
     """The head of an upstream's answer, and the way to its body.
 
@@ -82,6 +84,13 @@ class UpstreamResponse(Protocol):
         `on_end(None)` when the body ended as HTTP says it should, else with what went wrong (UpstreamCut,
         UpstreamTimeout, UpstreamGarbled). Neither is called after `close` or `release`. What had come before this call
         is delivered within it, so `on_end` may run before it returns.
+        """
+
+    def offer_to(self, shortcut: Shortcut) -> None:
+        """Offers pieces of the body to a shortcut before anybody else sees them, where that saves something.
+
+        It is asked only for pieces that came whole and by themselves; what it does not take goes to `on_data`. To be
+        called within an `on_data`; it holds for the rest of the body.
         """
 
     async def read(self, max_bytes: int) -> bytes:

@@ -10,7 +10,7 @@ import asyncio
 from typing import Protocol
 
 from ..errors import UpstreamCut, UpstreamError, UpstreamGarbled
-from .client import OnData, OnEnd
+from .client import OnData, OnEnd, Shortcut
 from .codings import CodingError, decoder_for
 from .decoded import DecodedBody
 
@@ -28,6 +28,8 @@ class Carrier(Protocol):
     """What brings a response's body. All methods are harmless at any time."""
 
     sink: OnData
+    shortcut: Shortcut | None
+    """Who is offered pieces that came whole before the sink gets them; a carrier need not."""
 
     def pause(self) -> None:
         """Stops reading."""
@@ -123,6 +125,11 @@ class Response:
             self._ended(self._error)
         elif not self.paused:
             self._carrier.resume()
+
+    def offer_to(self, shortcut: Shortcut) -> None:
+        """Offers pieces to a shortcut first; see `UpstreamResponse.offer_to`."""
+        if self._carrier is not None and self._decoded is None and self._state is _STREAMING:
+            self._carrier.shortcut = shortcut
 
     async def read(self, max_bytes: int) -> bytes:
         """Returns the whole body, decoded; see `UpstreamResponse.read`. Closes the connection when it raises."""
@@ -233,7 +240,7 @@ class Response:
             self._decoded.stop()
             self._decoded = None
         if carrier is not None:
-            carrier.sink = discard
+            carrier.sink, carrier.shortcut = discard, None
         if self._whole is not None and not self._whole.done():
             self._whole.set_exception(UpstreamCut(f"upstream {self.peer}: the answer was closed while it was read"))
         return carrier

@@ -11,7 +11,7 @@ from proxy.errors import UpstreamError, UpstreamRefused
 from proxy.exchange import Exchange
 from proxy.providers.chat.decoder import ChatDecoder
 from proxy.providers.provider import Provider, UpstreamConfig
-from proxy.upstream.client import OnData, OnEnd, Timeouts, UpstreamRequest
+from proxy.upstream.client import OnData, OnEnd, Shortcut, Timeouts, UpstreamRequest
 
 Step = bytes | UpstreamError | asyncio.Event | None
 """Bytes to deliver; an error to end with; an event to wait for; None for the good end."""
@@ -54,6 +54,10 @@ class ScriptedResponse:
         self._running: asyncio.Task[None] | None = None
         self._go = asyncio.Event()
         self._go.set()
+        self._shortcut: Shortcut | None = None
+
+    def offer_to(self, shortcut: Shortcut) -> None:
+        self._shortcut = shortcut
 
     def stream(self, on_data: OnData, on_end: OnEnd) -> None:
         self._running = asyncio.get_running_loop().create_task(self._run(on_data, on_end))
@@ -66,7 +70,8 @@ class ScriptedResponse:
             if isinstance(step, asyncio.Event):
                 await step.wait()
             elif isinstance(step, bytes):
-                on_data(step)
+                if self._shortcut is None or not self._shortcut(step):
+                    on_data(step)
                 await asyncio.sleep(0)
             else:
                 on_end(step)

@@ -18,6 +18,7 @@ from typing import Any
 
 import msgspec
 
+from ...chunks import frame
 from ...errors import ExchangeError
 from ...events import (
     Annotation,
@@ -178,6 +179,13 @@ class ChatEncoder:
     def begin(self) -> bytes:
         """Returns the first chunk, which says who speaks."""
         return self._delta({"role": "assistant", "content": "", "refusal": None})
+
+    def piece(self, text: str) -> bytes:
+        """Returns the event of one more piece of text as a chunk of HTTP's; b"", and nothing is done, for any other."""
+        if self.done or self._between or not self._text:
+            return b""
+        self._text.append(text)
+        return frame(self._content_prefix + _encode(text) + self._suffix)
 
     def encode(self, events: Sequence[Event]) -> bytes:
         """Returns the chunks for a batch of events; events behind the end are ignored. Hot: once a read."""

@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from ...chunks import LONGEST, SIZES
 from ...errors import ExchangeError
 from ...events import (
     Annotation,
@@ -38,7 +39,7 @@ from ...events import (
 )
 from ...exchange import Outcome
 from .event_log import DONE, EventLog
-from .event_writer import EventWriter
+from .event_writer import MANY, NUMBERS, EventWriter, chunk_template
 from .grammar import PartKind
 from .open_calls import OpenCalls
 from .open_item import OpenItem, Seal
@@ -48,6 +49,7 @@ from .relay import PassedItems
 from .snapshot import Snapshot
 
 _encode = msgspec.json.encode
+_join = b"".join
 
 _OWN_CODES = frozenset(("upstream_error", "upstream_unreachable", "timeout"))
 """Codes of Penstock's own that say more about it than about the answer: clients know them as server_error."""
@@ -90,6 +92,7 @@ class ResponsesEncoder:
     """
 
     __slots__ = (
+        "_around",
         "_calls",
         "_end",
         "_final",
@@ -138,6 +141,7 @@ class ResponsesEncoder:
         )
         self._passed = PassedItems(self._writer, self._output)
         self._flow: Part | None = None  # the open text part, if nothing has come beside its text: hot
+        self._around = (b"", b"", b"", 0)  # the template of that part, cut at its blanks, and its length without them
         self._end = b""
         self._status = "new"  # then `queued`, `in_progress`; what came of it is in `outcome`
         self._final: bytes | None = None
@@ -194,6 +198,28 @@ class ResponsesEncoder:
                     self._flow = None
                 _HANDLERS[type(event)](self, event, out)
         return out[0] if len(out) == 1 else b"".join(out)
+
+    def piece(self, text: str) -> bytes:
+        """Returns the delta of one more piece of the open text, as a chunk; b"", and nothing is done, for any other.
+
+        Hot: once a read.
+        """
+        part = self._flow
+        if part is None:
+            return b""
+        part.texts.append(text)
+        log = self._log_entries
+        if log is not None:
+            log.append(text)
+        writer = self._writer
+        number = writer.next
+        writer.next = number + 1
+        head, place, tail, size = self._around
+        written = NUMBERS[number] if number < MANY else b"%d" % number
+        string = _encode(text)
+        size += len(written) + len(string)
+        line = SIZES[size] if size < LONGEST else b"%x\r\n" % size
+        return _join((line, head, written, place, string, tail))
 
     def fail(self, error: ExchangeError) -> bytes:
         """Ends the response with an error, in whatever state it is; returns the events that say so."""
@@ -252,6 +278,7 @@ class ResponsesEncoder:
         part = self._open.part_of("output_text", out)
         if not self._options.obfuscation:
             self._flow = part
+            self._around = chunk_template(part.template)
             if self.log is not None:
                 self.log.use(part.template)
         logprobs = event.logprobs if self._options.logprobs else None

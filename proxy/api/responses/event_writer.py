@@ -88,6 +88,23 @@ def delta_template(type: str, place: dict[str, Any], *, logprobs: bool = False) 
     return head.replace(b"%", b"%%") + b"%d" + fields.replace(b"%", b"%%") + b"%b" + tail
 
 
+MANY = 4096
+NUMBERS = [b"%d" % number for number in range(MANY)]
+"""Numbers of events as they are written: to look one up costs a tenth of writing it."""
+
+
+def chunk_template(template: bytes) -> tuple[bytes, bytes, bytes, int]:
+    """Returns what stands in front of the number, between number and text, and behind the text; and how long that is.
+
+    Behind the text is also the end of a chunk's frame, which does not count. To join such pieces costs less than to
+    fill in the blanks, and to frame what comes of it.
+    """
+    head, _, rest = template.replace(b"%%", b"\0").partition(b"%d")
+    place, _, tail = rest.partition(b"%b")
+    head, place, tail = (part.replace(b"\0", b"%") for part in (head, place, tail))
+    return head, place, tail + b"\r\n", len(head) + len(place) + len(tail)
+
+
 def payloads(out: bytes) -> list[bytes]:
     """Returns the JSON of each event of a stream's bytes, which hold whole events; markers and comments have none."""
     return [event[event.index(_DATA) + 7 :] for event in out.split(b"\n\n") if event.startswith(b"event: ")]

@@ -15,7 +15,7 @@ import msgspec
 
 from .chunk import decode_chunk
 
-_MEMBER = b'"content":'
+_MEMBER, _SPACED_MEMBER = b'"content":', b'"content": '
 _PROBE = b'"\\u0000probe"'
 _PROBE_TEXT = "\0probe"
 _PATIENCE = 8  # frames that were learned and never seen again, before learning is given up
@@ -31,22 +31,24 @@ class LearnedFrame:
     frame. `patience` is how many frames may still be learned in vain: at 0 there is no use in more.
     """
 
-    __slots__ = ("_end", "_start", "_suffix", "patience", "prefix")
+    __slots__ = ("_suffix", "patience", "prefix")
 
     def __init__(self) -> None:
         self.prefix: bytes | None = None
         self._suffix = b""
-        self._start = 0  # where the string begins in a read, its quote included
-        self._end = 0  # where it ends, counted from the read's end
         self.patience = _PATIENCE
 
     def text(self, read: bytes) -> str:
         """Returns the text of a read that is the learned chunk but for its text; "" for any other. Hot: once a read."""
         prefix = self.prefix
-        if prefix is None or not read.startswith(prefix) or not read.endswith(self._suffix):
+        if prefix is None:
+            return ""
+        rest = read.removeprefix(prefix)  # which costs less than asking whether it begins so, and then a slice
+        string = rest.removesuffix(self._suffix)
+        if rest is read or string is rest:
             return ""
         try:
-            text = _decode_string(read[self._start : self._end])
+            text = _decode_string(string)
         except (msgspec.DecodeError, UnicodeDecodeError):
             return ""
         self.patience = _PATIENCE
@@ -59,17 +61,15 @@ class LearnedFrame:
             return
         self.patience -= 1
         string = _encode(text)
-        at = read.find(_MEMBER + string)
+        member = _MEMBER if read.find(_MEMBER + string) >= 0 else _SPACED_MEMBER
+        at = read.find(member + string)
         if at < 0:
             return
-        start = at + len(_MEMBER)
+        start = at + len(member)
         behind = read[start + len(string) :]
         if _reads_back(read[6:start] + _PROBE + behind[:-2]):
-            # the string's own quotes are part of the frame, which makes what stands between them easy to cut out
-            self.prefix = read[: start + 1]
-            self._suffix = b'"' + behind
-            self._start = start
-            self._end = -len(behind)
+            self.prefix = read[:start]
+            self._suffix = behind
 
 
 def _reads_back(payload: bytes) -> bool:

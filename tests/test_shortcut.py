@@ -1,0 +1,274 @@
+"""The short way of plain pieces of text: it says what the plain way says, whatever comes between the pieces."""
+
+from __future__ import annotations
+
+import json
+import random
+from typing import Any, cast
+
+import pytest
+
+from proxy.api.chat.encoder import ChatEncoder
+from proxy.api.responses.encoder import EncoderOptions, ResponsesEncoder
+from proxy.api.responses.snapshot import Snapshot
+from proxy.client_side import ClientSide
+from proxy.events import Event, Finish, TextDelta
+from proxy.exchange import Exchange
+from proxy.metrics.pulse import Pulse
+from proxy.providers.chat.decoder import ChatDecoder
+from proxy.pump import ClientStream, Pump
+from proxy.shortcut import Shortcut, fits
+from proxy.stage import ResponseFilter
+from proxy.translation import Encoder, Translation
+from tests.server.test_stream import unchunk
+from tests.support.drive import exchange_of
+from tests.support.machines import DONE, ECHO, chunk
+
+SAYS = [
+    "Hel",
+    "lo",
+    " wor\nld",
+    'a "quoted" \\ thing',
+    "é",
+    "日本",
+    "\x7f",
+    "\u2028",
+    "😀",
+    "x" * 3000,
+    "%d %b %%",
+    " ",
+]
+
+
+def reads() -> list[bytes]:
+    """Returns the reads of one answer: pieces of text, and all that may come between them."""
+    pieces = [chunk({"content": text}) for text in SAYS]
+    escaped = chunk({"content": "é😀"}).replace("é".encode(), b"\\u00e9")
+    between = [
+        chunk({"content": ""}),
+        chunk({"reasoning_content": "hm"}),
+        chunk({"content": "a"}) + chunk({"content": "b"}),
+        b": ping\n\n",
+        chunk({"content": "cut in two"})[:30],
+        chunk({"content": "cut in two"})[30:],
+        json.dumps({"usage": {"prompt_tokens": 1, "completion_tokens": 2}, "choices": []})
+        .join(("data: ", "\n\n"))
+        .encode(),
+        chunk({"refusal": "no"}),
+        escaped,
+    ]
+    out = pieces[:3]
+    for one in between:
+        out += [one, *pieces]
+    return [*out, chunk({}, finish="stop"), DONE]
+
+
+class Client:
+    """A client that keeps what it is sent."""
+
+    opened = True
+    paused = False
+
+    def __init__(self) -> None:
+        self.body = b""
+        self.chunks: list[bytes] = []
+        self.send = self.chunk
+
+    def chunk(self, data: bytes) -> None:
+        """Takes a chunk in its frame."""
+        (only,) = unchunk(data)
+        self.chunks.append(only)
+        self.body += only
+
+    def open(self, headers: dict[str, str]) -> None:
+        """Is open."""
+
+    def write(self, data: bytes) -> None:
+        """Takes bytes without a frame."""
+        self.body += data
+
+
+class Ends:
+    """What a pump is told."""
+
+    def __init__(self) -> None:
+        self.error: Exception | None = None
+        self.completed = False
+
+    def broke(self, error: Exception) -> None:
+        """Is told what a filter has raised."""
+        self.error = error
+
+    def complete(self) -> None:
+        """Is told that the answer has ended."""
+        self.completed = True
+
+
+def encoder(dialect: str, **options: Any) -> Encoder:
+    """Returns an encoder with fixed ids."""
+    if dialect == "chat":
+        return ChatEncoder(id="chatcmpl-1", model="m", created=1)
+    return ResponsesEncoder(
+        Snapshot(ECHO, response_id="resp_1", created_at=1, model="m"),
+        options=EncoderOptions(**options),
+        item_id=lambda kind, n: f"{kind}_{n}",
+        now=lambda: 2,
+    )
+
+
+class Answer:
+    """One answer on its way to a client, with or without the short way."""
+
+    def __init__(self, dialect: str, filters: list[ResponseFilter], *, short: bool, **options: Any) -> None:
+        self.exchange: Exchange = exchange_of()
+        self.client = Client()
+        self.ends = Ends()
+        made = encoder(dialect, **options)
+        self.side = ClientSide(self.exchange, cast(ClientStream, self.client), lambda _: made, lambda _: None)
+        self.translation = Translation(self.exchange, ChatDecoder(), filters, made, self.side.open)
+        self.side.bridge = self.translation
+        self.shortcut = Shortcut(self.exchange, self.side, self.translation, cast(Pump, self.ends)) if short else None
+        self.taken = 0
+
+    def take(self, data: bytes) -> None:
+        """Takes one read."""
+        if self.shortcut is not None and self.shortcut.take(data):
+            self.taken += 1
+        elif out := self.translation.feed(data):
+            self.side.write(out)
+
+
+@pytest.mark.parametrize("dialect", ["responses", "chat"])
+@pytest.mark.parametrize("options", [{}, {"keep_log": True}, {"obfuscation": True}], ids=str)
+def test_both_ways_say_the_same(dialect: str, options: dict[str, bool], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("proxy.api.responses.open_item.padding", lambda text: "x" * (len(text) % 7))
+    plain = Answer(dialect, [], short=False, **options)
+    short = Answer(dialect, [], short=True, **options)
+    for read in reads():
+        plain.take(read)
+        short.take(read)
+        assert short.client.body == plain.client.body, read
+    assert plain.translation.done
+    assert short.translation.done
+    assert short.taken > 40
+    for answer in (plain, short):
+        log = answer.side.get_encoder()
+        if isinstance(log, ResponsesEncoder) and log.log is not None:
+            rendered, _ = log.log.render(0, 10_000)
+            assert answer.client.body.endswith(rendered)
+    assert plain.side.get_encoder().final() == short.side.get_encoder().final()
+
+
+class Picky(ResponseFilter):
+    """Sees some pieces as they are, and some as events, which it puts into capitals."""
+
+    def __init__(self, seed: int) -> None:
+        self._chance = random.Random(seed)
+        self.seen = ""
+
+    def on_text(self, exchange: Exchange, text: str) -> bool:
+        """Takes what comes about half the time."""
+        if self._chance.random() < 0.5:
+            return False
+        self.seen += text
+        return True
+
+    def on_events(self, exchange: Exchange, events: list[Event]) -> list[Event]:
+        """Takes the rest."""
+        out: list[Event] = []
+        for event in events:
+            if isinstance(event, TextDelta):
+                self.seen += event.text
+                event = TextDelta(event.text.upper())
+            out.append(event)
+        return out
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("dialect", ["responses", "chat"])
+def test_filters_see_every_piece_once_and_in_order(dialect: str, seed: int) -> None:
+    filters = [Picky(seed), Picky(seed + 1), Picky(seed + 2)]
+    answer = Answer(dialect, list(filters), short=True)
+    for read in reads():
+        answer.take(read)
+    said = filters[0].seen
+    assert said.startswith("Hello wor\nld")
+    assert [one.seen.lower() for one in filters] == [said.lower()] * 3
+    final = json.loads(answer.side.get_encoder().final())
+    told = (
+        final["choices"][0]["message"]["content"]
+        if dialect == "chat"
+        else "".join(
+            part.get("text", "") for item in final["output"] if item["type"] == "message" for part in item["content"]
+        )
+    )
+    assert told.lower() == said.lower()
+
+
+class Does(ResponseFilter):
+    """Does something at the third piece."""
+
+    def __init__(self, does: str) -> None:
+        self._does = does
+        self._count = 0
+
+    def on_text(self, exchange: Exchange, text: str) -> bool:
+        """Lets two pieces through."""
+        self._count += 1
+        if self._count == 3 and self._does == "raise":
+            raise ValueError("no")
+        return self._count < 3
+
+    def on_events(self, exchange: Exchange, events: list[Event]) -> list[Event]:
+        """Ends the answer, or keeps the piece."""
+        if self._count < 3:
+            return events
+        return [Finish("content_filter")] if self._does == "end" else []
+
+
+@pytest.mark.parametrize("does", ["raise", "end", "keep"])
+def test_a_filter_may_fail_end_the_answer_or_keep_a_piece(does: str) -> None:
+    answer = Answer("responses", [Does(does)], short=True)
+    for text in ("a", "b", "c", "d"):
+        answer.take(chunk({"content": text}))
+    before = answer.client.body
+    assert b'"delta":"d"' not in before if does != "raise" else True
+    assert (answer.ends.error is not None) == (does == "raise")
+    assert answer.ends.completed == (does == "end")
+    assert (b"response.incomplete" in before) == (does == "end")
+
+
+def test_pieces_go_the_plain_way_once_another_takes_the_clients_place() -> None:
+    answer = Answer("responses", [], short=True)
+    pieces = [chunk({"content": text}) for text in "abcdef"]
+    for read in pieces[:3]:
+        answer.take(read)
+    taken, first = answer.taken, answer.client
+    answer.side.detach()
+    for read in pieces[3:]:
+        answer.take(read)
+    assert answer.taken == taken
+    assert b'"delta":"d"' not in first.body
+
+
+def test_a_piece_counts_as_a_beat_of_the_stream() -> None:
+    answer = Answer("responses", [], short=True)
+    answer.exchange.pulse = pulse = Pulse()
+    for text in "abcd":
+        answer.take(chunk({"content": text}))
+    assert answer.taken == 3
+    assert pulse.counts is not None
+    assert sum(pulse.counts) == 3
+
+
+def test_only_filters_that_take_pieces_and_clients_that_take_chunks_have_it() -> None:
+    class Plain(ResponseFilter):
+        """Looks at events only."""
+
+    answer = Answer("responses", [Picky(1)], short=False)
+    assert fits(answer.translation, cast(ClientStream, answer.client))
+    assert not fits(
+        Answer("responses", [Picky(1), Plain()], short=False).translation, cast(ClientStream, answer.client)
+    )
+    answer.client.send = None  # type: ignore[assignment]
+    assert not fits(answer.translation, cast(ClientStream, answer.client))
