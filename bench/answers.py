@@ -52,10 +52,15 @@ TOOL = {
 """The tool that is called where arguments are asked for: its name, what it is for, the schema of its arguments."""
 
 
+BLOCK = 64
+"""How many pieces are written at a time, without a pause, where nothing else is said."""
+
+
 class Order(msgspec.Struct, frozen=True):
     """What one answer is to be: its number, how many pieces, and the pause between them (0: as fast as they go).
 
-    With `tool` the pieces are those of a tool call's arguments, otherwise of text.
+    With `tool` the pieces are those of a tool call's arguments, otherwise of text. Without a pause so many pieces as
+    `block` says are written at a time.
     """
 
     number: int
@@ -64,16 +69,23 @@ class Order(msgspec.Struct, frozen=True):
     stream: bool = True
     usage: bool = True
     tool: bool = False
+    block: int = BLOCK
 
     @property
     def model(self) -> str:
         """The model's name that tells the upstream of it."""
-        return f"bench-{self.pieces}-{self.interval_ms:g}{'-tool' if self.tool else ''}"
+        block = f"-by{self.block}" if self.block != BLOCK else ""
+        return f"bench-{self.pieces}-{self.interval_ms:g}{'-tool' if self.tool else ''}{block}"
 
     @property
     def prompt(self) -> str:
-        """The user's words that tell the upstream of it."""
+        """The user's words that tell the upstream which one it is."""
         return f"Please give me stream #{self.number}."
+
+    @property
+    def whole_prompt(self) -> str:
+        """The user's words that tell the upstream all of it, where the model's name has to be another."""
+        return f"Please give me stream #{self.number} as {self.model}."
 
 
 class _Options(msgspec.Struct):
@@ -87,19 +99,22 @@ class _Body(msgspec.Struct):
 
 
 _decode_body = msgspec.json.Decoder(_Body).decode
-_MODEL = re.compile(r"bench-(\d+)-([\d.]+)(-tool)?")
-_NUMBER = re.compile(rb".*stream #(\d+)", re.DOTALL)  # the last one: earlier turns of a chain have theirs
+_SHAPE = r"bench-(\d+)-(\d+(?:\.\d+)?)(-tool)?(?:-by(\d+))?"
+_MODEL = re.compile(_SHAPE)
+# the last one: earlier turns of a chain have theirs
+_NUMBER = re.compile(rf".*stream #(\d+)(?: as ({_SHAPE}))?".encode(), re.DOTALL)
 
 
 def read_order(body: bytes) -> Order:
     """Returns what a chat request asks for; raises ValueError for a body that no client of the bench has sent."""
     said = _decode_body(body)
-    model = _MODEL.fullmatch(said.model)
     number = _NUMBER.match(body)
+    model = _MODEL.fullmatch(number[2].decode() if number and number[2] else said.model)
     if model is None or number is None:
         raise ValueError(f"model {said.model!r} does not say what to answer, or the prompt does not")
     usage = said.stream_options is not None and said.stream_options.include_usage
-    return Order(int(number[1]), int(model[1]), float(model[2]), said.stream, usage, model[3] is not None)
+    block = int(model[4] or BLOCK)
+    return Order(int(number[1]), int(model[1]), float(model[2]), said.stream, usage, model[3] is not None, block)
 
 
 def word(number: int, index: int) -> str:

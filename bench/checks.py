@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
+from itertools import accumulate
 from typing import Any
 
 import msgspec
@@ -53,8 +55,8 @@ class Checked(msgspec.Struct):
 def check_stream(dialect: str, body: bytes, order: Order, *, strict: bool = True) -> Checked:
     """Checks a streamed answer in a client's dialect, `responses` or `chat`; raises WrongAnswer.
 
-    Where it is not `strict`, events need neither names nor numbers, and pieces may be cut anew: then it is known only
-    where the first one ended.
+    Where it is not `strict`, events need neither names nor numbers, and pieces may be cut anew: a piece ends with the
+    event that brings the last of it.
     """
     found = _responses_pieces(body, order, strict) if dialect == "responses" else _chat_pieces(body, order)
     texts, checked, finals = found
@@ -65,8 +67,8 @@ def check_stream(dialect: str, body: bytes, order: Order, *, strict: bool = True
     expected = pieces(order.number, order.pieces, checked.began_ns)
     if order.tool:
         expected = arguments(expected)
-    if not strict and "".join(texts) == "".join(expected):
-        texts, checked.ends = expected, checked.ends if len(texts) == len(expected) else checked.ends[:1]
+    if not strict and texts != expected and "".join(texts) == "".join(expected):
+        texts, checked.ends = expected, _recut(texts, checked.ends, expected)
     for index, (text, due) in enumerate(zip(texts, expected, strict=False)):
         if text != due:
             raise WrongAnswer(f"piece {index} is {text!r} where {due!r} should stand")
@@ -77,6 +79,12 @@ def check_stream(dialect: str, body: bytes, order: Order, *, strict: bool = True
         if text != joined:
             raise WrongAnswer(f"the text of {place} is not what the pieces say")
     return checked
+
+
+def _recut(texts: list[str], ends: list[int], expected: list[str]) -> list[int]:
+    """Returns where each expected piece ends, when the same text came as other ones that end there."""
+    lengths = list(accumulate(map(len, texts)))
+    return [ends[bisect_left(lengths, length)] for length in accumulate(map(len, expected))]
 
 
 def _first_word(text: str) -> str:

@@ -96,7 +96,8 @@ class ClientConnection(asyncio.Protocol):
             self._transport.abort()
 
 
-async def connect(port: int) -> ClientConnection:
-    """Opens a connection to a port of 127.0.0.1."""
-    _, protocol = await asyncio.get_running_loop().create_connection(ClientConnection, "127.0.0.1", port)
+async def connect(port: int, host: str = "127.0.0.1", *, tls: bool = False) -> ClientConnection:
+    """Opens a connection; with `tls` an encrypted one, of which the certificate is checked."""
+    loop = asyncio.get_running_loop()
+    _, protocol = await loop.create_connection(ClientConnection, host, port, ssl=tls or None)
     return protocol

@@ -1,93 +1,61 @@
-"""Runs whole proxies over sockets, in turn, and compares the CPU time they take."""
+"""Runs whole proxies over sockets, in turn, and measures what they take."""
 
 from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from statistics import median
 
 import msgspec
+from hdrh.histogram import HdrHistogram
 
+from .elsewhere import check_runs
 from .load import Job, Report
-from .processes import Process, cores
+from .processes import Process, StartFailed, Watched, cores
+from .results import Histograms, Measured, Result
 from .scenarios import Scenario
-from .targets import BASELINE, UPSTREAM, Target, check_installed, known
+from .targets import UPSTREAM, Target, check_installed, known
 
-
-class Measured(msgspec.Struct, frozen=True):
-    """One run of one target: CPU time and instructions per unit, and what the load generator saw.
-
-    `stream_kb` is how much more memory was resident at its peak than before, for each stream.
-    """
-
-    target: str
-    round: int
-    cost: float
-    instructions: float | None
-    cpu_s: float
-    report: Report
-    stream_kb: float | None = None
-
-
-class Result(msgspec.Struct, frozen=True):
-    """All runs of one scenario."""
-
-    scenario: str
-    unit: str
-    runs: list[Measured]
-    peak_kb: dict[str, int]
-
-    def costs(self, target: str) -> list[float]:
-        """Returns what a target cost, round by round."""
-        return [run.cost for run in self.runs if run.target == target]
-
-    def instructions(self, target: str) -> float | None:
-        """Returns the instructions of one unit, the middle of all rounds; None where they were not counted."""
-        counts = [run.instructions for run in self.runs if run.target == target and run.instructions is not None]
-        return median(counts) if counts else None
-
-    def ratios(self, target: str) -> list[float]:
-        """Returns what a target cost in each round, as a ratio to the pass-through in the same round."""
-        return [one / base for one, base in zip(self.costs(target), self.costs(BASELINE), strict=False) if base]
-
-    def stream_kb(self, target: str) -> float | None:
-        """Returns the memory of one open stream; None where it was not measured.
-
-        It is that of the round that took most: what was freed once is there for the next.
-        """
-        found = [run.stream_kb for run in self.runs if run.target == target and run.stream_kb is not None]
-        return max(found, default=None)
-
-    def errors(self) -> list[str]:
-        """Returns what was wrong with answers, at most a few of each run."""
-        return [f"{run.target}: {text}" for run in self.runs for text in run.report.examples]
+_SLOW_ROUNDS = 2
 
 
 class Bench:
-    """The processes around the runs: the upstream and the targets. To be used in `with`."""
+    """The processes around the runs: the upstream and the targets. To be used in `with`.
 
-    def __init__(self, names: Sequence[str]) -> None:
-        self._names = names
+    `names` are those of own targets, `elsewhere` those that run already; `listen` is where the upstream listens.
+    """
+
+    def __init__(
+        self, names: Sequence[str], elsewhere: Sequence[Target] = (), listen: tuple[str, int] = ("127.0.0.1", 0)
+    ) -> None:
+        self._names, self._elsewhere, self._listen = names, elsewhere, listen
         self._stack = ExitStack()
-        self._targets: Mapping[str, Target] = {}
-        self._ports: dict[str, int] = {}
-        self._processes: dict[str, Process] = {}
         self._proxy_cores, self._load_cores = cores()
+        self._processes: dict[str, Watched] = {}
+        self._targets: dict[str, Target] = {}
+        self._ports: dict[str, int] = {}
+        self._base_kb: dict[str, int] = {}
         self._directory = Path()
+        self._began = time.monotonic()
 
     def __enter__(self) -> Bench:
         for name in self._names:
             check_installed(name)
+        for target in self._elsewhere:
+            check_runs(target)
         try:
             self._directory = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="penstock-bench-")))
-            self._start(UPSTREAM, self._load_cores)
-            self._targets = known(self._ports[UPSTREAM.name], self._directory)
+            host, port = self._listen
+            self._start(msgspec.structs.replace(UPSTREAM, command=(*UPSTREAM.command, host, str(port))))
+            self._targets |= known(self._ports[UPSTREAM.name], self._directory)
             for name in self._names:
-                if name not in self._ports:
-                    self._start(self._targets[name], self._proxy_cores)
+                if name != UPSTREAM.name:
+                    self._start(self._targets[name])
+            for target in self._elsewhere:
+                self._watch(target)
         except BaseException:
             self._stack.close()
             raise
@@ -98,45 +66,97 @@ class Bench:
 
     @property
     def pids(self) -> list[int]:
-        """The ids of the processes that serve."""
-        return [process.pid for process in self._processes.values()]
+        """The ids of the processes that serve and were started here."""
+        return [process.pid for process in self._processes.values() if isinstance(process, Process)]
 
-    def _start(self, target: Target, on: set[int]) -> None:
+    def _start(self, target: Target) -> None:
+        on = self._load_cores if target.name == UPSTREAM.name else self._proxy_cores
         process = self._stack.enter_context(target.start(self._directory, on))
         self._ports[target.name] = target.listening(process)
         self._processes[target.name] = process
+        self._base_kb[target.name] = process.peak_kb()
 
-    def measure(self, scenario: Scenario, rounds: int, *, warm: bool) -> Result:
-        """Runs a scenario against all targets in turn, `rounds` times."""
-        if warm:
-            short = msgspec.structs.replace(
-                scenario.job, connections=min(8, scenario.job.connections), each=min(scenario.job.each, 20), ramp_s=0
+    def _watch(self, target: Target) -> None:
+        """Takes a target that runs already, after it has given one right answer."""
+        self._targets[target.name], self._ports[target.name] = target, target.port
+        watched = self._stack.enter_context(Watched(target.pid))
+        self._processes[target.name] = watched
+        trial = self._load(target, Job(port=0, dialect="chat", connections=1, pieces=5, limit_s=10))
+        if trial.errors:
+            raise StartFailed(
+                f"{target.name} does not give the answer of the bench's upstream, which listens on port "
+                f"{self._ports[UPSTREAM.name]} (see --upstream): {trial.examples[0]}"
             )
-            if short.interval_ms:
-                short = msgspec.structs.replace(short, pieces=50)
-            for name in self._names:
-                self._load(name, short)
-        runs = [self._run(scenario, name, turn) for turn in range(rounds) for name in self._names]
-        peaks = {name: self._processes[name].peak_kb() for name in self._names}
-        return Result(scenario.name, scenario.unit, runs, peaks)
+        self._base_kb[target.name] = watched.peak_kb()
 
-    def _run(self, scenario: Scenario, name: str, turn: int) -> Measured:
-        process = self._processes[name]
+    def measure(self, scenario: Scenario, names: Sequence[str], rounds: int, *, warm: bool) -> Result:
+        """Runs a scenario against targets in turn, `rounds` times; slow ones have fewer turns."""
+        targets = [self._targets[name] for name in names]
+        if warm:
+            for target in targets:
+                self._load(target, _shortened(scenario.job_of(target)))
+        runs = [
+            self._run(scenario, target, turn)
+            for turn in range(min(rounds, scenario.rounds))
+            for target in targets
+            if turn < _SLOW_ROUNDS or not target.slow
+        ]
+        lighter = {
+            target.name: scenario.load(job) for target in targets if (job := scenario.job_of(target)) != scenario.job
+        }
+        return Result(
+            scenario.name,
+            scenario.unit,
+            [msgspec.structs.replace(run, report=_without_histograms(run.report)) for run in runs],
+            {name: self._processes[name].peak_kb() for name in names},
+            {name: self._base_kb[name] for name in names},
+            base=scenario.base,
+            against=scenario.against,
+            number=scenario.number,
+            words=f"{scenario.shows}; {scenario.load()}",
+            lighter=lighter,
+            histograms={name: _histograms(run.report for run in runs if run.target == name) for name in names},
+        )
+
+    def _run(self, scenario: Scenario, target: Target, turn: int) -> Measured:
+        process, upstream = self._processes[target.name], self._processes[UPSTREAM.name]
+        job = scenario.job_of(target)
         resident = process.reset_peak() if scenario.memory else 0
-        before, counted = process.cpu_s(), process.instructions()
-        report = self._load(name, scenario.job)
-        used, count = process.cpu_s() - before, process.instructions()
-        instructions = None if count is None or counted is None else (count - counted) / scenario.units(report)
-        cost = scenario.cost(used, report)
-        print(f"  {scenario.name} {turn + 1}: {name:14} {cost:8.3f} {scenario.unit}", file=sys.stderr)
-        grown = (process.peak_kb() - resident) / scenario.job.connections if scenario.memory else None
-        return Measured(name, turn, cost, instructions, used, report, grown)
+        before, counted, upstream_before = process.cpu_s(), process.counts(), upstream.cpu_s()
+        report = self._load(target, job)
+        after, counts, upstream_after = process.cpu_s(), process.counts(), upstream.cpu_s()
+        used = after - before if after is not None and before is not None else None
+        units = scenario.units(report)
+        instructions, kernel, cycles = counts.per(counted, units)
+        cost = scenario.cost(used, report) if used is not None else None
+        around = report.cpu_s + (upstream_after or 0) - (upstream_before or 0)
+        grown = (process.peak_kb() - resident) / job.connections if scenario.memory and used is not None else None
+        told = f"{cost:8.3f} {scenario.unit}" if cost is not None else "done"
+        print(
+            f"{time.monotonic() - self._began:5.0f} s  {scenario.name} {turn + 1}: {target.name:18} {told}",
+            file=sys.stderr,
+        )
+        return Measured(
+            target.name,
+            turn,
+            cost,
+            instructions,
+            used,
+            report,
+            grown,
+            kernel=kernel,
+            cycles=cycles,
+            busy=around / max(report.wall_s, 0.001) / len(self._load_cores),
+        )
 
-    def _load(self, name: str, job: Job) -> Report:
-        target = self._targets[name]
+    def _load(self, target: Target, job: Job) -> Report:
         job = msgspec.structs.replace(
             job,
-            port=self._ports[name],
+            port=self._ports[target.name],
+            host=target.host,
+            tls=target.tls,
+            base=target.base,
+            model=target.model,
             dialect=target.dialect,
             upstream_port=self._ports[UPSTREAM.name],
             headers={**job.headers, **target.headers},
@@ -148,34 +168,31 @@ class Bench:
         return msgspec.json.decode(said, type=Report)
 
 
-class Summary(msgspec.Struct, frozen=True):
-    """One target over all rounds: the middle cost, the lowest and the highest; the ratios to the pass-through.
-
-    `ratio` is the middle of the ratios taken round by round, `ratio_low` and `ratio_high` the outermost of them;
-    `instructions_ratio` is of the middle counts. All are None without a pass-through, or where nothing was counted.
-    """
-
-    cost: float
-    low: float
-    high: float
-    ratio: float | None = None
-    ratio_low: float | None = None
-    ratio_high: float | None = None
-    instructions: float | None = None
-    instructions_ratio: float | None = None
-
-
-def summary(result: Result, name: str) -> Summary:
-    """Returns what a target's runs come to."""
-    costs, ratios = result.costs(name), result.ratios(name)
-    counted, base = result.instructions(name), result.instructions(BASELINE)
-    return Summary(
-        median(costs),
-        min(costs),
-        max(costs),
-        median(ratios) if ratios else None,
-        min(ratios, default=None),
-        max(ratios, default=None),
-        counted,
-        counted / base if counted is not None and base else None,
+def _shortened(job: Job) -> Job:
+    """Returns a job that warms a target up."""
+    short = msgspec.structs.replace(
+        job, connections=min(8, job.connections), each=min(job.each, 20), pieces=min(job.pieces, 200), ramp_s=0
     )
+    return msgspec.structs.replace(short, pieces=50) if short.interval_ms else short
+
+
+def _without_histograms(report: Report) -> Report:
+    return msgspec.structs.replace(report, late_histogram="", first_histogram="")
+
+
+def _histograms(reports: Iterable[Report]) -> Histograms:
+    """Returns the histograms of all rounds as one."""
+    found = list(reports)
+    return Histograms(
+        _together([report.late_histogram for report in found]), _together([report.first_histogram for report in found])
+    )
+
+
+def _together(encoded: Sequence[str]) -> str:
+    known = [HdrHistogram.decode(one) for one in encoded if one]
+    if not known:
+        return ""
+    for other in known[1:]:
+        known[0].add(other)
+    whole: bytes = known[0].encode()
+    return whole.decode()

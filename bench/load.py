@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
 import re
 import resource
@@ -18,16 +19,16 @@ import msgspec
 import uvloop
 from hdrh.histogram import HdrHistogram
 
-from .answers import TOOL, Order
+from .answers import BLOCK, TOOL, Order
 from .checks import WrongAnswer, check_stream, check_whole
 from .client import ClientConnection, Left, Received, connect
 
 Dialect = Literal["responses", "chat"]
-_PATHS = {"responses": "/v1/responses", "chat": "/v1/chat/completions"}
+_PATHS = {"responses": "/responses", "chat": "/chat/completions"}
 _SHOWN_ERRORS = 5
 _BYTES_A_PIECE = 300  # of a body, about: events of Responses have 200 bytes or so, chunks of chat completions 300
 _RESPONSE_ID = re.compile(rb'"id":\s?"(resp_[^"]+)"')
-_LONGEST_US, _FIGURES = 3_600_000_000, 3
+_LONGEST_US, _FIGURES = 3_600_000_000, 2
 _WORDS_OF_PROMPT = "It should be as long as it needs to be, and no longer. "
 
 
@@ -39,11 +40,18 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     lengthens the prompt. With `tool` the model calls a tool; with `chain` each answer of a connection goes on from the
     one before it, where the dialect has chains. A share of the streams, `leave`, is left by the client within the
     answer; when all is done nothing may still be under way at the upstream (on `upstream_port`). `headers` are sent
-    with every request; `strict` is how answers are checked.
+    with every request; `strict` is how answers are checked. `host`, `tls` and `base` (of the path) are those of a URL;
+    `model` is a name to ask for in the place of the one that says what is wanted. `block` is how many pieces the
+    upstream writes at a time where there is no pause between them.
     """
 
     port: int
     dialect: Dialect
+    host: str = "127.0.0.1"
+    tls: bool = False
+    base: str = "/v1"
+    model: str = ""
+    block: int = BLOCK
     connections: int
     each: int = 1
     pieces: int = 100
@@ -101,7 +109,7 @@ class Load:
     async def run(self) -> Report:
         """Asks everything and checks it; errors are counted, not raised."""
         job, report = self._job, self._report
-        started = time.monotonic()
+        started, before = time.monotonic(), _cpu_s()
         asking = [
             asyncio.create_task(self._connection(index, job.ramp_s * index / job.connections))
             for index in range(job.connections)
@@ -111,8 +119,7 @@ class Load:
             task.cancel()
             self._wrong(f"no answer within {job.limit_s:g} s")
         report.wall_s = time.monotonic() - started
-        used = resource.getrusage(resource.RUSAGE_SELF)
-        report.cpu_s = used.ru_utime + used.ru_stime
+        report.cpu_s = _cpu_s() - before
         report.late_ms, report.first_ms = spread(self._late), spread(self._first)
         report.late_histogram, report.first_histogram = histogram(self._late), histogram(self._first)
         if job.leave and not await nothing_open(job.upstream_port):
@@ -126,10 +133,11 @@ class Load:
         connection: ClientConnection | None = None
         previous = ""
         for turn in range(job.each):
-            order = Order(index * job.each + turn, job.pieces, job.interval_ms, job.stream, tool=job.tool)
+            number = index * job.each + turn
+            order = Order(number, job.pieces, job.interval_ms, job.stream, tool=job.tool, block=job.block)
             leave_at = leaves_at(order, job.leave)
             try:
-                connection = connection or await connect(job.port)
+                connection = connection or await connect(job.port, job.host, tls=job.tls)
                 asked = time.monotonic_ns()
                 received = await connection.ask(request(job, order, previous), leave_at=leave_at)
                 self._check(received, order, asked)
@@ -174,6 +182,11 @@ class Load:
             self._report.examples = [*self._report.examples, message]
 
 
+def _cpu_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
 def leaves_at(order: Order, share: float) -> int:
     """Returns after how many bytes the client leaves: 0 for never, for the same streams in every run."""
     chance = random.Random(order.number)
@@ -206,10 +219,10 @@ def response_id(body: bytes) -> str:
 
 def request(job: Job, order: Order, previous: str = "") -> bytes:
     """Returns the bytes of one HTTP request, which goes on from the response `previous` if there is one."""
-    prompt = order.prompt
+    prompt = order.whole_prompt if job.model else order.prompt
     if job.prompt_bytes > len(prompt):
         prompt = (_WORDS_OF_PROMPT * (job.prompt_bytes // len(_WORDS_OF_PROMPT) + 1))[: job.prompt_bytes] + prompt
-    body: dict[str, object] = {"model": order.model, "stream": order.stream}
+    body: dict[str, object] = {"model": job.model or order.model, "stream": order.stream}
     if job.dialect == "responses":
         body["input"] = [{"type": "message", "role": "user", "content": [{"type": "input_text", "text": prompt}]}]
         if previous:
@@ -224,7 +237,7 @@ def request(job: Job, order: Order, previous: str = "") -> bytes:
             body["stream_options"] = {"include_usage": True}
     data = msgspec.json.encode(body)
     head = (
-        f"POST {_PATHS[job.dialect]} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n"
+        f"POST {job.base}{_PATHS[job.dialect]} HTTP/1.1\r\nhost: {job.host}\r\ncontent-type: application/json\r\n"
         f"accept: */*\r\ncontent-length: {len(data)}\r\n"
     )
     head += "".join(f"{name}: {value}\r\n" for name, value in job.headers.items())
@@ -259,6 +272,7 @@ def histogram(times_ms: list[float]) -> str:
 
 def main() -> None:
     """Runs the job that stands in the input."""
+    gc.disable()  # a job has an end, and its collector would stop the clock of every stream
     job = msgspec.json.decode(sys.stdin.buffer.read(), type=Job)
     report = uvloop.run(Load(job).run())
     print(msgspec.json.encode(report).decode())

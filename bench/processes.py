@@ -13,8 +13,9 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
-from .instructions import Counter
+from .instructions import Counters, Counts
 
 ROOT = Path(__file__).resolve().parent.parent
 _PATIENCE_S = 20.0
@@ -25,7 +26,51 @@ class StartFailed(Exception):
     """A process of the bench did not start; the message has its last words."""
 
 
-class Process:
+class Watched:
+    """A process whose CPU time and memory are read from outside, with all below it; of none (None) nothing is known."""
+
+    def __init__(self, pid: int | None) -> None:
+        self._pid = pid
+        self._counters = Counters(pid) if pid is not None else None
+
+    def cpu_s(self) -> float | None:
+        """Returns the CPU time, user and system, of the process and all below it."""
+        return sum(map(_cpu_s, self._tree())) if self._pid is not None else None
+
+    def counts(self) -> Counts:
+        """Returns the instructions and cycles of the process so far, where they can be counted."""
+        return self._counters.read() if self._counters is not None else Counts()
+
+    def reset_peak(self) -> int:
+        """Begins to watch the memory anew; returns what the process and those below it have resident now, in kB."""
+        for pid in self._tree():
+            with contextlib.suppress(OSError):
+                Path(f"/proc/{pid}/clear_refs").write_text("5")
+        return self.peak_kb()
+
+    def peak_kb(self) -> int:
+        """Returns the most memory that the process and those below it have had resident since then, in kB."""
+        return sum(_peak_kb(pid) for pid in self._tree())
+
+    def _tree(self) -> list[int]:
+        return tree(self._pid) if self._pid is not None else []
+
+    def end(self) -> None:
+        """Looks at it no longer; what was not started here runs on."""
+        if self._counters is not None:
+            self._counters.close()
+            self._counters = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.end()
+
+
+class Process(Watched):
     """One child process, of a command of which `python` is this one. What it says on standard error goes to a file.
 
     `environment` is added to this process's own. With `quiet` what it says on standard output goes there too:
@@ -57,15 +102,7 @@ class Process:
         if cores:
             with contextlib.suppress(OSError):
                 os.sched_setaffinity(self._child.pid, cores)
-        self._counter = Counter.open(self._child.pid)
-
-    def __enter__(self) -> Process:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.end()
+        super().__init__(self._child.pid)
 
     @property
     def pid(self) -> int:
@@ -117,25 +154,6 @@ class Process:
             raise StartFailed(f"{self._command} failed: {self.errors()}")
         return out
 
-    def cpu_s(self) -> float:
-        """Returns the CPU time, user and system, of the process and all below it."""
-        return sum(_cpu_s(pid) for pid in tree(self.pid))
-
-    def instructions(self) -> int | None:
-        """Returns the user-space instructions of the process so far; None where they cannot be counted."""
-        return self._counter.read() if self._counter is not None else None
-
-    def reset_peak(self) -> int:
-        """Begins to watch the memory anew; returns what the process and those below it have resident now, in kB."""
-        for pid in tree(self.pid):
-            with contextlib.suppress(OSError):
-                Path(f"/proc/{pid}/clear_refs").write_text("5")
-        return self.peak_kb()
-
-    def peak_kb(self) -> int:
-        """Returns the most memory that the process and those below it have had resident since then, in kB."""
-        return sum(_peak_kb(pid) for pid in tree(self.pid))
-
     def end(self) -> None:
         """Ends the process: by a word, and if that does not help by force."""
         if self._child.poll() is None:
@@ -147,9 +165,7 @@ class Process:
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(pid, 9)
                 self._child.wait()
-        if self._counter is not None:
-            self._counter.close()
-            self._counter = None
+        super().end()
         for pipe in (self._child.stdin, self._child.stdout):
             if pipe is not None:
                 with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""What can be measured: the upstream itself, bare pass-throughs, Penstock in its ways, other proxies, any URL."""
+"""What can be measured: the upstream itself, bare pass-throughs, Penstock in its ways, other proxies."""
 
 from __future__ import annotations
 
@@ -15,10 +15,14 @@ from .peers import litellm, nginx
 from .processes import ROOT, Process, StartFailed
 
 BASELINE = "pass-through"
+"""What ratios are to, where nothing else is said."""
+DIRECT = "direct"
+"""The upstream itself."""
 _LISTENING = r"port (\d+)"
 _SERVING = r"serves http://127\.0\.0\.1:(\d+)/"
 _PENSTOCK = "import sys; from proxy.cli import main; sys.exit(main())"
 _PATIENCE_S = 60.0
+_MANY = 8192  # as many as nginx is given: all streams are to be open at once
 _KEY = "pk-bench-0f3a5c7e9b1d2f4a6c8e0b3d5f7a9c1e"
 
 
@@ -26,8 +30,10 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     """Something that answers: its name, what its clients speak, how it is started, how it is known that it listens.
 
     It says its port (`ready` is the pattern of that line), or it is given one (`port`). Without a command it runs
-    already. `headers` are what its clients have to say besides. One that is not `strict` leaves out things that the
-    bench otherwise insists on, such as the numbers of events; what is said is checked all the same.
+    already, at `host`, `port` and the path `base`, with or without `tls`, perhaps as the process `pid`. `headers` are
+    what its clients have to say besides; `model` is the name they ask for, where it cannot be any. One that is not
+    `strict` leaves out things that the bench otherwise insists on, such as the numbers of events; what is said is
+    checked all the same. One that is `slow` gets a scenario's lighter load, where it has one, and fewer turns.
     """
 
     name: str
@@ -38,6 +44,12 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     headers: dict[str, str] = {}
     environment: dict[str, str] = {}
     strict: bool = True
+    slow: bool = False
+    host: str = "127.0.0.1"
+    tls: bool = False
+    base: str = "/v1"
+    model: str = ""
+    pid: int | None = None
 
     def start(self, directory: Path, cores: set[int]) -> Process:
         """Starts its process; files go to `directory`."""
@@ -54,15 +66,16 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
         return process.wait_for(self.port, _PATIENCE_S) if self.port else process.port(self.ready)
 
 
-UPSTREAM = Target(name="direct", dialect="chat", command=("python", "-m", "bench.upstream"))
+UPSTREAM = Target(name=DIRECT, dialect="chat", command=("python", "-m", "bench.upstream"))
 
 NAMES = (
-    "direct",
+    DIRECT,
     BASELINE,
     "nginx",
     "penstock",
     "penstock-chat",
     "penstock-bare",
+    "penstock-storeless",
     "penstock-policy",
     "penstock-guarded",
     "litellm",
@@ -74,6 +87,7 @@ def known(upstream_port: int, directory: Path) -> dict[str, Target]:
     """Returns all targets by name, each in front of the upstream on that port."""
     url = f"http://127.0.0.1:{upstream_port}/v1"
     shipped, bare = _serve("shipped", _shipped(), url, directory), _serve("bare", _BARE, url, directory)
+    storeless = _serve("storeless", {**_shipped(), **_NO_STORE}, url, directory)
     targets = [
         UPSTREAM,
         Target(name=BASELINE, dialect="chat", command=("python", "-m", "bench.passthrough", url)),
@@ -81,6 +95,7 @@ def known(upstream_port: int, directory: Path) -> dict[str, Target]:
         Target(name="penstock", dialect="responses", command=shipped, ready=_SERVING),
         Target(name="penstock-chat", dialect="chat", command=shipped, ready=_SERVING),
         Target(name="penstock-bare", dialect="responses", command=bare, ready=_SERVING),
+        Target(name="penstock-storeless", dialect="responses", command=storeless, ready=_SERVING),
         _policy(url, directory),
         _guarded(url, directory),
         _litellm(url, directory),
@@ -88,12 +103,19 @@ def known(upstream_port: int, directory: Path) -> dict[str, Target]:
     return {target.name: target for target in targets}
 
 
+def missing(name: str) -> str | None:
+    """Returns what is to be said of a target that is not on this machine, and how to get it; None for all others."""
+    if name == "nginx" and nginx.program() is None:
+        return "nginx is not installed (apt-get install nginx-light)"
+    if name == "litellm" and not litellm.is_installed():
+        return "LiteLLM is not installed (python -m bench.peers.litellm)"
+    return None
+
+
 def check_installed(name: str) -> None:
     """Raises StartFailed for a target that is not on this machine, saying how to get it."""
-    if name == "nginx" and nginx.program() is None:
-        raise StartFailed("nginx is not installed (apt-get install nginx-light)")
-    if name == "litellm" and not litellm.is_installed():
-        raise StartFailed("LiteLLM is not installed (python -m bench.peers.litellm)")
+    if said := missing(name):
+        raise StartFailed(said)
 
 
 def _nginx(upstream_port: int, directory: Path) -> Target:
@@ -111,20 +133,19 @@ def _litellm(url: str, directory: Path) -> Target:
         headers={"authorization": f"Bearer {litellm.KEY}"},
         environment=litellm.ENVIRONMENT,
         strict=False,
+        slow=True,
     )
 
 
-_BARE: dict[str, object] = {
-    "stores": {"responses": {"kind": "none"}},
-    "pipeline": ["route", "stream-translate"],
-}
+_NO_STORE: dict[str, object] = {"stores": {"responses": {"kind": "none"}}}
+_BARE: dict[str, object] = {**_NO_STORE, "pipeline": ["route", "stream-translate"]}
 
 
 def _policy(url: str, directory: Path) -> Target:
     """Returns Penstock with all that a platform would set up: nobody is refused, everybody is counted."""
     much = 1_000_000_000_000
     settings: dict[str, object] = {
-        "stores": {"responses": {"kind": "none"}},
+        **_NO_STORE,
         "models": {"*": [{"use": "up/*", "weight": 3}, {"use": "up/*", "weight": 1}]},
         "prices": {"bench-*": {"input": 1, "output": 4}},
         "pipeline": [
@@ -168,7 +189,7 @@ def _shipped() -> dict[str, object]:
 def _serve(name: str, settings: Mapping[str, object], url: str, directory: Path) -> tuple[str, ...]:
     """Writes a file for Penstock, with its log and store in `directory`, and returns what serves it."""
     config = json.loads(json.dumps(settings))
-    config["upstreams"] = {"up": {"kind": "openai-compatible", "base_url": url}}
+    config["upstreams"] = {"up": {"kind": "openai-compatible", "base_url": url, "max_connections": _MANY}}
     config.setdefault("models", {"*": ["up/*"]})
     log = {"log": {"to": str(directory / f"{name}.jsonl")}}
     config["pipeline"] = [log if stage == "log" or "log" in stage else stage for stage in config["pipeline"]]

@@ -1,11 +1,13 @@
 """A chat-completions server that costs little: answers made of prepared bytes, sent at their times. Its own process.
 
-`python -m bench.upstream` listens on a free port of 127.0.0.1, prints `port N`, and ends when its input is closed.
+`python -m bench.upstream [HOST PORT]` listens there, or on a free port of 127.0.0.1, prints `port N`, and ends when its
+input is closed.
 """
 
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from typing import cast
 
@@ -13,7 +15,7 @@ import httptools
 import msgspec
 import uvloop
 
-from .answers import Order, closing, frame, opening, read_order, whole, word_frame
+from .answers import BLOCK, Order, closing, frame, opening, read_order, whole, word_frame
 from .ends import until_told
 
 _STREAM = (
@@ -21,7 +23,6 @@ _STREAM = (
     b"transfer-encoding: chunked\r\n\r\n"
 )
 _JSON = b"HTTP/1.1 %b\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b"
-_BLOCK = 64  # pieces that are written at a time when there is no pause between them
 _MODELS = b'{"object":"list","data":[{"id":"bench","object":"model","created":1767225600,"owned_by":"bench"}]}'
 
 
@@ -128,15 +129,18 @@ class Upstream(asyncio.Protocol):
             self._end(order)
 
     def _pour(self) -> None:
-        """Sends pieces in blocks until the transport is full."""
+        """Sends pieces in blocks until the transport is full; small ones one in a turn of the loop, each by a write."""
         order = self._order
         while order is not None and self._transport is not None and not self._full:
-            until = min(self._next + _BLOCK, order.pieces)
+            until = min(self._next + order.block, order.pieces)
             words = [word_frame(order.number, index, tool=order.tool) for index in range(self._next, until)]
             self._transport.write(b"".join(words))
             self._next = until
             if until == order.pieces:
                 self._end(order)
+                return
+            if order.block < BLOCK:
+                self._loop.call_soon(self._pour)
                 return
 
     def _end(self, order: Order) -> None:
@@ -146,13 +150,13 @@ class Upstream(asyncio.Protocol):
         self._transport.write(frame(closing(order)) + b"0\r\n\r\n")
 
 
-async def serve() -> None:
+async def serve(host: str = "127.0.0.1", port: int = 0) -> None:
     """Serves until the input is closed."""
-    server = await asyncio.get_running_loop().create_server(Upstream, "127.0.0.1", 0, backlog=4096)
+    server = await asyncio.get_running_loop().create_server(Upstream, host, port, backlog=4096)
     print("port", server.sockets[0].getsockname()[1], flush=True)
     async with server:
         await until_told()
 
 
 if __name__ == "__main__":
-    uvloop.run(serve())
+    uvloop.run(serve(sys.argv[1], int(sys.argv[2])) if len(sys.argv) > 2 else serve())

@@ -62,12 +62,19 @@ def install() -> None:
     subprocess.run([HOME / "bin" / "python", "-m", "pip", "install", "--quiet", REQUIREMENT], check=True)
 
 
+def version() -> str:
+    """Returns the version that is installed; raises CalledProcessError where it is broken."""
+    show = "import importlib.metadata; print(importlib.metadata.version('litellm'))"
+    done = subprocess.run([HOME / "bin" / "python", "-c", show], check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
 def main() -> int:
     """Installs it where it is not, and says its version."""
     if not is_installed():
         install()
-    show = "import importlib.metadata; print('LiteLLM', importlib.metadata.version('litellm'))"
-    return subprocess.run([HOME / "bin" / "python", "-c", show], check=False).returncode
+    print("LiteLLM", version())
+    return 0
 
 
 if __name__ == "__main__":

@@ -16,9 +16,12 @@ def test_a_prepared_frame_is_the_chunk_of_the_piece():
     assert msgspec.json.decode(chunk("abc")[6:])["choices"][0]["delta"] == {"content": "abc"}
 
 
-@pytest.mark.parametrize("order", [Order(12, 300, 20.0), Order(0, 10, 2.5), Order(4, 7, 0, stream=False, usage=False)])
-def test_the_upstream_reads_from_a_request_what_the_client_wants(order):
-    job = Job(port=1, dialect="chat", connections=1)
+@pytest.mark.parametrize(
+    "order", [Order(12, 300, 20.0), Order(0, 10, 2.5, block=1), Order(4, 7, 0, stream=False, usage=False)]
+)
+@pytest.mark.parametrize("model", ["", "gpt-4o"])
+def test_the_upstream_reads_from_a_request_what_the_client_wants(order, model):
+    job = Job(port=1, dialect="chat", connections=1, model=model)
     assert read_order(request(job, order).partition(b"\r\n\r\n")[2]) == order
 
 

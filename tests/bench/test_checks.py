@@ -120,8 +120,13 @@ def test_what_is_not_strict_may_cut_pieces_anew():
     delta = msgspec.json.decode(good[first].partition(b"data: ")[2])
     halves = [{**delta, "delta": delta["delta"][:9]}, {**delta, "delta": delta["delta"][9:]}]
     cut = [b"data: " + msgspec.json.encode(half) + b"\n\n" for half in halves]
-    checked = check_stream("responses", b"".join([*good[:first], *cut, *good[first + 1 :]]), order, strict=False)
-    assert (checked.began_ns, len(checked.ends)) == (BEGAN_NS, 1)
+    body = b"".join([*good[:first], *cut, *good[first + 1 :]])
+    checked = check_stream("responses", body, order, strict=False)
+    assert (checked.began_ns, len(checked.ends)) == (BEGAN_NS, 7)
+    assert checked.ends == sorted(checked.ends)
+    assert body[: checked.ends[0]].endswith(cut[1])  # a piece is there when the last of it is
+    with pytest.raises(WrongAnswer):
+        check_stream("responses", body.replace(cut[1], b""), order, strict=False)
 
 
 def test_what_is_not_strict_may_leave_out_names_and_numbers_but_no_text():

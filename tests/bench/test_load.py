@@ -75,11 +75,31 @@ def stopped_early(events: list[bytes]) -> list[bytes]:
 
 def renumbered(events: list[bytes]) -> list[bytes]:
     """Loses a delta and hides it: the numbers are right, the text is not."""
-    out = []
+    out: list[bytes] = []
     for number, one in enumerate(dropped(events)[:-1]):
         head, _, rest = one.partition(b'"sequence_number":')
         out.append(head + b'"sequence_number":%d' % number + rest.lstrip(b"0123456789") if rest else one)
     return [*out, events[-1]]
+
+
+def shortened(events: list[bytes]) -> list[bytes]:
+    """Loses a letter of one delta."""
+    at = deltas(events)[3]
+    return [
+        *events[:at],
+        events[at].replace(b'"delta":" ', b'"delta":"').replace(b'content":" ', b'content":"'),
+        *events[at + 1 :],
+    ]
+
+
+def shortened_at_the_end(events: list[bytes]) -> list[bytes]:
+    """Loses a letter where the whole text is told, or a token where those are counted."""
+    at = len(events) - 2
+    return [
+        *events[:at],
+        events[at].replace(b'"@', b'"').replace(b'"completion_tokens":8', b'"completion_tokens":7'),
+        events[-1],
+    ]
 
 
 def job(port: int, dialect: str, **more: object) -> Job:
@@ -94,7 +114,18 @@ async def test_a_proxy_that_changes_nothing_gives_no_errors(dialect):
 
 
 @pytest.mark.parametrize(
-    "spoil", [dropped, repeated, reordered, without_end, without_marker, stopped_early, renumbered]
+    "spoil",
+    [
+        dropped,
+        repeated,
+        reordered,
+        without_end,
+        without_marker,
+        stopped_early,
+        renumbered,
+        shortened,
+        shortened_at_the_end,
+    ],
 )
 @pytest.mark.parametrize("dialect", ["responses", "chat"])
 async def test_each_fault_of_a_proxy_is_found(dialect, spoil):

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the bench needs
 def test_a_quick_run_measures_everything_and_finds_nothing_wrong(tmp_path):
     out = tmp_path / "figures.json"
     done = subprocess.run(
-        [sys.executable, "-m", "bench", "--quick", "--json", str(out)],
+        [sys.executable, "-m", "bench", "--quick", "--targets", "pass-through,penstock", "--json", str(out)],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -75,7 +75,10 @@ def test_elsewhere_than_on_linux_it_says_what_can_be_run(monkeypatch, capsys):
     assert "--only micro" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("arguments", [["--targets", "nothing"], ["--only", "everything"], ["--rounds", "x"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["--targets", "nothing"], ["--only", "everything"], ["--rounds", "x"], ["--target", "x"], ["--upstream", "h:x"]],
+)
 def test_what_is_not_there_is_refused(arguments, capsys):
     with pytest.raises(SystemExit) as ended:
         main(arguments)

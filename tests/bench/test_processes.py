@@ -3,7 +3,8 @@ import sys
 
 import pytest
 
-from bench.processes import Process, StartFailed, cores, tree
+from bench.instructions import Counts
+from bench.processes import Process, StartFailed, Watched, cores, tree
 
 _SERVE = "print('port 4711', flush=True); input()"
 _DEAF = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('port 1', flush=True); input(); input()"
@@ -53,8 +54,16 @@ def test_cpu_time_instructions_and_memory_are_read_from_outside(tmp_path):
         process.port(r"port (\d+)")
         assert 0.005 < process.cpu_s() < 20
         assert process.peak_kb() > 1000
-        counted = process.instructions()
-        assert counted is None or counted > 3_000_000
+        counts = process.counts()
+        assert counts.instructions is None or counts.instructions.count > 3_000_000
+        with Watched(process.pid) as watched:
+            assert watched.cpu_s() == pytest.approx(process.cpu_s(), abs=1)
+        assert not gone(process.pid)
+
+
+def test_of_no_process_nothing_is_known():
+    with Watched(None) as nothing:
+        assert (nothing.cpu_s(), nothing.reset_peak(), nothing.counts()) == (None, 0, Counts())
 
 
 def test_the_tree_holds_the_processes_below(tmp_path):

@@ -24,6 +24,9 @@ def test_penstock_without_store_and_log_is_another_target(tmp_path):
     config = json.loads((tmp_path / "bare.yaml").read_text())
     assert config["pipeline"] == ["route", "stream-translate"]
     assert config["stores"] == {"responses": {"kind": "none"}}
+    storeless, shipped = (json.loads((tmp_path / f"{name}.yaml").read_text()) for name in ("storeless", "shipped"))
+    assert storeless["stores"] == config["stores"]
+    assert len(storeless["pipeline"]) == len(shipped["pipeline"])
 
 
 def test_other_proxies_are_given_a_port_and_said_who_asks(tmp_path):
