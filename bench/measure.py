@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from statistics import median
 
 import msgspec
@@ -45,13 +46,14 @@ def time_all(operations: Sequence[Operation], *, rounds: int, round_s: float) ->
     """
     times: dict[str, list[float]] = {operation.name: [] for operation in operations}
     counts: dict[str, list[int]] = {operation.name: [] for operation in operations}
-    repeats = {operation.name: _repeats(operation, round_s) for operation in operations}
     counter = Counter.open()
-    for _ in range(rounds):
-        for operation in operations:
-            took_us, count = _round(operation, repeats[operation.name], counter)
-            times[operation.name].append(took_us)
-            counts[operation.name].append(count)
+    with _kept():
+        repeats = {operation.name: _repeats(operation, round_s) for operation in operations}
+        for _ in range(rounds):
+            for operation in operations:
+                took_us, count = _round(operation, repeats[operation.name], counter)
+                times[operation.name].append(took_us)
+                counts[operation.name].append(count)
     reference = min(times[operations[0].name])
     timings = []
     for one in operations:
@@ -61,6 +63,17 @@ def time_all(operations: Sequence[Operation], *, rounds: int, round_s: float) ->
     if counter is not None:
         counter.close()
     return timings
+
+
+@contextlib.contextmanager
+def _kept() -> Iterator[None]:
+    """Keeps the collector from looking at what is there already: that takes longer than many a round."""
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def _round(operation: Operation, repeats: int, counter: Counter | None) -> tuple[float, int]:

@@ -71,7 +71,8 @@ class Way:
         """Ends what has not ended, and closes the loop."""
         for pump in self._pumps:
             pump.cancel()
-        self._loop.run_until_complete(asyncio.gather(*self._pumps, return_exceptions=True))
+        if self._pumps:
+            self._loop.run_until_complete(asyncio.gather(*self._pumps, return_exceptions=True))
         self._loop.close()
 
     def prepare(self, encoder: Encoder, reads: Sequence[bytes]) -> Run:
