@@ -22,17 +22,25 @@ EARLY_S = 0.002
 
 
 class Watch(ResponseFilter):
-    """Lets through what cannot be or become a match. `lets_go_s` is how long anything is held back at most."""
+    """Lets through what cannot be or become a match. `lets_go_s` is how long anything is held back at most.
+
+    Without `flags`, no rule only notes what it finds.
+    """
 
     ends_at_once = True
 
     def __init__(
-        self, screen: AnswerScreen, acts: Mapping[Where, Sequence[Act]], lets_go_s: float | None = None
+        self,
+        screen: AnswerScreen,
+        acts: Mapping[Where, Sequence[Act]],
+        lets_go_s: float | None = None,
+        *,
+        flags: bool = True,
     ) -> None:
         self._screen = screen
         self._acts = acts
         self._lets_go_s = lets_go_s
-        self._flags = any(act.does == "flagged" for those in acts.values() for act in those)
+        self._flags = flags
         self.outer: ResponseFilter = self
         """Whose turn it is when something has been held back for too long."""
         self._came: deque[tuple[int, float]] = deque()  # how long the text was, and when
@@ -44,6 +52,11 @@ class Watch(ResponseFilter):
         if self._flags and exchange.nudge is None:  # all of it is there: a header can still tell
             self.tell(exchange)
         return out if self._lets_go_s is None else self._in_time(exchange, out, self._lets_go_s)
+
+    def on_text(self, exchange: Exchange, text: str) -> bool:
+        """Lets one more piece of text through where nothing of it is or may become a match. Hot: once a read."""
+        quick = self._screen.quick
+        return quick is not None and quick.passes(text)
 
     def again(self, text: str, where: Where, *, freeform: bool) -> str | None:
         """Returns what may go out of a text that others have made; None where it blocks."""
@@ -97,5 +110,6 @@ class Watch(ResponseFilter):
 
     def tell(self, exchange: Exchange) -> None:
         """Leaves what was found so far on the exchange."""
-        for number, where in (*self._screen.found, *self._screen.flagged()):
+        found = self._screen.found
+        for number, where in (*found, *self._screen.flagged()) if self._flags else found:
             note_act(exchange, self._acts[where][number], where)  # type: ignore[index, arg-type]  # it names places alike

@@ -13,10 +13,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ..errors import ExchangeError
 from ..events import (
     Annotation,
     Event,
     Finish,
+    MessageStart,
     OutputItem,
     ReasoningDelta,
     ReasoningState,
@@ -30,9 +32,13 @@ from ..events import (
 from .arguments import ArgumentsScreen
 from .screen import Matcher, Screen
 
+WITHHELD = "The upstream failed. What it said of that is withheld by a content rule."
+"""The message of an error whose own message may not go out."""
+
 _Delta = TextDelta | ReasoningDelta | Refusal
 _Kind = tuple[type[Event], bool]
 
+_TEXT: _Kind = (TextDelta, False)
 _AGAIN: dict[_Kind, Callable[[str], Event]] = {
     (TextDelta, False): TextDelta,
     (Refusal, False): Refusal,
@@ -44,7 +50,9 @@ _AGAIN: dict[_Kind, Callable[[str], Event]] = {
 class AnswerScreen:
     """One answer on its way out. A matcher looks at the text of an answer, at its reasoning, at tools' arguments.
 
-    `state` makes what may go out of the state of reasoning, in which the same thoughts may stand once more.
+    `state` makes what may go out of the state of reasoning, in which the same thoughts may stand once more. `declared`
+    tells whether a tool has a name because the client gave it: any other is the model's words, looked at as its text
+    and as arguments, and where something is found in it the answer ends, since a name cannot be masked.
     `found` are pairs of a rule and what it was found in; `blocked` tells that the answer was ended by one.
     """
 
@@ -54,20 +62,23 @@ class AnswerScreen:
         reasoning: Matcher | None,
         arguments: Matcher | None,
         state: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
+        declared: Callable[[str], bool] | None = None,
     ) -> None:
         self._state = state
+        self._declared = declared
         self.blocked = False
+        self.quick: Screen | None = None
+        """The screen of the visible text, while that is what is coming."""
         self.found: list[tuple[int, str]] = []
-        self._text = text or None
-        self._reasoning = reasoning or None
-        self._arguments = arguments or None
+        self._text = text if text else None
+        self._reasoning = reasoning if reasoning else None
+        self._arguments = arguments if arguments else None
         self._in_items = self._arguments  # items of tools that the upstream ran wait for nothing
         self._flagged: set[tuple[int, str]] = set()
         self._screens: dict[_Kind, Screen] = {}
         self._last: _Kind | None = None  # the kind of text that came last: no other holds anything back
         self._late: list[tuple[int, Annotation]] = []  # annotations of text that is held back
         self._waiting: list[Event] | None = None  # the first tool call and what came after it
-        self._quick: Screen | None = None  # the screen of the visible text, while that is what is coming
         self._noted: dict[int, list[str]] = {}  # arguments that wait for nothing: what they hold is only noted
 
     @property
@@ -115,19 +126,24 @@ class AnswerScreen:
 
     def take(self, events: Sequence[Event]) -> list[Event]:
         """Returns what may go out for a batch of events. After a match that blocks it ends with Finish. Hot: a read."""
-        quick = self._quick
+        quick = self.quick
         if quick is not None and len(events) == 1 and type(event := events[0]) is TextDelta:
             text = quick.feed(event.text)
             if text is event.text:
                 return [event] if event.logprobs is None else [self._without_others(event)]
             out: list[Event] = []
-            self._let_go(text, (TextDelta, False), quick, out)
-            if self.blocked:
-                self._end(out, events)
+            if quick.found or self._late:
+                self._let_go(text, _TEXT, quick, out)
+                if self.blocked:
+                    self._end(out, events)
+            elif text:
+                out.append(TextDelta(text))
             return out
         out = []
         if self.blocked:
             return out
+        if self._last is None and self._waiting is None and events and self._is_clean(events):
+            return [*events]
         for event in events:
             if type(event) is TextDelta and self._text is not None and self._waiting is None:
                 self._pass_text(event, (TextDelta, False), self._text, out)
@@ -138,16 +154,57 @@ class AnswerScreen:
                 break
         return out
 
+    def error(self, error: ExchangeError) -> None:
+        """Searches what an upstream says of its failure as the text of an answer: masks it, or withholds it whole."""
+        if self._text is None:
+            return
+        message, screen = self._text.whole(error.message)
+        if screen.blocked is not None:
+            message = WITHHELD
+            self._note([screen.blocked], "output")
+        for name in ("code", "param"):
+            said = getattr(error, name)
+            if said and self._text.whole(said)[1].found:
+                setattr(error, name, None)
+        self._flagged |= {(rule, "output") for rule in screen.flagged}
+        self._note(sorted(screen.masked), "output")
+        if screen.found:
+            error.message = message
+            error.args = (message,)
+
+    def _is_clean(self, events: Sequence[Event]) -> bool:
+        """Tells whether these are a whole answer in which nothing is found, as far as that is known quickly."""
+        if type(events[-1]) is not Finish:
+            return False
+        texts: dict[_Kind, list[str]] = {}
+        for event in events:
+            kind = type(event)
+            if isinstance(event, (TextDelta, ReasoningDelta)):
+                if isinstance(event, TextDelta) and event.logprobs is not None:
+                    return False
+                texts.setdefault((kind, isinstance(event, ReasoningDelta) and event.summary), []).append(event.text)
+            elif kind not in (Usage, Finish, MessageStart):
+                return False
+        for (kind, _), pieces in texts.items():
+            matcher = self._text if kind is TextDelta else self._reasoning
+            if matcher is not None and not matcher.clean("".join(pieces)):
+                return False
+        return True
+
     def _pass(self, event: Event, out: list[Event]) -> None:
         if isinstance(event, Usage):
             out.append(event)
         elif isinstance(event, (Finish, UpstreamFailed)):
+            if isinstance(event, UpstreamFailed):
+                self.error(event.error)
             self._release(out, failed=isinstance(event, UpstreamFailed))
             if not self.blocked:
                 self._settle(out)
             if not self.blocked:
                 out.append(event)
         elif self._waiting is not None:
+            if isinstance(event, ToolCallStart):
+                self._search_name(event.name)
             self._waiting.append(event)
         elif isinstance(event, (TextDelta, Refusal, ReasoningDelta)):
             matcher = self._reasoning if isinstance(event, ReasoningDelta) else self._text
@@ -156,39 +213,60 @@ class AnswerScreen:
             self._pass_annotation(event, out)
         else:
             self._settle(out)
-            if self.blocked:
-                return
-            if isinstance(event, ReasoningState) and self._state is not None:
-                event = ReasoningState(self._state(event.state))
-            if isinstance(event, OutputItem):
-                item = self._searched(event.item, "output", self._text)
-                event = OutputItem(self._searched(item, "arguments", self._in_items))
-                if self.blocked:
-                    return
-            if self._arguments is not None and isinstance(event, ToolCallStart) and self._arguments.searches:
+            if not self.blocked:
+                self._pass_other(event, out)
+
+    def _pass_other(self, event: Event, out: list[Event]) -> None:
+        """Passes on what is no text of an answer."""
+        if isinstance(event, ReasoningState) and self._state is not None:
+            event = ReasoningState(self._state(event.state))
+        elif isinstance(event, OutputItem):
+            item = self._searched(event.item, "output", self._text)
+            event = OutputItem(self._searched(item, "arguments", self._in_items))
+        elif isinstance(event, ToolCallStart):
+            self._search_name(event.name)
+            if self._arguments is not None and self._arguments.searches and not self.blocked:
                 self._waiting = [event]
-                self._quick = None
+                self.quick = None
                 return
-            if self._arguments is not None and isinstance(event, ToolCallDelta):
-                self._noted.setdefault(event.key, []).append(event.arguments)
+        elif self._arguments is not None and isinstance(event, ToolCallDelta):
+            self._noted.setdefault(event.key, []).append(event.arguments)
+        if not self.blocked:
             out.append(event)
+
+    def _search_name(self, name: str) -> None:
+        """Ends the answer at the call of a tool that nobody has declared, and in whose name something is found."""
+        for matcher, where in ((self._text, "output"), (self._in_items, "arguments")):
+            if matcher is None or self.blocked or matcher.clean(name):
+                continue
+            if self._declared is not None and self._declared(name):
+                return
+            screen = ArgumentsScreen(matcher)
+            screen.screen(name, freeform=True)
+            self._flagged |= {(rule, where) for rule in screen.flagged}
+            self._note(sorted(screen.found), where)
+            if screen.found:
+                self.blocked = True
+                self.quick = None
 
     def _pass_text(self, event: _Delta, kind: _Kind, matcher: Matcher | None, out: list[Event]) -> None:
         """Hot: once an event."""
         if kind != self._last:
-            self._quick = None
+            self.quick = None
             self._settle(out)
             self._last = kind
             if self.blocked:
                 return
         if matcher is None:
             out.append(event)
+            if kind[0] is TextDelta:
+                self.quick = Screen((), ())
             return
         screen = self._screens.get(kind)
         if screen is None:
             screen = self._screens[kind] = matcher.screen()
         if kind[0] is TextDelta:
-            self._quick = screen
+            self.quick = screen
         text = screen.feed(event.text)
         if text is not event.text:
             self._let_go(text, kind, screen, out)
@@ -224,7 +302,7 @@ class AnswerScreen:
         if screen.blocked is not None:
             self._note([screen.blocked], where)
             self.blocked = True
-            self._quick = None
+            self.quick = None
             return
         while self._late and kind[0] is TextDelta and self._late[0][0] <= screen.released:
             out.append(_moved(self._late.pop(0)[1], screen))
@@ -239,7 +317,7 @@ class AnswerScreen:
         self._note(sorted(screen.found), where)
         if screen.blocked is not None:
             self.blocked = True
-            self._quick = None
+            self.quick = None
         return masked if screen.found else part
 
     def _pass_annotation(self, event: Annotation, out: list[Event]) -> None:

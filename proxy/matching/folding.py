@@ -21,6 +21,7 @@ class Folding:
         self.case_sensitive = case_sensitive
         self.normalize = normalize
         self._table = _OneToOne(self)
+        self._whole = _Whole(self)
 
     def char(self, char: str) -> str:
         """Returns what one character is compared as; empty when it counts for nothing."""
@@ -36,7 +37,7 @@ class Folding:
 
     def text(self, text: str) -> str:
         """Returns a whole text, folded."""
-        return "".join(map(self.char, text))
+        return text.translate(self._whole)
 
     def simple(self, text: str) -> str | None:
         """Returns the folded text if each character became exactly one, else None. Hot: once an event."""
@@ -44,6 +45,21 @@ class Folding:
             return text if self.case_sensitive else text.lower()
         folded = text.translate(self._table)
         return None if _ODD in folded else folded
+
+
+class _Whole(dict[int, str]):
+    """A table for `str.translate` that fills itself with what characters are compared as."""
+
+    def __init__(self, folding: Folding) -> None:
+        super().__init__()
+        self._folding = folding
+
+    def __missing__(self, code: int) -> str:
+        folded = self._folding.char(chr(code))
+        if len(self) >= _MOST_CACHED:
+            self.clear()
+        self[code] = folded
+        return folded
 
 
 class _OneToOne(dict[int, str]):

@@ -35,6 +35,8 @@ _ASSERTION = re.compile(r"\\[bBA]|\^")
 _FRONTS = ("", "a", " ", "\n")
 """What may stand in front of a match, as far as an assertion can tell: nothing, a word, no word, a line's end."""
 _MOST_BEGINNINGS = 40
+_LONG = 4096
+"""What is longer is not searched at once: for Python's `re` that may take time that grows with its square."""
 
 
 class Found(Protocol):
@@ -62,6 +64,8 @@ class Pattern:
     Raises ValueError for a wrong expression and for one that matches the empty text.
     """
 
+    apart = False  # it may know where a text begins and ends
+
     def __init__(
         self,
         source: str,
@@ -84,6 +88,12 @@ class Pattern:
     def span_at(self, text: str, start: int, end: int) -> Span | None:
         """Returns what of a match counts, from the same beginning; None to look again one character later."""
         return start, end
+
+    def clean(self, text: str) -> bool:
+        """Tells whether nothing is found in a whole text; False where only a scan can tell."""
+        if self.hint is not None and self.hint.search(text) is None:
+            return True
+        return len(text) <= _LONG and self.full.search(text) is None
 
     def scan(self) -> PatternScan:
         """Returns a scan at the beginning of a text."""
@@ -190,10 +200,30 @@ class PatternScan:
         self._from = undecided
         self.safe = self._base + undecided
         if undecided > self._trim_at:
-            keep = self._pattern.behind
-            self._text = known[undecided - keep :]
-            self._base += undecided - keep
-            self._from = keep
+            self._trim()
+
+    def idle(self, text: str) -> bool:
+        """Tells whether nothing waits, and the next piece has no character with which a match begins. Hot."""
+        hint = self._hint
+        return hint is not None and self._from == len(self._text) and hint(text) is None
+
+    def skip(self, text: str) -> bool:
+        """Takes a piece in which no match begins, where nothing waits. Hot: once an event."""
+        if not self.idle(text):
+            return False
+        known = self._text = self._text + text
+        self._from = len(known)
+        self.safe = self._base + self._from
+        if self._from > self._trim_at:
+            self._trim()
+        return True
+
+    def _trim(self) -> None:
+        """Forgets what is decided, but for what may be looked behind at."""
+        behind = self._from - self._pattern.behind
+        self._text = self._text[behind:]
+        self._base += behind
+        self._from -= behind
 
     def _look(self) -> int:
         """Takes the matches that are sure; returns where in `_text` the first begins that is not."""

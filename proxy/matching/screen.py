@@ -10,11 +10,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from .scan import Match, Scan
+from .scan import APART, Match, Scan
+
+_PIECE = 4096
 
 
 class Scannable(Protocol):
-    """A set of words or a pattern: something that can look at a text."""
+    """A set of words or a pattern: something that can look at a text.
+
+    `apart` says that several texts can be searched as one, with `APART` between them.
+    """
+
+    apart: bool
+
+    def clean(self, text: str) -> bool:
+        """Tells whether nothing is found in a whole text; False where only a scan can tell."""
 
     def scan(self) -> Scan:
         """Returns a scan at the beginning of a text."""
@@ -32,6 +42,7 @@ class Matcher:
         self.searches = tuple(searches)
         self.masks = tuple(masks)
         self.watches = tuple(watches)
+        self._all = (*self.searches, *self.watches)
 
     def __bool__(self) -> bool:
         return bool(self.searches or self.watches)
@@ -42,15 +53,34 @@ class Matcher:
         return Screen([search.scan() for search in self.searches], self.masks, watching)
 
     def whole(self, text: str) -> tuple[str, Screen]:
-        """Returns what may go out of a complete text, and the screen it went through."""
+        """Returns what may go out of a complete text, and the screen it went through.
+
+        A long one goes through it in pieces, so that no search of it takes time that grows with its square.
+        """
+        if self.clean(text):
+            return text, _CLEAN
         screen = self.screen()
-        return screen.feed(text) + screen.settle(), screen
+        out = [screen.feed(text[at : at + _PIECE]) for at in range(0, len(text), _PIECE)]
+        return "".join([*out, screen.settle()]), screen
+
+    def clean(self, text: str) -> bool:
+        """Tells whether nothing is found in a complete text: of nearly all of them that is known quickly."""
+        for one in self._all:  # noqa: SIM110  # as a generator, all() takes as long again
+            if not one.clean(text):
+                return False
+        return True
+
+    def are_clean(self, texts: Sequence[str]) -> bool:
+        """Tells the same of several texts; one by one only where they cannot be searched together."""
+        joined = APART.join(texts)
+        return all(one.clean(joined) if one.apart else all(map(one.clean, texts)) for one in self._all)
 
 
 class Screen:
     """One text on its way out. Offsets count characters of the original text."""
 
     __slots__ = (
+        "_all",
         "_edge",
         "_held",
         "_masks",
@@ -81,7 +111,8 @@ class Screen:
         """Runs that were masked: first character, the one after the last, length of the mask."""
         self._scans = tuple(scans)
         self._watching = tuple(watching)
-        self._only = self._scans[0] if len(self._scans) == 1 and not watching else None
+        self._all = (*scans, *watching)
+        self._only = self._scans[0] if len(self._scans) == len(self._all) == 1 else None
         self._masks = masks
         self._matches: list[Match] = []
         self._held = ""
@@ -118,6 +149,23 @@ class Screen:
             return held
         self._held = held[passed:]
         return held[:passed]
+
+    def passes(self, text: str) -> bool:
+        """Takes the next piece if all of it may go out and nothing is held back; else does nothing. Hot: a piece."""
+        if self._held or self.blocked is not None:
+            return False
+        only = self._only
+        if only is not None:
+            if not only.skip(text):
+                return False
+        elif self._all:
+            for scan in self._all:
+                if not scan.idle(text):
+                    return False
+            for scan in self._all:
+                scan.feed(text)
+        self.released = self.end = self.end + len(text)
+        return True
 
     def _feed_all(self, text: str) -> tuple[int, bool]:
         """Shows all scans the next piece; returns what is decided, and whether anything was found."""
@@ -204,3 +252,7 @@ class Screen:
             elif offset > start:
                 return start + shift
         return offset + shift
+
+
+_CLEAN = Screen((), ())
+"""The screen of all texts in which nothing is found."""

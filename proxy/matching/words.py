@@ -17,9 +17,10 @@ from importlib.util import find_spec
 import msgspec
 
 from .folding import Folding, in_word
-from .scan import Match
+from .scan import APART, Match
 
-_LONG = 256
+_LONG = 16
+_LONG_FOR_EXPRESSION = 256
 """From this length on a piece is first searched by what is faster but starts slowly: pyahocorasick where it is
 installed (for 1,000 words and 100,000 characters 1 ms), else a compiled expression (10 ms)."""
 
@@ -31,6 +32,7 @@ _MOST_REMEMBERED = 20_000
 
 _MOST_SEEN = 1 << 16
 """So many pieces are known to have come before."""
+_SEEN = _MOST_SEEN - 1
 
 _FEW = 8
 """Up to so many first characters of all words, an expression finds whether one begins in a piece at all."""
@@ -94,15 +96,33 @@ class Words:
         for word in words:
             self._add(word)
         self._link()
-        self.quick = _searcher(self.root, self._folded)
+        self.quick, self.long = _searcher(self.root, self._folded)
         self.starts = _starts(self.root)
         self.seen = bytearray(_MOST_SEEN)
         """By hash, which pieces came before: most pieces of names and numbers come once, and are not worth keeping."""
+        self.apart = not any(APART in word for word in self._folded)
+        """Whether texts can be searched together, with `APART` between them."""
         self._known: list[_Node] = []  # nodes with steps, one for each step
 
     def scan(self) -> WordScan:
         """Returns a scan at the beginning of a text."""
         return WordScan(self)
+
+    def clean(self, text: str) -> bool:
+        """Tells whether none of the words is in a whole text; False where only a scan can tell."""
+        folded = self.folding.simple(text)
+        if folded is None:
+            folded = self.folding.text(text)
+        if self.starts is not None and self.starts(folded) is None:
+            return True
+        if len(folded) >= self.long and self.quick is not None:
+            return not self.quick(folded)
+        node = self.root
+        for char in folded:
+            node = node[char]
+            if node.ends:
+                return False
+        return True
 
     def remember(self, node: _Node, text: str, step: tuple[_Node, str]) -> None:
         """Keeps where a short piece of text leads to from a node."""
@@ -146,13 +166,16 @@ class WordScan:
     __slots__ = (
         "_keep",
         "_length",
+        "_lowers",
         "_most",
         "_node",
+        "_odd",
         "_origins",
         "_recent",
         "_root",
         "_silent",
         "_simple",
+        "_starts",
         "_waiting",
         "_whole",
         "_words",
@@ -166,6 +189,9 @@ class WordScan:
         self._words = words
         self._whole = words.whole
         self._simple = words.folding.simple
+        self._starts = words.starts
+        self._lowers = not words.folding.case_sensitive
+        self._odd = False  # whether characters are not one to one, or a match waits
         self._root = self._node = words.root
         self._keep = words.longest + 1
         self._most = 16 * self._keep
@@ -177,7 +203,9 @@ class WordScan:
 
     def feed(self, text: str) -> None:
         """Takes the next piece of text. Hot: once an event."""
-        if self._origins is not None or self._waiting:
+        if self._starts is not None and self.skip(text):
+            return
+        if self._odd:
             self._feed_thoroughly(text)
             return
         step = self._node.steps.get(text) or self._step_by(text)
@@ -185,7 +213,7 @@ class WordScan:
             self._feed_thoroughly(text)
             return
         self._node, folded = step
-        self._length += len(text)
+        length = self._length = self._length + len(text)
         self._silent = 0
         recent = self._recent = self._recent + folded
         if len(recent) > self._most:
@@ -193,7 +221,30 @@ class WordScan:
         pending = self._node.pending
         if pending and self._whole:
             pending = self._viable(recent)
-        self.safe = self._length - pending
+        self.safe = length - pending
+
+    def idle(self, text: str) -> bool:
+        """Tells whether nothing waits, and no word begins in the next piece; does nothing. Hot: once an event."""
+        starts = self._starts
+        if starts is None or self._node is not self._root or self._odd:
+            return False
+        folded = self._simple(text)
+        return folded is not None and starts(folded) is None
+
+    def skip(self, text: str) -> bool:
+        """Takes a piece in which no word begins, where nothing waits. Hot: once an event."""
+        starts = self._starts
+        if starts is None or self._node is not self._root or self._odd:
+            return False
+        folded = text.lower() if self._lowers and text.isascii() else self._simple(text)
+        if folded is None or starts(folded) is not None:
+            return False
+        self._silent = 0
+        self.safe = self._length = self._length + len(text)
+        recent = self._recent = self._recent + folded
+        if len(recent) > self._most:
+            self._recent = recent[-self._keep :]
+        return True
 
     def _viable(self, recent: str) -> int:
         """Returns how much of the end may still become a whole word, none of which begins inside another."""
@@ -213,9 +264,7 @@ class WordScan:
         before = node = self._node
         words = self._words
         unread = folded
-        if words.starts is not None and node is self._root and words.starts(folded) is None:
-            unread = ""
-        elif len(folded) >= _LONG and (quick := words.quick) is not None:
+        if len(folded) >= words.long and len(folded) > self._keep and (quick := words.quick) is not None:
             if quick(self._recent[-self._keep :] + folded):
                 return None
             node = self._root
@@ -225,11 +274,11 @@ class WordScan:
             if node.ends:
                 return None
         if len(text) <= _SHORT:
-            place = hash(text) % _MOST_SEEN
-            if words.seen[place]:
+            seen, place = words.seen, hash(text) & _SEEN
+            if seen[place]:
                 words.remember(before, text, (node, folded))
             else:
-                words.seen[place] = 1
+                seen[place] = 1
         return node, folded
 
     def settle(self) -> None:
@@ -259,6 +308,7 @@ class WordScan:
         origins = origins[-self._keep :]
         plain = origins == list(range(self._length - len(origins), self._length))
         self._origins = None if plain else origins
+        self._odd = not plain or bool(self._waiting)
         pending = self._viable("".join(chars)) if self._whole else self._node.pending
         self.safe = min([start for start, _, _ in self._waiting], default=self._length)
         if pending:
@@ -311,17 +361,20 @@ def _starts(root: _Node) -> Callable[[str], re.Match[str] | None] | None:
     return re.compile("|".join(branches)).search
 
 
-def _searcher(root: _Node, words: Iterable[str]) -> Callable[[str], bool] | None:
-    """Returns what tells whether any of the words is in a folded text, quickly; None when there is no such thing."""
+def _searcher(root: _Node, words: Iterable[str]) -> tuple[Callable[[str], bool] | None, int]:
+    """Returns what tells whether any of the words is in a folded text, quickly, and from which length on it is.
+
+    None when there is no such thing.
+    """
     if find_spec("ahocorasick") is None:
-        return _expression(root)
+        return _expression(root), _LONG_FOR_EXPRESSION
     import ahocorasick
 
     automaton = ahocorasick.Automaton(ahocorasick.STORE_INTS)
     for word in words:
         automaton.add_word(word, 1)
     automaton.make_automaton()
-    return lambda text: next(automaton.iter(text), None) is not None
+    return lambda text: next(automaton.iter(text), None) is not None, _LONG
 
 
 def _expression(root: _Node) -> Callable[[str], bool] | None:

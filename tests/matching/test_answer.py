@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.errors import UpstreamCut
+from proxy.errors import UpstreamCut, UpstreamError
 from proxy.events import (
     Annotation,
     Event,
@@ -24,6 +24,7 @@ from proxy.events import (
     Usage,
 )
 from proxy.matching import AnswerScreen, Folding, Matcher, Pattern, Word, Words
+from proxy.matching.answer import WITHHELD
 
 FOLDING = Folding(case_sensitive=False, normalize=True)
 BLOCK = Matcher([Words([Word("banned")], FOLDING)], [None])
@@ -283,3 +284,49 @@ def test_what_is_held_back_can_be_let_go_and_the_rest_of_the_word_is_not() -> No
     assert screen.let_go() == [TextDelta("bi")]
     assert screen.holding is None
     assert screen.take([TextDelta("rd")])[-1] == Finish("content_filter")
+
+
+def test_what_a_model_writes_into_the_name_of_a_call_is_searched_and_cannot_be_masked() -> None:
+    for matcher in (MASK, BLOCK):
+        for screen in (AnswerScreen(matcher, None, None), AnswerScreen(None, None, matcher)):
+            assert out(screen, ToolCallStart(0, "c", "a_banned_f"), ToolCallDelta(0, "{}"), Finish()) == [
+                Finish("content_filter")
+            ]
+            assert len(screen.found) == 1
+        known = AnswerScreen(matcher, None, matcher, declared=lambda name: name == "a_banned_f")
+        start = ToolCallStart(0, "c", "a_banned_f")
+        assert out(known, start, ToolCallDelta(0, "{}"), Finish()) == [start, ToolCallDelta(0, "{}"), Finish()]
+    second = AnswerScreen(None, None, BLOCK)
+    calls = [ToolCallStart(0, "c", "f"), ToolCallStart(1, "d", "banned"), Finish()]
+    assert out(second, *calls) == [Finish("content_filter")]
+
+
+def test_the_message_of_a_failure_is_searched_like_text() -> None:
+    def failed(matcher: Matcher | None) -> UpstreamError:
+        error = UpstreamError("it said banned things", code="banned", param="x")
+        assert out(AnswerScreen(matcher, None, None), TextDelta("a"), UpstreamFailed(error))[-1] == UpstreamFailed(
+            error
+        )
+        return error
+
+    masked, withheld, untouched = failed(MASK), failed(BLOCK), failed(None)
+    assert (masked.message, str(masked), masked.code, masked.param) == ("it said *** things",) * 2 + (None, "x")
+    assert withheld.message == WITHHELD
+    assert "banned" not in str(withheld.to_dict()) + str(withheld)
+    assert untouched.to_dict()["message"] == "it said banned things"
+
+
+def test_pieces_of_plain_text_pass_at_once_unless_something_may_begin_in_them() -> None:
+    screen = AnswerScreen(MASK, None, None)
+    assert screen.quick is None
+    assert out(screen, TextDelta("hello")) == [TextDelta("hello")]
+    said = []
+    for piece in (" is", " it", " ba", "nned", " no", "b", " x", " Ban", "ana"):
+        if screen.quick is not None and screen.quick.passes(piece):
+            said.append(piece)
+        else:
+            said += [event.text for event in screen.take([TextDelta(piece)]) if isinstance(event, TextDelta)]
+    assert "".join(said) == " is it *** nob x Banana"
+    assert said[:2] == [" is", " it"]
+    out(screen, ReasoningDelta("x"))
+    assert screen.quick is None
