@@ -6,7 +6,7 @@ The fields stay JSON bytes (`msgspec.Raw`) until somebody reads them; what nobod
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any, ClassVar, Literal, Protocol, Self
 
 import msgspec
@@ -123,6 +123,10 @@ class ModelRequest(ABC):
     @abstractmethod
     def texts(self) -> Iterator[InputText]:
         """Yields every text the model would read: instructions, messages, tool outputs."""
+
+    def more_texts(self) -> Iterable[InputText]:
+        """Returns the texts of what is said beside the input: tools, schemas, metadata, and what else is passed on."""
+        return ()
 
     @abstractmethod
     def add_instructions(self, text: str, where: Literal["prepend", "append"]) -> None:

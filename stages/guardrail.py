@@ -14,6 +14,7 @@ from proxy.exchange import Exchange
 from proxy.guardrails.asking_watch import AskingWatch
 from proxy.guardrails.check import Asking
 from proxy.guardrails.checks import asking_for
+from proxy.guardrails.declared import declared_by
 from proxy.guardrails.local import Searches, check_rule, read_words, searches_in
 from proxy.guardrails.marks import note_rule
 from proxy.guardrails.observing_watch import ObservingWatch
@@ -116,8 +117,10 @@ class Guardrail(Stage):
         searches = self._searches["input"]
         askings = [one for one in self._askings if "input" in one.rule.scan]
         self._request = RequestScreen(searches.masking(), searches.acts, askings)
-        self._matchers = {where: self._searches[where].matcher() for where in ANSWER}
+        self._matchers = tuple(self._searches[where].matcher() or None for where in ANSWER)
+        self._searching = any(self._matchers)
         self._acts = {where: self._searches[where].acts for where in ANSWER}
+        self._flags = any(act.does == "flagged" for acts in self._acts.values() for act in acts)
         self._answering = [one for one in self._askings if set(one.rule.scan) & set(ANSWER)]
 
     async def close(self) -> None:
@@ -127,16 +130,17 @@ class Guardrail(Stage):
 
     async def on_request(self, exchange: Exchange) -> Watch | ObservingWatch | AskingWatch | None:
         """Screens the request's texts; raises BadRequest for one that is blocked."""
-        if self._request:
+        if self._request.looks:
             await self._request.screen(exchange)
         if exchange.request.dialect == "raw":
             self._tell_unsearched(exchange)
             return None
-        text, reasoning, arguments = (self._matchers[where] for where in ANSWER)
         watch = None
         state = sealed_only if self._hides_thoughts and exchange.request.dialect == "chat" else None
-        if text or reasoning or arguments or state:
-            watch = Watch(AnswerScreen(text, reasoning, arguments, state), self._acts, self._lets_go_s)
+        if self._searching or state is not None:
+            text, reasoning, arguments = self._matchers
+            screen = AnswerScreen(text, reasoning, arguments, state, declared_by(exchange))
+            watch = Watch(screen, self._acts, self._lets_go_s, flags=self._flags)
         if not self._answering:
             return watch
         waits = any(one.rule.streamed != "observe" for one in self._answering)

@@ -12,10 +12,11 @@ from .marks import note_rule
 
 
 class Consulted(msgspec.Struct):
-    """The texts as they may pass, or the rule that lets nothing pass."""
+    """The texts as they may pass, or the rule that lets nothing pass; `masked_by` is the last rule that masked."""
 
     texts: tuple[str, ...]
     blocked: str | None = None
+    masked_by: str | None = None
 
 
 async def consult(askings: Sequence[Asking], asked: Asked) -> Consulted:
@@ -47,4 +48,5 @@ def _apply(asking: Asking, verdict: Verdict, asked: Asked, consulted: Consulted)
         consulted.blocked = consulted.blocked or rule.name
     else:
         note_rule(asked.exchange, rule, "masked", asked.where, verdict.reason)
+        consulted.masked_by = rule.name
         consulted.texts = verdict.texts or (rule.written_mask,) * len(asked.texts)

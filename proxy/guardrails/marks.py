@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Literal
 
+from ..marks import GUARDRAIL
 from .local import Act
 from .rules import GuardrailRule, Where
 
 if TYPE_CHECKING:
     from ..exchange import Exchange
 
-MARK = "guardrail"
 FLAGGED = "x-penstock-flagged"
 """The header that names the rules whose action is flag, as far as they have found something by then."""
 _UNFIT = re.compile(r"[^\x20-\x2b\x2d-\x7e]+")
@@ -24,7 +24,7 @@ Did = Literal["blocked", "masked", "flagged", "not_run", "late"]
 def note(exchange: Exchange, rule: str, did: Did, where: Where, **more: str | None) -> None:
     """Leaves a mark of what a rule did, once; the log writes it down."""
     found = {"rule": rule, "action": did, "where": where, **{name: value for name, value in more.items() if value}}
-    marks = exchange.marks.setdefault(MARK, [])
+    marks = exchange.marks.setdefault(GUARDRAIL, [])
     if found in marks:
         return
     marks.append(found)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ..errors import BadRequest
+from ..marks import SEARCHED
 from ..matching import ArgumentsScreen, Matcher
 from .check import Asked, Asking
 from .consult import consult
@@ -18,64 +19,86 @@ if TYPE_CHECKING:
     from ..exchange import Exchange
     from ..request import InputText
 
-SEARCHED = "input_searched"
-"""The mark of an exchange whose request was searched."""
+_ARGUMENTS = ".arguments"
+_NAMES = (".name", ".namespace")
 
 
 class RequestScreen:
     """What requests go through. `masking` also masks what blocks, so that what was refused is logged without it."""
 
     def __init__(self, masking: Matcher, acts: Sequence[Act], askings: Sequence[Asking]) -> None:
-        self._masking = masking
+        self._masking = masking if masking else None
         self._acts = acts
         self._askings = askings
-
-    def __bool__(self) -> bool:
-        return bool(self._masking or self._askings)
+        self.looks = bool(masking or askings)
+        """Whether it looks for anything."""
 
     async def screen(self, exchange: Exchange) -> None:
         """Masks what is to be masked; raises BadRequest where something blocks."""
         exchange.marks[SEARCHED] = True
-        if self._masking:
-            self._search(exchange)
+        self._search(exchange)
         if self._askings:
             await self._consult(exchange)
 
     def _search(self, exchange: Exchange) -> None:
+        """Searches all texts; together at first, since in nearly all requests nothing is found. Hot: a request."""
+        if self._masking is None:
+            return
+        places = _places(exchange)
+        texts = []
+        hidden = False
+        for place in places:
+            texts.append(text := place.text)
+            if "\\" in text and place.path.endswith(_ARGUMENTS):
+                hidden = True  # it may say what only shows when it is read as JSON
+        if not hidden and self._masking.are_clean(texts):
+            return
         blocking: str | None = None
-        for place in exchange.request.texts():
-            text, masked, flagged = self._searched(place)
+        for place in places:
+            text, masked, flagged = self._searched(place, self._masking)
             for number in sorted(masked | flagged):
                 act = self._acts[number]
                 note_act(exchange, act, "input")
-                if act.does == "blocked":
+                if act.does == "blocked" or (number in masked and _is_fixed(place)):
                     blocking = blocking or act.rule
             if masked:
                 place.replace(text)
         if blocking is not None:
             raise refused(exchange, blocking)
 
-    def _searched(self, place: InputText) -> tuple[str, set[int], set[int]]:
+    def _searched(self, place: InputText, masking: Matcher) -> tuple[str, set[int], set[int]]:
         """Returns a text with its masks, and what was found; what a tool is said to have been told may be JSON."""
-        if place.path.endswith(".arguments"):
-            call = ArgumentsScreen(self._masking)
+        if place.path.endswith(_ARGUMENTS):
+            call = ArgumentsScreen(masking)
             return call.screen(place.text), call.found, call.flagged
-        text, screen = self._masking.whole(place.text)
+        text, screen = masking.whole(place.text)
         return text, screen.masked, screen.flagged
 
     async def _consult(self, exchange: Exchange) -> None:
-        places = [place for place in exchange.request.texts() if place.text]
+        places = [place for place in _places(exchange) if place.text]
         if not places:
             return
         texts = tuple(place.text for place in places)
         consulted = await consult(self._askings, Asked(exchange, "input", texts))
-        for place, before, after in zip(places, texts, consulted.texts, strict=True):
-            if after != before:
-                place.replace(_arguments(after) if place.path.endswith(".arguments") else after)
+        changed = [(place, after) for place, after in zip(places, consulted.texts, strict=True) if after != place.text]
+        for place, after in changed:
+            place.replace(_arguments(after) if place.path.endswith(_ARGUMENTS) else after)
         if consulted.blocked is not None:
             raise refused(exchange, consulted.blocked)
-        if consulted.texts != texts and self._masking:  # their masks are texts like any other
+        if any(_is_fixed(place) for place, _ in changed):
+            raise refused(exchange, consulted.masked_by or "")
+        if changed:  # their masks are texts like any other
             self._search(exchange)
+
+
+def _places(exchange: Exchange) -> list[InputText]:
+    """Returns all texts of a request: what the model would read, and what is said beside it."""
+    return [*exchange.request.texts(), *exchange.request.more_texts()]
+
+
+def _is_fixed(place: InputText) -> bool:
+    """Tells whether a text is a name by which things are known: with a mask in it, it would name nothing."""
+    return place.path.endswith(_NAMES) and not place.path.startswith("metadata")
 
 
 def _arguments(masked: str) -> str:

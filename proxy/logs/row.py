@@ -11,6 +11,7 @@ from ..errors import ExchangeError
 from ..events import Usage
 from ..exchange import Attempt, Exchange
 from ..limiting.subjects import end_user_of
+from ..marks import GUARDRAIL
 from ..redact import Cleaner
 from ..stage_times import own_s
 
@@ -122,7 +123,7 @@ def row_of(exchange: Exchange, cleaner: Cleaner) -> Row:
         cost_estimated=_estimated(exchange),
         timing_ms=_timing(exchange),
         ignored=[text(name) for name in exchange.ignored],
-        guardrail=[cleaner.data(mark) for mark in exchange.marks.get("guardrail", ())],
+        guardrail=[cleaner.data(mark) for mark in exchange.marks.get(GUARDRAIL, ())],
         trace_id=exchange.marks.get("trace_id"),
     )
 

@@ -10,6 +10,7 @@ from ..errors import ExchangeError
 from ..limiting.estimate import nano_dollars
 from ..limiting.rules import Rule
 from ..limiting.stage import REFUSED_BY
+from ..marks import GUARDRAIL
 from ..stage_times import own_s
 from ..used import Used, used_by
 from . import family as families
@@ -112,7 +113,7 @@ class Recorder:
         if isinstance(refused, Rule):
             limit = f"{refused.stage} {refused.limit.unit} per {'+'.join(refused.per)}"
             values[self._find(families.REFUSALS, limit)] += 1
-        for mark in exchange.marks.get("guardrail", ()):
+        for mark in exchange.marks.get(GUARDRAIL, ()):
             did = [str(mark.get(name) or NONE) for name in families.GUARDRAIL.labels]
             values[self._find(families.GUARDRAIL, *did)] += 1
         if exchange.kept is not None:

@@ -19,6 +19,7 @@ from ..ending import tell_end
 from ..errors import BadRequest, ExchangeError, Forbidden, InternalError, Overloaded, UpstreamError
 from ..exchange import Attempt, Exchange
 from ..limiting.estimate import expected
+from ..marks import SEARCHED
 from ..providers.provider import Deployment, Provider
 from ..reply import Reply
 from ..stage import Head, ResponseFilter, Stage
@@ -280,7 +281,7 @@ class Passage:
                 made.headers.pop(name, None)
             else:
                 made.headers[name] = value
-        exchange.request.searched = "input_searched" in exchange.marks
+        exchange.request.searched = SEARCHED in exchange.marks
         body = asked.body.to(exchange.request, model)
         if isinstance(body, Upload):
             made.upload = body

@@ -23,7 +23,7 @@ async def test_all_texts_are_asked_about_in_one_question_after_the_masks_made_he
     oracle = Oracle(masking("two", "2"))
     exchange = exchange_of(request_asking("one two", instructions="be two"))
     one = screen((oracle, {}), words="one", action="mask")
-    assert one
+    assert one.looks
     await one.screen(exchange)
     assert [asked.texts for asked in oracle.asked] == [("be two", "[rule] two")]
     assert [text.text for text in exchange.request.texts()] == ["be 2", "[rule] 2"]
@@ -81,4 +81,61 @@ async def test_nobody_is_asked_about_a_request_that_is_refused_here_or_has_no_te
     assert oracle.asked == []
     with pytest.raises(BadRequest):
         await screen((oracle, {})).screen(exchange_of(request_asking("x")))
-    assert not screen()
+    assert not screen().looks
+
+
+TOOL = {
+    "type": "function",
+    "name": "look",
+    "description": "finds a word",
+    "parameters": {"type": "object", "properties": {"word": {"type": "string"}}, "required": ["word"]},
+}
+
+
+def with_fields(fields: dict[str, Any]) -> Any:
+    """Returns a request with these fields."""
+    request = request_asking()
+    for name, value in fields.items():
+        request.set(name, value)
+    return request
+
+
+FILE = {"type": "input_file", "filename": "a.txt", "file_data": "data:text/plain;base64,YSB3b3Jk"}  # a word
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"tools": [TOOL]},
+        {"metadata": {"word": "x"}},
+        {"metadata": {"x": "word"}},
+        {"instructions": "word"},
+        {"prompt": {"id": "p", "variables": {"x": "word"}}},
+        {"text": {"format": {"type": "json_schema", "name": "n", "schema": {"title": "word"}}}},
+        {"input": [{"role": "user", "content": [FILE]}]},
+        {"input": [{"type": "reasoning", "summary": [{"type": "summary_text", "text": "word"}]}]},
+        {"input": [{"type": "code_interpreter_call", "id": "c", "code": "word", "outputs": []}]},
+    ],
+)
+async def test_all_that_goes_up_is_searched_and_masked(fields: dict[str, Any]) -> None:
+    exchange = exchange_of(with_fields(fields))
+    with pytest.raises(BadRequest):
+        await screen(words="word").screen(exchange)
+    exchange = exchange_of(with_fields(fields))
+    await screen(words="word", action="mask").screen(exchange)
+    body = b"".join(bytes(raw) for raw in exchange.request.fields.values())
+    assert b"word" not in body
+    assert b"YSB3b3Jk" not in body
+    oracle = Oracle(without("word"))
+    with pytest.raises(BadRequest):
+        await screen((oracle, {})).screen(exchange_of(with_fields(fields)))
+
+
+async def test_a_name_that_would_have_to_be_masked_is_refused() -> None:
+    for request in (request_asking(tools=[{**TOOL, "name": "my_word"}]), called("{}")[1]):
+        calls = Oracle(masking("my_word" if request.dialect == "responses" else "f", "g"))
+        with pytest.raises(BadRequest, match="rule"):
+            await screen((calls, {})).screen(exchange_of(request))
+    tools = [{"type": "function", "function": {"name": "my_word", "parameters": {}}}]
+    with pytest.raises(BadRequest):
+        await screen(words="word", action="mask").screen(exchange_of(chatting("hi", tools=tools)))

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any, ClassVar, Literal, Self
 
 import msgspec
 
 from ...errors import BadRequest
 from ...request import Dialect, InputText, ModelRequest, refuse_twins
+from ..texts import Keys, field_texts, path_of, texts_of, with_text_in_json
 from .names import chat_name
 
-Keys = tuple[str | int, ...]
-"""The way to a text: names of fields and indexes."""
 _Object = dict[str, msgspec.Raw]
 _JOIN = "\n\n"
 _FIELDS = frozenset(
@@ -66,9 +65,23 @@ _FIELDS = frozenset(
 )
 """Parameters of the API, and those that servers of open models have beside them."""
 _IN_MESSAGE = frozenset(("content", "role"))
-_MORE = ("reasoning_content", "reasoning", "reasoning_details", "tool_calls", "function_call")
-_SAYING = frozenset(("arguments", "input", "text", "summary"))
-"""Fields below those that hold what the model is said to have thought, or to have told a tool."""
+_NO_TEXTS = frozenset(
+    (
+        "audio",
+        "messages",
+        "modalities",
+        "model",
+        "prompt_cache_key",
+        "prompt_cache_retention",
+        "reasoning_effort",
+        "safety_identifier",
+        "service_tier",
+        "stream_options",
+        "user",
+        "verbosity",
+    )
+)
+"""Fields that no model reads, and those that are read by themselves: all others may hold texts."""
 _IN_PART = frozenset(("refusal", "text", "type"))
 
 
@@ -140,8 +153,8 @@ class ChatRequest(ModelRequest):
         return options.get("include_usage") is True
 
     def texts(self) -> Iterator[InputText]:
-        """Yields the texts of all messages: whole contents, the text and refusal parts of lists, and what is said to be
-        the model's thoughts and calls of tools.
+        """Yields the texts of all messages: whole contents, the parts of lists, files that are texts, and what is said
+        to be the model's thoughts and calls of tools.
 
         Raises BadRequest for a second one that only some upstreams would read.
         """
@@ -149,21 +162,21 @@ class ChatRequest(ModelRequest):
             message = _message(raw, f"messages[{index}].")
             content = bytes(message.get("content", b""))
             if content[:1] == b'"':
-                yield ChatText(self, index, None, "content", msgspec.json.decode(content))
+                yield ChatText(self, index, ("content",), msgspec.json.decode(content))
             elif content[:1] == b"[":
-                yield from self._texts_of_parts(index, content)
-            for field in _MORE:
-                if field in message:
-                    for keys, text in _strings((field,), msgspec.json.decode(message[field])):
-                        yield DeepText(self, index, keys, text)
+                for place, part in enumerate(_parts(content)):
+                    refuse_twins(part, _IN_PART, f"messages[{index}].content[{place}].")
+            rest = {field: written for field, written in message.items() if field != "role"}
+            if content[:1] == b'"':
+                del rest["content"]
+            if rest:
+                for keys, text in texts_of(_encode(rest), f"messages[{index}]"):
+                    yield ChatText(self, index, keys, text)
 
-    def _texts_of_parts(self, index: int, content: bytes) -> Iterator[InputText]:
-        for place, part in enumerate(_parts(content)):
-            refuse_twins(part, _IN_PART, f"messages[{index}].content[{place}].")
-            for field in ("text", "refusal"):
-                value = bytes(part.get(field, b""))
-                if value[:1] == b'"':
-                    yield ChatText(self, index, place, field, msgspec.json.decode(value))
+    def more_texts(self) -> Iterable[InputText]:
+        """Returns the texts of all other fields: tools, the form of the answer, metadata, what servers know besides."""
+        others = self.fields.keys() - _NO_TEXTS
+        return field_texts(self, others) if others else ()
 
     def add_instructions(self, text: str, where: Literal["prepend", "append"]) -> None:
         """Puts a text before or after the system messages that open the conversation.
@@ -205,54 +218,15 @@ class ChatRequest(ModelRequest):
     def _put_messages(self, raws: list[msgspec.Raw]) -> None:
         self.fields["messages"] = msgspec.Raw(b"[" + b",".join(raws) + b"]")
 
-    def _replace(self, index: int, place: int | None, field: str, text: str) -> None:
-        """Puts another text into one message: in a part of its content, or as its content."""
-        raws = self._messages()
-        message = _decode_object(raws[index])
-        value = msgspec.Raw(_encode(text))
-        if place is None:
-            message[field] = value
-        else:
-            parts = _decode_parts(message["content"])
-            parts[place][field] = value
-            message["content"] = msgspec.Raw(_encode(parts))
-        raws[index] = msgspec.Raw(_encode(message))
-        self._put_messages(raws)
-
-    def _replace_deep(self, index: int, keys: Keys, text: str) -> None:
+    def put_text(self, index: int, keys: Keys, text: str) -> None:
         """Puts another text where `keys` lead to in one message."""
         raws = self._messages()
-        message: Any = msgspec.json.decode(raws[index])
-        place = message
-        for key in keys[:-1]:
-            place = place[key]
-        place[keys[-1]] = text
-        raws[index] = msgspec.Raw(_encode(message))
+        raws[index] = msgspec.Raw(with_text_in_json(raws[index], keys, text))
         self._put_messages(raws)
 
 
 class ChatText:
-    """One text of a chat request; `path` says where it stands, as the API's `param` would."""
-
-    __slots__ = ("_field", "_index", "_place", "_request", "path", "text")
-
-    def __init__(self, request: ChatRequest, index: int, place: int | None, field: str, text: str) -> None:
-        self._request = request
-        self._index = index
-        self._place = place
-        self._field = field
-        inner = field if place is None else f"content[{place}].{field}"
-        self.path = f"messages[{index}].{inner}"
-        self.text = text
-
-    def replace(self, text: str) -> None:
-        """Puts another text in its place."""
-        self._request._replace(self._index, self._place, self._field, text)
-        self.text = text
-
-
-class DeepText:
-    """One text further down in a message: in its thoughts, or in the call of a tool."""
+    """One text of a chat request's messages; `path` says where it stands, as the API's `param` would."""
 
     __slots__ = ("_index", "_keys", "_request", "path", "text")
 
@@ -260,23 +234,13 @@ class DeepText:
         self._request = request
         self._index = index
         self._keys = keys
-        self.path = f"messages[{index}]." + ".".join(map(str, keys))
+        self.path = f"messages[{index}]{path_of(keys)}"
         self.text = text
 
     def replace(self, text: str) -> None:
         """Puts another text in its place."""
-        self._request._replace_deep(self._index, self._keys, text)
+        self._request.put_text(self._index, self._keys, text)
         self.text = text
-
-
-def _strings(keys: Keys, value: Any) -> Iterator[tuple[Keys, str]]:
-    """Yields the texts in the fields of a message that say something, each with the way to it."""
-    if isinstance(value, str):
-        if value and (len(keys) == 1 or keys[-1] in _SAYING):
-            yield keys, value
-    elif isinstance(value, (dict, list)):
-        for key, part in value.items() if isinstance(value, dict) else enumerate(value):
-            yield from _strings((*keys, key), part)
 
 
 def _message(raw: msgspec.Raw, path: str) -> _Object:

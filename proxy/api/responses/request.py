@@ -6,7 +6,7 @@ so that stages may set fields as they like.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Literal, Self
 
 import msgspec
@@ -14,6 +14,7 @@ import msgspec
 from ...request import Fields, InputText, ModelRequest
 from .. import invalid
 from ..raw import Raw, given
+from ..texts import field_texts, path_of
 from .echo import echo
 from .fields import FIELDS, LIMIT_ALIASES, ReasoningSettings, TextSettings
 from .items import (
@@ -22,10 +23,11 @@ from .items import (
     ConfigurationUpdate,
     Item,
     ItemReference,
+    Message,
     ToolSearchOutput,
     decode_item,
 )
-from .texts import TextPlace, item_texts, replaced
+from .texts import NO_TEXTS, TextPlace, item_texts, replaced
 from .tools import Tool, declared
 from .turns import Turn, assemble
 from .validate import validate
@@ -226,17 +228,24 @@ class ResponsesRequest(ModelRequest):
         return echo(self)
 
     def texts(self) -> Iterator[InputText]:
-        """Yields every text the model would read: instructions, messages, refusals, what tools gave back."""
-        instructions = self.value("instructions")
-        if instructions:
+        """Yields every text the model would read in instructions and items: of messages, calls and what came back."""
+        if "instructions" in self._fields and (instructions := self.value("instructions")):
             yield TextPlace(self, "instructions", ("instructions",), instructions)
-        for index, item in enumerate(self.items):
-            for keys, text in item_texts(item):
-                if self._plain_input:
-                    yield TextPlace(self, "input", ("input",), text)
-                else:
-                    path = f"input[{index}]" + "".join(f"[{k}]" if isinstance(k, int) else f".{k}" for k in keys)
-                    yield TextPlace(self, path, ("input", index, *keys), text)
+        items = self.items
+        if self._plain_input:
+            for item in items:
+                assert isinstance(item, Message)
+                yield TextPlace(self, "input", ("input",), str(item.content))
+            return
+        for index, item in enumerate(items):
+            path = f"input[{index}]"
+            for keys, text in item_texts(item, self._items_raw[index], path):
+                yield TextPlace(self, path + path_of(keys), ("input", index, *keys), text)
+
+    def more_texts(self) -> Iterable[InputText]:
+        """Returns the texts of all other fields: tools, the variables of a prompt, the form of the answer, metadata."""
+        others = self._fields.keys() - NO_TEXTS
+        return field_texts(self, others) if others else ()
 
     def put_text(self, keys: tuple[str | int, ...], text: str) -> None:
         """Puts another text where `keys` lead to."""

@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
-
-import msgspec
+from typing import TYPE_CHECKING
 
 from ..raw import Raw
-from .items import (
-    ApplyPatchOutput,
-    CustomToolCall,
-    FunctionCall,
-    Item,
-    LocalShellOutput,
-    Message,
-    ShellOutput,
-    ToolOutput,
-)
-from .parts import InputPart, RefusalPart, TextPart
+from ..texts import Keys, texts_of, with_text_in_json
+from .items import Item, ItemReference, Message
 
 if TYPE_CHECKING:
     from .request import ResponsesRequest
 
-Keys = tuple[str | int, ...]
-"""The way from an item to a text in it: names of fields and indexes."""
+NO_TEXTS = frozenset(
+    (
+        "background",
+        "conversation",
+        "include",
+        "input",
+        "instructions",
+        "model",
+        "previous_response_id",
+        "prompt_cache_key",
+        "prompt_cache_retention",
+        "safety_identifier",
+        "service_tier",
+        "stream",
+        "stream_options",
+        "truncation",
+        "user",
+    )
+)
+"""Fields that no model reads, and those that are read by themselves: all others may hold texts."""
 
 
 class TextPlace:
@@ -44,45 +50,13 @@ class TextPlace:
         self.text = text
 
 
-def item_texts(item: Item) -> Iterator[tuple[Keys, str]]:
-    """Yields the texts of an item, each with the way to it. Those of a call are whatever a client says they were."""
-    if isinstance(item, Message):
-        yield from _content("content", item.content)
-    elif isinstance(item, FunctionCall):
-        if item.arguments:
-            yield ("arguments",), item.arguments
-    elif isinstance(item, CustomToolCall):
-        if item.input:
-            yield ("input",), item.input
-    elif isinstance(item, ToolOutput):
-        yield from _content("output", item.output)
-    elif isinstance(item, (LocalShellOutput, ApplyPatchOutput)):
-        if item.output:
-            yield ("output",), item.output
-    elif isinstance(item, ShellOutput):
-        for index, printed in enumerate(item.output):
-            if printed.stdout:
-                yield ("output", index, "stdout"), printed.stdout
-            if printed.stderr:
-                yield ("output", index, "stderr"), printed.stderr
-
-
-def _content(name: str, content: str | list[InputPart]) -> Iterator[tuple[Keys, str]]:
-    if isinstance(content, str):
-        yield (name,), content
-        return
-    for index, part in enumerate(content):
-        if isinstance(part, TextPart):
-            yield (name, index, "text"), part.text
-        elif isinstance(part, RefusalPart):
-            yield (name, index, "refusal"), part.refusal
+def item_texts(item: Item, raw: Raw, path: str) -> list[tuple[Keys, str]]:
+    """Returns the texts of an item, each with the way to it. Those of a call are whatever a client says they were."""
+    if isinstance(item, Message) and isinstance(item.content, str):
+        return [(("content",), item.content)]
+    return [] if isinstance(item, ItemReference) else texts_of(raw, path)
 
 
 def replaced(raw: Raw, keys: Keys, text: str) -> Raw:
     """Returns the JSON of an item with another text where `keys` lead to; all else stays as it was."""
-    whole: Any = msgspec.json.decode(raw)
-    place = whole
-    for key in keys[:-1]:
-        place = place[key]
-    place[keys[-1]] = text
-    return Raw(msgspec.json.encode(whole))
+    return Raw(with_text_in_json(raw, keys, text))

@@ -112,7 +112,8 @@ def test_texts_are_all_that_the_model_reads() -> None:
         ("messages[0].content", "Be kind."),
         ("messages[1].content[0].text", "Look"),
         ("messages[1].content[2].text", "here"),
-        ("messages[2].tool_calls.0.function.arguments", "{}"),
+        ("messages[2].tool_calls[0].function.name", "f"),
+        ("messages[2].tool_calls[0].function.arguments", "{}"),
         ("messages[3].content", "14 °C"),
         ("messages[4].content[0].refusal", "No."),
     ]
@@ -121,10 +122,11 @@ def test_texts_are_all_that_the_model_reads() -> None:
 def test_texts_can_be_replaced_while_they_are_read() -> None:
     request = make(PARTS, temperature=0.5)
     for one in request.texts():
-        one.replace(one.text.upper())
-        assert one.text == one.text.upper()
+        if not one.path.endswith(".name"):
+            one.replace(one.text.upper())
+            assert one.text == one.text.upper()
     found = messages_of(request)
-    assert [one.text for one in request.texts()] == ["BE KIND.", "LOOK", "HERE", "{}", "14 °C", "NO."]
+    assert [one.text for one in request.texts()] == ["BE KIND.", "LOOK", "HERE", "f", "{}", "14 °C", "NO."]
     assert found[1]["content"][0] == {"type": "text", "text": "LOOK", "x": 1e3}
     assert found[1]["content"][1] == PARTS[1]["content"][1]
     assert found[2] == PARTS[2]

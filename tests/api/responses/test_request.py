@@ -61,6 +61,7 @@ def test_every_text_is_found_with_its_path():
         ("input[1].content[0].text", "two"),
         ("input[1].content[1].text", "three"),
         ("input[2].content[0].refusal", "four"),
+        ("input[3].name", made.items[3].name),
         ("input[3].arguments", made.items[3].arguments),
         ("input[4].output", "five"),
     ]
@@ -76,14 +77,15 @@ def test_texts_are_replaced_where_they_stand_and_nowhere_else():
     made = request(instructions="secret", input=items)
     made.validate()
     for text in made.texts():
-        text.replace(text.text.upper())
-        assert text.text in ("SECRET", '{"SECRET":1}')
+        if not text.path.endswith(".name"):
+            text.replace(text.text.upper())
+            assert text.text in ("SECRET", '{"SECRET":1}')
     assert body(made)["instructions"] == "SECRET"
     changed = body(made)["input"]
     assert changed[0] == {**items[0], "content": [{"type": "input_text", "text": "SECRET"}]}
     assert changed[1] == {**items[1], "arguments": '{"SECRET":1}'}
     assert changed[2]["output"] == "SECRET"
-    assert [text.text for text in made.texts()] == ["SECRET", "SECRET", '{"SECRET":1}', "SECRET"]
+    assert [text.text for text in made.texts()] == ["SECRET", "SECRET", "f", '{"SECRET":1}', "SECRET"]
     assert [turn.content for turn in made.turns()[0][:1]] == [made.items[0].content]
 
 
