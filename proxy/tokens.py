@@ -49,13 +49,15 @@ def text_tokens(text: str) -> int:
 def request_tokens(request: ResponsesRequest) -> int:
     """Returns the estimate for all that the model would read: instructions, tools, the form of the answer, items."""
     total = _ANSWER_TOKENS
-    instructions = request.value("instructions")
-    if instructions:
+    fields = request.fields
+    if "instructions" in fields and (instructions := request.value("instructions")):
         total += _MESSAGE_TOKENS + text_tokens(instructions)
     for name in ("tools", "text"):
-        raw = request.fields.get(name)
-        total += 0 if raw is None else len(raw) // _BYTES_A_TOKEN
-    return total + sum(map(item_tokens, request.items))
+        if name in fields:
+            total += len(fields[name]) // _BYTES_A_TOKEN
+    for item in request.items:
+        total += item_tokens(item)
+    return total
 
 
 def item_tokens(item: Item) -> int:

@@ -11,13 +11,14 @@ from msgspec import Meta
 from proxy.config.types import Duration, Mistake
 from proxy.counters import Grant, Limit, Unit
 from proxy.counters.limits import NANO
-from proxy.errors import BadRequest, RateLimited
+from proxy.errors import RateLimited
 from proxy.exchange import Exchange
-from proxy.limiting.estimate import Expected, expected, worst_cost
+from proxy.limiting.estimate import Expected, expected
 from proxy.limiting.meter import Metered
 from proxy.limiting.rules import Claim, Rule, dollars
 from proxy.limiting.stage import Admitted, LimitStage
 from proxy.limiting.subjects import Per
+from proxy.limiting.worst_costs import WorstCosts
 from proxy.pricing.book import PriceBook
 from proxy.stage import StageConfig
 
@@ -151,11 +152,14 @@ class Budget(LimitStage):
             for usd, window in config.windows()
         ]
         super().__init__(config, rules)
+        self._unpriced = None if config.unpriced == "refuse" else round(config.assume_usd * NANO)
+        self.costs = WorstCosts(PriceBook(), self._unpriced)
 
     async def start(self) -> None:
         """Starts the counters; takes the prices of the table where no others were given."""
         await super().start()
         self.prices = self.prices or PriceBook()
+        self.costs = WorstCosts(self.prices, self._unpriced)
 
     def claims(self, exchange: Exchange) -> list[Claim]:
         """Returns what the request may cost at most; lowers its limit of output to what one response may cost."""
@@ -164,25 +168,30 @@ class Budget(LimitStage):
             return [Claim(rule, 0) for rule in rules]
         if self.config.usd_per_response is not None:
             self._shorten(exchange, wanted, round(self.config.usd_per_response * NANO))
-        cost = self._cost(exchange, wanted.input_tokens, wanted.output(self.config.assume_output))
+        cost = self.costs.of_model(exchange, wanted.input_tokens, wanted.output(self.config.assume_output))
         if wanted.most_output is None:  # an assumption refuses nobody who might be within the budget
-            least = self._cost(exchange, wanted.input_tokens, 0)
+            least = self.costs.of_model(exchange, wanted.input_tokens, 0)
             return [Claim(rule, max(least, min(cost, rule.limit.most))) for rule in rules]
         return [Claim(rule, cost) for rule in rules]
+
+    @property
+    def meters(self) -> bool:
+        """Whether streams may be cut."""
+        return self.config.in_flight == "cut" and bool(self._rules)
 
     def meter(
         self, exchange: Exchange, grant: Grant, claims: Sequence[Claim], other: Admitted | None
     ) -> Admitted | None:
         """Returns what watches a stream whose length is not known, where it is to be cut."""
-        if self.config.in_flight == "finish" or not self._rules or not exchange.request.stream:
+        if not exchange.request.stream:
             return None
         wanted = expected(exchange)
         if not wanted.uses or wanted.most_output is not None:
             return None
-        reserved, model = self.config.assume_output, exchange.request.model
+        reserved, deployments = self.config.assume_output, exchange.models.resolve(exchange.request.model)
 
         def cost(tokens: int) -> int:
-            return self._cost(exchange, 0, tokens, model)
+            return self.costs.of(exchange, deployments, 0, tokens)
 
         rules = self.rules(exchange)
         own = [claim for claim in claims if claim.rule in rules]
@@ -191,24 +200,10 @@ class Budget(LimitStage):
             return other
         return Metered(self.counters, grant, claims, exchange, own, reserved, cost)
 
-    def _cost(self, exchange: Exchange, tokens_in: int, tokens_out: int, model: str | None = None) -> int:
-        assert self.prices is not None
-        cost = worst_cost(exchange, self.prices, tokens_in, tokens_out, model)
-        if cost is not None:
-            return cost
-        if self.config.unpriced == "refuse":
-            raise BadRequest(
-                f"What the model '{exchange.model}' costs is not known, and there is a budget for it. "
-                "Whoever runs this server can give it a price (prices:), or let it pass (budget: unpriced: allow).",
-                param="model",
-                code="model_without_price",
-            )
-        return round(self.config.assume_usd * NANO)
-
     def _shorten(self, exchange: Exchange, wanted: Expected, most: int) -> None:
         """Limits the output to what is left of one response's money behind the input; refuses when that is nothing."""
-        asked = self._cost(exchange, wanted.input_tokens, 0)
-        per_million = self._cost(exchange, wanted.input_tokens, 1_000_000) - asked
+        asked = self.costs.of_model(exchange, wanted.input_tokens, 0)
+        per_million = self.costs.of_model(exchange, wanted.input_tokens, 1_000_000) - asked
         if not per_million and asked <= most:
             return
         affordable = max(0, most - asked) * 1_000_000 // per_million // wanted.answers if per_million else 0

@@ -161,11 +161,14 @@ class RateLimit(LimitStage):
     def claims(self, exchange: Exchange) -> list[Claim]:
         """Returns one request, one place and the tokens that it may need."""
         rules = self.rules(exchange)
-        allowed = [rule.limit.most for rule in rules if rule.limit.unit == "tokens"]
+        allowed = None
+        for rule in rules:
+            if rule.limit.unit == "tokens" and (allowed is None or rule.limit.most < allowed):
+                allowed = rule.limit.most
         tokens = 0
-        if allowed:
+        if allowed is not None:
             wanted = expected(exchange)
             tokens = wanted.input_tokens + wanted.output(self.config.assume_output)
             if wanted.most_output is None:  # an assumption refuses nobody who might be within the limit
-                tokens = min(tokens, max(min(allowed), wanted.input_tokens))
+                tokens = min(tokens, max(allowed, wanted.input_tokens))
         return [Claim(rule, tokens if rule.limit.unit == "tokens" else 1) for rule in rules]

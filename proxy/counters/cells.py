@@ -5,6 +5,9 @@ first lets through nearly twice the limit in the first window, the second as muc
 came late in it. Thirty slots a window do keep it: what is used counts until the whole slot that it fell in has left the
 window, so for up to a thirtieth of the window longer than needed, and never shorter.
 
+A window of the calendar is one slot. Its number is that of the period times the length of the ring, so that nothing of
+the period before it is left in the ring.
+
 Beside what was used there is what is held for what still runs. Both together never exceed the limit. All times are in
 microseconds of one clock; one that was set back by more than a window begins anew.
 """
@@ -14,12 +17,16 @@ from __future__ import annotations
 from typing import Protocol
 
 from .limits import SLOTS, UNITS, Limit, Standing
+from .periods import PERIODS, begin_us, number_of
 
 RING = SLOTS + 1
 """One slot more than the window has: the window begins somewhere in the oldest one."""
 
 GENERATION, NEWEST, LAST, USED, HELD, MOST, SLOT_US, TOUCHED, UNIT, NAME_BYTES = range(2, 12)
-"""Places in a row; the first two are for what finds it. LAST is the newest slot with something in it."""
+"""Places in a row; the first two are for what finds it. LAST is the newest slot with something in it.
+
+SLOT_US is the length of a slot; of periods of the calendar, less than 0.
+"""
 RING_AT = 16
 CELLS = 48
 """How long a row is, up to what only shared rows have."""
@@ -41,7 +48,8 @@ def begin(cells: Cells, at: int, limit: Limit) -> None:
 
 def look(cells: Cells, at: int, now_us: int) -> None:
     """Forgets what has left the window at this moment. Hot: once a demand."""
-    slot = now_us // cells[at + SLOT_US]
+    slot_us = cells[at + SLOT_US]
+    slot = now_us // slot_us if slot_us > 0 else number_of(PERIODS[~slot_us], now_us) * RING
     newest = cells[at + NEWEST]
     passed = slot - newest
     if not passed or -RING < passed < 0:  # another process may have looked at the clock a moment later
@@ -67,7 +75,8 @@ def post(cells: Cells, at: int, amount: int) -> int:
     newest = cells[at + NEWEST]
     cells[at + RING_AT + newest % RING] += amount
     cells[at + USED] += amount
-    cells[at + LAST] = newest
+    if cells[at + LAST] != newest:
+        cells[at + LAST] = newest
     return newest
 
 
@@ -80,16 +89,27 @@ def take_back(cells: Cells, at: int, slot: int, amount: int) -> None:
         cells[at + USED] -= amount
 
 
-def standing(cells: Cells, at: int, limit: Limit, now_us: int) -> Standing:
-    """Returns how a counter stands."""
-    used, held = cells[at + USED], cells[at + HELD]
-    reset_us = 0
+def standing(limit: Limit, used: int, held: int, last: int, now_us: int) -> Standing:
+    """Returns how a counter stands that has so much in it; `last` is the newest slot with something in it.
+
+    What is held counts as if it were used now. Hot: once a demand.
+    """
+    left, reset_us, slot_us = limit.most - used - held, 0, limit.slot_us
     if used:
-        reset_us = (cells[at + LAST] + RING) * limit.slot_us - now_us
-    reset_s = max(0, reset_us) / 1e6
-    if held and limit.window_s:  # as if it were all used now
-        reset_s = max(reset_s, limit.window_s)
-    return Standing(used, held, max(0, limit.most - used - held), reset_s)
+        reset_us = ((last + RING) * slot_us if slot_us > 0 else leaves_us(slot_us, last)) - now_us
+    if held:
+        full_us = limit.window_us
+        if limit.period is not None:
+            full_us = leaves_us(slot_us, number_of(limit.period, now_us) * RING) - now_us
+        reset_us = max(reset_us, full_us)
+    return Standing(used, held, left if left > 0 else 0, reset_us / 1e6 if reset_us > 0 else 0.0)
+
+
+def leaves_us(slot_us: int, slot: int) -> int:
+    """Returns when what was used in a slot leaves the window."""
+    if slot_us > 0:
+        return (slot + RING) * slot_us
+    return begin_us(PERIODS[~slot_us], slot // RING + 1)
 
 
 def wait_s(cells: Cells, at: int, limit: Limit, amount: int, now_us: int) -> float | None:
@@ -101,5 +121,5 @@ def wait_s(cells: Cells, at: int, limit: Limit, amount: int, now_us: int) -> flo
         if count:
             excess -= count
             if excess <= 0:
-                return max(0, (number + RING) * limit.slot_us - now_us) / 1e6
+                return max(0, leaves_us(limit.slot_us, number) - now_us) / 1e6
     return None

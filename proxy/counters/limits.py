@@ -7,6 +7,8 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
+from .periods import PERIODS, Period
+
 Unit = Literal["requests", "tokens", "parallel", "usd"]
 """What is counted. Money is counted in nano-dollars (10^-9 $), as a whole number like everything else."""
 
@@ -22,6 +24,8 @@ _FOREVER_US = 1 << 61
 class Limit(msgspec.Struct, frozen=True, kw_only=True):
     """At most so much of a unit in any stretch of `window_s` seconds; `parallel` is at the same time, without window.
 
+    With a `period` it is in each day, week or month of the calendar (UTC) instead.
+
     Requests count from the moment they are let in. Tokens and money are held as estimated, and count as they were
     really used from the moment that is known.
     """
@@ -29,15 +33,21 @@ class Limit(msgspec.Struct, frozen=True, kw_only=True):
     unit: Unit
     most: int
     window_s: float = 0.0
+    period: Period | None = None
     slot_us: int = 0
+    window_us: int = 0
 
     def __post_init__(self) -> None:
-        slot_us = max(1, int(self.window_s * 1_000_000) // SLOTS) if self.window_s else _FOREVER_US
-        slot_us = min(slot_us, _FOREVER_US)
+        if self.period is not None:
+            slot_us = ~PERIODS.index(self.period)
+        else:
+            slot_us = max(1, int(self.window_s * 1_000_000) // SLOTS) if self.window_s else _FOREVER_US
+            slot_us = min(slot_us, _FOREVER_US)
         msgspec.structs.force_setattr(self, "slot_us", slot_us)
+        msgspec.structs.force_setattr(self, "window_us", int(self.window_s * 1_000_000))
 
 
-class Demand(msgspec.Struct, frozen=True):
+class Demand(msgspec.Struct, frozen=True, gc=False):
     """So much of one limit, for the subject that `counter` names; the same name is the same counter everywhere."""
 
     counter: str
@@ -45,7 +55,7 @@ class Demand(msgspec.Struct, frozen=True):
     amount: int
 
 
-class Standing(msgspec.Struct):
+class Standing(msgspec.Struct, gc=False):
     """How a counter stands after a decision: `reset_s` until all is there again, `retry_after_s` until the demand fits.
 
     The latter is None where waiting does not help, or where it only ends with what is running.
@@ -78,15 +88,25 @@ class Holder(msgspec.Struct, frozen=True):
 
 
 class CounterState(msgspec.Struct, frozen=True):
-    """One counter at one moment. `most` and `window_s` are those of the last demand."""
+    """One counter at one moment. `most` and the window are those of the last demand; `slot_us` is that of its limit."""
 
     counter: str
     unit: Unit
     most: int
-    window_s: float
+    slot_us: int
     used: int
     held: int
     holders: tuple[Holder, ...] = ()
+
+    @property
+    def window_s(self) -> float:
+        """How long the window is; 0 where there is none, or where it is of the calendar."""
+        return 0.0 if self.unit == "parallel" or self.slot_us < 0 else self.slot_us * SLOTS / 1e6
+
+    @property
+    def period(self) -> Period | None:
+        """The calendar's window."""
+        return PERIODS[~self.slot_us] if self.slot_us < 0 else None
 
 
 class Counters(Protocol):

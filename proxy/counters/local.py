@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable, Sequence
 
 from . import cells
-from .limits import SLOTS, UNITS, CounterState, Demand, Grant, Holder
+from .cells import HELD, LAST, MOST, USED, post, standing
+from .limits import UNITS, CounterState, Demand, Grant, Holder, Standing
 
 _MOST_COUNTERS = 100_000
 _Row = list[int]
@@ -30,37 +31,43 @@ class LocalCounters:
         """Does nothing: nothing is open."""
 
     async def reserve(self, demands: Sequence[Demand]) -> Grant:
-        """Meets all demands, or none of them."""
+        """Meets all demands, or none of them. Hot: once an exchange."""
         now = int(self._clock() * 1e6)
-        rows = [self._row(demand, now) for demand in demands]
-        grant = Grant(demands, [])
-        for number, (demand, row) in enumerate(zip(demands, rows, strict=True)):
-            if grant.refused is None and not cells.fits(row, 0, demand.limit.most, demand.amount):
-                grant.refused = number
-        if grant.refused is None:
-            grant.taken = [(row, _take(row, demand)) for demand, row in zip(demands, rows, strict=True)]
-        for demand, row in zip(demands, rows, strict=True):
-            stand = cells.standing(row, 0, demand.limit, now)
-            if grant.refused is not None and not cells.fits(row, 0, demand.limit.most, demand.amount):
-                stand.retry_after_s = cells.wait_s(row, 0, demand.limit, demand.amount, now)
-            grant.standings.append(stand)
-        return grant
+        refused = None
+        found: list[tuple[Demand, _Row]] = []
+        for demand in demands:
+            row = self._row(demand, now)
+            if refused is None and row[USED] + row[HELD] + (demand.amount or 1) > demand.limit.most:
+                refused = len(found)
+            found.append((demand, row))
+        if refused is not None:
+            return Grant(demands, [_refusal(row, demand, now) for demand, row in found], refused)
+        standings, taken = [], []
+        for demand, row in found:
+            limit, slot = demand.limit, 0
+            if limit.unit == "requests":
+                slot = post(row, 0, demand.amount)
+            else:
+                row[HELD] += demand.amount
+            taken.append((demand, row, slot))
+            standings.append(standing(limit, row[USED], row[HELD], row[LAST], now))
+        return Grant(demands, standings, None, taken)
 
     async def settle(self, grant: Grant, used: Sequence[int]) -> None:
-        """Puts what was used in the place of what was taken."""
+        """Puts what was used in the place of what was taken. Hot: once an exchange."""
         if grant.taken is None:
             return
         taken, grant.taken = grant.taken, None
         now = int(self._clock() * 1e6)
-        for demand, (row, slot), amount in zip(grant.demands, taken, used, strict=True):
-            unit = demand.limit.unit
+        for number, (demand, row, slot) in enumerate(taken):
+            unit, amount = demand.limit.unit, used[number]
             if unit == "requests":
                 if not amount:
                     cells.take_back(row, 0, slot, demand.amount)
                 continue
-            row[cells.HELD] -= demand.amount
-            if unit != "parallel" and amount:
-                cells.post(self._row(demand, now), 0, amount)
+            row[HELD] -= demand.amount
+            if amount and unit != "parallel":
+                post(self._row(demand, now), 0, amount)
 
     async def snapshot(self) -> list[CounterState]:
         """Returns every counter as it is now."""
@@ -69,12 +76,9 @@ class LocalCounters:
         states = []
         for name, row in self._rows.items():
             cells.look(row, 0, now)
-            holders = (Holder(who, row[cells.HELD]),) if row[cells.HELD] else ()
-            unit = UNITS[row[cells.UNIT]]
-            window_s = 0.0 if unit == "parallel" else row[cells.SLOT_US] * SLOTS / 1e6
-            states.append(
-                CounterState(name, unit, row[cells.MOST], window_s, row[cells.USED], row[cells.HELD], holders)
-            )
+            holders = (Holder(who, row[HELD]),) if row[HELD] else ()
+            unit, slot_us = UNITS[row[cells.UNIT]], row[cells.SLOT_US]
+            states.append(CounterState(name, unit, row[MOST], slot_us, row[USED], row[HELD], holders))
         return states
 
     def _row(self, demand: Demand, now: int) -> _Row:
@@ -86,19 +90,21 @@ class LocalCounters:
             if len(self._rows) >= self._most:
                 self._forget_one()
         self._rows[demand.counter] = row  # the dict's order is that of the last use
-        row[cells.MOST] = demand.limit.most
+        row[MOST] = demand.limit.most
         cells.look(row, 0, now)
         return row
 
     def _forget_one(self) -> None:
         """Forgets the counter longest without a request of which nothing is held, if there is one among the first."""
         oldest = list(zip(range(8), self._rows.items(), strict=False))
-        idle = (name for _, (name, row) in oldest if not row[cells.HELD])
+        idle = (name for _, (name, row) in oldest if not row[HELD])
         del self._rows[next(idle, oldest[0][1][0])]
 
 
-def _take(row: _Row, demand: Demand) -> int:
-    if demand.limit.unit == "requests":
-        return cells.post(row, 0, demand.amount)
-    row[cells.HELD] += demand.amount
-    return 0
+def _refusal(row: _Row, demand: Demand, now: int) -> Standing:
+    """Returns how a counter stands for demands that were refused, this one or another."""
+    limit = demand.limit
+    stand = standing(limit, row[USED], row[HELD], row[LAST], now)
+    if not cells.fits(row, 0, limit.most, demand.amount):
+        stand.retry_after_s = cells.wait_s(row, 0, limit, demand.amount, now)
+    return stand

@@ -309,10 +309,9 @@ class RedisCounters:
         slot = now // length
         used = sum(int(count) for name, count in fields.items() if name.isdecimal() and slot - SLOTS <= int(name))
         unit: Any = fields["unit"]
-        window_s = 0.0 if unit == "parallel" else length * SLOTS / 1e6
         name = key.removeprefix(self._counter)
         held = int(fields.get("held", 0))
-        return CounterState(name, unit, int(fields["most"]), window_s, used, held, tuple(holders))
+        return CounterState(name, unit, int(fields["most"]), length, used, held, tuple(holders))
 
     async def _holders(self) -> dict[str, list[Holder]]:
         """Returns who holds what, by counter."""

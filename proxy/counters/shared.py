@@ -10,19 +10,21 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from . import cells
-from .limits import CounterState, Demand, Grant
-from .table import Table
+from .cells import GENERATION, look, post, standing
+from .limits import CounterState, Demand, Grant, Standing
+from .table import HELD, USED, Row, Table
 
 _log = logging.getLogger("penstock")
 
 
 class _Taken(msgspec.Struct):
-    """Where something was taken: the row, whose counter it was, the slot of a request, and the column's number."""
+    """Where something was taken: for each demand the row, whose counter it was, and the newest slot then.
 
-    at: int
-    generation: int
-    slot: int
-    column: int
+    `number` is that of the column that it is held in.
+    """
+
+    number: int
+    places: list[tuple[Demand, int, int, int]]
 
 
 class SharedCounters:
@@ -40,6 +42,7 @@ class SharedCounters:
         self._lease_us = int(lease_s * 1e6)
         self._table = Table(path) if rows is None else Table(path, rows)
         self._column = self._number = -1
+        self._mine_until = 0  # nobody else may clear the column before that
         self._users = 0
         self._stop = threading.Event()
         self._renewing: threading.Thread | None = None
@@ -49,7 +52,7 @@ class SharedCounters:
         self._users += 1
         if self._renewing is None:
             with self._table:
-                self._own_column(self._now())
+                self._own(self._now())
             self._stop = threading.Event()
             self._renewing = threading.Thread(target=self._renew, args=(self._stop,), daemon=True)
             self._renewing.start()
@@ -64,6 +67,7 @@ class SharedCounters:
             with self._table:
                 if self._table.has(self._column, self._number):
                     self._table.give_up(self._column)
+                self._mine_until = 0
 
     def unmap(self) -> None:
         """Lets go of the memory, for good."""
@@ -72,24 +76,31 @@ class SharedCounters:
     async def reserve(self, demands: Sequence[Demand]) -> Grant:
         """Meets all demands, or none of them. Hot: once an exchange."""
         table = self._table
-        rows = table.cells
-        grant = Grant(demands, [])
         with table:
-            now = self._now()
-            column = self._own_column(now)
-            places = [table.row(demand, now) for demand in demands]
-            for number, demand in enumerate(demands):
-                if not cells.fits(rows, places[number], demand.limit.most, demand.amount):
-                    grant.refused = number
-                    break
-            else:
-                grant.taken = [self._take(at, demand, column) for at, demand in zip(places, demands, strict=True)]
-            for at, demand in zip(places, demands, strict=True):
-                stand = cells.standing(rows, at, demand.limit, now)
-                if grant.refused is not None and not cells.fits(rows, at, demand.limit.most, demand.amount):
-                    stand.retry_after_s = cells.wait_s(rows, at, demand.limit, demand.amount, now)
-                grant.standings.append(stand)
-        return grant
+            now = int(self._clock() * 1e6)
+            if now >= self._mine_until:
+                self._own(now)
+            refused = None
+            found: list[tuple[Demand, Row]] = []
+            for demand in demands:
+                row = table.row(demand, now)
+                if refused is None and row[USED] + row[HELD] + (demand.amount or 1) > demand.limit.most:
+                    refused = len(found)
+                found.append((demand, row))
+            if refused is not None:
+                return Grant(demands, [self._refusal(row, demand, now) for demand, row in found], refused)
+            standings, taken = [], []
+            for demand, (at, generation, newest, last, used, held) in found:
+                limit, amount = demand.limit, demand.amount
+                if limit.unit == "requests":
+                    post(table.cells, at, amount)
+                    used, last = used + amount, newest
+                else:
+                    table.hold(at, self._column, amount)
+                    held += amount
+                taken.append((demand, at, generation, newest))
+                standings.append(standing(limit, used, held, last, now))
+        return Grant(demands, standings, None, _Taken(self._number, taken))
 
     async def settle(self, grant: Grant, used: Sequence[int]) -> None:
         """Puts what was used in the place of what was taken. Hot: once an exchange."""
@@ -98,17 +109,27 @@ class SharedCounters:
         taken, grant.taken = grant.taken, None
         table = self._table
         with table:
-            now = self._now()
-            for demand, one, amount in zip(grant.demands, taken, used, strict=True):
-                unit = demand.limit.unit
-                if unit == "requests":
-                    if not amount and table.generation(one.at) == one.generation:
-                        cells.take_back(table.cells, one.at, one.slot, demand.amount)
+            now = int(self._clock() * 1e6)
+            rows = table.cells
+            # not when the lease was lost meanwhile
+            holds = taken.number == self._number and (now < self._mine_until or table.has(self._column, self._number))
+            for number, (demand, at, generation, slot) in enumerate(taken.places):
+                unit, amount = demand.limit.unit, used[number]
+                if unit == "requests" and amount:
                     continue
-                if self._still_holds(one):
-                    table.hold(one.at, self._column, -demand.amount)
-                if unit != "parallel" and amount:
-                    cells.post(table.cells, table.row(demand, now), amount)
+                same = rows[at + GENERATION] == generation  # the row is still this counter's
+                if unit == "requests":
+                    if same:
+                        cells.take_back(rows, at, slot, demand.amount)
+                    continue
+                if holds and same:
+                    table.release(at, self._column, demand.amount)
+                if amount and unit != "parallel":
+                    if same:
+                        look(rows, at, now)
+                    else:
+                        at = table.row(demand, now)[0]
+                    post(rows, at, amount)
 
     async def snapshot(self) -> list[CounterState]:
         """Returns every counter as it is now."""
@@ -118,31 +139,30 @@ class SharedCounters:
     def _now(self) -> int:
         return int(self._clock() * 1e6)
 
-    def _own_column(self, now: int) -> int:
-        """Returns the column of this process; another one than before when its lease was lost meanwhile."""
-        if not self._table.has(self._column, self._number):
-            self._column, self._number = self._table.claim(now + self._lease_us, now)
-        return self._column
+    def _own(self, now: int) -> None:
+        """Makes sure that this process has a column: its first, or another one when its lease was lost meanwhile."""
+        table = self._table
+        if not table.has(self._column, self._number):
+            self._column, self._number = table.claim(now + self._lease_us, now)
+            self._mine_until = now + self._lease_us
 
-    def _still_holds(self, taken: _Taken) -> bool:
-        """Tells whether what was taken is still held: not when the lease was lost meanwhile, or the row."""
-        mine = taken.column == self._number and self._table.has(self._column, self._number)
-        return mine and self._table.generation(taken.at) == taken.generation
-
-    def _take(self, at: int, demand: Demand, column: int) -> _Taken:
-        slot = 0
-        if demand.limit.unit == "requests":
-            slot = cells.post(self._table.cells, at, demand.amount)
-        else:
-            self._table.hold(at, column, demand.amount)
-        return _Taken(at, self._table.generation(at), slot, self._number)
+    def _refusal(self, row: Row, demand: Demand, now: int) -> Standing:
+        """Returns how a counter stands for demands that were refused, this one or another."""
+        at, _, _, last, used, held = row
+        limit, rows = demand.limit, self._table.cells
+        stand = standing(limit, used, held, last, now)
+        if not cells.fits(rows, at, limit.most, demand.amount):
+            stand.retry_after_s = cells.wait_s(rows, at, limit, demand.amount, now)
+        return stand
 
     def _renew(self, stop: threading.Event) -> None:
         """Says again and again that the process lives, and clears what the dead have left."""
         while not stop.wait(self._lease_us / 4e6):
             with self._table:
                 now = self._now()
-                self._table.renew(self._own_column(now), now + self._lease_us)
+                self._own(now)
+                self._table.renew(self._column, now + self._lease_us)
+                self._mine_until = now + self._lease_us
                 dead = self._table.clear_dead(now)
             if dead:
                 _log.warning("gave back what %d dead processes have held of limits", dead)

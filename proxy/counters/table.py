@@ -14,12 +14,13 @@ import fcntl
 import hashlib
 import mmap
 import os
+import struct
 import threading
 from collections.abc import Iterator
 from types import TracebackType
 
 from . import cells
-from .limits import SLOTS, UNITS, CounterState, Demand, Holder
+from .limits import UNITS, CounterState, Demand, Holder
 
 MOST_PROCESSES = 128
 _MAGIC = b"penstock counters 2\n".ljust(24)
@@ -32,6 +33,13 @@ _NAME_AT, _NAME_BYTES = 48, 128
 _COLUMNS_AT = _NAME_AT + _NAME_BYTES // 8
 _ROW = _COLUMNS_AT + MOST_PROCESSES
 _MOST_KNOWN = 8192
+_ROW_HEAD = struct.Struct(f"={8 * cells.GENERATION}x6q")
+"""GENERATION, NEWEST, LAST, USED, HELD and MOST of a row: reading all of them costs no more than reading two."""
+
+Row = tuple[int, int, int, int, int, int]
+"""Where a counter's row is, its generation, and NEWEST, LAST, USED and HELD in it (see `cells`)."""
+USED, HELD = 4, 5
+"""Places in a `Row`."""
 
 
 class Table:
@@ -42,7 +50,7 @@ class Table:
 
     def __init__(self, path: str, rows: int = _ROWS) -> None:
         self._alone = threading.Lock()  # the file's lock is one lock for all threads
-        self._known: dict[str, tuple[int, int, int]] = {}
+        self._known: dict[str, tuple[int, int]] = {}
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             with self:
@@ -85,23 +93,29 @@ class Table:
 
     # --- rows
 
-    def row(self, demand: Demand, now_us: int) -> int:
-        """Returns where a counter's row is, made when it is not there, as it is now. Hot: once a demand."""
-        table = self.cells
+    def row(self, demand: Demand, now_us: int) -> Row:
+        """Returns a counter's row, made when it is not there, as it is now. Hot: once a demand."""
         known = self._known.get(demand.counter)
-        if known is not None and table[known[0]] == known[1] and table[known[0] + 1] == known[2]:
-            at = known[0]
-        else:
+        if known is not None:
+            at, number = known
+            limit = demand.limit
+            generation, newest, last, used, held, most = _ROW_HEAD.unpack_from(self._bytes, 8 * at)
+            if generation == number and most == limit.most and newest == now_us // limit.slot_us:
+                self.cells[at + cells.TOUCHED] = now_us
+                return at, number, newest, last, used, held
+        return self._looked_up(demand, now_us)
+
+    def _looked_up(self, demand: Demand, now_us: int) -> Row:
+        """Returns a row that is not known, or in which something has to be brought up to date."""
+        table = self.cells
+        at, number = self._known.get(demand.counter, (0, -1))
+        if table[at + cells.GENERATION] != number:
             at = self._find(demand, now_us)
-        if table[at + cells.MOST] != demand.limit.most:
-            table[at + cells.MOST] = demand.limit.most
+        table[at + cells.MOST] = demand.limit.most
         table[at + cells.TOUCHED] = now_us
         cells.look(table, at, now_us)
-        return at
-
-    def generation(self, at: int) -> int:
-        """Returns what tells the counter of a row from others that had the row before it, or will have."""
-        return self.cells[at + cells.GENERATION]
+        generation, newest, last, used, held, _ = _ROW_HEAD.unpack_from(self._bytes, 8 * at)
+        return at, generation, newest, last, used, held
 
     def _find(self, demand: Demand, now_us: int) -> int:
         digest = hashlib.blake2b(demand.counter.encode("utf-8", "surrogateescape"), digest_size=16).digest()
@@ -115,7 +129,7 @@ class Table:
             self._begin(at, low, high, demand)
         if len(self._known) >= _MOST_KNOWN:
             self._known.clear()
-        self._known[demand.counter] = at, low, high
+        self._known[demand.counter] = at, self.cells[at + cells.GENERATION]
         return at
 
     def _missed(self, at: int, now_us: int) -> tuple[bool, bool, bool, int]:
@@ -141,14 +155,20 @@ class Table:
 
     # --- what is held
 
+    # the column is never empty while the sum is wrong: that is how a row is found that somebody died in
+
     def hold(self, at: int, column: int, amount: int) -> None:
-        """Holds more of a counter for the process of a column; less when it is negative. Never less than nothing."""
+        """Holds more of a counter for the process of a column. Hot: once a demand."""
+        table = self.cells
+        table[at + _COLUMNS_AT + column] += amount
+        table[at + cells.HELD] += amount
+
+    def release(self, at: int, column: int, amount: int) -> None:
+        """Holds less of it, and never less than nothing. Hot: once a demand."""
         table, place = self.cells, at + _COLUMNS_AT + column
-        amount = max(amount, -table[place])
-        # the column is never empty while the sum is wrong: that is how a row is found that somebody died in
-        first, then = (place, at + cells.HELD) if amount > 0 else (at + cells.HELD, place)
-        table[first] += amount
-        table[then] += amount
+        held = table[place]
+        table[at + cells.HELD] -= amount if amount < held else held
+        table[place] = held - amount if amount < held else 0
 
     def claim(self, until_us: int, now_us: int) -> tuple[int, int]:
         """Returns a column that nobody has, and its number from now on; raises ValueError when all are taken."""
@@ -208,7 +228,7 @@ class Table:
             name.decode("utf-8", "replace"),
             unit,
             table[at + cells.MOST],
-            0.0 if unit == "parallel" else table[at + cells.SLOT_US] * SLOTS / 1e6,
+            table[at + cells.SLOT_US],
             table[at + cells.USED],
             table[at + cells.HELD],
             tuple(Holder(self._who(column), amount) for column, amount in enumerate(held) if amount),

@@ -1,8 +1,8 @@
-"""What a request is expected to use, before anybody is asked: tokens of input and output, and what they would cost."""
+"""What a request is expected to use, before anybody is asked: tokens of input and output."""
 
 from __future__ import annotations
 
-from decimal import ROUND_CEILING, Decimal
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -10,12 +10,10 @@ import msgspec
 from ..api.responses.request import ResponsesRequest
 from ..counters.limits import NANO
 from ..errors import BadRequest
-from ..events import Usage
 from ..tokens import IMAGE_TOKENS, request_tokens, text_tokens
 
 if TYPE_CHECKING:
     from ..exchange import Exchange
-    from ..pricing.book import PriceBook
     from ..request import ModelRequest
 
 _MARK = "expected usage"
@@ -52,40 +50,13 @@ def expected(exchange: Exchange) -> Expected:
     return known
 
 
-def worst_cost(
-    exchange: Exchange, prices: PriceBook, tokens_in: int, tokens_out: int, model: str | None = None
-) -> int | None:
-    """Returns what an answer would cost on the dearest deployment of a model, in nano-dollars.
-
-    That is the one that the request names now, which a stage may have changed, unless `model` is given. None when the
-    price of one of them is not known beforehand. What costs nothing by the token costs nothing here.
-    """
-    request = exchange.request
-    if request is None or exchange.model is None:
-        return 0
-    if model is None:
-        model = request.model
-    tier = request.get("service_tier")
-    if not isinstance(tier, str):
-        tier = None
-    usages = [Usage(input_tokens=tokens_in, output_tokens=tokens_out)]
-    if tokens_out:
-        usages.append(Usage(input_tokens=tokens_in, output_tokens=tokens_out, reasoning_tokens=tokens_out))
-    worst, last = 0, None
-    for deployment in exchange.models.resolve(model):
-        card = prices.price_of(deployment).card
-        if card is None:
-            return None
-        if card is not last:  # deployments of one model mostly have the same
-            last = card
-            for usage in usages:
-                worst = max(worst, card.cost(usage, tier))
-    return -(-worst // 1000)  # pico-dollars
-
-
 def nano_dollars(cost: Decimal | None) -> int:
     """Returns an amount of dollars as counters have it, rounded up."""
-    return 0 if cost is None else int((cost * NANO).to_integral_value(ROUND_CEILING))
+    if cost is None:
+        return 0
+    nano = cost * NANO
+    whole = int(nano)
+    return whole if whole == nano else whole + 1
 
 
 def _expected(exchange: Exchange) -> Expected:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ..counters.limits import Counters, Demand, Grant
 from ..errors import ExchangeError, RateLimited
 from ..events import Event, ReasoningDelta, Refusal, TextDelta, ToolCallDelta, UpstreamFailed
-from .rules import Claim
+from .rules import Claim, demands
 from .stage import Admitted
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Metered(Admitted):
     ) -> None:
         super().__init__(counters, grant, claims, exchange)
         self.ends_at_once = False  # more may be on its way
-        self._demands = [claim.rule.demand(exchange, 0) for claim in money]
+        self._demands = demands(exchange, money)
         self._cost = cost
         self._step = max(1, reserved)
         self._chars = 0
@@ -49,7 +49,7 @@ class Metered(Admitted):
 
     def watch(self, exchange: Exchange, money: Sequence[Claim], reserved: int) -> None:
         """Has more be reserved of other claims, too; `reserved` is how many tokens of output they were for."""
-        self._demands += [claim.rule.demand(exchange, 0) for claim in money]
+        self._demands += demands(exchange, money)
         self._step = min(self._step, max(1, reserved))
         self._until = self._step * _CHARS_A_TOKEN
 

@@ -16,10 +16,7 @@ from .subjects import Per, subject_of, whose
 if TYPE_CHECKING:
     from ..exchange import Exchange
 
-_SHOWN = {
-    unit: (f"x-ratelimit-limit-{unit}", f"x-ratelimit-remaining-{unit}", f"x-ratelimit-reset-{unit}")
-    for unit in ("requests", "tokens")
-}
+_SHOWN = ("requests", "tokens")
 _PER_EXCHANGE_S = 1.0  # how soon a place may become free that something running has
 
 
@@ -33,41 +30,64 @@ class Rule(msgspec.Struct, frozen=True):
     name: str = ""
     front: str = ""
     """What the names of all its counters begin with."""
+    headers: tuple[str, str, str, str] | None = None
+    """The names of the headers that tell limit, remaining and reset, and the limit as it is told."""
 
     def __post_init__(self) -> None:
+        unit = self.limit.unit
+        if unit in _SHOWN:
+            names = f"x-ratelimit-limit-{unit}", f"x-ratelimit-remaining-{unit}", f"x-ratelimit-reset-{unit}"
+            msgspec.structs.force_setattr(self, "headers", (*names, str(self.limit.most)))
         window = f"/{self.limit.window_s:.15g}s" if self.limit.window_s else ""
         stage = f"{self.stage}:{self.name}" if self.name else self.stage
         front = f"{stage} {self.limit.unit}{window} per {'+'.join(self.per)}: "
         msgspec.structs.force_setattr(self, "front", front)
-
-    def demand(self, exchange: Exchange, amount: int) -> Demand:
-        """Returns so much of the limit for the subject of an exchange."""
-        return Demand(self.counter(exchange), self.limit, amount)
 
     def counter(self, exchange: Exchange) -> str:
         """Returns the name of the counter: `rate-limit requests/60s per team: key=alice`."""
         return self.front + subject_of(exchange, self.per)
 
 
-class Claim(msgspec.Struct, frozen=True):
+class Claim(msgspec.Struct, frozen=True, gc=False):
     """What one exchange asks of one rule."""
 
     rule: Rule
     amount: int
 
 
-def tell(headers: dict[str, str], claims: Sequence[Claim], standings: Iterable[Standing]) -> None:
-    """Puts into headers how the client stands, under OpenAI's names. Of several limits it sees the nearest."""
-    for claim, stand in zip(claims, standings, strict=True):
-        shown = _SHOWN.get(claim.rule.limit.unit)
+def demands(exchange: Exchange, claims: Iterable[Claim]) -> list[Demand]:
+    """Returns what is to be asked of counters. Hot: once an exchange."""
+    found = []
+    per: Sequence[Per] = ()
+    subject = ""
+    for claim in claims:
+        rule = claim.rule
+        if rule.per != per:  # mostly all limits are for the same
+            per = rule.per
+            subject = subject_of(exchange, per)
+        found.append(Demand(rule.front + subject, rule.limit, claim.amount))
+    return found
+
+
+def tell(headers: dict[str, str], claims: Sequence[Claim], standings: Sequence[Standing]) -> None:
+    """Puts into headers how the client stands, under OpenAI's names. Of several limits it sees the nearest.
+
+    Hot: once an exchange.
+    """
+    for number, claim in enumerate(claims):
+        shown = claim.rule.headers
         if shown is None:
             continue
-        limit, remaining, reset = shown
-        nearest = headers.get(remaining)
-        if nearest is None or not nearest.isdecimal() or int(nearest) >= stand.remaining:
-            headers[limit] = str(claim.rule.limit.most)
+        limit, remaining, reset, most = shown
+        stand = standings[number]
+        if remaining not in headers or _is_nearer(stand, headers[remaining]):
+            headers[limit] = most
             headers[remaining] = str(stand.remaining)
             headers[reset] = duration(stand.reset_s)
+
+
+def _is_nearer(stand: Standing, told: str) -> bool:
+    return not told.isdecimal() or int(told) >= stand.remaining
 
 
 def refused(claim: Claim, stand: Standing) -> Reply:
@@ -119,13 +139,16 @@ def dollars(nano: int) -> str:
 def duration(seconds: float) -> str:
     """Returns a duration as OpenAI writes it in headers: `17ms`, `8.64s`, `6m0s`, `1h0m0s`."""
     if 0 < seconds < 1:
-        return f"{max(1, round(seconds * 1000))}ms"
-    return _written(round(seconds, 2))
+        return _SHORT[int(seconds * 1000 + 0.5)]
+    return _written(int(seconds * 100 + 0.5))
+
+
+_SHORT = ["1ms", *(f"{number}ms" for number in range(1, 1001))]
 
 
 @lru_cache(maxsize=8192)
-def _written(seconds: float) -> str:
-    minutes, rest = divmod(seconds, 60)
+def _written(hundredths: int) -> str:
+    minutes, rest = divmod(hundredths / 100, 60)
     hours, minutes = divmod(int(minutes), 60)
     text = f"{rest:.2f}".rstrip("0").rstrip(".") + "s"
     return f"{hours}h{minutes}m{text}" if hours else f"{minutes}m{text}" if minutes else text

@@ -18,10 +18,10 @@ from ..reply import Reply
 from ..stage import ResponseFilter, Stage
 from .estimate import nano_dollars
 from .own import OwnLimits, own_rules
-from .rules import Claim, Rule, refused, tell
+from .rules import Claim, Rule, demands, refused, tell
 
 if TYPE_CHECKING:
-    from ..exchange import Exchange
+    from ..exchange import Attempt, Exchange
 
 REFUSED_BY = "refused by a limit"
 """The mark of an exchange that a limit has refused: the rule that did."""
@@ -43,6 +43,7 @@ class LimitStage(Stage, ABC):
         self.counters: Counters = LocalCounters()
         self.prices: PriceBook | None = None
         self._joined: tuple[LimitStage, ...] = (self,)
+        self._meters: tuple[LimitStage, ...] = self._joined if self.meters else ()
 
     async def start(self) -> None:
         """Starts the counters."""
@@ -64,6 +65,11 @@ class LimitStage(Stage, ABC):
             known = self._of_keys[own] = own_rules(own, self._rules, self.units)
         return known
 
+    @property
+    def meters(self) -> bool:
+        """Whether `meter` may return something."""
+        return False
+
     @abstractmethod
     def claims(self, exchange: Exchange) -> list[Claim]:
         """Returns what an exchange asks of this stage's limits; raises ExchangeError for what none could allow."""
@@ -71,7 +77,7 @@ class LimitStage(Stage, ABC):
     def admitted(self, exchange: Exchange, grant: Grant, claims: Sequence[Claim]) -> Admitted:
         """Returns what settles an exchange that was let in. Asked of the first of the stages that have joined."""
         found: Admitted | None = None
-        for stage in self._joined:
+        for stage in self._meters:
             found = stage.meter(exchange, grant, claims, found) or found
         return found or Admitted(self.counters, grant, claims, exchange)
 
@@ -84,15 +90,18 @@ class LimitStage(Stage, ABC):
     def join(self, *others: LimitStage) -> None:
         """Decides for other stages too, which stand right below this one; they let everything pass then."""
         self._joined = (self, *others)
+        self._meters = tuple(stage for stage in self._joined if stage.meters)
         for other in others:
-            other._joined = ()
+            other._joined = other._meters = ()
 
     async def on_request(self, exchange: Exchange) -> Admitted | Reply | None:
         """Reserves what the request may use, or answers 429."""
-        claims = [claim for stage in self._joined for claim in stage.claims(exchange)]
+        claims: list[Claim] = []
+        for stage in self._joined:
+            claims += stage.claims(exchange)
         if not claims:
             return None
-        grant = await self.counters.reserve([claim.rule.demand(exchange, claim.amount) for claim in claims])
+        grant = await self.counters.reserve(demands(exchange, claims))
         if grant.refused is not None:
             exchange.marks[REFUSED_BY] = claims[grant.refused].rule
             reply = refused(claims[grant.refused], grant.standings[grant.refused])
@@ -118,14 +127,25 @@ class Admitted(ResponseFilter):
 
     def _used(self, exchange: Exchange) -> list[int]:
         """Returns what was used of each claim; one of a stage below `route` counts only for its own attempt."""
-        requests = 0 if exchange.marks.get(REFUSED_BY) else 1
+        attempts: Sequence[Attempt] = exchange.attempts
         cost = exchange.cost
-        usages = [attempt.usage for attempt in exchange.attempts]
         if self._attempt is not None:
-            usages, cost = [self._attempt.usage], self._attempt.cost
-        tokens = sum(one.total_tokens or one.input_tokens + one.output_tokens for one in usages if one is not None)
-        amounts = {"requests": requests, "tokens": tokens, "usd": nano_dollars(cost), "parallel": 0}
-        return [amounts[claim.rule.limit.unit] for claim in self._claims]
+            attempts, cost = (self._attempt,), self._attempt.cost
+        tokens = 0
+        for attempt in attempts:
+            usage = attempt.usage
+            if usage is not None:
+                tokens += usage.total_tokens or usage.input_tokens + usage.output_tokens
+        used = []
+        for claim in self._claims:
+            unit = claim.rule.limit.unit
+            if unit == "tokens":
+                used.append(tokens)
+            elif unit == "usd":
+                used.append(nano_dollars(cost))
+            else:
+                used.append(0 if unit == "parallel" or REFUSED_BY in exchange.marks else 1)
+        return used
 
 
 def join_neighbours(stages: Iterable[Stage]) -> None:

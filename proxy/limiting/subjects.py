@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 from ..errors import BadRequest
@@ -60,6 +61,8 @@ def end_user_of(exchange: Exchange) -> str | None:
 
 
 def _one(exchange: Exchange, per: Per) -> str:
+    if per == "key":
+        return _key(exchange)
     if per == "model":
         return f"model={_short(exchange.model or '')}"
     if per == "end_user" and (name := end_user_of(exchange)) is not None:
@@ -71,7 +74,7 @@ def _one(exchange: Exchange, per: Per) -> str:
 
 def _key(exchange: Exchange) -> str:
     key = exchange.key
-    return f"ip={exchange.client.address}" if key is None else f"key={_short(key.id)}"
+    return f"ip={exchange.client.address}" if key is None else "key=" + _short(key.id)
 
 
 def _owner(exchange: Exchange, per: Per) -> str | None:
@@ -82,6 +85,7 @@ def _owner(exchange: Exchange, per: Per) -> str | None:
     return (key.team if per == "team" else key.user) or key.owner
 
 
+@lru_cache(maxsize=4096)
 def _short(name: str) -> str:
     """Returns a name that fits in a counter's, and cannot be taken for several."""
     if len(name) <= _MOST and name.isprintable() and " " not in name:

@@ -99,6 +99,18 @@ class RateCard(msgspec.Struct, frozen=True):
         rates = _at_length(schedule, usage.input_tokens)
         return rates.of_tokens(usage) + self.request + usage.searches * self.search
 
+    def at_most(self, tokens_in: int, tokens_out: int, service_tier: str | None = None) -> int:
+        """Returns what an answer costs of which nothing is cached, and all of which may be reasoning.
+
+        Hot: once an exchange.
+        """
+        schedule = self.standard
+        if service_tier is not None and self.tiers:
+            schedule = self.tiers.get(service_tier, schedule)
+        rates = _at_length(schedule, tokens_in)
+        dearest = rates.output if rates.output > rates.reasoning else rates.reasoning
+        return tokens_in * rates.input + tokens_out * dearest + self.request
+
 
 def rate_card(
     base: Prices,

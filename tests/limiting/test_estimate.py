@@ -8,13 +8,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from proxy.limiting.estimate import Expected, expected, nano_dollars, worst_cost
-from proxy.models import ModelTable
-from proxy.pricing.book import PriceBook
-from proxy.providers.provider import Deployment
+from proxy.limiting.estimate import Expected, expected, nano_dollars
 from proxy.server.passthrough_request import RawRequest
 from tests.support.drive import asking, chatting, exchange_of
-from tests.support.scripted import ScriptedProvider
 
 
 def test_input_is_estimated_and_output_is_what_the_request_allows() -> None:
@@ -48,32 +44,6 @@ def test_what_asks_for_no_answer_uses_nothing(mark: dict[str, bool]) -> None:
     for name, value in mark.items():
         setattr(exchange, name, value)
     assert (expected(exchange).input_tokens, expected(exchange).output(1000)) == (0, 0)
-
-
-def test_the_dearest_deployment_counts() -> None:
-    exchange = exchange_of(asking(model="m"))
-    book = PriceBook()
-    providers = [ScriptedProvider(name=name) for name in ("cheap", "dear")]
-    for provider, model in zip(providers, ("gpt-4o-mini", "gpt-4o"), strict=True):
-        provider.kind = "openai"  # type: ignore[misc]
-        exchange.models = ModelTable({"m": [Deployment(provider, model)]})
-        alone = worst_cost(exchange, book, 1_000_000, 1_000_000)
-        assert alone == {"gpt-4o-mini": 750_000_000, "gpt-4o": 12_500_000_000}[model]
-    both = [Deployment(providers[0], "gpt-4o-mini"), Deployment(providers[1], "gpt-4o")]
-    exchange.models = ModelTable({"m": both})
-    assert worst_cost(exchange, book, 1_000_000, 0) == 2_500_000_000
-    exchange.models = ModelTable({"m": [*both, Deployment(providers[0], "nobody-knows")]})
-    assert worst_cost(exchange, book, 1, 1) is None
-
-
-def test_a_model_that_a_stage_has_put_in_the_place_of_another_is_paid() -> None:
-    exchange = exchange_of(asking(model="alias"))
-    provider = ScriptedProvider(name="openai")
-    provider.kind = "openai"  # type: ignore[misc]
-    exchange.models = ModelTable({"m": [Deployment(provider, "gpt-4o")]})
-    exchange.asked_model = "alias"
-    exchange.request.set("model", "m")
-    assert worst_cost(exchange, PriceBook(), 1_000_000, 0) == 2_500_000_000
 
 
 def test_money_is_whole_and_rounded_up() -> None:

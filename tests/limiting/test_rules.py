@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from proxy.counters import Limit, Standing
-from proxy.limiting.rules import Claim, Rule, dollars, duration, refused, tell
+from proxy.counters import Demand, Limit, Standing
+from proxy.limiting.rules import Claim, Rule, demands, dollars, duration, refused, tell
 from tests.support.drive import exchange_of
 
 MONEY = Rule("budget", ("team",), Limit(unit="usd", most=250_000_000_000, window_s=86400), "1d")
@@ -17,7 +17,11 @@ def test_counters_have_names_that_tell_what_they_count() -> None:
     assert MONEY.counter(exchange_of()) == "budget usd/86400s per team: ip=10.0.0.1"
     assert REQUESTS.counter(exchange_of()) == "rate-limit:mine requests/60s per key: ip=10.0.0.1"
     places = Rule("rate-limit", ("model",), Limit(unit="parallel", most=1))
-    assert places.demand(exchange_of(), 1).counter == "rate-limit parallel per model: model=m"
+    asked = demands(exchange_of(), [Claim(REQUESTS, 1), Claim(places, 3)])
+    assert asked == [
+        Demand("rate-limit:mine requests/60s per key: ip=10.0.0.1", REQUESTS.limit, 1),
+        Demand("rate-limit parallel per model: model=m", places.limit, 3),
+    ]
 
 
 def test_a_budget_that_is_used_up_is_a_quota_and_names_nobody() -> None:

@@ -163,3 +163,13 @@ def test_whatever_is_counted_no_token_is_charged_twice(prices: dict[str, int], d
     least = usage.input_tokens * min(prices.values()) + usage.output_tokens * min(prices.values())
     most = usage.input_tokens * max(prices.values()) + usage.output_tokens * max(prices.values())
     assert least <= cost <= most
+
+
+@given(st.integers(0, 500_000), st.integers(0, 200_000), st.booleans(), st.sampled_from([None, "flex", "other"]))
+def test_no_answer_without_a_cache_costs_more_than_the_most(
+    length: int, said: int, dear: bool, tier: str | None
+) -> None:
+    prices = {**PLAIN, "reasoning": 20 * M} if dear else PLAIN
+    card = rate_card(prices, tiers=[(200_000, {"input": 6 * M})], service_tiers={"flex": {"output": 7 * M}}, request=5)
+    costs = [card.cost(Usage(length, said, reasoning_tokens=thought), tier) for thought in (0, said // 2, said)]
+    assert card.at_most(length, said, tier) == max(costs)

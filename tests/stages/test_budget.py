@@ -124,11 +124,13 @@ async def test_what_one_response_may_cost_bounds_its_length() -> None:
 async def test_a_model_without_a_price_is_refused_unless_the_file_lets_it_pass() -> None:
     stage = await budgeting(usd=1)
     stage.prices = PriceBook()
+    await stage.start()
     with pytest.raises(BadRequest, match="What the model 'm' costs is not known") as found:
         await stage.on_request(asked())
     assert found.value.code == "model_without_price"
     stage = await budgeting(usd=1, unpriced="allow", assume_usd=0.25)
     stage.prices = PriceBook()
+    await stage.start()
     await admit(stage, asked())
     assert (await counted(stage)).held == 250_000_000
 
