@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
+from itertools import chain
 from typing import Any
 
 from aiohttp import web
@@ -18,7 +20,7 @@ from ..request import Dialect
 from ..stores.nothing import NothingKept
 from .admin import Admin
 from .azure_paths import DEPLOYMENT, read_path
-from .body import IDLE_S, read_body
+from .body import IDLE_S, body_at_hand, read_body
 from .catalog import Catalog
 from .compact import read_compact
 from .compat import Compat
@@ -38,6 +40,7 @@ from .stream import EventStream
 from .uploads import Uploads
 from .websocket import WebSockets
 from .websocket_connection import SocketOptions
+from .whole_answer import whole_answer
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
@@ -110,29 +113,32 @@ class App:
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answers one request."""
-        if self._compat is None:
-            return await self._handle(request)
-        return self._compat.answer(await self._handle(request))
-
-    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         if _head_size(request) > self._max_head:
             error = BadRequest(f"The request's head is larger than {self._max_head} bytes (limits.header).", status=431)
-            return to_response(request, Reply.from_error(error))
-        path, model = read_path(request.path)
+            response: web.StreamResponse = to_response(request, Reply.from_error(error))
+        else:
+            response = await self._handler(request)(request)
+        return response if self._compat is None else self._compat.answer(response)
+
+    def _handler(self, request: web.BaseRequest) -> Handler:
+        """Returns what answers a request, be it that there is no such path or method."""
+        methods = self._methods(request)
+        if methods is None:
+            return _unknown
+        handler = methods.get("GET" if request.method == "HEAD" else request.method)
+        return handler or partial(self._wrong_method, methods=methods)
+
+    def _methods(self, request: web.BaseRequest) -> dict[str, Handler] | None:
+        """Returns the handlers of a request's path, by method."""
+        asked = request.path
+        if asked.startswith("/v1/") and (known := self._routes.get(asked[3:])) is not None:
+            return known  # what mostly comes
+        path, model = read_path(asked)
         if self._compat is not None:
             path = self._compat.path(path)
         if model is not None:
             request[DEPLOYMENT] = model
-        methods = self._routes.get(path) or self._named(path)
-        if methods is None:
-            return to_response(
-                request,
-                Reply.from_error(NotFound(f"Invalid URL ({request.method} {request.path}).", code="unknown_url")),
-            )
-        handler = methods.get("GET" if request.method == "HEAD" else request.method)
-        if handler is None:
-            return self._wrong_method(request, methods)
-        return await handler(request)
+        return self._routes.get(path) or self._named(path)
 
     def drain(self) -> None:
         """Stops being ready; running exchanges go on."""
@@ -182,38 +188,42 @@ class App:
     def _answers(self, read: _Read) -> Handler:
         """Returns the handler of requests that go through the pipeline."""
 
-        async def answer(request: web.BaseRequest) -> web.StreamResponse:
-            with self._running:
-                return await self._answer(request, read)
-
-        return answer
+        return partial(self._answer, read=read)
 
     async def _answer(self, request: web.BaseRequest, read: _Read) -> web.StreamResponse:
-        exchange = Exchange(request_id(request), client_of(request), None)
-        stream = EventStream(request, self._keepalive)
-        try:
-            self._running.check()
-            body = await self._read(request)
-            finish = read(exchange, body)
-            if DEPLOYMENT in request:
-                exchange.request.set("model", request[DEPLOYMENT])
-        except ExchangeError as error:
-            return to_response(request, await self._pipeline.refuse(exchange, error, stream))
-        except asyncio.CancelledError:
-            await self._pipeline.left(exchange, stream)
-            raise
-        try:
-            reply = await self._pipeline.serve(exchange, stream)
-        finally:
-            stream.drop()
-        if reply is None:
-            return stream
-        return to_response(request, reply if finish is None else finish(reply))
+        with self._running:
+            exchange = Exchange(request_id(request), client_of(request), None)
+            stream = EventStream(request, self._keepalive)
+            try:
+                self._running.check()
+                body = self._at_hand(request)
+                finish = read(exchange, await self._read(request) if body is None else body)
+                if DEPLOYMENT in request:
+                    exchange.request.set("model", request[DEPLOYMENT])
+            except ExchangeError as error:
+                return to_response(request, await self._pipeline.refuse(exchange, error, stream))
+            except asyncio.CancelledError:
+                await self._pipeline.left(exchange, stream)
+                raise
+            try:
+                reply = await self._pipeline.serve(exchange, stream)
+            finally:
+                stream.drop()
+            if reply is None:
+                return stream
+            if finish is not None:
+                reply = finish(reply)
+            return whole_answer(request, reply) if self._compat is None else to_response(request, reply)
 
     async def _websocket(self, request: web.BaseRequest) -> web.StreamResponse:
         if is_upgrade(request):
             return await self._websockets.handle(request)
-        return self._wrong_method(request, {"POST": self._websocket})
+        return await self._wrong_method(request, {"POST": self._websocket})
+
+    def _at_hand(self, request: web.BaseRequest) -> bytes | None:
+        """Returns a body that came with its head, as short ones do; None where it has to be waited for."""
+        self._uploads.check()
+        return body_at_hand(request, self._max_body)
 
     async def _read(self, request: web.BaseRequest) -> bytes:
         """Returns the body; raises what `read_body` does, or Overloaded when the server was cut off meanwhile."""
@@ -270,7 +280,7 @@ class App:
             return to_response(request, Reply.json({"status": "draining"}, 503))
         return to_response(request, Reply.json({"status": "ready"}))
 
-    def _wrong_method(self, request: web.BaseRequest, methods: dict[str, Handler]) -> web.StreamResponse:
+    async def _wrong_method(self, request: web.BaseRequest, methods: dict[str, Handler]) -> web.StreamResponse:
         if is_upgrade(request):
             error = UpgradeRequired("WebSocket is not served here: use HTTP.", code="websocket_unsupported")
             reply = Reply.from_error(error)
@@ -281,6 +291,11 @@ class App:
             )
             reply.headers["allow"] = allowed
         return to_response(request, reply)
+
+
+async def _unknown(request: web.BaseRequest) -> web.StreamResponse:
+    error = NotFound(f"Invalid URL ({request.method} {request.path}).", code="unknown_url")
+    return to_response(request, Reply.from_error(error))
 
 
 def _parser(dialect: Dialect) -> _Read:
@@ -295,7 +310,5 @@ def _parser(dialect: Dialect) -> _Read:
 
 def _head_size(request: web.BaseRequest) -> int:
     """Returns the bytes of request line and headers; aiohttp limits each by itself, and their number."""
-    size = len(request.raw_path)
-    for name, value in request.raw_headers:
-        size += len(name) + len(value) + 4
-    return size
+    headers = request.raw_headers
+    return len(request.raw_path) + sum(map(len, chain.from_iterable(headers))) + 4 * len(headers)

@@ -53,6 +53,26 @@ async def read_body(request: web.BaseRequest, max_bytes: int, idle_s: float) -> 
         raise BadRequest(f"The request body did not arrive whole: {error}", code="invalid_body") from None
     except TimeoutError:
         raise BadRequest(f"Nothing of the request body came for {idle_s:g} s.", code="timeout", status=408) from None
+    return _decoded(body, codings, max_bytes)
+
+
+def body_at_hand(request: web.BaseRequest, max_bytes: int) -> bytes | None:
+    """Returns the decoded body where it has come with its head, so that nothing is to be waited for; else None.
+
+    Raises like `read_body`.
+    """
+    content = request.content
+    if not content.is_eof() or content.exception() is not None:
+        return None
+    _check_type(request)
+    codings = _codings(request.headers.get("content-encoding", ""))
+    body = content.read_nowait()
+    if len(body) > max_bytes:
+        raise _too_large(max_bytes)
+    return _decoded(body, codings, max_bytes)
+
+
+def _decoded(body: bytes, codings: list[str], max_bytes: int) -> bytes:
     for coding in reversed(codings):
         body = _decode(coding, body, max_bytes)
     return body
@@ -88,6 +108,8 @@ def _check_type(request: web.BaseRequest) -> None:
 
 
 def _codings(header: str) -> list[str]:
+    if not header:
+        return []
     codings = [one.strip().lower() for one in header.split(",") if one.strip()]
     for coding in codings:
         if coding not in ("identity", "gzip", "x-gzip", "deflate", "zstd"):

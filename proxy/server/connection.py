@@ -56,6 +56,10 @@ class Connection(RequestHandler):
         if self.on_resume is not None:
             self.on_resume()
 
+    async def drained(self) -> None:
+        """Waits until the client has read enough of what was written; raises ConnectionError when it has left."""
+        await self._drain_helper()
+
     def _watch(self, transport: asyncio.Transport) -> None:
         """Looks again after a while whether the client reads. The transport is kept: closing takes it from `self`."""
         self._unread = transport.get_write_buffer_size()

@@ -48,13 +48,17 @@ def query_of(request: web.BaseRequest) -> Query:
 
 def request_id(request: web.BaseRequest) -> str:
     """Returns the client's own id of the request if it is one, else a fresh one."""
-    given = request.headers.get("x-request-id", "")
-    return given if _REQUEST_ID.fullmatch(given) else "req_" + random_hex(16)
+    given = request.headers.get("x-request-id")
+    return given if given is not None and _REQUEST_ID.fullmatch(given) else "req_" + random_hex(16)
 
 
 def _lower_headers(request: web.BaseRequest) -> dict[str, str]:
-    headers: dict[str, str] = {}
-    for name, value in request.headers.items():
+    given = request.headers
+    headers = {name.lower(): value for name, value in given.items()}
+    if len(headers) == len(given):
+        return headers
+    headers = {}  # some came more than once
+    for name, value in given.items():
         name = name.lower()
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
     return headers

@@ -27,6 +27,11 @@ class Uploads:
         for task in self._waiting:
             task.cancel()
 
+    def check(self) -> None:
+        """Raises the error of the end, if that has come."""
+        if self._cut is not None:
+            raise self._cut
+
     async def whole(self, body: Awaitable[T]) -> T:
         """Returns what `body` does, in whose task it runs; raises what that does, or the error of the end."""
         task = asyncio.current_task()
@@ -39,6 +44,5 @@ class Uploads:
                 raise
         finally:
             self._waiting.discard(task)
-        if self._cut is not None:
-            raise self._cut
+        self.check()
         return done

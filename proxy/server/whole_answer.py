@@ -1,0 +1,80 @@
+"""An answer that is sent whole: head and body in one write.
+
+aiohttp's response does the same in three steps and some thirty calls, which is a good part of what a request costs that
+is not streamed. `to_response` makes that one where an answer has anything out of the ordinary.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from http import HTTPStatus
+
+from aiohttp import web
+from aiohttp.helpers import rfc822_formatted_time
+
+from ..reply import Reply
+from .http import request_id, to_response
+from .own_answer import OwnAnswer, header_value
+
+_FIRST = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus if status >= 200}
+_BODILESS = (204, 304)
+_FRAMING = frozenset(("connection", "content-length", "date", "transfer-encoding"))
+_plain_name = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+", re.ASCII).fullmatch
+
+
+class WholeAnswer(OwnAnswer):
+    """One reply to one client, sent when aiohttp ends it."""
+
+    def __init__(self, request: web.BaseRequest, reply: Reply) -> None:
+        super().__init__(request, frames=False)
+        self._reply = reply
+
+    @property
+    def keep_alive(self) -> bool:
+        """Whether the connection can carry another request behind this answer."""
+        return self._keep_alive is not False and self._request.keep_alive
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        """Sends it; waits where the client does not read, so that no answers pile up."""
+        if self._ended:
+            return
+        self._ended = self.opened = True
+        connection, reply = self._connection, self._reply
+        transport = connection.transport
+        if transport is None:
+            return
+        head = self._head()
+        transport.write(head + reply.body)
+        self._request.writer.output_size += len(head)
+        if connection.writing_paused:
+            await connection.drained()
+
+    def _head(self) -> bytes:
+        request, reply = self._request, self._reply
+        headers = reply.headers
+        lines = [_FIRST[reply.status]]
+        lines += [f"{name}: {header_value(value)}\r\n" for name, value in headers.items()]
+        if "server" not in headers:
+            lines.append("server: penstock\r\n")
+        if "x-request-id" not in headers:
+            lines.append(f"x-request-id: {request_id(request)}\r\n")
+        if not self.keep_alive:
+            lines.append("connection: close\r\n")
+        elif request.version < (1, 1):
+            lines.append("connection: keep-alive\r\n")
+        lines.append(f"date: {rfc822_formatted_time()}\r\ncontent-length: {len(reply.body)}\r\n\r\n")
+        return "".join(lines).encode()
+
+
+def whole_answer(request: web.BaseRequest, reply: Reply) -> web.StreamResponse:
+    """Returns what answers a request, one that has a body, with a reply."""
+    if reply.status in _FIRST and reply.status not in _BODILESS and all(map(_passes, reply.headers)):
+        return WholeAnswer(request, reply)
+    return to_response(request, reply)
+
+
+@lru_cache(maxsize=256)
+def _passes(name: str) -> bool:
+    """Tells whether a header can be written as it is: in lower case, so that none comes twice, and not of ours."""
+    return name not in _FRAMING and len(name) <= 64 and _plain_name(name) is not None
