@@ -250,7 +250,8 @@ class Answering:
             body, exchange.usage, outcome = machine.whole(body)
             exchange.service_tier = machine.service_tier
         else:
-            await self._encode_whole(self._translation(filters), body)
+            if filters or not self._is_plain(body):
+                await self._encode_whole(self._translation(filters), body)
             encoder = side.get_encoder()
             exchange.usage, outcome = encoder.usage, encoder.outcome
             exchange.service_tier = encoder.service_tier
@@ -264,6 +265,17 @@ class Answering:
         exchange.outcome = outcome
         exchange.head_status = 200
         return Reply(200, body, {**side.headers(), **_JSON})
+
+    def _is_plain(self, body: bytes) -> bool:
+        """Makes the answer in one step, where it is one text and nothing else; tells whether it was."""
+        plain = self._pipeline.dialects[self._exchange.request.dialect].plain
+        if plain is None or self._side.encoder is not None:
+            return False
+        answer = self._deployment.provider.plain_answer(self._exchange, body)
+        if answer is None:
+            return False
+        self._side.encoder = plain(self._exchange, self._side.promise(), answer)
+        return True
 
     def abort(self, error: ExchangeError) -> bool:
         """Ends an answer that is on its way with an error; False when none is."""

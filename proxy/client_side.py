@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from .api.responses.encoder import ResponsesEncoder
+from .api.responses.ids import new_response_id
 from .errors import ExchangeError, InternalError
 from .events import Usage
 from .exchange import Exchange
@@ -24,6 +25,7 @@ from .translation import Bridge, Encoder, Relay
 
 if TYPE_CHECKING:
     from .pump import ClientStream
+    from .request import ModelRequest
 
 _log = logging.getLogger("penstock")
 COST = "x-penstock-cost"
@@ -47,6 +49,7 @@ class ClientSide:
         "_headed",
         "_make_encoder",
         "_on_bug",
+        "_shown",
         "_timers",
         "bridge",
         "encoder",
@@ -60,12 +63,13 @@ class ClientSide:
         self,
         exchange: Exchange,
         stream: ClientStream,
-        make_encoder: Callable[[Exchange], Encoder],
+        make_encoder: Callable[[Exchange, ModelRequest | None], Encoder],
         on_bug: Callable[[ExchangeError], None],
     ) -> None:
         self._exchange = exchange
         self._make_encoder = make_encoder
         self._on_bug = on_bug
+        self._shown: ModelRequest | None = None  # what an answer that was promised tells of
         self._begun = False
         self._headed = False
         self._head_lock: asyncio.Lock | None = None  # while filters see the head
@@ -81,8 +85,18 @@ class ClientSide:
     def get_encoder(self) -> Encoder:
         """Returns the exchange's encoder, made at the first call."""
         if self.encoder is None:
-            self.encoder = self._make_encoder(self._exchange)
+            self.encoder = self._make_encoder(self._exchange, self._shown)
         return self.encoder
+
+    def promise(self) -> ModelRequest:
+        """Gives the response its id, for an answer that comes whole: it may need no encoder. Tells of the request as
+        it is at the first call, which it returns.
+        """
+        exchange = self._exchange
+        if self._shown is None:
+            self._shown = exchange.request
+            exchange.response_id = exchange.response_id or new_response_id()
+        return self._shown
 
     # --- the head
 
@@ -209,7 +223,10 @@ class ClientSide:
 
     def open_response(self) -> bool:
         """Tells whether a response that is to be kept was begun and has not ended."""
-        return self._exchange.keeps and isinstance(self.encoder, ResponsesEncoder) and not self.encoder.done
+        if not self._exchange.keeps or (self.encoder is None and self._shown is None):
+            return False
+        encoder = self.get_encoder()
+        return isinstance(encoder, ResponsesEncoder) and not encoder.done
 
     def cancel(self) -> None:
         """Ends a response as cancelled."""
@@ -249,12 +266,12 @@ class ClientSide:
     def estimated_usage(self) -> Usage | None:
         """Returns what was used, or a guess where the upstream did not get to say it: four characters a token."""
         source = self.bridge.machine if isinstance(self.bridge, Relay) else self.encoder
-        if source is None or self._exchange.upstream_request is None:
+        if (source is None and self._shown is None) or self._exchange.upstream_request is None:
             return None
-        if source.usage is not None:
+        if source is not None and source.usage is not None:
             return source.usage
         asked = self._exchange.upstream_request.size // 4
-        said = -(-source.output_chars() // 4)
+        said = 0 if source is None else -(-source.output_chars() // 4)
         return Usage(input_tokens=asked, output_tokens=said, total_tokens=asked + said, estimated=True)
 
     def finish(self) -> None:

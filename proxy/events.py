@@ -119,6 +119,18 @@ class Finish(Event):
     service_tier: str | None = None
 
 
+class PlainAnswer(msgspec.Struct, frozen=True, gc=False):
+    """A whole answer that is one text and nothing else: what most answers are that come in one piece. No event.
+
+    It says what TextDelta, Usage and Finish would say of it; `text` is not empty.
+    """
+
+    text: str
+    reason: FinishReason
+    usage: Usage | None = None
+    service_tier: str | None = None
+
+
 class UpstreamFailed(Event, gc=True):
     """The answer ended in an error after the upstream had accepted the request.
 

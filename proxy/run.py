@@ -19,6 +19,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from .api.responses.encoder import ResponsesEncoder
+from .api.responses.plain import PlainResponse
 from .api.responses.request import ResponsesRequest
 from .attempts import Attempts
 from .client_side import ClientSide
@@ -82,10 +83,10 @@ class Run:
         return self._ending.is_settled
 
     @property
-    def encoder(self) -> ResponsesEncoder:
-        """The encoder of a response; only for runs that are in flight under a response id."""
-        encoder = self._side.encoder
-        assert isinstance(encoder, ResponsesEncoder)
+    def encoder(self) -> ResponsesEncoder | PlainResponse:
+        """The encoder of a response, or the Response itself; only for runs that are in flight under a response id."""
+        encoder = self._side.get_encoder()
+        assert isinstance(encoder, (ResponsesEncoder, PlainResponse))
         return encoder
 
     # --- the whole
@@ -295,7 +296,10 @@ class Run:
             await self._ticket.turn()
             side.begin()
         elif exchange.request.dialect == "responses":
-            side.get_encoder()
+            if exchange.request.stream:
+                side.get_encoder()
+            else:
+                side.promise()
             self._pipeline.in_flight.add(self)
         if not exchange.generate:
             return await self._warmed_up()

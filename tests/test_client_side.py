@@ -98,3 +98,22 @@ async def test_without_its_client_it_goes_on_for_those_who_follow() -> None:
     other, _ = side()
     other.detach()
     assert isinstance(other.stream, Nobody)
+
+
+async def test_an_answer_that_was_promised_tells_of_the_request_as_it_was() -> None:
+    """Attempts put changed copies in its place; and the response has its id before there is an encoder."""
+    one, _ = side()
+    exchange = one._exchange
+    exchange.request = asking(metadata={"a": "b"})
+    shown = one.promise()
+    assert exchange.response_id is not None
+    exchange.request = asking(metadata={"a": "changed"})
+    assert one.promise() is shown
+    assert (one.encoder, one.open_response()) == (None, False)
+    exchange.keeps = True
+    assert one.open_response(), "it has begun, and has not ended"
+    encoder = one.get_encoder()
+    encoder.encode([Finish()])
+    assert b'"metadata":{"a":"b"}' in encoder.final()
+    assert exchange.response_id.encode() in encoder.final()
+    assert not one.open_response()

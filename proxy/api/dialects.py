@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from ..events import PlainAnswer
 from ..request import Dialect, ModelRequest
 from ..translation import Encoder
 from .chat.answer import chat_encoder, chat_relay
 from .chat.relay import ChatRelay
 from .chat.request import ChatRequest
-from .responses.answer import responses_encoder
+from .responses.answer import plain_response, responses_encoder
 from .responses.request import ResponsesRequest
 
 if TYPE_CHECKING:
@@ -20,14 +21,19 @@ if TYPE_CHECKING:
 
 
 class ClientDialect(msgspec.Struct, frozen=True):
-    """One dialect: how its requests are read, how answers are made for it, and passed on where upstreams speak it."""
+    """One dialect: how its requests are read, how answers are made for it, and passed on where upstreams speak it.
+
+    An answer may tell of another request than the exchange's, which an attempt may have changed. One that is `plain`,
+    and of which nobody hears before it is whole, may be made without an encoder.
+    """
 
     request: type[ModelRequest]
-    encoder: Callable[[Exchange], Encoder]
+    encoder: Callable[[Exchange, ModelRequest | None], Encoder]
+    plain: Callable[[Exchange, ModelRequest, PlainAnswer], Encoder] | None = None
     relay: Callable[[Exchange], ChatRelay] | None = None
 
 
 DIALECTS: Mapping[Dialect, ClientDialect] = {
-    "responses": ClientDialect(ResponsesRequest, responses_encoder),
-    "chat": ClientDialect(ChatRequest, chat_encoder, chat_relay),
+    "responses": ClientDialect(ResponsesRequest, responses_encoder, plain=plain_response),
+    "chat": ClientDialect(ChatRequest, chat_encoder, relay=chat_relay),
 }

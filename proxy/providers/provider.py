@@ -11,7 +11,7 @@ from msgspec import UNSET, UnsetType
 
 from ..config.types import Duration
 from ..errors import ExchangeError, UpstreamError
-from ..events import Event
+from ..events import Event, PlainAnswer
 from ..request import Dialect
 from ..sealing import Sealing
 from ..sse.parser import SseParser
@@ -145,6 +145,13 @@ class Provider(ABC):
     @abstractmethod
     def decoder(self, exchange: Exchange) -> Decoder:
         """Returns a fresh decoder for an answer to the exchange's request."""
+
+    def plain_answer(self, exchange: Exchange, body: bytes) -> PlainAnswer | None:
+        """Returns a non-streamed answer that is one text and nothing else, as the decoder would read it.
+
+        None for every other, and where it is not worth a way of its own.
+        """
+        return None
 
     def parser(self, exchange: Exchange) -> Parser:
         """Returns a fresh parser for how this upstream frames its streams; most send server-sent events."""

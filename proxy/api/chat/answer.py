@@ -13,11 +13,12 @@ from .request import ChatRequest
 
 if TYPE_CHECKING:
     from ...exchange import Exchange
+    from ...request import ModelRequest
 
 
-def chat_encoder(exchange: Exchange) -> ChatEncoder:
-    """Returns the encoder for an exchange whose client speaks chat completions."""
-    request = cast(ChatRequest, exchange.request)
+def chat_encoder(exchange: Exchange, shown: ModelRequest | None = None) -> ChatEncoder:
+    """Returns the encoder for an exchange whose client speaks chat completions; `shown` as for `responses_encoder`."""
+    request = cast(ChatRequest, shown or exchange.request)
     request.check_translatable()
     translate = exchange.translate
     return ChatEncoder(

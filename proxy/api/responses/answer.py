@@ -2,34 +2,34 @@
 
 from __future__ import annotations
 
-from functools import partial
+import time
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, cast
 
 from ...transform.edited import fields_of
+from .echo import says_nothing
 from .encoder import EncoderOptions, ResponsesEncoder
 from .ids import new_response_id
 from .made_ids import made_id
+from .plain import PlainResponse
 from .request import ResponsesRequest
-from .snapshot import Snapshot
+from .snapshot import Shown, Snapshot
 
 if TYPE_CHECKING:
+    from ...events import PlainAnswer
     from ...exchange import Exchange
+    from ...request import ModelRequest
+
+_MOST_MODELS, _LONGEST_MODEL = 64, 256
 
 
-def responses_encoder(exchange: Exchange) -> ResponsesEncoder:
-    """Returns the encoder for an exchange whose client speaks the Responses API."""
-    request = cast(ResponsesRequest, exchange.request)
-    if exchange.response_id is None:
-        exchange.response_id = new_response_id()
-    echo = request.echo()
-    echo["store"] = echo["store"] and exchange.keeps
-    snapshot = Snapshot(
-        echo,
-        response_id=exchange.response_id,
-        created_at=int(exchange.timing.wall),
-        model=exchange.asked_model or request.model,
-        changed=fields_of(exchange),
-    )
+def responses_encoder(exchange: Exchange, shown: ModelRequest | None = None) -> ResponsesEncoder:
+    """Returns the encoder for an exchange whose client speaks the Responses API.
+
+    `shown` is the request that the Response tells of, where that is not the one at hand.
+    """
+    request = cast(ResponsesRequest, shown or exchange.request)
+    response_id = _id_of(exchange)
     translate = exchange.translate
     reasoning = translate.reasoning if translate is not None else "auto"
     if reasoning == "auto":
@@ -37,8 +37,8 @@ def responses_encoder(exchange: Exchange) -> ResponsesEncoder:
         reasoning = "summary" if settings.summary or settings.generate_summary else "content"
     stream_options = request.get("stream_options")
     return ResponsesEncoder(
-        snapshot,
-        item_id=partial(made_id, exchange.response_id),
+        _snapshot(exchange, request, response_id),
+        item_id=partial(made_id, response_id),
         options=EncoderOptions(
             reasoning=reasoning,
             logprobs=request.wants("message.output_text.logprobs") or bool(request.value("top_logprobs")),
@@ -49,3 +49,39 @@ def responses_encoder(exchange: Exchange) -> ResponsesEncoder:
             keep_log=exchange.keeps_log,
         ),
     )
+
+
+def plain_response(exchange: Exchange, shown: ModelRequest, answer: PlainAnswer) -> PlainResponse:
+    """Returns the Response of a plain answer that nobody is told of while it comes, in one step."""
+    response_id = _id_of(exchange)
+    snapshot = _snapshot(exchange, cast(ResponsesRequest, shown), response_id)
+    return PlainResponse(answer, snapshot, response_id, int(time.time()))
+
+
+def _id_of(exchange: Exchange) -> str:
+    if exchange.response_id is None:
+        exchange.response_id = new_response_id()
+    return exchange.response_id
+
+
+def _snapshot(exchange: Exchange, request: ResponsesRequest, response_id: str) -> Snapshot:
+    model = exchange.asked_model or request.model
+    of = _shown_of_nothing if len(model) <= _LONGEST_MODEL and says_nothing(request) else partial(_shown, request)
+    return Snapshot.showing(
+        of(model, keeps=exchange.keeps),
+        response_id=response_id,
+        created_at=int(exchange.timing.wall),
+        changed=fields_of(exchange),
+    )
+
+
+@lru_cache(maxsize=_MOST_MODELS)
+def _shown_of_nothing(model: str, *, keeps: bool) -> Shown:
+    """Returns what is shown of requests that say nothing of all that is shown."""
+    return _shown(ResponsesRequest({}), model, keeps=keeps)
+
+
+def _shown(request: ResponsesRequest, model: str, *, keeps: bool) -> Shown:
+    echo = request.echo()
+    echo["store"] = echo["store"] and keeps
+    return Shown.of(echo, model)

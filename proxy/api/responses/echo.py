@@ -38,21 +38,15 @@ _SHOWN = frozenset(
         *_PLAIN, *LIMIT_ALIASES, "conversation", "instructions", "metadata", "reasoning", "text", "tool_choice", "tools"
     )
 )  # fmt: skip
-_of_nothing: dict[str, Any] = {}
-"""What is shown of a request that says nothing of all that, made with the first one."""
+
+
+def says_nothing(request: ResponsesRequest) -> bool:
+    """Tells whether a request says nothing of all that is shown: then the same is shown of all."""
+    return _SHOWN.isdisjoint(request.fields) and request.client_instructions is None and not request.updates_settings
 
 
 def echo(request: ResponsesRequest) -> dict[str, Any]:
     """Returns those fields, ready to be encoded; schemas and metadata are the client's own JSON."""
-    if request.updates_settings or request.client_instructions is not None or not _SHOWN.isdisjoint(request.fields):
-        return _written(request)
-    if not _of_nothing:
-        _of_nothing.update(_written(request))
-    return _of_nothing.copy()
-
-
-def _written(request: ResponsesRequest) -> dict[str, Any]:
-    """Returns them field by field."""
     fields = _PLAIN.copy()
     for name in request.fields:
         if name in _PLAIN and (value := request.value(name)) is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 
@@ -24,8 +24,29 @@ _OWN = frozenset(
     )
 )  # fmt: skip
 _OBJECTS = frozenset(("reasoning", "text"))
+_DEFAULT = b'"default"'
 _KNOWN_LATE = frozenset(("content_filters", "moderation"))
 """What an upstream's Response knows only when it has ended."""
+
+
+class Shown(msgspec.Struct, frozen=True, gc=False):
+    """What a Response shows of its request: the service tier that was asked for, and the JSON of all the rest.
+
+    That is how the JSON of the Response ends. It is the same for all requests that say the same.
+    """
+
+    tier: str
+    rest: bytes
+
+    @classmethod
+    def of(cls, echo: dict[str, Any], model: str) -> Shown:
+        """Returns what is shown of a request by the fields that come from it."""
+        rest = dict(echo)
+        tier = rest.pop("service_tier", None) or "default"
+        rest.setdefault("background", False)
+        rest["model"] = model
+        # JSON of the client's own may have line ends between its tokens; the data of an event is one line
+        return cls(tier, _encode(rest)[1:].translate(None, b"\r\n"))
 
 
 class Snapshot:
@@ -46,14 +67,23 @@ class Snapshot:
         model: str,
         changed: Mapping[str, msgspec.Raw | None] | None = None,
     ) -> None:
+        self._begin(Shown.of(echo, model), response_id, created_at, changed)
+
+    @classmethod
+    def showing(
+        cls, shown: Shown, *, response_id: str, created_at: int, changed: Mapping[str, msgspec.Raw | None]
+    ) -> Self:
+        """Returns the snapshot of a response whose request was written before."""
+        snapshot = cls.__new__(cls)
+        snapshot._begin(shown, response_id, created_at, changed)
+        return snapshot
+
+    def _begin(
+        self, shown: Shown, response_id: str, created_at: int, changed: Mapping[str, msgspec.Raw | None] | None
+    ) -> None:
         self._changed = changed if changed is not None else {}
-        rest = dict(echo)
-        self._tier = rest.pop("service_tier", None) or "default"
-        rest.setdefault("background", False)
-        rest["model"] = model
-        self._head = _encode({"id": response_id, "object": "response", "created_at": created_at})[:-1]
-        # JSON of the client's own may have line ends between its tokens; the data of an event is one line
-        self._rest = _encode(rest)[1:].translate(None, b"\r\n")
+        self._tier, self._rest = shown.tier, shown.rest
+        self._head = b'{"id":%b,"object":"response","created_at":%d' % (_encode(response_id), created_at)
 
     def adopt(self, fields: dict[str, msgspec.Raw], *, ended: bool = False) -> None:
         """Takes over what an upstream's Response says of itself: the settings in force, and fields of its own.
@@ -101,12 +131,12 @@ class Snapshot:
             % (
                 self._head,
                 status.encode(),
-                _encode(completed_at),
-                _encode(error),
-                _encode(None if incomplete_reason is None else {"reason": incomplete_reason}),
+                b"null" if completed_at is None else b"%d" % completed_at,
+                b"null" if error is None else _encode(error),
+                b"null" if incomplete_reason is None else _encode({"reason": incomplete_reason}),
                 output,
-                _encode(None if usage is None else usage_object(usage)),
-                _encode(tier),
+                b"null" if usage is None else _usage(usage),
+                _DEFAULT if tier == "default" else _encode(tier),
                 self._rest,
             )
         )
@@ -121,6 +151,22 @@ def _completed(ours: msgspec.Raw | None, theirs: msgspec.Raw) -> msgspec.Raw:
     except msgspec.DecodeError:
         return ours if ours is not None else msgspec.Raw(b"null")
     return msgspec.Raw(_encode({**fields, **said}))
+
+
+def _usage(usage: Usage) -> bytes:
+    """Returns the JSON of `usage_object`, by a template: every answer has one."""
+    return (
+        b'{"input_tokens":%d,"input_tokens_details":{"cached_tokens":%d,"cache_write_tokens":%d},'
+        b'"output_tokens":%d,"output_tokens_details":{"reasoning_tokens":%d},"total_tokens":%d}'
+        % (
+            usage.input_tokens,
+            usage.cached_tokens,
+            usage.cache_write_tokens,
+            usage.output_tokens,
+            usage.reasoning_tokens,
+            usage.total_tokens,
+        )
+    )
 
 
 def usage_object(usage: Usage) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import msgspec
 from ...api.raw import Raw
 from ...api.responses.request import ResponsesRequest
 from ...errors import BadRequest, UpstreamError, UpstreamRefused
+from ...events import PlainAnswer
 from ...request import Dialect
 from ...upstream.client import UpstreamRequest
 from ..azure_openai.entra import with_tokens
@@ -153,6 +154,10 @@ class AzureAI(ChatUpstream):
         """Returns a decoder for one answer."""
         other = self._of(exchange)
         return super().decoder(exchange) if other is None else other.decoder(exchange)
+
+    def plain_answer(self, exchange: Exchange, body: bytes) -> PlainAnswer | None:
+        """Returns an answer over chat completions that is one text and nothing else."""
+        return super().plain_answer(exchange, body) if self._of(exchange) is None else None
 
     def relay(self, exchange: Exchange) -> Decoder | None:
         """Returns None: no model here is asked over the Responses API."""

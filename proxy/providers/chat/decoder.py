@@ -20,10 +20,11 @@ from typing import Any
 import msgspec
 
 from ...errors import UpstreamCut, UpstreamError, UpstreamGarbled
-from ...events import Event, Finish, FinishReason, UpstreamFailed
+from ...events import Event, Finish, UpstreamFailed
 from ..provider import Payload
 from .chunk import Choice, Chunk, Delta, decode_chunk, decode_leniently
 from .citations import from_citations
+from .finish import FAILED_FINISH, FINISH
 from .frame import LearnedFrame
 from .message import Message
 from .stream_error import error_in, stream_error
@@ -31,18 +32,6 @@ from .surrogates import Surrogates, has_halves, load
 from .think import ThinkTags
 from .usage import usage_from_chat
 
-_FINISH: dict[str, FinishReason] = {
-    "length": "length",
-    "max_tokens": "length",
-    "model_length": "length",
-    "max_output_tokens": "length",
-    "content_filter": "content_filter",
-    "safety": "content_filter",
-    "recitation": "content_filter",
-}
-"""What is not `stop`; every other word is (wire reference, section 5.4)."""
-
-_FAILED_FINISH = frozenset(("error", "abort", "insufficient_system_resource"))
 _DONE = frozenset((b"[DONE]", b"DONE"))
 _MALFORMED_IN_A_ROW = 3
 
@@ -170,7 +159,7 @@ class ChatDecoder:
         error = choice.error
         if choice.finish_reason and self._finish is None:
             self._finish = reason = choice.finish_reason.lower()
-            if reason in _FAILED_FINISH:
+            if reason in FAILED_FINISH:
                 error = error or {"message": f"The upstream ended with finish_reason '{reason}'."}
         if error and not chunk.error:
             chunk.error = error
@@ -261,4 +250,4 @@ class ChatDecoder:
             if self._citations is not None:
                 message.cite(from_citations(*self._citations), events)
             self.done = True
-            events.append(Finish(_FINISH.get(self._finish or "", "stop"), self._tier))
+            events.append(Finish(FINISH.get(self._finish or "", "stop"), self._tier))

@@ -12,11 +12,13 @@ from ...api.raw import Raw, given
 from ...api.responses.request import ResponsesRequest
 from ...api.responses.tool_map import ToolMap
 from ...errors import BadRequest, UpstreamError, UpstreamRefused
+from ...events import PlainAnswer
 from ...request import Dialect
 from ...upstream.client import UpstreamRequest
 from ..chat.build import build_body
 from ..chat.decoder import ChatDecoder
 from ..chat.errors import refused
+from ..chat.plain import plain_answer
 from ..chat.profile import ChatProfile
 from ..chat.said_otherwise import said_otherwise
 from ..chat.sealing import LOST, sealer
@@ -172,6 +174,13 @@ class ChatUpstream(Provider):
             return decoder_for(exchange)
         profile = self.profile(model)
         return ChatDecoder(think_tags=profile.think_tags, split_names=profile.split_names)
+
+    def plain_answer(self, exchange: Exchange, body: bytes) -> PlainAnswer | None:
+        """Returns an answer over chat completions that is one text and nothing else."""
+        model = _model_of(exchange)
+        if self._uses_responses(exchange, model) or self.profile(model).think_tags != "off":
+            return None
+        return plain_answer(body)
 
     def relay(self, exchange: Exchange) -> Decoder | None:
         """Returns what passes an answer of the Responses API on to a client that speaks it."""
