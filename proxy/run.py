@@ -24,7 +24,7 @@ from .api.responses.request import ResponsesRequest
 from .attempts import Attempts
 from .client_side import ClientSide
 from .compaction.history import unfold
-from .compaction.plan import compacted
+from .compaction.plan import compacted, may_be_compacted
 from .descent import Descent
 from .ending import Ending
 from .errors import ExchangeError, InternalError, ResponseCancelled
@@ -35,6 +35,7 @@ from .guarded import is_cancelled
 from .in_flight import Ticket
 from .pump import ClientStream
 from .reply import Reply
+from .request import ModelRequest
 
 if TYPE_CHECKING:
     from .pipeline import Pipeline
@@ -273,17 +274,19 @@ class Run:
         if reply is not None:
             return await self._descent.replied(reply)
         exchange.request.validate()
-        await self._resolve()
+        await self._resolve(exchange.request)
         if exchange.plan is None:
             raise InternalError("No stage of the pipeline has chosen an upstream.")
         return None
 
-    async def _resolve(self) -> None:
+    async def _resolve(self, request: ModelRequest) -> None:
         """Puts what the request refers to in its place, and summaries in the place of compactions."""
-        request = self._exchange.request
-        own = len(request.items) if isinstance(request, ResponsesRequest) else 0
+        if not isinstance(request, ResponsesRequest):
+            await self._pipeline.keeper.resolve(self._exchange)
+            return
+        own = 1 if request.plain_text is not None else len(request.items)
         await self._pipeline.keeper.resolve(self._exchange)
-        if isinstance(request, ResponsesRequest):
+        if request.plain_text is None:
             unfold(request, self._pipeline.sealing, earlier=len(request.items) - own)
 
     async def _answer(self) -> Reply | None:
@@ -305,9 +308,10 @@ class Run:
             return await self._warmed_up()
         if exchange.request.stream and self._pipeline.keepalive_s:
             side.open_early_at(self._pipeline.keepalive_s)
-        self._attempts.own_filters = await compacted(
-            exchange, self._pipeline.sealing, lambda inner: self._pipeline.serve(inner, Nobody())
-        )
+        if may_be_compacted(exchange.request):
+            self._attempts.own_filters = await compacted(
+                exchange, self._pipeline.sealing, lambda inner: self._pipeline.serve(inner, Nobody())
+            )
         if exchange.plan.mirror is not None:
             self._pipeline.mirrors.offer(exchange, exchange.plan.mirror)
         return await self._attempts.run(exchange.plan)

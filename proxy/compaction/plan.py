@@ -21,6 +21,7 @@ from ..api.responses.steps import steps_of
 from ..errors import BadRequest
 from ..exchange import Exchange
 from ..reply import Reply
+from ..request import ModelRequest
 from ..sealing import Sealing
 from ..tokens import item_tokens, request_tokens
 from .filters import Fold, Preface
@@ -62,6 +63,13 @@ class Wanted(msgspec.Struct):
 def want(exchange: Exchange, wanted: Wanted) -> None:
     """Says what an exchange's compaction is for; without that it is what its client triggered."""
     exchange.marks[_MARK] = wanted
+
+
+def may_be_compacted(request: ModelRequest) -> bool:
+    """Tells whether a request may say something of compaction; one text alone never does."""
+    if not isinstance(request, ResponsesRequest):
+        return False
+    return request.plain_text is None or "context_management" in request.fields
 
 
 async def compacted(exchange: Exchange, sealing: Sealing, ask: Ask) -> list[ResponseFilter]:

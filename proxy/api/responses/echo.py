@@ -42,7 +42,9 @@ _SHOWN = frozenset(
 
 def says_nothing(request: ResponsesRequest) -> bool:
     """Tells whether a request says nothing of all that is shown: then the same is shown of all."""
-    return _SHOWN.isdisjoint(request.fields) and request.client_instructions is None and not request.updates_settings
+    if not _SHOWN.isdisjoint(request.fields) or request.client_instructions is not None:
+        return False
+    return request.plain_text is not None or not request.updates_settings
 
 
 def echo(request: ResponsesRequest) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import msgspec
 
 from ...request import Fields, InputText, ModelRequest
 from .. import invalid
-from ..raw import Raw, given
+from ..raw import ABSENT, Raw, given
 from ..texts import field_texts, path_of
 from .echo import echo
 from .fields import FIELDS, LIMIT_ALIASES, ReasoningSettings, TextSettings
@@ -34,6 +34,8 @@ from .validate import validate
 
 _decode_list = msgspec.json.Decoder(list[Raw]).decode
 _decode_text = msgspec.json.Decoder(str).decode
+_QUOTE = ord('"')
+_MESSAGE = b'{"type":"message","role":"user","content":'
 _NO_REASONING, _NO_TEXT = ReasoningSettings(), TextSettings()
 
 
@@ -60,7 +62,7 @@ class ResponsesRequest(ModelRequest):
     known = frozenset((*FIELDS, *LIMIT_ALIASES))
 
     def __init__(self, fields: Fields) -> None:
-        self._items_raw: list[Raw] = []
+        self._items_raw: list[Raw] | None = None  # written when somebody asks, where the input is a string
         self._items: list[Item] = []
         self._items_of: Raw | None = None
         self._items_changed = False
@@ -106,8 +108,11 @@ class ResponsesRequest(ModelRequest):
         if raw is None or raw is not self._items_of:
             self._turns = {}
             self._plain_input = _is_text(raw)
-            self._items_raw = _raw_items(raw)
-            self._items = [decode_item(one, f"input[{index}]") for index, one in enumerate(self._items_raw)]
+            if raw is not None and self._plain_input:
+                self._items_raw, self._items = None, _one_message(raw)
+            else:
+                self._items_raw = _raw_items(raw)
+                self._items = [decode_item(one, f"input[{index}]") for index, one in enumerate(self._items_raw)]
             self._items_of = raw
             self._updates = any(isinstance(one, ConfigurationUpdate) for one in self._items)
         return self._items
@@ -115,8 +120,32 @@ class ResponsesRequest(ModelRequest):
     @property
     def raw_items(self) -> list[Raw]:
         """The items of `input` as JSON. Raises BadRequest."""
-        _ = self.items
+        items = self.items
+        if self._items_raw is None:
+            text = self._fields["input"]
+            self._items_raw = [Raw(b"".join((_MESSAGE, text, b"}")))] if items else []
         return self._items_raw
+
+    @property
+    def plain_text(self) -> Raw | None:
+        """The JSON of `input` where it is a string that says something, which stands for one message of the user.
+
+        Such an input is right as it is: nothing in it has to be looked for.
+        """
+        raw = self._fields.get("input")
+        if raw is None or self._items_changed or len(raw) <= len('""'):
+            return None
+        return raw if (self._plain_input if raw is self._items_of else _is_text(raw)) else None
+
+    @property
+    def model(self) -> str:
+        """The name of the model as the client asked for it; raises BadRequest when it is missing or no string."""
+        raw = self._fields.get("model")
+        known = self._values.get("model")
+        if raw is None or known is None or known[0] is not raw or not known[1]:
+            known = self._values["model"] = (raw or ABSENT, super().model)
+        model: str = known[1]
+        return model
 
     def refers(self) -> bool:
         """Tells whether something stands in the input for other items, which are not there yet."""
@@ -237,9 +266,10 @@ class ResponsesRequest(ModelRequest):
                 assert isinstance(item, Message)
                 yield TextPlace(self, "input", ("input",), str(item.content))
             return
+        raws = self.raw_items
         for index, item in enumerate(items):
             path = f"input[{index}]"
-            for keys, text in item_texts(item, self._items_raw[index], path):
+            for keys, text in item_texts(item, raws[index], path):
                 yield TextPlace(self, path + path_of(keys), ("input", index, *keys), text)
 
     def more_texts(self) -> Iterable[InputText]:
@@ -254,8 +284,9 @@ class ResponsesRequest(ModelRequest):
             return
         items = self.items
         index = int(keys[1])
+        raws = self.raw_items
         # the input is joined again when somebody reads it, not once a text
-        self._items_raw[index] = raw = replaced(self._items_raw[index], keys[2:], text)
+        raws[index] = raw = replaced(raws[index], keys[2:], text)
         items[index] = decode_item(raw, f"input[{index}]")
         self._items_changed = True
         self._turns = {}
@@ -280,7 +311,7 @@ class ResponsesRequest(ModelRequest):
         for name in self.__slots__:
             setattr(twin, name, getattr(self, name))
         twin._fields = fields
-        twin._items_raw = list(self._items_raw)
+        twin._items_raw = None if self._items_raw is None else list(self._items_raw)
         twin._items = list(self._items)
         twin._values = dict(self._values)
         twin._turns = dict(self._turns)
@@ -294,20 +325,26 @@ class ResponsesRequest(ModelRequest):
 
 
 def _raw_items(raw: Raw | None) -> list[Raw]:
-    """Returns the items of `input`, each still JSON; a string becomes one message of the user."""
+    """Returns the items of an `input` that is a list, each still JSON."""
     if raw is None or not given(raw):
         return []
     try:
-        if _is_text(raw):
-            text = _decode_text(raw)
-            return [Raw(msgspec.json.encode({"type": "message", "role": "user", "content": text}))] if text else []
         return _decode_list(raw)
     except invalid.UNREADABLE as error:
         raise _wrong_input(error) from None
 
 
+def _one_message(raw: Raw) -> list[Item]:
+    """Returns the items of an `input` that is a string: one message of the user; none where it is empty."""
+    try:
+        text = _decode_text(raw)
+    except invalid.UNREADABLE as error:
+        raise _wrong_input(error) from None
+    return [Message(type="message", role="user", content=text)] if text else []
+
+
 def _is_text(raw: Raw | None) -> bool:
-    return raw is not None and bytes(memoryview(raw)[:1]) == b'"'
+    return raw is not None and len(raw) > 0 and memoryview(raw)[0] == _QUOTE
 
 
 def _wrong_input(error: Exception) -> Exception:

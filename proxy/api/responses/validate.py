@@ -14,6 +14,15 @@ from .tools import Tool
 if TYPE_CHECKING:
     from .request import ResponsesRequest
 
+_SIMPLE = frozenset(
+    (
+        "background", "frequency_penalty", "include", "input", "instructions", "max_output_tokens", "max_tool_calls",
+        "metadata", "model", "parallel_tool_calls", "presence_penalty", "prompt_cache_key", "prompt_cache_retention",
+        "reasoning", "safety_identifier", "service_tier", "store", "stream", "temperature", "text", "top_logprobs",
+        "top_p", "truncation", "user",
+    )
+)  # fmt: skip
+"""Fields that are right or wrong by themselves, whatever the others say."""
 _WEBSOCKET_ONLY = ("generate", "stream_id", "type")
 _REFUSED = frozenset((*_WEBSOCKET_ONLY, "prompt", "access_programs", "n", "moderation", "background_options"))
 
@@ -24,6 +33,8 @@ def validate(request: ResponsesRequest) -> None:
     for name in request.fields:
         if name in FIELDS:
             request.value(name)
+    if _SIMPLE.issuperset(request.fields) and request.plain_text is not None:
+        return
     request.max_output_tokens  # noqa: B018  # may stand under other names
     _check_refused(request)
     _check_fields_together(request)

@@ -178,3 +178,28 @@ def test_what_was_decoded_is_let_go_of_and_decoded_anew() -> None:
         assert one.value("temperature") == 0.5
         assert (len(one.items), len(one.turns()[0]), [tool.name for tool in one.tools]) == before[1:]
     assert body(made) == body(twin) != before[0]
+
+
+def test_one_text_is_known_as_it_stands():
+    made = request(input='say "hi" \u2028')
+    text = made.plain_text
+    assert text is not None
+    assert json.loads(bytes(text)) == 'say "hi" \u2028'
+    assert made.items[0].content == 'say "hi" \u2028'
+    assert made.plain_text is text
+    (item,) = made.raw_items
+    assert json.loads(bytes(item)) == {"type": "message", "role": "user", "content": 'say "hi" \u2028'}
+    made.put_text(("input",), "other")
+    assert (made.items[0].content, bytes(made.plain_text)) == ("other", b'"other"')
+
+
+@pytest.mark.parametrize("given", ["", None, [], [{"role": "user", "content": "hi"}], 7])
+def test_whatever_is_not_one_text_is_not_taken_for_one(given):
+    assert request(input=given).plain_text is None
+
+
+@pytest.mark.parametrize("text", ['"\\ud800"', '"\\ud800x"', '"a\\q"', '"a\nb"'])
+def test_a_text_that_is_none_never_comes_so_far(text):
+    """What is passed on as it came must have been read as JSON once."""
+    with pytest.raises(BadRequest):
+        ResponsesRequest.parse(b'{"model":"m","input":' + text.encode() + b"}")
