@@ -14,21 +14,21 @@ from aiohttp.web_protocol import RequestHandler
 
 from ..errors import BadRequest, ExchangeError, InternalError
 from ..reply import Reply
+from .lean import LeanHandler
 
 
 class _BrokenBody(web.RequestPayloadError, TimeoutError):
     """A body turned out to be no HTTP. A timeout to aiohttp, which drops what nobody reads and expects nothing else."""
 
 
-class Connection(RequestHandler):
+class Connection(LeanHandler):
     """One client connection. `on_pause` and `on_resume` are called when its client stops and starts reading.
-    `received` is how many bytes have come.
 
     A client that has read nothing for `stalled_s` although there is something to read is dropped, whatever is being
     sent to it; that cancels its handler.
     """
 
-    __slots__ = ("_last_body", "_leaving", "_stall", "_stalled_s", "_unread", "on_pause", "on_resume", "received")
+    __slots__ = ("_last_body", "_leaving", "_stall", "_stalled_s", "_unread", "on_pause", "on_resume")
 
     def __init__(self, *args: Any, stalled_s: float = 120.0, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -39,7 +39,6 @@ class Connection(RequestHandler):
         self._unread = 0
         self._leaving = False
         self._last_body: StreamReader | None = None
-        self.received = 0
 
     def pause_writing(self) -> None:
         """The client does not keep up: tells the stream's source to stop."""
@@ -87,7 +86,6 @@ class Connection(RequestHandler):
 
         aiohttp only puts the fault behind the requests that wait, where nobody comes to see it.
         """
-        self.received += len(data)
         before = len(self._messages)
         super().data_received(data)
         if len(self._messages) > before:
@@ -98,6 +96,12 @@ class Connection(RequestHandler):
                 self._messages.pop()
                 self._last_body.set_exception(_BrokenBody(_first_line(head.message)))
                 self._leaving = True
+
+    def lighten(self, request: web.BaseRequest) -> None:
+        """Lets go of what an answer that has begun does not need."""
+        super().lighten(request)
+        if self._last_body is not None and self._last_body.is_eof():
+            self._last_body = None
 
     def leave(self) -> None:
         """Takes no more requests: closes when idle, else behind the answer of what has come or is still coming."""

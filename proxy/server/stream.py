@@ -41,6 +41,7 @@ class EventStream(OwnAnswer):
         """Sends status 200 and the headers."""
         if self._send_head(f"{_HEAD}date: {rfc822_formatted_time()}\r\n", headers):
             self._keepalive.add(self)
+            self._connection.lighten(self._request)
 
     def write(self, data: bytes) -> None:  # type: ignore[override]  # sync: in the turn in which the data came
         """Sends whole events, at once. Hot: once a read."""

@@ -1,0 +1,130 @@
+"""aiohttp's connection, holding less: what it lets go of, and that nothing is missed for it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+from aiohttp import web
+
+from proxy.server.connection import Connection, Server
+
+Connect = Callable[[], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]
+
+
+async def light(request: web.BaseRequest) -> web.StreamResponse:
+    """Answers with what it was sent, of which the connection has let go of by then."""
+    connection = request.protocol
+    assert isinstance(connection, Connection)
+    body = await request.read()
+    connection.lighten(request)
+    held = connection._parser is not None
+    assert request.keep_alive is (request.path != "/last")
+    return web.Response(body=b"<%b %d>" % (body, held))
+
+
+@asynccontextmanager
+async def serving(
+    handle: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]] = light, **options: float
+) -> AsyncIterator[Connect]:
+    server = Server(handle, access_log=None, auto_decompress=False, **options)
+    listening = await asyncio.get_running_loop().create_server(server, "127.0.0.1", 0)
+    try:
+        async with asyncio.timeout(20):
+            yield lambda: asyncio.open_connection(*listening.sockets[0].getsockname())
+    finally:
+        listening.close()
+        await server.shutdown(1)
+
+
+def post(body: bytes, path: str = "/", more: str = "") -> bytes:
+    return f"POST {path} HTTP/1.1\r\nhost: x\r\n{more}content-length: {len(body)}\r\n\r\n".encode() + body
+
+
+@pytest.mark.parametrize("ends", [len(post(b"one")), 30])
+async def test_requests_follow_one_another_whatever_was_let_go_of(ends: int) -> None:
+    asked = post(b"one")
+    async with serving() as connect:
+        reader, writer = await connect()
+        for _ in range(3):  # in one read, or in two
+            writer.write(asked[:ends])
+            if ends < len(asked):
+                await asyncio.sleep(0.001)
+                writer.write(asked[ends:])
+            answer = await reader.readuntil(b">")
+            assert answer.endswith(b"<one 0>") or (ends < len(asked) and answer.endswith(b"<one 1>"))
+        writer.write(post(b"two", "/last", "connection: close\r\n"))
+        assert b"<two " in await reader.read()
+        writer.close()
+
+
+@pytest.mark.parametrize("behind", [post(b"two"), post(b"two")[:9], b"GET / HT"], ids=["whole", "cut", "get"])
+async def test_a_request_that_follows_at_once_is_not_lost_with_the_parser(behind: bytes) -> None:
+    async with serving() as connect:
+        reader, writer = await connect()
+        writer.write(post(b"one") + behind)
+        assert (await reader.readuntil(b">")).endswith(b"<one 1>")  # which has read a part of the next one
+        rest = post(b"two") if behind.startswith(b"POST") else b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
+        writer.write(rest[len(behind) :])
+        assert b"<two " in await reader.readuntil(b">") or not behind.startswith(b"POST")
+        writer.close()
+
+
+async def test_chunks_and_requests_without_a_body_are_served_too() -> None:
+    async with serving() as connect:
+        reader, writer = await connect()
+        for _ in range(2):
+            writer.write(b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n")
+            assert b"<abc 1>" in await reader.readuntil(b">")  # where its end is, is not sure
+            writer.write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+            assert b"< 0>" in await reader.readuntil(b">")
+        writer.write(b"nonsense\r\n\r\n")
+        assert (await reader.read()).startswith(b"HTTP/1.0 400")
+        writer.close()
+
+
+async def test_a_body_that_nobody_reads_is_passed_over_or_ends_the_connection() -> None:
+    async def ignore(request: web.BaseRequest) -> web.StreamResponse:
+        connection = request.protocol
+        assert isinstance(connection, Connection)
+        connection.lighten(request)  # keeps what is still being read
+        return web.Response(body=b"<>")
+
+    async with serving(ignore, lingering_time=0.2) as connect:
+        reader, writer = await connect()
+        head = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 6\r\n\r\n"
+        writer.write(head + b"abc")
+        assert (await reader.readuntil(b">")).endswith(b"<>")
+        writer.write(b"def" + head)  # the rest comes in time, and the rest of the next one does not
+        assert (await reader.readuntil(b">")).endswith(b"<>")
+        assert await reader.read() == b""
+        writer.close()
+
+
+async def test_an_idle_connection_is_closed_after_its_time_also_behind_a_stream() -> None:
+    async with serving(keepalive_timeout=0.05) as connect:
+        reader, writer = await connect()
+        writer.write(post(b"one"))
+        assert b"<one 0>" in await reader.read()
+        writer.close()
+
+
+async def test_who_leaves_cancels_the_handler() -> None:
+    begun, ended = asyncio.Event(), asyncio.Event()
+
+    async def wait(request: web.BaseRequest) -> web.StreamResponse:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+        return web.Response()
+
+    async with serving(wait) as connect:
+        _, writer = await connect()
+        writer.write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+        await begun.wait()
+        writer.close()
+        await ended.wait()
