@@ -284,9 +284,9 @@ class Run:
         if not isinstance(request, ResponsesRequest):
             await self._pipeline.keeper.resolve(self._exchange)
             return
-        own = 1 if request.plain_text is not None else len(request.items)
+        own = len(request.items)
         await self._pipeline.keeper.resolve(self._exchange)
-        if request.plain_text is None:
+        if not request.is_plain:
             unfold(request, self._pipeline.sealing, earlier=len(request.items) - own)
 
     async def _answer(self) -> Reply | None:

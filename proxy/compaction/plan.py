@@ -66,10 +66,10 @@ def want(exchange: Exchange, wanted: Wanted) -> None:
 
 
 def may_be_compacted(request: ModelRequest) -> bool:
-    """Tells whether a request may say something of compaction; one text alone never does."""
+    """Tells whether a request may say something of compaction; messages of text alone never do."""
     if not isinstance(request, ResponsesRequest):
         return False
-    return request.plain_text is None or "context_management" in request.fields
+    return not request.is_plain or "context_management" in request.fields
 
 
 async def compacted(exchange: Exchange, sealing: Sealing, ask: Ask) -> list[ResponseFilter]:

@@ -44,7 +44,7 @@ def says_nothing(request: ResponsesRequest) -> bool:
     """Tells whether a request says nothing of all that is shown: then the same is shown of all."""
     if not _SHOWN.isdisjoint(request.fields) or request.client_instructions is not None:
         return False
-    return request.plain_text is not None or not request.updates_settings
+    return not request.updates_settings
 
 
 def echo(request: ResponsesRequest) -> dict[str, Any]:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from .. import invalid
 from ..raw import ABSENT, Raw
-from .parts import InputPart, ThoughtPart
+from .parts import InputPart, PlainPart, ThoughtPart
 
 ROLES = ("user", "assistant", "system", "developer")
 _MAX_CALL_ID = 64
@@ -31,6 +31,14 @@ class Message(Item, kw_only=True):
 
     role: str
     content: str | list[InputPart]
+
+
+class PlainMessage(Message, kw_only=True):
+    """A message of text and nothing else, which is right as it is."""
+
+    type: Literal["message"] | None = None
+    role: Literal["user", "assistant", "system", "developer"]
+    content: str | list[PlainPart]  # type: ignore[assignment]  # some of those: nobody adds to it
 
 
 class FunctionCall(Item, kw_only=True):
@@ -239,6 +247,26 @@ _decoders = {kind: msgspec.json.Decoder(kind).decode for kind in set(_BY_TYPE.va
 _LONG = 2048
 """From so many bytes on, reading an item twice, first for its type, costs more than looking at how it begins."""
 _type_in_front = re.compile(rb'\{\s*"type"\s*:\s*"([a-z_]+)"').match
+
+
+_decode_plain = msgspec.json.Decoder(str | list[PlainMessage]).decode
+
+
+def plain_messages(raw: Raw) -> str | list[PlainMessage] | None:
+    """Returns an input that is a string, or messages of text; None for every other, be it right or wrong.
+
+    Most are that, and are read in one step; it gives what `decode_item` gives of each.
+    """
+    try:
+        found: str | list[PlainMessage] = _decode_plain(raw)
+    except invalid.UNREADABLE:
+        return None
+    return found
+
+
+def user_message(text: str) -> Message:
+    """Returns the message that an input stands for which is a string."""
+    return PlainMessage(type="message", role="user", content=text)
 
 
 def decode_item(raw: Raw, path: str) -> Item:

@@ -84,5 +84,8 @@ class InputVideo(Part, tag="input_video", kw_only=True):
 InputPart = InputText | OutputText | PlainText | RefusalPart | InputImage | InputFile | InputAudio | InputVideo
 """What may stand in a message or in a tool's output."""
 
+PlainPart = InputText | OutputText | PlainText
+"""What is text and nothing else."""
+
 ThoughtPart = SummaryText | ReasoningText | PlainText | InputText | OutputText
 """What may stand in a reasoning item."""

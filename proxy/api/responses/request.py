@@ -26,6 +26,8 @@ from .items import (
     Message,
     ToolSearchOutput,
     decode_item,
+    plain_messages,
+    user_message,
 )
 from .texts import NO_TEXTS, TextPlace, item_texts, replaced
 from .tools import Tool, declared
@@ -34,7 +36,6 @@ from .validate import validate
 
 _decode_list = msgspec.json.Decoder(list[Raw]).decode
 _decode_text = msgspec.json.Decoder(str).decode
-_QUOTE = ord('"')
 _MESSAGE = b'{"type":"message","role":"user","content":'
 _NO_REASONING, _NO_TEXT = ReasoningSettings(), TextSettings()
 
@@ -45,6 +46,7 @@ class ResponsesRequest(ModelRequest):
     __slots__ = (
         "_fields",
         "_instructions_added",
+        "_is_plain",
         "_items",
         "_items_changed",
         "_items_of",
@@ -62,13 +64,13 @@ class ResponsesRequest(ModelRequest):
     known = frozenset((*FIELDS, *LIMIT_ALIASES))
 
     def __init__(self, fields: Fields) -> None:
-        self._items_raw: list[Raw] | None = None  # written when somebody asks, where the input is a string
+        self._items_raw: list[Raw] | None = None  # parted when somebody asks, where they are plain
         self._items: list[Item] = []
         self._items_of: Raw | None = None
         self._items_changed = False
         self._updates = False  # whether settings stand among the items
         self._values: dict[str, tuple[Raw, Any]] = {}
-        self._plain_input = False
+        self._plain_input = self._is_plain = False
         self._tools: tuple[Raw | None, Raw | None, list[Tool]] | None = None
         self._turns: dict[bool, tuple[list[Turn], list[str]]] = {}
         self._said_instructions: Raw | None = None
@@ -107,14 +109,17 @@ class ResponsesRequest(ModelRequest):
         raw = (self.fields if self._items_changed else self._fields).get("input")
         if raw is None or raw is not self._items_of:
             self._turns = {}
-            self._plain_input = _is_text(raw)
-            if raw is not None and self._plain_input:
-                self._items_raw, self._items = None, _one_message(raw)
+            plain = None if raw is None else plain_messages(raw)
+            self._plain_input, self._is_plain = isinstance(plain, str), bool(plain)
+            if isinstance(plain, str):
+                self._items_raw, self._items = None, [user_message(plain)] if plain else []
+            elif plain is not None:
+                self._items_raw, self._items = None, [*plain]
             else:
                 self._items_raw = _raw_items(raw)
                 self._items = [decode_item(one, f"input[{index}]") for index, one in enumerate(self._items_raw)]
             self._items_of = raw
-            self._updates = any(isinstance(one, ConfigurationUpdate) for one in self._items)
+            self._updates = not self._is_plain and any(isinstance(one, ConfigurationUpdate) for one in self._items)
         return self._items
 
     @property
@@ -122,20 +127,21 @@ class ResponsesRequest(ModelRequest):
         """The items of `input` as JSON. Raises BadRequest."""
         items = self.items
         if self._items_raw is None:
-            text = self._fields["input"]
-            self._items_raw = [Raw(b"".join((_MESSAGE, text, b"}")))] if items else []
+            raw = self._fields["input"]
+            if self._plain_input:
+                self._items_raw = [Raw(b"".join((_MESSAGE, raw, b"}")))] if items else []
+            else:
+                self._items_raw = _raw_items(raw)
         return self._items_raw
 
     @property
-    def plain_text(self) -> Raw | None:
-        """The JSON of `input` where it is a string that says something, which stands for one message of the user.
+    def is_plain(self) -> bool:
+        """Whether the input is messages of text and nothing else, at least one. Raises BadRequest.
 
         Such an input is right as it is: nothing in it has to be looked for.
         """
-        raw = self._fields.get("input")
-        if raw is None or self._items_changed or len(raw) <= len('""'):
-            return None
-        return raw if (self._plain_input if raw is self._items_of else _is_text(raw)) else None
+        _ = self.items
+        return self._is_plain
 
     @property
     def model(self) -> str:
@@ -176,6 +182,8 @@ class ResponsesRequest(ModelRequest):
         known = self._tools
         if known is not None and known[0] is request and known[1] is given_input:
             return known[2]
+        if request is None and self.is_plain:
+            return []
         tools = declared(self.value("tools") or (), "tools")
         taken = {(tool.namespace, tool.name) for tool in tools}
         for index, item in enumerate(self.items):
@@ -289,6 +297,7 @@ class ResponsesRequest(ModelRequest):
         raws[index] = raw = replaced(raws[index], keys[2:], text)
         items[index] = decode_item(raw, f"input[{index}]")
         self._items_changed = True
+        self._is_plain = False
         self._turns = {}
 
     def add_instructions(self, text: str, where: Literal["prepend", "append"]) -> None:
@@ -332,19 +341,6 @@ def _raw_items(raw: Raw | None) -> list[Raw]:
         return _decode_list(raw)
     except invalid.UNREADABLE as error:
         raise _wrong_input(error) from None
-
-
-def _one_message(raw: Raw) -> list[Item]:
-    """Returns the items of an `input` that is a string: one message of the user; none where it is empty."""
-    try:
-        text = _decode_text(raw)
-    except invalid.UNREADABLE as error:
-        raise _wrong_input(error) from None
-    return [Message(type="message", role="user", content=text)] if text else []
-
-
-def _is_text(raw: Raw | None) -> bool:
-    return raw is not None and len(raw) > 0 and memoryview(raw)[0] == _QUOTE
 
 
 def _wrong_input(error: Exception) -> Exception:

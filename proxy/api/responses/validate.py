@@ -33,7 +33,7 @@ def validate(request: ResponsesRequest) -> None:
     for name in request.fields:
         if name in FIELDS:
             request.value(name)
-    if _SIMPLE.issuperset(request.fields) and request.plain_text is not None:
+    if _SIMPLE.issuperset(request.fields) and request.is_plain:
         return
     request.max_output_tokens  # noqa: B018  # may stand under other names
     _check_refused(request)

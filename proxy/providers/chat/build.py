@@ -11,7 +11,7 @@ from typing import Any
 
 from ...api import invalid
 from ...api.raw import Raw, given
-from ...api.responses.fields import TextFormat
+from ...api.responses.fields import LIMIT_ALIASES, TextFormat
 from ...api.responses.request import ResponsesRequest
 from ...api.responses.tool_map import ToolMap
 from ...json_writing import write_json
@@ -54,10 +54,11 @@ def build_body(
     names = ToolMap.of(request.tools)
     build = _Build(request, profile, effects)
     fields = request.fields
-    for name, put in _TABLE.items():
-        if name in fields and given(fields[name]):
-            put(build, name)
-    effects.hint_first(_put_others(build))
+    if not OWN_FIELDS.issuperset(fields):
+        for name, put in _TABLE.items():
+            if name in fields and given(fields[name]):
+                put(build, name)
+        effects.hint_first(_put_others(build))
     _put_configured(build)
     messages = chat_messages(request, profile, names, effects.note, sealing)
     if build.schema_note is not None:
@@ -81,11 +82,12 @@ def _put_others(build: _Build) -> Iterator[str]:
 def _put_configured(build: _Build) -> None:
     """Puts what may stand in more than one place of the request."""
     request, profile, body = build.request, build.profile, build.body
-    limit = request.max_output_tokens
-    if limit is not None:
-        body[profile.token_limit] = limit
-    _put_text(build)
-    _put_effort(build)
+    if request.updates_settings or not _CONFIGURED.isdisjoint(request.fields):
+        limit = request.max_output_tokens
+        if limit is not None:
+            body[profile.token_limit] = limit
+        _put_text(build)
+        _put_effort(build)
     if request.stream:
         body["stream"] = True
         if profile.stream_usage:
@@ -138,6 +140,8 @@ def _ignore(build: _Build, name: str) -> None:
 def _nothing(build: _Build, name: str) -> None:
     """The field is read by `_put_configured`."""
 
+
+_CONFIGURED = frozenset((*LIMIT_ALIASES, "reasoning", "text"))
 
 _TABLE: Mapping[str, Callable[[_Build, str], None]] = {
     "frequency_penalty": _put_number,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 from ...api import invalid
+from ...api.responses.items import Item, PlainMessage
 from ...api.responses.request import ResponsesRequest
 from ...api.responses.tool_map import ToolMap
 from ...api.responses.turns import Called, ModelTurn, SystemTurn, Turn, UserTurn
@@ -18,6 +19,8 @@ from .tool_messages import Attachments, tool_call, tool_message
 
 Message = dict[str, Any]
 Replay = Callable[[ModelTurn], dict[str, Any]]
+
+_INSTRUCTING = ("system", "developer")
 
 
 def chat_messages(
@@ -34,23 +37,50 @@ def chat_messages(
     A model's turn is one message with all its calls; the messages of role `tool` stand directly behind it, in the
     order of the calls, and behind those one message of the user with the images and files that tools gave back.
     """
-    turns, dropped = request.turns()
-    for what in dropped:
-        ignore(what)
     messages: list[Message] = []
     instructions = request.value("instructions")
     if instructions:
         messages.append({"role": profile.system_role, "content": instructions})
-    replay = partial(replayed, profile=profile, sealing=sealing, ignore=ignore)
-    for turn in turns:
-        _add(turn, messages, profile, tools, replay)
-    if not any(message["content"] or message["role"] not in ("system", "developer") for message in messages):
+    if request.is_plain and not profile.cache_breakpoints:
+        _add_plain(request.items, messages, profile)
+    else:
+        turns, dropped = request.turns()
+        for what in dropped:
+            ignore(what)
+        replay = partial(replayed, profile=profile, sealing=sealing, ignore=ignore)
+        for turn in turns:
+            _add(turn, messages, profile, tools, replay)
+    if not any(message["content"] or message["role"] not in _INSTRUCTING for message in messages):
         raise invalid.invalid("input", "The input holds nothing that a model could read.", "invalid_value")
+    if len(messages) == 1:
+        return messages
     if profile.merge_system != "never":
         messages = _merge_system(messages, everywhere=profile.merge_system == "all")
     if profile.alternate:
         messages = _alternate(messages, profile)
     return messages
+
+
+def _add_plain(items: Sequence[Item], messages: list[Message], profile: ChatProfile) -> None:
+    """Adds messages of text and nothing else, each of which is a turn by itself: the same as `_add` of those turns."""
+    for item in items:
+        assert isinstance(item, PlainMessage)
+        role, said = item.role, item.content
+        content = said if isinstance(said, str) else _plain_content(role, [part.text for part in said], profile)
+        if role == "user":
+            messages.append({"role": "user", "content": content})
+        elif role != "assistant":
+            messages.append({"role": profile.system_role, "content": content})
+        elif content:
+            messages.append({"role": "assistant", "content": content})
+
+
+def _plain_content(role: str, texts: list[str], profile: ChatProfile) -> Content:
+    if len(texts) == 1:
+        return texts[0]
+    if role == "user" and texts and not profile.string_content:
+        return [{"type": "text", "text": text} for text in texts]
+    return ("" if role == "assistant" else PARAGRAPH).join(texts)
 
 
 def _add(turn: Turn, messages: list[Message], profile: ChatProfile, tools: ToolMap, replay: Replay) -> None:
@@ -99,12 +129,12 @@ def _add_outputs(calls: list[Called], messages: list[Message], profile: ChatProf
 def _merge_system(messages: list[Message], *, everywhere: bool) -> list[Message]:
     """Makes one message of the system messages at the beginning, or of all, in their order."""
     count = 0
-    while count < len(messages) and messages[count]["role"] in ("system", "developer"):
+    while count < len(messages) and messages[count]["role"] in _INSTRUCTING:
         count += 1
     system, others = messages[:count], messages[count:]
     if everywhere:
-        system += [message for message in others if message["role"] in ("system", "developer")]
-        others = [message for message in others if message["role"] not in ("system", "developer")]
+        system += [message for message in others if message["role"] in _INSTRUCTING]
+        others = [message for message in others if message["role"] not in _INSTRUCTING]
     if len(system) < 2:
         return system + others
     text = PARAGRAPH.join(message["content"] for message in system if message["content"])

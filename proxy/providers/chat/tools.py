@@ -24,6 +24,8 @@ def tool_fields(
 
     Hosted tools are left out and told to `ignore`, or refused where `refuse_hosted` says so.
     """
+    if not request.tools and "tool_choice" not in request.fields:
+        return {}
     callable_tools: list[Tool] = []
     for tool in request.tools:
         if tool.kind != "hosted":

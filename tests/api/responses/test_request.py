@@ -1,7 +1,10 @@
 import json
 
+import msgspec
 import pytest
+from msgspec.structs import asdict
 
+from proxy.api.responses.items import decode_item, plain_messages
 from proxy.api.responses.request import ResponsesRequest
 from proxy.errors import BadRequest
 from tests.support.asked import assistant, call, chat, function, output, request, user
@@ -180,22 +183,64 @@ def test_what_was_decoded_is_let_go_of_and_decoded_anew() -> None:
     assert body(made) == body(twin) != before[0]
 
 
-def test_one_text_is_known_as_it_stands():
-    made = request(input='say "hi" \u2028')
-    text = made.plain_text
-    assert text is not None
-    assert json.loads(bytes(text)) == 'say "hi" \u2028'
-    assert made.items[0].content == 'say "hi" \u2028'
-    assert made.plain_text is text
-    (item,) = made.raw_items
-    assert json.loads(bytes(item)) == {"type": "message", "role": "user", "content": 'say "hi" \u2028'}
-    made.put_text(("input",), "other")
-    assert (made.items[0].content, bytes(made.plain_text)) == ("other", b'"other"')
+TEXT = {"type": "input_text", "text": "hi"}
+PLAIN = {
+    "a string": 'say "hi" \u2028',
+    "a message": [{"role": "user", "content": "hi"}],
+    "a conversation": [
+        {"type": "message", "role": "developer", "content": "be kind"},
+        {"id": "msg_1", "role": "user", "content": [TEXT, {"type": "text", "text": "there"}], "status": "completed"},
+        {
+            "type": "message",
+            "role": "assistant",
+            "content": [{"type": "output_text", "text": "yes", "annotations": []}],
+        },
+        {"type": None, "role": "system", "content": []},
+    ],
+}
 
 
-@pytest.mark.parametrize("given", ["", None, [], [{"role": "user", "content": "hi"}], 7])
-def test_whatever_is_not_one_text_is_not_taken_for_one(given):
-    assert request(input=given).plain_text is None
+@pytest.mark.parametrize("given", PLAIN.values(), ids=PLAIN)
+def test_messages_of_text_are_read_in_one_step(given):
+    """What comes of it is what comes of each item that is read by itself."""
+    made = request(input=given)
+    listed = given if isinstance(given, list) else [{"type": "message", "role": "user", "content": given}]
+    assert made.is_plain
+    assert [json.loads(bytes(one)) for one in made.raw_items] == listed
+    for item, raw in zip(made.items, made.raw_items, strict=True):
+        assert asdict(item) == asdict(decode_item(raw, "input"))
+    made.validate()
+    twin = made.copy()
+    twin.put_text(("input",) if isinstance(given, str) else ("input", 0, "content"), "other")
+    assert [next(iter(one.texts())).text for one in (made, twin)] == [listed[0]["content"], "other"]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "",
+        None,
+        [],
+        7,
+        [7],
+        [{"role": "tool", "content": "hi"}],
+        [{"role": "user"}],
+        [{"type": "messages", "role": "user", "content": "hi"}],
+        [{"role": "user", "content": [{"type": "input_image", "image_url": "data:,"}]}],
+        [{"role": "assistant", "content": [{"type": "refusal", "refusal": "no"}]}],
+        [{"role": "user", "content": "hi"}, {"type": "item_reference", "id": "msg_1"}],
+        [{"role": "user", "content": "hi", "id": 7}],
+    ],
+)
+def test_whatever_else_an_input_may_be_is_read_item_by_item(given):
+    assert plain_messages(msgspec.Raw(json.dumps(given).encode())) in (None, "", [])
+
+
+def test_an_input_whose_texts_were_replaced_is_written_anew():
+    made = request(input=PLAIN["a conversation"])
+    made.put_text(("input", 1, "content", 0, "text"), "bye")
+    assert body(made)["input"][1]["content"][0]["text"] == "bye"
+    assert not made.is_plain
 
 
 @pytest.mark.parametrize("text", ['"\\ud800"', '"\\ud800x"', '"a\\q"', '"a\nb"'])

@@ -192,3 +192,18 @@ def test_an_input_of_nothing_is_refused(items):
     with pytest.raises(BadRequest) as caught:
         chat(input=items)
     assert caught.value.param == "input"
+
+
+@pytest.mark.parametrize("profile", [PLAIN, STRICT, STRINGS, NEVER, PROFILE, REASONING_PROFILE])
+def test_messages_of_text_are_the_same_without_turns(profile, monkeypatch):
+    parts = [{"type": "input_text", "text": "a"}, {"type": "text", "text": ""}, {"type": "output_text", "text": "b"}]
+    made = [
+        {"role": role, "content": content}
+        for role in ("user", "assistant", "system", "developer", "user", "user", "assistant", "assistant")
+        for content in ("hi", "", [], parts[:1], parts)
+    ]
+    for items in ([made[0]], made, made[10:], "hi"):
+        plain = chat(profile, input=items, instructions="be kind").messages
+        with monkeypatch.context() as patch:
+            patch.setattr(ResponsesRequest, "is_plain", False)
+            assert plain == chat(profile, input=items, instructions="be kind").messages
