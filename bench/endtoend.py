@@ -20,6 +20,7 @@ from .scenarios import Scenario
 from .targets import UPSTREAM, Target, check_installed, known
 
 _SLOW_ROUNDS = 2
+_WARM_MS = 1000
 
 
 class Bench:
@@ -173,7 +174,9 @@ def _shortened(job: Job) -> Job:
     short = msgspec.structs.replace(
         job, connections=min(8, job.connections), each=min(job.each, 20), pieces=min(job.pieces, 200), ramp_s=0
     )
-    return msgspec.structs.replace(short, pieces=50) if short.interval_ms else short
+    if not short.interval_ms:
+        return short
+    return msgspec.structs.replace(short, pieces=max(2, min(50, int(_WARM_MS / short.interval_ms))))
 
 
 def _without_histograms(report: Report) -> Report:
