@@ -27,7 +27,7 @@ from .compaction.history import unfold
 from .compaction.plan import compacted, may_be_compacted
 from .descent import Descent
 from .ending import Ending
-from .errors import ExchangeError, InternalError, ResponseCancelled
+from .errors import ExchangeError, InternalError, ResponseCancelled, UpstreamError
 from .events import Finish
 from .exchange import Exchange
 from .following import Follower, Nobody
@@ -314,7 +314,12 @@ class Run:
             )
         if exchange.plan.mirror is not None:
             self._pipeline.mirrors.offer(exchange, exchange.plan.mirror)
-        return await self._attempts.run(exchange.plan)
+        try:
+            return await self._attempts.run(exchange.plan)
+        except UpstreamError as error:
+            for one in reversed(self._descent.filters):
+                await one.on_error(exchange, error)
+            raise
 
     async def _warmed_up(self) -> Reply | None:
         """Ends a response that was only to prepare the context."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 import msgspec
 
@@ -17,6 +17,7 @@ from .events import Event
 from .reply import Reply
 
 if TYPE_CHECKING:
+    from .errors import UpstreamError
     from .exchange import Exchange
     from .models import ModelTable
     from .providers.provider import Provider, TranslateOptions
@@ -33,6 +34,19 @@ class Head(msgspec.Struct):
 
     status: int
     headers: dict[str, str]
+
+
+class RawFilter(Protocol):
+    """Takes the bytes of an answer that is passed on as it is, and gives those that the client gets."""
+
+    done: bool
+    """Whether nothing more will go out, whatever comes."""
+
+    def feed(self, data: bytes) -> bytes:
+        """Takes the next bytes; returns what may go out for them. Raises UpstreamError for what cannot be read."""
+
+    def finish(self) -> bytes:
+        """Says that the answer has ended; returns the rest."""
 
 
 class ResponseFilter:
@@ -70,11 +84,28 @@ class ResponseFilter:
         """
         return False
 
+    def on_raw(self, exchange: Exchange, head: Head) -> RawFilter | None:
+        """Returns what an answer is to go through that is passed on as it is; `head` is that of the answer."""
+        return None
+
+    async def on_error(self, exchange: Exchange, error: UpstreamError) -> None:
+        """Sees what the last attempt has failed with, before the client is told; may change what it says.
+
+        What fails while an answer is on its way comes to `on_events` as `UpstreamFailed`, and then perhaps here, too.
+        """
+
     async def on_end(self, exchange: Exchange) -> None:
         """Runs exactly once, however the exchange ended; `outcome`, `usage` and `timing` are final.
 
         One that is not done within 30 seconds is cancelled.
         """
+
+
+def want_turn(one: ResponseFilter, exchange: Exchange) -> None:
+    """Asks for a turn of a filter, where the answer is streamed."""
+    if exchange.nudge is not None:
+        one.wants_turn = True
+        exchange.nudge()
 
 
 class Stage:

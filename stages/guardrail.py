@@ -18,6 +18,7 @@ from proxy.guardrails.declared import declared_by
 from proxy.guardrails.local import Searches, check_rule, read_words, searches_in
 from proxy.guardrails.marks import note_rule
 from proxy.guardrails.observing_watch import ObservingWatch
+from proxy.guardrails.raw_watch import RawWatch
 from proxy.guardrails.request import RequestScreen
 from proxy.guardrails.rules import ANSWER, GuardrailRule, Where
 from proxy.guardrails.watch import Watch
@@ -128,13 +129,12 @@ class Guardrail(Stage):
         for one in self._askings:
             await one.close()
 
-    async def on_request(self, exchange: Exchange) -> Watch | ObservingWatch | AskingWatch | None:
+    async def on_request(self, exchange: Exchange) -> Watch | ObservingWatch | AskingWatch | RawWatch | None:
         """Screens the request's texts; raises BadRequest for one that is blocked."""
         if self._request.looks:
             await self._request.screen(exchange)
         if exchange.request.dialect == "raw":
-            self._tell_unsearched(exchange)
-            return None
+            return self._raw_watch(exchange)
         watch = None
         state = sealed_only if self._hides_thoughts and exchange.request.dialect == "chat" else None
         if self._searching or state is not None:
@@ -144,14 +144,18 @@ class Guardrail(Stage):
         if not self._answering:
             return watch
         waits = any(one.rule.streamed != "observe" for one in self._answering)
-        return AskingWatch(watch, self._answering) if waits else ObservingWatch(watch, self._answering)
+        if not waits:
+            return ObservingWatch(watch, self._answering)
+        return AskingWatch(watch, self._answering, declared_by(exchange))
 
-    def _tell_unsearched(self, exchange: Exchange) -> None:
-        """Leaves a mark for each rule that would have looked at an answer which is passed on as it is."""
-        if exchange.client.path.endswith(_TELLING):
-            for rule in self.config.rules:
-                if "output" in rule.scan:
-                    note_rule(exchange, rule, "not_run", "output", "the answer was passed on as it was")
+    def _raw_watch(self, exchange: Exchange) -> RawWatch | None:
+        """Returns what looks at an answer that is passed on; those who would have been asked about it are not."""
+        telling = exchange.client.path.endswith(_TELLING)
+        for one in self._askings if telling else ():
+            if "output" in one.rule.scan:
+                note_rule(exchange, one.rule, "not_run", "output", "the answer was passed on as it was")
+        text = self._matchers[0]
+        return None if text is None else RawWatch(text, self._acts["output"], telling=telling)
 
     def _words(self, rule: GuardrailRule) -> tuple[str, ...]:
         if rule.words_file is None:

@@ -7,19 +7,21 @@ at once, whether or not the upstream says anything more.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from ..events import Event, Finish, Usage
-from ..stage import ResponseFilter
+from ..errors import ExchangeError, UpstreamError
+from ..events import Event, Finish, UpstreamFailed, Usage
+from ..matching.answer import WITHHELD, reword
+from ..stage import ResponseFilter, want_turn
 from .check import Asked, Asking
 from .consult import consult
-from .held import Held, Piece
+from .held import Held, Part, Piece
 from .marks import note_rule
 from .observer import Observer
-from .rules import ANSWER, Where
+from .rules import ANSWER, GuardrailRule, Where
 from .watch import EARLY_S, Watch
 
 if TYPE_CHECKING:
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
 
 _MOST_HELD = 256 * 1024
 """With so many characters held back, the upstream waits for the next verdict."""
+
+
+_PARTS: tuple[Where, ...] = ("output", "arguments")
 
 
 class Gate(msgspec.Struct, frozen=True):
@@ -39,11 +44,12 @@ class Gate(msgspec.Struct, frozen=True):
         """What they are asked about."""
         return {where for one in self.askings for where in one.rule.scan}
 
-    def held(self) -> Held:
-        """Returns what holds an answer back for them."""
+    def held(self, declared: Callable[[str], bool] | None) -> Held:
+        """Returns what holds an answer back for them; `declared` knows the names of tools that are a client's own."""
         rules = [one.rule for one in self.askings]
         to_the_end = any(rule.streamed == "end" for rule in rules)
-        return Held(self.wheres, window=max(rule.window for rule in rules), to_the_end=to_the_end)
+        window = max(rule.window for rule in rules)
+        return Held(self.wheres, window=window, to_the_end=to_the_end, declared=declared)
 
     @property
     def lets_go_s(self) -> float | None:
@@ -59,12 +65,14 @@ class AskingWatch(ResponseFilter):
     At least one of those who are asked must be waited for: else `ObservingWatch` does.
     """
 
-    def __init__(self, watch: Watch | None, askings: Sequence[Asking]) -> None:
+    def __init__(
+        self, watch: Watch | None, askings: Sequence[Asking], declared: Callable[[str], bool] | None = None
+    ) -> None:
         self._watch = watch
         if watch is not None:
             watch.outer = self
         self._gate = Gate(tuple(one for one in askings if one.rule.streamed != "observe"))
-        self._held = self._gate.held()
+        self._held = self._gate.held(declared)
         self._lets_go_s = self._gate.lets_go_s
         observing = [one for one in askings if one.rule.streamed == "observe"]
         self._observer = Observer(observing, self._turn) if observing else None
@@ -82,6 +90,8 @@ class AskingWatch(ResponseFilter):
         if self._watch is not None:
             self._watch.wants_turn = False
             events = self._watch.on_events(exchange, events)
+        if events and isinstance(last := events[-1], UpstreamFailed):
+            await self._about_failure(exchange, last.error)
         held = self._held
         out = held.add(events, asyncio.get_running_loop().time())
         self._ask()
@@ -107,11 +117,15 @@ class AskingWatch(ResponseFilter):
         if self._task is not None and self._task.done():
             self._task.result()
             self._task = None
-        if self._task is None and not self._blocked and (pieces := self._held.unchecked()):
-            self._task = asyncio.get_running_loop().create_task(self._consult(pieces))
+        if self._task is None and not self._blocked:
+            pieces, parts = self._held.unchecked(), self._held.unchecked_parts()
+            if pieces or parts:
+                self._task = asyncio.get_running_loop().create_task(self._consult(pieces, parts))
 
-    async def _consult(self, pieces: Sequence[Piece]) -> None:
+    async def _consult(self, pieces: Sequence[Piece], parts: Sequence[Part]) -> None:
         try:
+            for part in parts:
+                await self._about_part(part)
             for where in ANSWER:
                 those = [piece for piece in pieces if piece.where == where]
                 if where == "arguments":
@@ -121,6 +135,44 @@ class AskingWatch(ResponseFilter):
                     await self._about(where, [piece])
         finally:
             self._turn()
+
+    async def _about_part(self, part: Part) -> None:
+        """Asks about a part as about text, and those who look at arguments alone as about arguments."""
+        assert self._exchange is not None
+        texts = part.texts
+        for where in _PARTS:
+            askings = [one for one in self._gate.askings if _place_of_parts(one.rule) == where]
+            if not askings or self._blocked:
+                continue
+            consulted = await consult(askings, Asked(self._exchange, where, texts))
+            self._blocked = consulted.blocked is not None
+            texts = consulted.texts
+        if self._blocked:
+            return
+        if texts != part.texts:
+            again = [self._again(text) for text in texts]
+            left = [text for text in again if text is not None]
+            if len(left) < len(again) or not part.put(left):
+                self._blocked = True
+                return
+        part.checked = True
+
+    def _again(self, text: str) -> str | None:
+        """Returns what may go out of a text that others have made; None where it blocks."""
+        return text if self._watch is None else self._watch.again(text, "output", freeform=True)
+
+    async def _about_failure(self, exchange: Exchange, error: ExchangeError) -> None:
+        """Asks about what an upstream says of its failure, before the client is told."""
+        askings = [one for one in self._gate.askings if "output" in one.rule.scan]
+        if askings and isinstance(error, UpstreamError):
+            consulted = await consult(askings, Asked(exchange, "output", (error.message,)))
+            reword(error, WITHHELD if consulted.blocked is not None else consulted.texts[0])
+
+    async def on_error(self, exchange: Exchange, error: UpstreamError) -> None:
+        """Searches what an upstream says of its failure, and asks about it."""
+        if self._watch is not None:
+            await self._watch.on_error(exchange, error)
+        await self._about_failure(exchange, error)
 
     async def _about(self, where: Where, pieces: Sequence[Piece]) -> None:
         assert self._exchange is not None
@@ -194,9 +246,8 @@ class AskingWatch(ResponseFilter):
 
     def _turn(self) -> None:
         """Asks to be called again."""
-        if self._exchange is not None and self._exchange.nudge is not None and not self._over:
-            self.wants_turn = True
-            self._exchange.nudge()
+        if self._exchange is not None and not self._over:
+            want_turn(self, self._exchange)
 
     async def on_end(self, exchange: Exchange) -> None:
         """Stops what is on its way, and leaves what was found on the exchange."""
@@ -210,6 +261,11 @@ class AskingWatch(ResponseFilter):
             self._watch.finish(exchange)
         if self._observer is not None:
             await self._observer.finish(exchange)
+
+
+def _place_of_parts(rule: GuardrailRule) -> Where | None:
+    """Returns as what a rule looks at parts, if it does."""
+    return next((where for where in _PARTS if where in rule.scan), None)
 
 
 def _is_json(text: str) -> bool:

@@ -3,16 +3,23 @@
 Texts wait in pieces, each of one kind; what came between them waits with them, so that the order stays. Of a piece
 that may still grow, the last characters wait for a further look together with what follows them, so that nothing is
 missed for having been cut in two. Tool calls wait for the end of the answer, and so does all that follows them.
+
+What is no running text waits as one part: an item of a tool that the upstream ran, a citation, the name of a call that
+no client has declared.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+import copy
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Any
 
+from ..api.texts import Keys, texts_in, with_text
 from ..events import (
     Annotation,
     Event,
     Finish,
+    OutputItem,
     ReasoningDelta,
     Refusal,
     TextDelta,
@@ -24,6 +31,8 @@ from ..events import (
 from .rules import Where
 
 _MAX_CONTEXT = 1000
+_OF_PARTS: frozenset[Where] = frozenset(("output", "arguments"))
+"""The places of rules that are asked about parts."""
 
 Text = TextDelta | ReasoningDelta | Refusal | ToolCallDelta
 
@@ -75,18 +84,56 @@ class Piece:
         return out
 
 
-class Held:
-    """What waits of one answer, in the order of its coming. `wheres` are the kinds of text that are asked about."""
+class Part:
+    """What waits as a whole, with the texts in it; `at` is when it came. It is looked at as text and as arguments."""
 
-    def __init__(self, wheres: Collection[Where], *, window: int, to_the_end: bool) -> None:
+    __slots__ = ("_keys", "at", "chars", "checked", "event", "texts")
+
+    def __init__(self, event: Annotation | OutputItem | ToolCallStart, at: float) -> None:
+        self.event = event
+        self.at = at
+        self.checked = False
+        found = list(texts_in(_of(event)))
+        self._keys: list[Keys] = [keys for keys, _ in found]
+        self.texts = tuple(text for _, text in found)
+        self.chars = sum(map(len, self.texts))
+
+    def put(self, texts: Sequence[str]) -> bool:
+        """Puts other texts in the place of those that are there; False where none can stand there."""
+        if isinstance(self.event, ToolCallStart):
+            return False
+        whole = copy.deepcopy(_of(self.event))
+        for keys, before, after in zip(self._keys, self.texts, texts, strict=True):
+            if before != after:
+                with_text(whole, keys, after)
+        self.event = OutputItem(whole) if isinstance(self.event, OutputItem) else Annotation(whole)
+        self.texts = tuple(texts)
+        return True
+
+
+class Held:
+    """What waits of one answer, in the order of its coming. `wheres` are the kinds of text that are asked about.
+
+    `declared` tells whether a client has declared a tool of a name.
+    """
+
+    def __init__(
+        self,
+        wheres: Collection[Where],
+        *,
+        window: int,
+        to_the_end: bool,
+        declared: Callable[[str], bool] | None = None,
+    ) -> None:
         self.final: Finish | UpstreamFailed | None = None
         """How the answer has ended, once it has."""
         self.chars = 0
         self._context: dict[Where, str] = {}  # the end of what went out, by place
         self._wheres = frozenset(wheres)
+        self._declared = declared
         self._window = window
         self._to_the_end = to_the_end
-        self._items: list[Piece | Event] = []
+        self._items: list[Piece | Part | Event] = []
         self._calls: dict[int, Piece | None] = {}
         self._freeform: set[int] = set()
         self._shift = 0  # by how much masks have made the text longer
@@ -117,7 +164,7 @@ class Held:
             self._calls[event.key] = None
             if event.freeform:
                 self._freeform.add(event.key)
-            self._items.append(event)
+            self._items.append(self._part(event, now) or event)
         elif isinstance(event, ToolCallDelta) and event.key in self._calls:
             self._piece_of_call(event.key).add(event, now)
             self.chars += len(event.arguments)
@@ -129,11 +176,25 @@ class Held:
                 self._items.append(last)
             last.add(event, now)
             self.chars += len(event.text)
+        elif (part := self._part(event, now)) is not None:
+            self._items.append(part)
         elif self._items:
             self._items.append(event)
         else:
             return False
         return True
+
+    def _part(self, event: Event, now: float) -> Part | None:
+        """Returns what is asked about as a whole, if an event brings that."""
+        if not (self._wheres & _OF_PARTS and isinstance(event, (Annotation, OutputItem, ToolCallStart))):
+            return None
+        if isinstance(event, ToolCallStart) and self._declared is not None and self._declared(event.name):
+            return None
+        part = Part(event, now)
+        if not part.texts:
+            return None
+        self.chars += part.chars
+        return part
 
     def _piece_of_call(self, key: int) -> Piece:
         piece = self._calls[key]
@@ -146,7 +207,7 @@ class Held:
     def _drop_calls(self) -> None:
         """Drops calls of an answer that failed: nobody knows what they would have been."""
         calls = [piece for piece in self._calls.values() if piece is not None]
-        self._items = [item for item in self._items if not isinstance(item, ToolCallStart) and item not in calls]
+        self._items = [item for item in self._items if not _is_call(item) and item not in calls]
 
     def unchecked(self) -> list[Piece]:
         """Returns the pieces that somebody has to be asked about now."""
@@ -158,6 +219,12 @@ class Held:
             if isinstance(item, Piece) and item.checked < item.end and (item.where != "arguments" or self.final)
         ]
 
+    def unchecked_parts(self) -> list[Part]:
+        """Returns the parts that somebody has to be asked about now."""
+        if self._to_the_end and self.final is None:
+            return []
+        return [item for item in self._items if isinstance(item, Part) and not item.checked]
+
     def ready(self, released_until: float | None = None) -> list[Event]:
         """Returns what may go out: what was checked, and texts that came until some time, checked or not."""
         out: list[Event] = []
@@ -167,8 +234,13 @@ class Held:
                 self._let_go(item, released_until, out)
                 if item.events:
                     break
-            elif self._calls and isinstance(item, ToolCallStart) and not self._calls_are_checked():
+            elif self._calls and _is_call(item) and not self._calls_are_checked():
                 break
+            elif isinstance(item, Part):
+                if not item.checked and (released_until is None or item.at > released_until):
+                    break
+                self.chars -= item.chars
+                out.append(self._moved(item.event))
             else:
                 out.append(self._moved(item))
             del self._items[0]
@@ -207,8 +279,10 @@ class Held:
         for item in self._items:
             if isinstance(item, Piece):
                 return item.events[0][1] if item.where != "arguments" and item.events else None
-            if isinstance(item, ToolCallStart) and self._calls:
+            if _is_call(item) and self._calls:
                 return None
+            if isinstance(item, Part):
+                return item.at
         return None
 
     def before(self, piece: Piece) -> str:
@@ -225,6 +299,24 @@ class Held:
     def empty(self) -> bool:
         """Whether nothing waits."""
         return not self._items
+
+
+def _is_call(item: Piece | Part | Event) -> bool:
+    """Tells whether a call begins here."""
+    return isinstance(item.event if isinstance(item, Part) else item, ToolCallStart)
+
+
+def _of(event: Annotation | OutputItem | ToolCallStart) -> Any:
+    """Returns what texts are looked for in."""
+    if isinstance(event, ToolCallStart):
+        return event.name
+    return event.item if isinstance(event, OutputItem) else event.annotation
+
+
+def parts_of(event: Event) -> list[str]:
+    """Returns the texts of an event that brings no running text: of an item, a citation, the name of a call."""
+    whole = _of(event) if isinstance(event, (Annotation, OutputItem, ToolCallStart)) else None
+    return [text for _, text in texts_in(whole)]
 
 
 def _came(piece: Piece, until: float) -> Iterator[Text]:

@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from ..events import Event, ReasoningDelta, Refusal, TextDelta, ToolCallDelta
+from ..events import Event, ReasoningDelta, Refusal, TextDelta, ToolCallDelta, UpstreamFailed
 from .check import Asked, Asking
 from .consult import consult
-from .held import text_of, where_of
+from .held import parts_of, text_of, where_of
 from .rules import Where
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _MOST = 64 * 1024
 """So many characters wait to be asked about; what is in front of them is not asked about any more."""
 _CONTEXT = 1000
+_PARTS: tuple[Where, ...] = ("output", "arguments")
 
 
 class Observer:
@@ -40,9 +41,22 @@ class Observer:
         for event in events:
             where = where_of(event)
             if where in self._wheres and isinstance(event, (TextDelta, ReasoningDelta, Refusal, ToolCallDelta)):
-                self._texts[where] = (self._texts.get(where, "") + text_of(event))[-_MOST:]
+                self._add(where, text_of(event))
+            elif isinstance(event, UpstreamFailed):
+                self._add_part([event.error.message])
+            elif where is None:
+                self._add_part(parts_of(event))
         if self._task is None and any(where != "arguments" for where in self._texts):
             self._task = asyncio.get_running_loop().create_task(self._ask(exchange, whole=False))
+
+    def _add(self, where: Where, text: str) -> None:
+        self._texts[where] = (self._texts.get(where, "") + text)[-_MOST:]
+
+    def _add_part(self, texts: Sequence[str]) -> None:
+        """Takes what is no running text; it is shown among the text, or among arguments to those who see only them."""
+        where = next((where for where in _PARTS if where in self._wheres), None)
+        if where is not None and texts:
+            self._add(where, "\n".join(("", *texts, "")))
 
     async def _ask(self, exchange: Exchange, *, whole: bool) -> None:
         """Asks until nothing is left; about the arguments of calls, once they are `whole`."""

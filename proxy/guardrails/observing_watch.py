@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from ..errors import UpstreamError
 from ..events import Event, Finish, UpstreamFailed, Usage
-from ..stage import ResponseFilter
+from ..stage import ResponseFilter, want_turn
 from .check import Asking
 from .observer import Observer
 from .watch import Watch
@@ -42,9 +43,14 @@ class ObservingWatch(ResponseFilter):
         return events
 
     def _turn(self) -> None:
-        if self._exchange is not None and self._exchange.nudge is not None and not self._over:
-            self.wants_turn = True
-            self._exchange.nudge()
+        if self._exchange is not None and not self._over:
+            want_turn(self, self._exchange)
+
+    async def on_error(self, exchange: Exchange, error: UpstreamError) -> None:
+        """Searches what an upstream says of its failure, and shows it to observers."""
+        if self._watch is not None:
+            await self._watch.on_error(exchange, error)
+        self._observer.see(exchange, [UpstreamFailed(error)])
 
     async def on_end(self, exchange: Exchange) -> None:
         """Leaves what was found on the exchange, after the last question."""

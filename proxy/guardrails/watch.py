@@ -7,9 +7,10 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from ..errors import UpstreamError
 from ..events import Event
 from ..matching import AnswerScreen
-from ..stage import ResponseFilter
+from ..stage import ResponseFilter, want_turn
 from .local import Act
 from .marks import note_act
 from .rules import Where
@@ -94,9 +95,11 @@ class Watch(ResponseFilter):
 
     def _late(self, exchange: Exchange) -> None:
         self._timer = None
-        if exchange.nudge is not None:
-            self.outer.wants_turn = True
-            exchange.nudge()
+        want_turn(self.outer, exchange)
+
+    async def on_error(self, exchange: Exchange, error: UpstreamError) -> None:
+        """Searches what an upstream says of its failure as the text of an answer."""
+        self._screen.error(error)
 
     async def on_end(self, exchange: Exchange) -> None:
         """Leaves what was found on the exchange, for the log."""

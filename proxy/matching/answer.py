@@ -169,8 +169,7 @@ class AnswerScreen:
         self._flagged |= {(rule, "output") for rule in screen.flagged}
         self._note(sorted(screen.masked), "output")
         if screen.found:
-            error.message = message
-            error.args = (message,)
+            reword(error, message)
 
     def _is_clean(self, events: Sequence[Event]) -> bool:
         """Tells whether these are a whole answer in which nothing is found, as far as that is known quickly."""
@@ -380,6 +379,12 @@ class AnswerScreen:
         out += [*usage[-1:], Finish("content_filter", tier)]
         self._waiting = None
         self._late.clear()
+
+
+def reword(error: ExchangeError, message: str) -> None:
+    """Gives an error other words."""
+    error.message = message
+    error.args = (message,)
 
 
 def _moved(event: Annotation, screen: Screen) -> Annotation:

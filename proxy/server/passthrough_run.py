@@ -26,6 +26,7 @@ from ..stage import Head, ResponseFilter, Stage
 from ..stage_times import asked, received
 from ..upstream.client import Upload, UpstreamRequest, UpstreamResponse
 from .passthrough_body import Sending
+from .passthrough_filters import RawFilters
 from .passthrough_request import RawRequest
 from .passthrough_stream import RawStream
 from .passthrough_usage import UsageTail
@@ -144,10 +145,23 @@ class Passage:
             reply = await self._admit()
             return reply if reply is not None else await self._attempts()
         except ExchangeError as error:
+            if isinstance(error, UpstreamError):
+                await self._screen(error)
             return self._failed(error)
         except Exception as error:  # the top of an exchange: whatever went wrong, the client gets an answer
             _log.error("exchange %s failed", self._exchange.id, exc_info=error)
             return self._failed(InternalError("Penstock failed on this request; its log says why."))
+
+    async def _screen(self, error: UpstreamError) -> None:
+        """Lets filters see a failure; where they change its words, the upstream's own are not told at all."""
+        said = UpstreamError("")
+        if self._refusal is not None and self._refusal[0] is error:
+            said.message = body = self._refusal[1].body.decode(errors="replace")
+        for one in reversed(self._filters):
+            await one.on_error(self._exchange, said)
+            await one.on_error(self._exchange, error)
+        if said.message and said.message != body:
+            self._refusal = None
 
     # --- down
 
@@ -312,14 +326,22 @@ class Passage:
         exchange.head_status = head.status
         exchange.committed = True
         exchange.timing.first_event = time.monotonic()
-        stream.begin(head.status, head.headers, _length(response))
+        through = RawFilters(exchange, head, self._filters)
+        stream.begin(head.status, head.headers, None if through else _length(response))
         tail = UsageTail() if response.headers.get("content-type", "").startswith(_COUNTED) else None
         ended: asyncio.Future[UpstreamError | None] = asyncio.get_running_loop().create_future()
 
         def on_data(data: bytes) -> None:
-            stream.write(data)
             if tail is not None:
                 tail.feed(data)
+            if ended.done():
+                return
+            try:
+                stream.write(through.feed(data))
+            except UpstreamError as error:
+                on_end(error)
+            if through.done:
+                on_end(None)
 
         def on_end(error: UpstreamError | None) -> None:
             if not ended.done():
@@ -335,10 +357,14 @@ class Passage:
             stream.on_flow(None, None)
             if tail is not None:
                 exchange.usage = tail.usage()
-                if exchange.usage is None and self._asked.owner is None and not _came_whole(ended):
+                cut = through.done or not _came_whole(ended)
+                if exchange.usage is None and self._asked.owner is None and cut:
                     exchange.usage = tail.estimate(expected(exchange).input_tokens)
         if error is not None:
             raise error
+        if through.done:  # the rest is for nobody
+            response.close()
+        stream.write(through.finish())
         exchange.outcome = "completed"
 
     # --- the end

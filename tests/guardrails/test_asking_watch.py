@@ -7,11 +7,23 @@ from typing import Any
 
 import pytest
 
-from proxy.errors import UpstreamCut
-from proxy.events import Event, Finish, ReasoningDelta, TextDelta, ToolCallDelta, ToolCallStart, UpstreamFailed, Usage
+from proxy.errors import UpstreamCut, UpstreamError
+from proxy.events import (
+    Annotation,
+    Event,
+    Finish,
+    OutputItem,
+    ReasoningDelta,
+    TextDelta,
+    ToolCallDelta,
+    ToolCallStart,
+    UpstreamFailed,
+    Usage,
+)
 from proxy.exchange import Exchange
 from proxy.guardrails.asking_watch import AskingWatch
 from proxy.guardrails.check import ALLOWED, Asked, Verdict
+from proxy.matching.answer import WITHHELD
 from tests.support.drive import exchange_of
 from tests.support.guarding import Oracle, asking, fails, masking, without
 
@@ -25,7 +37,8 @@ class Stream:
 
     def __init__(self, *pairs: tuple[Oracle, dict[str, Any]]) -> None:
         self.exchange: Exchange = exchange_of()
-        self.watch = AskingWatch(None, [asking(oracle, **{"window": 0, **fields}) for oracle, fields in pairs])
+        askings = [asking(oracle, **{"window": 0, **fields}) for oracle, fields in pairs]
+        self.watch = AskingWatch(None, askings, declared=lambda name: name != "made up")
         self.nudged = asyncio.Event()
         self.exchange.nudge = self.nudged.set
         self.seen: list[Event] = []
@@ -221,3 +234,48 @@ async def test_the_upstream_waits_when_far_too_much_is_held() -> None:
         await feeding
     assert len(text(stream.seen)) == 300_001
     await stream.end()
+
+
+CITATION = Annotation({"type": "url_citation", "url": "https://a.example", "title": "a bad page"})
+SEARCH = OutputItem({"type": "web_search_call", "id": "ws_1", "action": {"type": "search", "query": "bad birds"}})
+MADE_UP = ToolCallStart(0, "c", "made up")
+
+
+@pytest.mark.parametrize("event", [CITATION, SEARCH, MADE_UP], ids=["citation", "item", "name"])
+async def test_what_is_no_running_text_is_asked_about_too(event: Event) -> None:
+    word = "made" if event is MADE_UP else "bad"
+    blocked = Stream((Oracle(without(word)), {}))
+    await blocked.feed(TextDelta("a "), event, TextDelta("b"), Finish())
+    assert event not in await blocked.to_the_end()
+    assert blocked.seen[-1] == Finish("content_filter")
+    assert "blocked" in {mark["action"] for mark in await blocked.end()}
+    masked = Stream((Oracle(masking(word)), {"scan": ["output", "arguments"], "action": "mask"}))
+    await masked.feed(TextDelta("a "), event, TextDelta("b"), Finish())
+    seen = await masked.to_the_end()
+    assert word not in str(seen)
+    assert seen[-1] == Finish("content_filter" if event is MADE_UP else "stop")
+    arguments = Stream((Oracle(without(word)), {"scan": ["arguments"]}))
+    await arguments.feed(event, Finish())
+    assert await arguments.to_the_end() == [Finish("content_filter")]
+    passed = Stream((Oracle(good), {}))
+    await passed.feed(event, Finish())
+    assert await passed.to_the_end() == [event, Finish()]
+
+
+async def test_what_an_upstream_says_of_its_failure_is_asked_about() -> None:
+    async def told(says: Any, **fields: Any) -> str:
+        oracle = Oracle(says)
+        stream = Stream((oracle, {"scan": ["output"], **fields}))
+        error = UpstreamError("it said a bad thing")
+        await stream.feed(TextDelta("a"), UpstreamFailed(error))
+        seen = await stream.to_the_end()
+        assert isinstance(seen[-1], UpstreamFailed)
+        assert ("it said a bad thing",) in [asked.texts for asked in oracle.asked]
+        other = UpstreamError("it said a bad thing")
+        await stream.watch.on_error(stream.exchange, other)
+        assert other.message == error.message
+        return error.message
+
+    assert await told(without("bad")) == WITHHELD
+    assert await told(masking("bad"), action="mask") == "it said a # thing"
+    assert await told(good) == "it said a bad thing"

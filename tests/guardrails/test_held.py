@@ -7,6 +7,7 @@ from proxy.events import (
     Event,
     Finish,
     MessageStart,
+    OutputItem,
     ReasoningDelta,
     TextDelta,
     ToolCallDelta,
@@ -17,12 +18,14 @@ from proxy.guardrails.rules import Where
 
 
 def held(*wheres: Where, window: int = 0, to_the_end: bool = False) -> Held:
-    return Held(wheres or ("output",), window=window, to_the_end=to_the_end)
+    return Held(wheres or ("output",), window=window, to_the_end=to_the_end, declared=lambda name: name == "f")
 
 
 def pass_all(one: Held) -> None:
     for piece in one.unchecked():
         piece.checked = piece.end
+    for part in one.unchecked_parts():
+        part.checked = True
 
 
 def test_what_nobody_is_asked_about_does_not_wait_unless_something_in_front_of_it_does() -> None:
@@ -93,3 +96,27 @@ def test_to_the_end_means_to_the_end() -> None:
     assert [piece.text for piece in one.unchecked()] == ["a", "b"]
     pass_all(one)
     assert one.ready() == [TextDelta("a"), MessageStart(), TextDelta("b")]
+
+
+CITATION = Annotation({"type": "url_citation", "url": "https://a.example", "title": "A"})
+SEARCH = OutputItem({"type": "web_search_call", "id": "ws_1", "action": {"type": "search", "query": "birds"}})
+
+
+def test_items_citations_and_names_that_nobody_has_declared_wait_as_a_whole() -> None:
+    one = held("output", "arguments")
+    made_up, known = ToolCallStart(0, "c", "made up"), ToolCallStart(1, "d", "f")
+    assert one.add([SEARCH, TextDelta("a"), CITATION, made_up, known, Finish()], 0) == []
+    assert [part.texts for part in one.unchecked_parts()] == [("birds",), ("https://a.example", "A"), ("made up",)]
+    assert one.oldest() == 0
+    search, _, name = one.unchecked_parts()
+    assert search.put(("fish",))
+    assert not name.put(("f",))
+    search.checked = True
+    assert one.ready() == [OutputItem({**SEARCH.item, "action": {"type": "search", "query": "fish"}})]
+    assert SEARCH.item["action"]["query"] == "birds"
+    for piece in one.unchecked():
+        piece.checked = piece.end
+    assert one.ready() == [TextDelta("a")]
+    assert one.ready(released_until=1) == [CITATION, made_up, known]
+    assert (one.chars, one.empty) == (0, True)
+    assert held("reasoning").add([SEARCH, CITATION, made_up], 0) == [SEARCH, CITATION, made_up]

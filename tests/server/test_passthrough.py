@@ -247,14 +247,31 @@ async def test_a_guardrail_sees_the_texts_of_forms():
         assert (await ask(home, "/images/edits", data=form(2_000_000, "a lake", late=True)))[0] == 200
 
 
-async def test_rules_on_answers_that_are_passed_on_are_told_to_have_not_run():
-    rules = (GuardrailRule(name="names", words=("bluebird",)), GuardrailRule(name="in", words=("x",), scan=("input",)))
+async def test_answers_that_are_texts_are_searched_and_those_who_are_not_asked_are_told_of():
+    rules = (
+        GuardrailRule(name="names", words=("bluebird",)),
+        GuardrailRule(name="in", words=("x",), scan=("input",)),
+        GuardrailRule(name="hook", match="http", url="http://127.0.0.1:9/", scan=("output",)),
+    )
     guard = Guardrail(GuardrailConfig(rules=rules))
-    async with endpoint(answers({"choices": [{"text": "bluebird"}]})) as up, passing(up, stages=[guard]) as home:
+    answer = answers({"choices": [{"text": "a bluebird", "index": 0}]})
+    async with endpoint(answer) as up, passing(up, stages=[guard]) as home:
         for count, path in enumerate(("/completions", "/embeddings"), 1):
-            await ask(home, path)
+            _, _, raw = await ask(home, path)
             marks = (await home.settled(count)).marks.get("guardrail", [])
-            assert [(mark["rule"], mark["action"]) for mark in marks] == ([("names", "not_run")] if count == 1 else [])
+            did = [(mark["rule"], mark["action"]) for mark in marks]
+            assert (b"bluebird" in raw) == (count == 2)
+            assert did == ([("hook", "not_run"), ("names", "blocked")] if count == 1 else [])
+
+
+async def test_what_an_upstream_says_of_its_failure_is_searched():
+    guard = Guardrail(GuardrailConfig(rules=(GuardrailRule(name="names", words=("bluebird",), action="mask"),)))
+    failure = answers({"error": {"message": "no bluebird here", "type": "t", "more": "bluebird"}}, status=400)
+    async with endpoint(failure) as up, passing(up, stages=[guard], retries=0) as home:
+        status, _, raw = await ask(home, "/embeddings")
+        exchange = await home.settled()
+    assert (status, b"bluebird" in raw, b"[names]" in raw) == (400, False, True)
+    assert [mark["action"] for mark in exchange.marks["guardrail"]] == ["masked"]
 
 
 async def test_the_log_has_a_line_like_any_other():

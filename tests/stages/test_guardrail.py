@@ -9,11 +9,13 @@ import msgspec
 import pytest
 
 from proxy.config.loader import load_text
-from proxy.errors import ConfigError
+from proxy.errors import ConfigError, UpstreamRefused
 from proxy.events import Event, Finish, ReasoningDelta, ReasoningState, TextDelta, ToolCallDelta, ToolCallStart
 from stages.guardrail import GuardrailConfig
 from tests.support.drive import Driven, asking, chatting, drive, exchange_of, texts
 from tests.support.guarding import Oracle, guard, masking, without
+from tests.support.house import house
+from tests.support.scripted import ScriptedProvider, chunk, fails, stream
 
 
 def error(driven: Driven) -> dict[str, Any]:
@@ -219,3 +221,25 @@ def test_a_judge_that_is_not_served_is_a_mistake_in_the_file() -> None:
     text = f"{upstreams}pipeline: [guardrail: {{rules: {rules}}}, route]\n"
     with pytest.raises(ConfigError, match=r'guardrail.rules\[0\].model: unknown model "nobody"'):
         load_text(text, "pipeline.yaml")
+
+
+def refused() -> UpstreamRefused:
+    return UpstreamRefused("you said bluebird", status=400)
+
+
+IN_STREAM = b'data: {"error":{"message":"you said bluebird","type":"server_error"}}\n\n'
+
+
+@pytest.mark.parametrize(("action", "left"), [("mask", "you said [rule 0]"), ("block", "withheld by a content rule")])
+async def test_what_an_upstream_says_of_its_failure_is_searched(action: str, left: str) -> None:
+    for scan in (["output"], ["input"]):
+        stage = await guard({**WORDS, "scan": scan, "action": action})
+        for streamed, script in ((False, fails(refused())), (True, stream(chunk(content="a"), IN_STREAM))):
+            async with house(ScriptedProvider("up", script), stages=[stage]) as home:
+                _, _, raw = await home.ask(stream=streamed)
+                exchange = await home.settled()
+            assert exchange.error is not None
+            searched = scan == ["output"]
+            assert (b"bluebird" in raw, "bluebird" in exchange.error.message) == (not searched, not searched)
+            assert (left in raw.decode()) == searched
+            assert ("guardrail" in exchange.marks) == searched
