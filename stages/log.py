@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
@@ -12,11 +12,11 @@ from proxy.config.types import Mistake, Size
 from proxy.events import Event
 from proxy.exchange import Exchange
 from proxy.logs.config import AuditConfig, DeliveryConfig, RotateConfig, S3Config, WebhookConfig
-from proxy.logs.content import ContentBounds, Said, Writer
-from proxy.logs.row import encode, row_of
+from proxy.logs.content import Content, ContentBounds, Said, Writer
+from proxy.logs.row import Rows, encode
 from proxy.logs.target import FileSink, Sink, kind_of, measures_of, s3_sink, webhook_sink
 from proxy.metrics.measure import Measure
-from proxy.redact import Cleaner, credentials
+from proxy.redact import credentials
 from proxy.stage import ResponseFilter, Stage, StageConfig
 
 _FITS = {"rotate": "file", "audit": "file", "s3": "s3", "webhook": "webhook"}
@@ -79,9 +79,9 @@ class LogConfig(StageConfig, frozen=True, kw_only=True):
 class Log(Stage):
     """Writes one line of JSON for every exchange, also for those that were refused, failed or left by their client.
 
-    A line says who asked for what, who answered, how it ended, what was used and how long it took: `time`, `id`,
-    `response_id`, `client`, `user_agent`, `key`, `owner`, `team`, `user`, `end_user`, `dialect`, `path`, `model`,
-    `stream`, `upstream`, `upstream_model`, `attempts`, `status`, `outcome`, `kept`, `error`, `usage`, `cost` (in
+    A line says who asked for what, who answered, how it ended, what was used and how long it took: `time`,
+    `user_agent`, `key`, `owner`, `team`, `user`, `dialect`, `path`, `model`, `stream`, `upstream`, `upstream_model`,
+    `id`, `response_id`, `client`, `end_user`, `attempts`, `status`, `outcome`, `kept`, `error`, `usage`, `cost` (in
     dollars, of all attempts; null where no price is known), `cost_estimated`, `timing_ms`, `ignored`, `guardrail` and
     `trace_id`.
     Texts are cut to 500 characters; what looks like a key or a password, or is a secret of the file, becomes `***`.
@@ -116,6 +116,8 @@ class Log(Stage):
     Config = LogConfig
     config: LogConfig
 
+    _write: Write
+
     def __init__(self, config: LogConfig | None = None) -> None:
         super().__init__(config)
         self._sink: Sink | None = None
@@ -134,6 +136,7 @@ class Log(Stage):
         else:
             sink = FileSink(config.to, self.directory, config.rotate, config.audit)
         self._sink = sink
+        self._write = Write(sink, Rows(), config.sample)
         await sink.start()
 
     async def close(self) -> None:
@@ -152,36 +155,44 @@ class Log(Stage):
 
     async def on_request(self, exchange: Exchange) -> Write | WriteContent:
         """Asks to see the end, and the answer where it is to be written down."""
-        assert self._sink is not None
         if self._bounds is None:
-            return Write(self._sink, self.config.sample)
-        return WriteContent(self._sink, self.config.sample, self._bounds)
+            return self._write
+        return WriteContent(self._write, self._bounds)
 
 
 class Write(ResponseFilter):
-    """Writes the line of one exchange."""
+    """Writes the lines of exchanges. It knows nothing of one before its end, so that all of them share it."""
 
     ends_at_once = True
 
-    def __init__(self, sink: Sink, sample: float) -> None:
-        self._sink = sink
+    def __init__(self, sink: Sink, rows: Rows, sample: float) -> None:
+        self._put = sink.put
+        self._row = rows.row
         self._sample = sample
 
     async def on_end(self, exchange: Exchange) -> None:
-        """Writes it, with every secret taken out at this last moment, wherever it came from."""
-        if self._sample == 1.0 or exchange.outcome != "completed" or random.random() < self._sample:
-            self._sink.put(self.line(exchange, credentials(exchange.client.headers)))
+        """Writes one, with every secret taken out at this last moment, wherever it came from."""
+        if self._sample == 1.0 or self._is_wanted(exchange):
+            self._put(self._row(exchange, credentials(exchange.client.headers)))
 
-    def line(self, exchange: Exchange, secrets: list[str]) -> bytes:
-        """Returns the line."""
-        return encode(row_of(exchange, Cleaner(secrets))) + b"\n"
+    def with_content(self, exchange: Exchange, content: Callable[[list[str]], Content]) -> None:
+        """Writes one with what was said, which `content` returns without the secrets that it is given."""
+        if self._is_wanted(exchange):
+            secrets = credentials(exchange.client.headers)
+            row = self._row(exchange, secrets)
+            self._put(row[:-2] + b',"content":' + encode(content(secrets)) + b"}\n")
+
+    def _is_wanted(self, exchange: Exchange) -> bool:
+        return exchange.outcome != "completed" or random.random() < self._sample
 
 
-class WriteContent(Write):
-    """Writes it with what was said."""
+class WriteContent(ResponseFilter):
+    """Writes the line of one exchange with what was said."""
 
-    def __init__(self, sink: Sink, sample: float, bounds: ContentBounds) -> None:
-        super().__init__(sink, sample)
+    ends_at_once = True
+
+    def __init__(self, write: Write, bounds: ContentBounds) -> None:
+        self._write = write
         self._bounds = bounds
         self._said = Said(bounds.most)
 
@@ -190,7 +201,11 @@ class WriteContent(Write):
         self._said.take(events)
         return events
 
-    def line(self, exchange: Exchange, secrets: list[str]) -> bytes:
-        """Returns the line."""
-        content = Writer(self._bounds, secrets).content(exchange, self._said)
-        return super().line(exchange, secrets)[:-2] + b',"content":' + encode(content) + b"}\n"
+    def on_text(self, exchange: Exchange, text: str) -> bool:
+        """Notes it too. Hot: once a read."""
+        self._said.add_text(text)
+        return True
+
+    async def on_end(self, exchange: Exchange) -> None:
+        """Writes it."""
+        self._write.with_content(exchange, lambda secrets: Writer(self._bounds, secrets).content(exchange, self._said))

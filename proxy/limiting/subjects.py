@@ -46,6 +46,8 @@ def end_user_of(exchange: Exchange) -> str | None:
     if request is None:
         return None
     fields = request.fields
+    if "safety_identifier" not in fields and "user" not in fields and "metadata" not in fields:
+        return None
     for name in ("safety_identifier", "user", "metadata"):
         if name not in fields:
             continue

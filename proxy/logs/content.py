@@ -55,7 +55,7 @@ class Said:
         for event in events:
             kind = type(event)
             if kind is TextDelta:
-                self._add("message", event.text)  # type: ignore[attr-defined]
+                self.add_text(event.text)  # type: ignore[attr-defined]
             elif kind is ToolCallDelta:
                 if (call := self._places.get(event.key)) is not None:  # type: ignore[attr-defined]
                     self._append(call["pieces"], event.arguments)  # type: ignore[attr-defined]
@@ -69,6 +69,10 @@ class Said:
                 self._add("refusal", event.text)
             elif isinstance(event, OutputItem):
                 self._items.append({"type": event.item.get("type"), "id": event.item.get("id")})
+
+    def add_text(self, text: str) -> None:
+        """Takes a piece of a message. Hot: once a read."""
+        self._add("message", text)
 
     def _add(self, kind: str, text: str) -> None:
         items = self._items

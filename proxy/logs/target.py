@@ -73,12 +73,12 @@ class FileSink:
         self._path = directory / Path(to).expanduser()
         if to in STREAMS:
             self._lines = LineSink(STREAMS[to])
-            return
-        chain = None
-        if audit is not None:
-            chain = Chain(self._path, None if audit.key is None else audit.key.reveal(), sync=audit.sync)
-        rotation = None if rotate is None else Rotation(self._path, rotate)
-        self._lines = LineSink(self._path, rotation=rotation, chain=chain)
+        else:
+            chain = None
+            if audit is not None:
+                chain = Chain(self._path, None if audit.key is None else audit.key.reveal(), sync=audit.sync)
+            rotation = None if rotate is None else Rotation(self._path, rotate)
+            self._lines = LineSink(self._path, rotation=rotation, chain=chain)
 
     @property
     def lost(self) -> int:
