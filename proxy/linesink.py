@@ -58,6 +58,7 @@ class LineSink:
         self._written_bytes = 0
         self._failing = False
         self._work = threading.Event()
+        self._called = False  # the thread has been, and has not begun with its round
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="penstock-log", daemon=True)
 
@@ -78,13 +79,15 @@ class LineSink:
         return self._taken_bytes - self._written_bytes
 
     def write(self, line: bytes) -> None:
-        """Takes a line, ending in a line feed. Never waits and never fails."""
-        if self._taken_bytes - self._written_bytes + len(line) > self._most_waiting:
+        """Takes a line, ending in a line feed. Never waits and never fails. Hot: once an exchange."""
+        taken = self._taken_bytes + len(line)
+        if taken - self._written_bytes > self._most_waiting:
             self.lost += 1
             return
-        self._taken_bytes += len(line)
+        self._taken_bytes = taken
         self._lines.append(line)
-        if not self._work.is_set():
+        if not self._called:
+            self._called = True
             self._work.set()
 
     def close(self, timeout_s: float = 5.0) -> None:
@@ -119,6 +122,7 @@ class LineSink:
             if not self._closing.is_set():
                 self._closing.wait(_RETRY_S if self._failing else _LINGER_S)  # what comes meanwhile is one write
             self._work.clear()
+            self._called = False  # only now: whoever calls from here on is heard the next time
             last = self._closing.is_set()
             try:
                 self._write_all()
@@ -161,11 +165,15 @@ class LineSink:
             self._open()
 
     def _next_batch(self) -> list[bytes]:
-        batch = [self._lines.popleft()]
-        size = len(batch[0])
-        while self._lines and size + len(self._lines[0]) <= self._batch_bytes:
-            batch.append(self._lines.popleft())
-            size += len(batch[-1])
+        lines, most, size = self._lines, self._batch_bytes, 0
+        batch: list[bytes] = []
+        while lines:
+            line = lines.popleft()
+            size += len(line)
+            if size > most and batch:
+                lines.appendleft(line)
+                break
+            batch.append(line)
         return batch
 
     def _write_batch(self) -> None:
