@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from time import monotonic
 
 from .client_side import ClientSide
 from .ending import Ending
@@ -10,7 +11,7 @@ from .errors import InternalError
 from .exchange import Exchange
 from .reply import Reply
 from .stage import Head, ResponseFilter, Stage
-from .stage_times import asked
+from .stage_times import took
 
 
 class Descent:
@@ -26,8 +27,13 @@ class Descent:
 
     async def through(self, stages: Sequence[Stage], seen: list[ResponseFilter] | None = None) -> Reply | None:
         """Shows stages the request, until one answers it; their filters are added to those `seen`, too."""
+        exchange = self._exchange
         for stage in stages:
-            result = await asked(stage, self._exchange)
+            before = monotonic()
+            try:
+                result = await stage.on_request(exchange)
+            finally:
+                took(stage, exchange, before)
             if isinstance(result, Reply):
                 return result
             if result is not None:

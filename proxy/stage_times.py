@@ -18,14 +18,20 @@ _NO_TOKEN = re.compile(r"[^\w!#$%&'*+.^`|~-]", re.ASCII)
 
 
 async def asked(stage: Stage, exchange: Exchange) -> ResponseFilter | Reply | None:
-    """Shows a stage the request; returns what it says. Takes the time where that is wanted. Hot: once a stage."""
+    """Shows a stage the request; returns what it says. Takes the time where that is wanted."""
     before = time.monotonic()
     try:
         return await stage.on_request(exchange)
     finally:
-        times = exchange.times
-        if times is not None:
-            times[stage.name] = times.get(stage.name, 0.0) + time.monotonic() - before
+        took(stage, exchange, before)
+
+
+def took(stage: Stage, exchange: Exchange, since: float) -> None:
+    """Takes note of the time that a stage took, since some moment, where that is wanted. Hot: once a stage."""
+    times = exchange.times
+    if times is not None:
+        name, seconds = stage.name, time.monotonic() - since
+        times[name] = times[name] + seconds if name in times else seconds
 
 
 def received(exchange: Exchange, *, always: bool) -> None:
