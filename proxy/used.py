@@ -23,8 +23,18 @@ class Used(msgspec.Struct, gc=False):
 
 def used_by(exchange: Exchange) -> Used:
     """Returns what an ended exchange has used, the attempts that failed included. Hot: once an exchange."""
+    attempts = exchange.attempts
+    if len(attempts) == 1 and (only := attempts[0].usage) is not None:
+        return Used(
+            only.input_tokens,
+            only.cached_tokens if only.cached_tokens or only.cache_missed else None,
+            only.cache_write_tokens,
+            only.output_tokens,
+            only.reasoning_tokens,
+            only.estimated,
+        )
     used = Used()
-    for attempt in exchange.attempts:
+    for attempt in attempts:
         usage = attempt.usage
         if usage is None:
             continue

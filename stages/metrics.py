@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+from functools import partial
 from typing import Annotated
 
 from msgspec import Meta
@@ -59,6 +60,8 @@ class Metrics(MetricsStage):
     config: MetricsConfig
 
     _task: asyncio.Task[None] | None = None
+    _streamed: Counted
+    _whole: Counted
 
     async def start(self) -> None:
         """Begins to count; raises ConfigError without prometheus-client, or without room for the numbers."""
@@ -73,6 +76,7 @@ class Metrics(MetricsStage):
                 [Problem("metrics", 1, 1, what, "check the room in the directory for temporary files")]
             ) from None
         self.recorder = Recorder(self.cells, self.config.by)
+        self._streamed, self._whole = Counted(self.recorder, streamed=True), Counted(self.recorder, streamed=False)
         self._task = asyncio.get_running_loop().create_task(self._ask())
 
     async def close(self) -> None:
@@ -87,10 +91,10 @@ class Metrics(MetricsStage):
         """Counts what begins, and listens to its stream."""
         if exchange.times is None:
             exchange.times = {}
-        streamed = self.recorder.began(exchange)
-        if streamed:
+        if self.recorder.began(exchange):
             exchange.pulse = Pulse()
-        return Counted(self.recorder, streamed=streamed)
+            return self._streamed
+        return self._whole
 
     async def _ask(self) -> None:
         while True:
@@ -99,14 +103,13 @@ class Metrics(MetricsStage):
 
 
 class Counted(ResponseFilter):
-    """Counts the end of one exchange."""
+    """Counts the ends of exchanges. It knows nothing of one before its end, so that all of them share it."""
 
     ends_at_once = True
 
     def __init__(self, recorder: Recorder, *, streamed: bool) -> None:
-        self._recorder = recorder
-        self._streamed = streamed
+        self._ended = partial(recorder.ended, streamed=streamed)
 
     async def on_end(self, exchange: Exchange) -> None:
         """Counts it."""
-        self._recorder.ended(exchange, streamed=self._streamed)
+        self._ended(exchange)

@@ -6,10 +6,12 @@ from typing import Literal
 
 import msgspec
 
-_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
-_MILLISECONDS = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 10.0)
+SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
+"""Bounds of what takes as long as an answer, in seconds."""
+MILLISECONDS = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 10.0)
+"""Bounds of what Penstock itself takes, in seconds."""
 GAPS = tuple(2.0**power / 1000 for power in range(15))
-"""Bounds of the gaps between writes, in seconds: 1 ms, 2 ms, ... 16 s. A pulse finds its bucket by counting bits."""
+"""Bounds of the gaps between writes, in seconds: 1 ms, 2 ms, ... 16 s."""
 
 
 class Family(msgspec.Struct, frozen=True, array_like=True):
@@ -43,14 +45,18 @@ REQUESTS = Family(
     most=2000,
 )
 ERRORS = Family(
-    "penstock_errors_total", "counter", "Requests that ended in an error, by its code.", ("upstream", "code"), most=500
+    "penstock_errors_total",
+    "counter",
+    "Requests that ended in an error, by its code.",
+    ("upstream", "code"),
+    most=2000,
 )
 ATTEMPTS = Family(
     "penstock_attempts_total",
     "counter",
     "Times an upstream was asked; error is what came of it, or none.",
     ("upstream", "error"),
-    most=500,
+    most=2000,
 )
 TOKENS = Family(
     "penstock_tokens_total",
@@ -77,7 +83,7 @@ FIRST_TOKEN = Family(
     "histogram",
     "Time from a request until the first piece of its answer was released to the client.",
     _WHAT,
-    _SECONDS,
+    SECONDS,
     most=300,
 )
 GAP = Family(
@@ -89,14 +95,14 @@ GAP = Family(
     most=300,
 )
 DURATION = Family(
-    "penstock_request_duration_seconds", "histogram", "Time from a request to its end.", _WHAT, _SECONDS, most=300
+    "penstock_request_duration_seconds", "histogram", "Time from a request to its end.", _WHAT, SECONDS, most=300
 )
 OVERHEAD = Family(
     "penstock_overhead_seconds",
     "histogram",
     "Time from a request until Penstock asked an upstream: what its own stages took.",
     (),
-    _MILLISECONDS,
+    MILLISECONDS,
 )
 STAGE = Family("penstock_stage_seconds", "summary", "Time that stages took with requests.", ("stage",))
 OPEN_REQUESTS = Family("penstock_open_requests", "gauge", "Requests that are being served.")

@@ -15,8 +15,18 @@ OTHER = "other"
 NONE = "none"
 _CODE = re.compile(r"[a-zA-Z][\w.-]{0,63}", re.ASCII)
 _MOST_NAME = 128
-_MOST_CODES = 100
+_MOST_CODES = 20
 _MOST_REMEMBERED = 4096
+_KNOWN_CODES = frozenset((
+    "authentication_error", "cancelled", "content_filter", "context_length_exceeded", "insufficient_quota",
+    "invalid_api_key", "invalid_prompt", "invalid_request_error", "invalid_type", "invalid_value",
+    "missing_required_parameter", "model_not_allowed", "model_not_found", "not_found", "overloaded",
+    "overloaded_error", "permission_denied", "previous_response_not_found", "rate_limit_error",
+    "rate_limit_exceeded", "request_too_large", "server_error", "slower", "timeout", "tokens",
+    "unknown_parameter", "unsupported_parameter", "unsupported_value", "upstream_auth", "upstream_error",
+    "upstream_unreachable",
+))  # fmt: skip
+"""Codes of Penstock and of OpenAI that alerts are built on."""
 
 
 class ModelLabels:
@@ -70,19 +80,24 @@ class ModelLabels:
 
 
 class CodeLabels:
-    """What errors are called: by their code, the first so many of them; upstreams may make up as many as they like."""
+    """What errors are called: by their code. An upstream may make up as many codes as it likes: the first `most` of its
+    own are themselves, and those that are known to everybody always are.
+    """
 
     def __init__(self, most: int = _MOST_CODES) -> None:
         self._most = most
-        self._known: set[str] = set()
+        self._own: dict[str, set[str]] = {}
 
-    def of(self, code: str | None) -> str:
-        """Returns the label for a code."""
+    def of(self, upstream: str, code: str | None) -> str:
+        """Returns the label for a code, which an upstream has said or not; there are few of those."""
         if code is None:
             return NONE
-        if code in self._known:
+        if code in _KNOWN_CODES:
             return code
-        if len(self._known) >= self._most or not _CODE.fullmatch(code):
+        own = self._own.setdefault(upstream, set())
+        if code in own:
+            return code
+        if len(own) >= self._most or not _CODE.fullmatch(code):
             return OTHER
-        self._known.add(code)
+        own.add(code)
         return code

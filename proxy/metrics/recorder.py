@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 By = Literal["key", "team", "user"]
 _MOST_NAME = 128
 _MOST_REMEMBERED = 20_000
+_SECONDS_SUM = len(families.SECONDS) + 1  # behind the buckets, the last of which has no bound
+_OVERHEAD_SUM = len(families.MILLISECONDS) + 1
 _KINDS = ("input", "cached", "cache_write", "output", "reasoning")
 
 
@@ -38,6 +40,8 @@ class Recorder:
         self._codes = CodeLabels()
         self._pairs: dict[tuple[str, str], _Pair] = {}
         self._at: dict[tuple[str, ...], int] = {}
+        self._stages: dict[str, int] = {}
+        self._attempts: dict[tuple[str, str | None], int] = {}
         self._by = [(one, owners(one)) for one in by]
         self._open_requests = cells.series(families.OPEN_REQUESTS).at
         self._open_streams = cells.series(families.OPEN_STREAMS).at
@@ -65,11 +69,11 @@ class Recorder:
             pair = self._pairs[model, upstream] = _Pair(self._cells, model, upstream)
         dialect = NONE if exchange.request is None else exchange.request.dialect
         outcome = exchange.outcome or NONE
-        values[self._find(families.REQUESTS, model, upstream, dialect, outcome)] += 1
-        used = used_by(exchange)
-        cost = nano_dollars(exchange.cost)
+        values[pair.requests(dialect, outcome)] += 1
+        used, cost = used_by(exchange), nano_dollars(exchange.cost)
         pair.count(values, exchange, used, cost)
-        self._times(exchange, pair)
+        pair.time(values, exchange)
+        self._times(exchange)
         self._events(exchange, upstream)
         if self._by and exchange.key is not None:
             self._owners(exchange.key, outcome, used, cost)
@@ -83,41 +87,49 @@ class Recorder:
             at = self._at[key] = self._cells.series(family, labels).at
         return at
 
-    def _times(self, exchange: Exchange, pair: _Pair) -> None:
-        values, timing = self._values, exchange.timing
-        if timing.first_event is not None:
-            _observe(values, families.FIRST_TOKEN, pair.first_token, timing.first_event - timing.started)
-        if timing.ended is not None:
-            _observe(values, families.DURATION, pair.duration, timing.ended - timing.started)
+    def _times(self, exchange: Exchange) -> None:
+        """Counts what Penstock and its stages took."""
+        values, stages = self._values, self._stages
         if exchange.attempts and not exchange.background and (own := own_s(exchange)) is not None:
-            _observe(values, families.OVERHEAD, self._overhead, own)
-        pulse = exchange.pulse
-        if pulse is not None and pulse.counts is not None:
-            for bucket, count in enumerate(pulse.counts):
-                if count:
-                    values[pair.gap + bucket] += count
-            values[pair.gap + len(pulse.counts)] += pulse.last - pulse.began
-        for stage, seconds in (exchange.times or {}).items():
-            at = self._find(families.STAGE, stage)
+            at = self._overhead
+            values[at + bisect_left(families.MILLISECONDS, own)] += 1
+            values[at + _OVERHEAD_SUM] += own
+        times = exchange.times
+        if times is None:
+            return
+        for stage, seconds in times.items():
+            at = stages.get(stage, -1)
+            if at < 0:
+                at = stages[stage] = self._cells.series(families.STAGE, (stage,)).at
             values[at] += seconds
             values[at + 1] += 1
 
     def _events(self, exchange: Exchange, upstream: str) -> None:
         values = self._values
         for attempt in exchange.attempts:
-            values[self._find(families.ATTEMPTS, attempt.upstream, self._codes.of(attempt.error))] += 1
-        error = exchange.error
+            at = self._attempts.get((attempt.upstream, attempt.error), -1)
+            values[at if at >= 0 else self._attempt(attempt.upstream, attempt.error)] += 1
+        error, marks = exchange.error, exchange.marks
         if error is not None:
-            values[self._find(families.ERRORS, upstream, self._codes.of(error.code or error.type))] += 1
-        refused = exchange.marks.get(REFUSED_BY)
-        if isinstance(refused, Rule):
+            values[self._find(families.ERRORS, upstream, self._codes.of(upstream, error.code or error.type))] += 1
+        if REFUSED_BY in marks:
+            refused: Rule = marks[REFUSED_BY]
             limit = f"{refused.stage} {refused.limit.unit} per {'+'.join(refused.per)}"
             values[self._find(families.REFUSALS, limit)] += 1
-        for mark in exchange.marks.get(GUARDRAIL, ()):
-            did = [str(mark.get(name) or NONE) for name in families.GUARDRAIL.labels]
-            values[self._find(families.GUARDRAIL, *did)] += 1
+        if GUARDRAIL in marks:
+            for mark in marks[GUARDRAIL]:
+                did = [str(mark.get(name) or NONE) for name in families.GUARDRAIL.labels]
+                values[self._find(families.GUARDRAIL, *did)] += 1
         if exchange.kept is not None:
             values[self._find(families.KEPT, "yes" if exchange.kept else "no")] += 1
+
+    def _attempt(self, upstream: str, error: str | None) -> int:
+        """Returns where attempts are counted that ended so, and remembers it where nobody can make up the error."""
+        code = self._codes.of(upstream, error)
+        at = self._find(families.ATTEMPTS, upstream, code)
+        if code in (NONE, error):
+            self._attempts[upstream, error] = at
+        return at
 
     def _owners(self, key: Key, outcome: str, used: Used, cost: int) -> None:
         for by, (requests, tokens, dollars) in self._by:
@@ -170,33 +182,59 @@ class _Pair:
         def at(family: Family, *more: str) -> int:
             return cells.series(family, (model, upstream, *more)).at
 
-        self.tokens = tuple(at(families.TOKENS, kind) for kind in _KINDS)
-        self.cost = at(families.COST)
-        self.estimated = at(families.ESTIMATED)
-        self.unpriced = at(families.UNPRICED)
-        self.first_token = at(families.FIRST_TOKEN)
-        self.duration = at(families.DURATION)
-        self.gap = at(families.GAP)
+        self._at = at
+        self._requests: dict[tuple[str, str], int] = {}
+        self._tokens = tuple(at(families.TOKENS, kind) for kind in _KINDS)
+        self._cost = at(families.COST)
+        self._estimated = at(families.ESTIMATED)
+        self._unpriced = at(families.UNPRICED)
+        self._first_token = at(families.FIRST_TOKEN)
+        self._duration = at(families.DURATION)
+        self._gap = at(families.GAP)
+
+    def requests(self, dialect: str, outcome: str) -> int:
+        """Returns where requests are counted that ended so."""
+        at = self._requests.get((dialect, outcome))
+        if at is None:
+            at = self._requests[dialect, outcome] = self._at(families.REQUESTS, dialect, outcome)
+        return at
 
     def count(self, values: memoryview[float], exchange: Exchange, used: Used, cost: int) -> None:
         """Counts what was used, and what that has cost."""
         if used.input or used.output:
-            entry, cached, written, output, reasoning = self.tokens
+            entry, cached, written, output, reasoning = self._tokens
             values[entry] += used.input
-            values[cached] += used.cached or 0
-            values[written] += used.cache_write
             values[output] += used.output
-            values[reasoning] += used.reasoning
+            if used.cached:
+                values[cached] += used.cached
+            if used.cache_write:
+                values[written] += used.cache_write
+            if used.reasoning:
+                values[reasoning] += used.reasoning
             if used.estimated:
-                values[self.estimated] += 1
+                values[self._estimated] += 1
             if exchange.cost is None:
-                values[self.unpriced] += 1
-        values[self.cost] += cost
+                values[self._unpriced] += 1
+        if cost:
+            values[self._cost] += cost
 
-
-def _observe(values: memoryview[float], family: Family, at: int, amount: float) -> None:
-    values[at + bisect_left(family.bounds, amount)] += 1
-    values[at + len(family.bounds) + 1] += amount
+    def time(self, values: memoryview[float], exchange: Exchange) -> None:
+        """Counts how long it took, as a whole and in its parts."""
+        timing, pulse = exchange.timing, exchange.pulse
+        started, bounds = timing.started, families.SECONDS
+        if timing.first_event is not None:
+            at, seconds = self._first_token, timing.first_event - started
+            values[at + bisect_left(bounds, seconds)] += 1
+            values[at + _SECONDS_SUM] += seconds
+        if timing.ended is not None:
+            at, seconds = self._duration, timing.ended - started
+            values[at + bisect_left(bounds, seconds)] += 1
+            values[at + _SECONDS_SUM] += seconds
+        if pulse is not None and (counts := pulse.counts()) is not None:
+            for bucket, count in enumerate(counts):
+                if count:
+                    values[self._gap + bucket] += count
+            values[self._gap + len(counts)] += pulse.last - pulse.began
 
 
 def _streams(exchange: Exchange) -> bool:

@@ -22,5 +22,22 @@ def test_12_4_a_model_is_itself_only_when_the_file_or_an_upstream_knows_it() -> 
 
 def test_an_error_code_is_itself_when_it_looks_like_one_and_there_are_not_many() -> None:
     labels = CodeLabels(most=2)
-    codes = [None, "rate_limit", 'no{"code"}', "x" * 65, "b", "c", "rate_limit"]
-    assert [labels.of(code) for code in codes] == ["none", "rate_limit", "other", "other", "b", "other", "rate_limit"]
+    codes = [None, "slow_down", 'no{"code"}', "x" * 65, "b", "c", "slow_down"]
+    assert [labels.of("e", code) for code in codes] == [
+        "none",
+        "slow_down",
+        "other",
+        "other",
+        "b",
+        "other",
+        "slow_down",
+    ]
+
+
+def test_an_upstream_that_makes_up_codes_takes_none_from_others() -> None:
+    labels = CodeLabels()
+    assert len({labels.of("liar", f"made_up_{number}") for number in range(200)}) == 21
+    assert [labels.of("liar", code) for code in ("rate_limit_exceeded", "server_error")] == [
+        "rate_limit_exceeded", "server_error"
+    ]  # fmt: skip
+    assert labels.of("honest", "quota_of_tuesday") == "quota_of_tuesday"

@@ -13,13 +13,14 @@ def test_each_gap_falls_into_the_bucket_whose_bound_is_above_it(monkeypatch: pyt
     pulse = Pulse()
     now = 100.0
     pulse.begin(now)
-    for gap in (0.0005, 0.0015, 0.003, 0.9, 1.5, 3600.0):
+    assert pulse.counts() is None
+    for gap in (0.0005, 0.0015, 0.003, 0.0031, 0.9, 1.5, 3600.0, 0.0):
         now += gap
         monkeypatch.setattr(module, "monotonic", lambda now=now: now)
         pulse.beat()
-    assert pulse.counts is not None
-    found = [
-        float("inf") if at == len(GAPS) else GAPS[at] for at, count in enumerate(pulse.counts) for _ in range(count)
-    ]
-    assert found == [0.001, 0.002, 0.004, 1.024, 2.048, float("inf")]
-    assert pulse.last - pulse.began == pytest.approx(3602.405)
+    counts = pulse.counts()
+    assert counts is not None
+    assert pulse.counts() == counts
+    found = [float("inf") if at == len(GAPS) else GAPS[at] for at, count in enumerate(counts) for _ in range(count)]
+    assert found == [0.001, 0.001, 0.002, 0.004, 0.004, 1.024, 2.048, float("inf")]
+    assert pulse.last - pulse.began == pytest.approx(3602.4081)
