@@ -58,11 +58,18 @@ class Attempts:
         failed: ExchangeError | None = None
         deployment = await plan.next(None)
         while deployment is not None:
-            exchange.deployment = deployment
             self._original, exchange.request = original, original.copy()
             exchange.usage = None
             exchange.marks.pop("tools", None)
             del exchange.ignored[ignored:]
+            try:
+                for gate in exchange.gates:
+                    await gate(exchange, (deployment,))
+            except ExchangeError as error:
+                failed = error
+                deployment = await plan.next(None)
+                continue
+            exchange.deployment = deployment
             exchange.attempts.append(Attempt(deployment.provider.name, deployment.model, time.monotonic()))
             try:
                 if plan.hedge_after_s is not None and exchange.request.stream:
@@ -129,7 +136,7 @@ class Attempts:
         scout: Scout | None = None
         try:
             await asyncio.wait((first,), timeout=plan.hedge_after_s)
-            other = plan.hedge() if not first.done() and not exchange.committed else None
+            other = await self._other(plan, deployment, first)
             if other is None:
                 return await first
             scout = Scout(self._pipeline, exchange, original, other, lambda: self._gives_way(first))
@@ -148,6 +155,23 @@ class Attempts:
             finally:
                 if scout is not None and beside is not None:
                     self._beside_is_over(beside, plan, scout)
+
+    async def _other(self, plan: Plan, deployment: Deployment, first: asyncio.Task[Reply | None]) -> Deployment | None:
+        """Returns the deployment to ask beside the one that is being asked, if it may be, and is still of use."""
+        exchange = self._exchange
+        other = plan.hedge() if not first.done() and not exchange.committed else None
+        if other is None:
+            return None
+        try:
+            for gate in exchange.gates:
+                await gate(exchange, (other, deployment))
+        except ExchangeError:  # the first attempt goes on
+            plan.hedge_ended(None)
+            return None
+        if first.done() or exchange.committed:
+            plan.hedge_ended(None)
+            return None
+        return other
 
     def _make_way(self, first: asyncio.Task[Reply | None], plan: Plan, scout: Scout) -> None:
         """Puts the attempt beside the first in its place: that has failed, or was slower."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -21,6 +21,12 @@ if TYPE_CHECKING:
     from .stores.conversations import Claim
     from .stores.turn_memory import TurnMemory
     from .upstream.client import UpstreamRequest
+
+Gate = Callable[["Exchange", "Sequence[Deployment]"], Awaitable[None]]
+"""Asked before an attempt: with the deployment that is to be asked, and the one that is being asked beside it, if any.
+
+Raising an ExchangeError keeps the attempt from being made; the plan may have another one.
+"""
 
 Outcome = Literal["completed", "incomplete", "failed", "cancelled", "rejected"]
 """How an exchange ended. `rejected`: refused before any upstream was asked (by a stage, or as a bad request)."""
@@ -97,6 +103,8 @@ class Exchange:
     client leaves. One that is not to `generate` only prepares the context: it ends without output, and no upstream is
     asked. One that is `counting` only asks how many tokens its input is.
 
+    `gates` are what stages above `route` want to be asked before each attempt.
+
     While an answer is streamed, `nudge` lets filters that want a turn have it, whether or not the upstream says
     something; see `ResponseFilter.wants_turn`.
 
@@ -118,6 +126,7 @@ class Exchange:
         "counting",
         "deployment",
         "error",
+        "gates",
         "generate",
         "head_status",
         "id",
@@ -170,6 +179,7 @@ class Exchange:
         self.translate: TranslateOptions | None = None
         self.upstream_request: UpstreamRequest | None = None
         self.attempts: list[Attempt] = []
+        self.gates: tuple[Gate, ...] = ()
         self.ignored: list[str] = []
         self.response_headers: dict[str, str] = {}
         self.marks: dict[str, Any] = {}

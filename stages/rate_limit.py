@@ -117,7 +117,7 @@ class RateLimit(LimitStage):
     An end user is who the request names in `safety_identifier`, `user` or `metadata.user_id`; a key without a team or
     user counts by its owner, and without that, like a request without an end user, by itself. Where each key is
     counted, the `limits` of a key's own entry stand in the place of these. Above `route` a request counts once, below
-    it once an attempt.
+    it once an attempt; copies for a mirror count nowhere.
 
     Example:
 

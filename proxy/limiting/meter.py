@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
 
 from ..counters.limits import Counters, Demand, Grant
 from ..errors import ExchangeError, RateLimited
 from ..events import Event, ReasoningDelta, Refusal, TextDelta, ToolCallDelta, UpstreamFailed
 from .rules import Claim, demands
-from .stage import Admitted
+from .spending import Part, Spending
 
 if TYPE_CHECKING:
     from ..exchange import Exchange
@@ -18,12 +20,25 @@ if TYPE_CHECKING:
 _CHARS_A_TOKEN = 4
 
 
-class Metered(Admitted):
+class Cutter(Protocol):
+    """A stage that cuts streams."""
+
+    def output_cost(self, exchange: Exchange, tokens: int) -> int:
+        """Returns what so many more tokens of output cost, in nano-dollars."""
+
+
+class Cut(msgspec.Struct, frozen=True, gc=False):
+    """What a stage has reserved of a stream that it may cut; `reserved` is how many tokens of output that was for."""
+
+    stage: Cutter
+    claims: Sequence[Claim]
+    reserved: int
+
+
+class Metered(Spending):
     """Reserves more money while a stream grows beyond what was reserved; cuts it when there is no more.
 
-    `claims` are all that were met, `money` those of them that a longer stream asks more of. `reserved` is the number of
-    tokens of output that they were for, and `cost` what so many more tokens cost, in nano-dollars. While more is being
-    asked for, the stream goes on.
+    `cuts` are the claims that a longer stream asks more of. While more is being asked for, the stream goes on.
     """
 
     def __init__(
@@ -32,26 +47,18 @@ class Metered(Admitted):
         grant: Grant,
         claims: Sequence[Claim],
         exchange: Exchange,
-        money: Sequence[Claim],
-        reserved: int,
-        cost: Callable[[int], int],
+        parts: Sequence[Part],
+        cuts: Sequence[Cut],
     ) -> None:
-        super().__init__(counters, grant, claims, exchange)
+        super().__init__(counters, grant, claims, exchange, parts)
         self.ends_at_once = False  # more may be on its way
-        self._demands = demands(exchange, money)
-        self._cost = cost
-        self._step = max(1, reserved)
+        self._exchange = exchange
+        self._cuts = [(cut.stage, demands(exchange, cut.claims)) for cut in cuts]
+        self._step = max(1, min(cut.reserved for cut in cuts))
         self._chars = 0
         self._until = self._step * _CHARS_A_TOKEN
-        self._more: list[Grant] = []
         self._asking: asyncio.Task[None] | None = None
         self._error: ExchangeError | None = None
-
-    def watch(self, exchange: Exchange, money: Sequence[Claim], reserved: int) -> None:
-        """Has more be reserved of other claims, too; `reserved` is how many tokens of output they were for."""
-        self._demands += demands(exchange, money)
-        self._step = min(self._step, max(1, reserved))
-        self._until = self._step * _CHARS_A_TOKEN
 
     def on_events(self, exchange: Exchange, events: list[Event]) -> list[Event]:
         """Counts what was said. Hot: once a read."""
@@ -67,19 +74,21 @@ class Metered(Admitted):
         return events
 
     async def on_end(self, exchange: Exchange) -> None:
-        """Settles what was reserved first by what was used, and gives back what was reserved later."""
+        """Settles once what was asked for has come."""
         if self._asking is not None:
             await asyncio.wait((self._asking,))
         await super().on_end(exchange)
-        for grant in self._more:
-            await self._counters.settle(grant, [0] * len(self._demands))
 
     async def _reserve_more(self) -> None:
         """Reserves as much again, and at least what was said meanwhile."""
         tokens = max(self._step, (self._chars - self._until) // _CHARS_A_TOKEN + self._step)
-        amount = self._cost(tokens)
         try:
-            grant = await self._counters.reserve([Demand(one.counter, one.limit, amount) for one in self._demands])
+            asked = [
+                Demand(one.counter, one.limit, stage.output_cost(self._exchange, tokens))
+                for stage, every in self._cuts
+                for one in every
+            ]
+            grant = await self._counters.reserve(asked)
         except ExchangeError as error:
             self._error = error
             return

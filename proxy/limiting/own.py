@@ -46,11 +46,13 @@ class OwnLimits(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only
             yield Limit(unit="usd", most=round(self.usd * NANO), window_s=self.window), self.window
 
 
-def own_rules(own: OwnLimits, rules: Sequence[Rule], units: Sequence[Unit]) -> list[Rule]:
-    """Returns the rules of a stage for a key with limits of its own; `units` are those that the stage limits."""
-    first = rules[0]
+def own_rules(own: OwnLimits, rules: Sequence[Rule], units: Sequence[Unit], stage: str, name: str) -> list[Rule]:
+    """Returns the rules for a key with limits of its own, of a stage that counts by key and limits such units.
+
+    `name` is what the file calls the stage's counts; `rules` are those that it has for every key, if it has any.
+    """
     mine = [
-        Rule(first.stage, first.per, limit, "" if window is None else window.written, first.name)
+        Rule(stage, ("key",), limit, "" if window is None else window.written, name)
         for limit, window in own.limits()
         if limit.unit in units
     ]

@@ -39,9 +39,16 @@ class Rule(msgspec.Struct, frozen=True):
             names = f"x-ratelimit-limit-{unit}", f"x-ratelimit-remaining-{unit}", f"x-ratelimit-reset-{unit}"
             msgspec.structs.force_setattr(self, "headers", (*names, str(self.limit.most)))
         window = f"/{self.limit.window_s:.15g}s" if self.limit.window_s else ""
+        if self.limit.period is not None:
+            window = f"/{self.limit.period}"
         stage = f"{self.stage}:{self.name}" if self.name else self.stage
         front = f"{stage} {self.limit.unit}{window} per {'+'.join(self.per)}: "
         msgspec.structs.force_setattr(self, "front", front)
+
+    @property
+    def in_window(self) -> str:
+        """When the limit is for, in words: `in 30d`, `in a calendar month`."""
+        return f"in {self.window}" if self.limit.period is None else f"in a calendar {self.limit.period} (UTC)"
 
     def counter(self, exchange: Exchange) -> str:
         """Returns the name of the counter: `rate-limit requests/60s per team: key=alice`."""
@@ -92,6 +99,14 @@ def _is_nearer(stand: Standing, told: str) -> bool:
 
 def refused(claim: Claim, stand: Standing) -> Reply:
     """Returns the answer to a request that one rule refuses: 429, with the time after which it helps to come again."""
+    reply = Reply.from_error(refusal(claim, stand))
+    if claim.amount > claim.rule.limit.most:
+        reply.headers["x-should-retry"] = "false"
+    return reply
+
+
+def refusal(claim: Claim, stand: Standing) -> RateLimited:
+    """Returns the error of a request that one rule refuses."""
     limit, amount = claim.rule.limit, claim.amount
     who = whose(claim.rule.per)
     if amount > limit.most:
@@ -99,34 +114,29 @@ def refused(claim: Claim, stand: Standing) -> Reply:
     wait_s = _PER_EXCHANGE_S if stand.retry_after_s is None else max(stand.retry_after_s, 0.001)
     again = f" Try again in {duration(wait_s)}."
     if limit.unit == "usd":
-        text = f"The budget of {who} is used up: ${dollars(limit.most)} in {claim.rule.window}"
+        text = f"The budget of {who} is used up: ${dollars(limit.most)} {claim.rule.in_window}"
         text += f", ${dollars(stand.held)} of them held by requests that still run." if stand.held else "."
-        error = RateLimited(text, code="insufficient_quota", type="insufficient_quota", retry_after_s=wait_s)
-        return Reply.from_error(error)
+        return RateLimited(text, code="insufficient_quota", type="insufficient_quota", retry_after_s=wait_s)
     if limit.unit == "parallel":
         text = f"Rate limit reached for {who}: {limit.most} requests are running already."
     elif limit.unit == "tokens":
         text = (
-            f"Rate limit reached for {who}: {limit.most} tokens in {claim.rule.window}, of which "
+            f"Rate limit reached for {who}: {limit.most} tokens {claim.rule.in_window}, of which "
             f"{stand.used + stand.held} are used or held, and this request may need {amount}.{again}"
         )
     else:
-        text = f"Rate limit reached for {who}: {limit.most} requests in {claim.rule.window}.{again}"
-    return Reply.rate_limited(text, wait_s)
+        text = f"Rate limit reached for {who}: {limit.most} requests {claim.rule.in_window}.{again}"
+    return RateLimited(text, retry_after_s=wait_s)
 
 
-def _too_large(claim: Claim, who: str) -> Reply:
-    """Returns the answer to a request that no waiting would help."""
-    limit, window = claim.rule.limit, claim.rule.window
+def _too_large(claim: Claim, who: str) -> RateLimited:
+    """Returns the error of a request that no waiting would help."""
+    limit, when = claim.rule.limit, claim.rule.in_window
     if limit.unit == "usd":
         text = f"This request may cost ${dollars(claim.amount)}, and the budget of {who} is ${dollars(limit.most)}"
-        error = RateLimited(f"{text} in {window}.", code="insufficient_quota", type="insufficient_quota")
-    else:
-        text = f"Request too large for {who}: it may need {claim.amount} tokens, and {limit.most} are allowed"
-        error = RateLimited(f"{text} in {window}. Send less, or set max_output_tokens lower.")
-    reply = Reply.from_error(error)
-    reply.headers["x-should-retry"] = "false"
-    return reply
+        return RateLimited(f"{text} {when}.", code="insufficient_quota", type="insufficient_quota")
+    text = f"Request too large for {who}: it may need {claim.amount} tokens, and {limit.most} are allowed"
+    return RateLimited(f"{text} {when}. Send less, or set max_output_tokens lower.")
 
 
 def dollars(nano: int) -> str:

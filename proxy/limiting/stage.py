@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..counters.limits import Counters, Grant, Unit
 from ..counters.local import LocalCounters
+from ..mirroring import MARK as MIRROR_OF
 from ..pricing.book import PriceBook
 from ..reply import Reply
 from ..stage import ResponseFilter, Stage
@@ -35,15 +36,17 @@ class LimitStage(Stage, ABC):
     """
 
     units: ClassVar[tuple[Unit, ...]] = ()
+    watches: ClassVar[bool] = False
+    """Whether it has more to do with those who are let in than to settle what they have used: see `watched`."""
 
     def __init__(self, config: Any, rules: Sequence[Rule]) -> None:
         super().__init__(config)
         self._rules = list(rules)
+        self._own_apply = config.subjects == ("key",)
         self._of_keys: dict[OwnLimits, list[Rule]] = {}
         self.counters: Counters = LocalCounters()
         self.prices: PriceBook | None = None
         self._joined: tuple[LimitStage, ...] = (self,)
-        self._meters: tuple[LimitStage, ...] = self._joined if self.meters else ()
 
     async def start(self) -> None:
         """Starts the counters."""
@@ -56,49 +59,49 @@ class LimitStage(Stage, ABC):
     def rules(self, exchange: Exchange) -> list[Rule]:
         """Returns the rules for an exchange: where each key is counted, a key's own limits stand before the stage's."""
         own = None if exchange.key is None else exchange.key.limits
-        if own is None or not self._rules or self._rules[0].per != ("key",):
+        if own is None or not self._own_apply:
             return self._rules
         known = self._of_keys.get(own)
         if known is None:
             if len(self._of_keys) >= _MOST_OWN:
                 self._of_keys.clear()
-            known = self._of_keys[own] = own_rules(own, self._rules, self.units)
+            known = self._of_keys[own] = own_rules(own, self._rules, self.units, self.name, self.config.name)
         return known
-
-    @property
-    def meters(self) -> bool:
-        """Whether `meter` may return something."""
-        return False
 
     @abstractmethod
     def claims(self, exchange: Exchange) -> list[Claim]:
         """Returns what an exchange asks of this stage's limits; raises ExchangeError for what none could allow."""
 
-    def admitted(self, exchange: Exchange, grant: Grant, claims: Sequence[Claim]) -> Admitted:
-        """Returns what settles an exchange that was let in. Asked of the first of the stages that have joined."""
-        found: Admitted | None = None
-        for stage in self._meters:
-            found = stage.meter(exchange, grant, claims, found) or found
-        return found or Admitted(self.counters, grant, claims, exchange)
+    def watched(
+        self,
+        exchange: Exchange,
+        grant: Grant,
+        claims: Sequence[Claim],
+        parts: Sequence[tuple[Any, Sequence[Claim]]],
+    ) -> Admitted:
+        """Returns what settles an exchange that was let in, where a stage `watches`; `parts` are the claims of those.
 
-    def meter(
-        self, exchange: Exchange, grant: Grant, claims: Sequence[Claim], other: Admitted | None
-    ) -> Admitted | None:
-        """Returns what settles an exchange whose stream this stage must watch; `other` is what one above returned."""
-        return None
+        Asked of the first of them.
+        """
+        return Admitted(self.counters, grant, claims, exchange)
 
     def join(self, *others: LimitStage) -> None:
         """Decides for other stages too, which stand right below this one; they let everything pass then."""
         self._joined = (self, *others)
-        self._meters = tuple(stage for stage in self._joined if stage.meters)
         for other in others:
-            other._joined = other._meters = ()
+            other._joined = ()
 
     async def on_request(self, exchange: Exchange) -> Admitted | Reply | None:
-        """Reserves what the request may use, or answers 429."""
+        """Reserves what the request may use, or answers 429. A copy for a mirror is not counted, wherever it passes."""
+        if MIRROR_OF in exchange.marks:
+            return None
         claims: list[Claim] = []
+        watched: list[tuple[LimitStage, list[Claim]]] = []
         for stage in self._joined:
-            claims += stage.claims(exchange)
+            own = stage.claims(exchange)
+            claims += own
+            if own and stage.watches:
+                watched.append((stage, own))
         if not claims:
             return None
         grant = await self.counters.reserve(demands(exchange, claims))
@@ -108,7 +111,9 @@ class LimitStage(Stage, ABC):
             tell(reply.headers, claims, grant.standings)
             return reply
         tell(exchange.response_headers, claims, grant.standings)
-        return self.admitted(exchange, grant, claims)
+        if watched:
+            return watched[0][0].watched(exchange, grant, claims, watched)
+        return Admitted(self.counters, grant, claims, exchange)
 
 
 class Admitted(ResponseFilter):

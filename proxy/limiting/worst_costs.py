@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ..exchange import Exchange
     from ..models import ModelTable
     from ..providers.provider import Deployment
+    from ..request import Fields
 
 Cards = tuple[RateCard, ...] | None
 """What some deployments charge; None where the price of one of them is not known beforehand."""
@@ -34,24 +35,30 @@ class WorstCosts:
         That is the model that the request names now, which a stage may have changed. What costs nothing by the token
         costs nothing here. Raises BadRequest where that is not known.
         """
-        if exchange.request is None or exchange.model is None:
+        request = exchange.request
+        if request is None:
             return 0
-        return self._worst(exchange, self._cards_of_model(exchange), tokens_in, tokens_out)
+        return self._worst(exchange, self._cards_of_model(exchange, request.fields), tokens_in, tokens_out)
 
     def of(self, exchange: Exchange, deployments: Iterable[Deployment], tokens_in: int, tokens_out: int) -> int:
         """Returns the same for the dearest of some deployments."""
         return self._worst(exchange, self._cards(deployments), tokens_in, tokens_out)
 
+    def covers(self, exchange: Exchange, deployment: Deployment) -> bool:
+        """Tells whether a deployment charges what one of those does that are behind the model of the request."""
+        cards = self._cards_of_model(exchange, exchange.request.fields)
+        return cards is not None and self._prices.price_of(deployment).card in cards
+
     def _worst(self, exchange: Exchange, cards: Cards, tokens_in: int, tokens_out: int) -> int:
         if cards is None:
             return self._assumed(exchange)
-        request = exchange.request
-        tier = request.get("service_tier") if "service_tier" in request.fields else None
-        if not isinstance(tier, str):
+        request, tier = exchange.request, None
+        if "service_tier" in request.fields and not isinstance(tier := request.get("service_tier"), str):
             tier = None
         worst = 0
         for card in cards:
-            worst = max(worst, card.at_most(tokens_in, tokens_out, tier))
+            cost = card.at_most(tokens_in, tokens_out, tier)
+            worst = cost if cost > worst else worst  # a call of max() takes as long as all else
         return -(-worst // 1000)  # pico-dollars
 
     def _assumed(self, exchange: Exchange) -> int:
@@ -64,11 +71,13 @@ class WorstCosts:
             )
         return self._unpriced
 
-    def _cards_of_model(self, exchange: Exchange) -> Cards:
-        raw = exchange.request.fields.get("model")
+    def _cards_of_model(self, exchange: Exchange, fields: Fields) -> Cards:
+        raw = fields.get("model")
         known = None if raw is None else self._known.get(bytes(raw))
         if known is not None and known[0] is exchange.models:
             return known[1]
+        if exchange.model is None:
+            return ()
         cards = self._cards(exchange.models.resolve(exchange.request.model))
         if raw is not None and len(raw) <= _MOST_NAME:
             if len(self._known) >= _MOST_KNOWN:

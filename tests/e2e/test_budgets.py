@@ -3,24 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
+import pytest
 
-from proxy.counters import CounterState, LocalCounters
+from proxy.config.types import Duration
+from proxy.counters import CounterState, Demand, Grant, LocalCounters
+from proxy.exchange import Exchange, Key
+from proxy.limiting.budget_config import BudgetConfig
 from proxy.limiting.estimate import nano_dollars
+from proxy.limiting.own import OwnLimits
 from proxy.limiting.stage import LimitStage, join_neighbours
+from proxy.models import ModelTable
 from proxy.pipeline import Settings
 from proxy.pricing.book import PriceBook
 from proxy.pricing.own import OwnPrice
 from proxy.pricing.rates import rate_card
-from stages.budget import Budget, BudgetConfig
+from proxy.providers.provider import Deployment
+from proxy.routing.config import Fallback, Hedge, Mirror
+from proxy.stage import Stage
+from stages.budget import Budget
 from stages.rate_limit import RateLimit, RateLimitConfig
+from stages.route import Route, RouteConfig
 from tests.support.grammar import check_stream
 from tests.support.house import House, house
-from tests.support.scripted import HELLO, ScriptedProvider, Step, chunk, events_of, finish, stream
+from tests.support.scripted import HELLO, ScriptedProvider, Step, body, chunk, events_of, finish, stream
 
 PRICES = PriceBook([OwnPrice("m", 1, rate_card({"input": 1_000_000, "output": 2_000_000}), ("p/up",))])
 WORD = chunk(content="x" * 400)
@@ -121,3 +131,120 @@ async def test_how_a_client_stands_is_told_on_success_and_on_refusal() -> None:
             assert [name for name in names if name not in headers] == []
         assert [headers["x-ratelimit-remaining-requests"] for _, headers, _ in answers] == ["1", "0", "0"]
         assert int(answers[2][1]["retry-after"]) >= 55
+
+
+class Noticed(LocalCounters):
+    """Counters that say when they have refused something."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.refused = asyncio.Event()
+
+    async def reserve(self, demands: Sequence[Demand]) -> Grant:
+        grant = await super().reserve(demands)
+        if grant.refused is not None:
+            self.refused.set()
+        return grant
+
+
+BOOK = PriceBook(
+    [
+        OwnPrice("c", 1, rate_card({"input": 1_000_000, "output": 2_000_000}), ("cheap/up",)),
+        OwnPrice("d", 2, rate_card({"input": 10_000_000, "output": 20_000_000}), ("dear/up",)),
+    ]
+)
+
+
+def behind(usd: float, counters: LocalCounters | None = None) -> Budget:
+    budget = Budget(BudgetConfig(usd=usd))
+    budget.counters, budget.prices = counters or LocalCounters(), BOOK
+    return budget
+
+
+@pytest.mark.parametrize(("usd", "status"), [(0.05, 200), (0.005, 429)])
+async def test_a_fallback_is_asked_only_where_the_budget_has_room_for_it(usd: float, status: int) -> None:
+    cheap = ScriptedProvider("cheap", body(b"{}", 429))
+    dear = ScriptedProvider("dear", stream(*HELLO))
+    budget = behind(usd)
+    async with house(
+        cheap,
+        dear,
+        stages=[budget],
+        route=Route(RouteConfig(retries=1, fallbacks=(Fallback(from_="m", to=("spare",)),))),
+        models={"m": [Deployment(cheap, "up")], "spare": [Deployment(dear, "up")]},
+        settings=Settings(prices=BOOK),
+    ) as home:
+        found, headers, data = await home.ask(stream=True, max_output_tokens=1000)
+        exchange = await home.settled()
+    assert found == status
+    assert len(dear.client.requests) == (status == 200)
+    assert [one.upstream for one in exchange.attempts] == (["cheap", "dear"] if status == 200 else ["cheap"])
+    if status == 429:
+        assert b"insufficient_quota" in data
+        assert headers["x-should-retry"] == "false"
+    money = await of(budget.counters, "usd")  # type: ignore[arg-type]
+    assert (money.used, money.held) == (nano_dollars(exchange.cost), 0)
+
+
+async def test_no_attempt_is_made_beside_another_one_that_the_budget_has_no_room_for() -> None:
+    counters, waits = Noticed(), asyncio.Event()
+    cheap, other = (ScriptedProvider("cheap", stream(*steps)) for steps in ((waits, *HELLO), HELLO))
+    budget = behind(0.003, counters)
+    route = Route(RouteConfig(hedge=Hedge(after=Duration(0.01))))
+    async with house(cheap, other, stages=[budget], route=route, settings=Settings(prices=BOOK)) as home:
+        home.pipeline.models = ModelTable({"m": [Deployment(cheap, "up"), Deployment(other, "up", 0.000001)]})
+        asking = asyncio.create_task(home.ask(stream=True, max_output_tokens=1000))
+        await asyncio.wait_for(counters.refused.wait(), 10)
+        waits.set()
+        status, _, _ = await asking
+        await home.settled()
+    assert status == 200
+    assert not other.client.requests
+    money = await of(counters, "usd")
+    assert money.held == 0
+
+
+async def test_a_key_has_its_own_budget_where_the_file_only_limits_responses() -> None:
+    budget = Budget(BudgetConfig(usd_per_response=0.5))
+    key = Key("poor", limits=OwnLimits(usd=0.001, window=Duration(3600)))
+    async with limited(*HELLO, stages=[budget]) as (home, counters):
+        home.pipeline.above = (Keyed(key), *home.pipeline.above)
+        first, _, _ = await home.ask(stream=True, max_output_tokens=400)
+        second, _, data = await home.ask(stream=True, max_output_tokens=4000)
+        assert (first, second) == (200, 429)
+        assert b"the budget of your API key is $0.001 in 1h" in data
+        assert len(await counters.snapshot()) == 1
+
+
+class Keyed(Stage):
+    """Lets everybody in with one key."""
+
+    name = "keyed"
+
+    def __init__(self, key: Key) -> None:
+        super().__init__()
+        self.key = key
+
+    async def on_request(self, exchange: Exchange) -> None:
+        exchange.key = self.key
+
+
+async def test_copies_for_a_mirror_are_in_no_limit_wherever_it_stands() -> None:
+    main, shadow = ScriptedProvider("p", stream(*HELLO)), ScriptedProvider("shadow", stream(*HELLO))
+    stages: list[LimitStage] = [RateLimit(RateLimitConfig(requests=100)), Budget(BudgetConfig(usd=1))]
+    for stage in stages:
+        stage.prices = PRICES
+    join_neighbours(stages)
+    async with house(
+        main,
+        shadow,
+        route=Route(RouteConfig(mirror=Mirror(to="shadow"))),
+        below=stages,
+        models={"m": [Deployment(main, "up")], "shadow": [Deployment(shadow, "up")]},
+    ) as home:
+        status, _, _ = await home.ask(stream=True)
+        await home.settled(2)
+        assert status == 200
+        assert len(shadow.client.requests) == 1
+        requests, money = await stages[0].counters.snapshot()
+    assert (requests.used, money.held) == (1, 0)

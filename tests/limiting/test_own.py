@@ -15,7 +15,7 @@ from proxy.limiting.rules import Rule
 def test_money_of_its_own_is_counted_apart_by_its_window() -> None:
     rule = Rule("budget", ("key",), Limit(unit="usd", most=5, window_s=60), "1m", "x")
     own = OwnLimits(usd=0.25, window=Duration(3600), tokens_per_minute=9)
-    (mine,) = own_rules(own, [rule], ("usd",))
+    (mine,) = own_rules(own, [rule], ("usd",), "budget", "x")
     assert (mine.limit.most, mine.limit.window_s, mine.window, mine.name) == (250_000_000, 3600, "1h", "x")
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from proxy.counters import LocalCounters
+from proxy.limiting.budget_config import BudgetConfig
 from proxy.limiting.stage import Admitted, join_neighbours
 from proxy.stage import Stage
-from stages.budget import Budget, BudgetConfig
+from stages.budget import Budget
 from stages.log import Log
 from stages.rate_limit import RateLimit, RateLimitConfig
 from stages.route import Route

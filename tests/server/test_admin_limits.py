@@ -5,8 +5,9 @@ from __future__ import annotations
 import msgspec
 
 from proxy.counters import Demand, Limit, LocalCounters
+from proxy.limiting.budget_config import BudgetConfig
 from proxy.server.admin_limits import limit_routes
-from stages.budget import Budget, BudgetConfig
+from stages.budget import Budget
 from stages.log import Log
 from stages.rate_limit import RateLimit, RateLimitConfig
 
