@@ -14,6 +14,7 @@ from hdrh.histogram import HdrHistogram
 
 from .elsewhere import check_runs
 from .load import Job, Report
+from .memory import Growth, rising
 from .processes import Process, StartFailed, Watched, cores
 from .results import Histograms, Measured, Result
 from .scenarios import Scenario
@@ -75,7 +76,7 @@ class Bench:
         process = self._stack.enter_context(target.start(self._directory, on))
         self._ports[target.name] = target.listening(process)
         self._processes[target.name] = process
-        self._base_kb[target.name] = process.peak_kb()
+        self._base_kb[target.name] = process.resident_kb()
 
     def _watch(self, target: Target) -> None:
         """Takes a target that runs already, after it has given one right answer."""
@@ -88,7 +89,7 @@ class Bench:
                 f"{target.name} does not give the answer of the bench's upstream, which listens on port "
                 f"{self._ports[UPSTREAM.name]} (see --upstream): {trial.examples[0]}"
             )
-        self._base_kb[target.name] = watched.peak_kb()
+        self._base_kb[target.name] = watched.resident_kb()
 
     def measure(self, scenario: Scenario, names: Sequence[str], rounds: int, *, warm: bool) -> Result:
         """Runs a scenario against targets in turn, `rounds` times; slow ones have fewer turns."""
@@ -124,7 +125,11 @@ class Bench:
         job = scenario.job_of(target)
         resident = process.reset_peak() if scenario.memory else 0
         before, counted, upstream_before = process.cpu_s(), process.counts(), upstream.cpu_s()
-        report = self._load(target, job)
+        with ExitStack() as looking:
+            growth = Growth(self._ports[UPSTREAM.name], process.resident_kb) if scenario.memory else None
+            if growth is not None:
+                looking.enter_context(growth)
+            report = self._load(target, job)
         after, counts, upstream_after = process.cpu_s(), process.counts(), upstream.cpu_s()
         used = after - before if after is not None and before is not None else None
         units = scenario.units(report)
@@ -148,6 +153,7 @@ class Bench:
             kernel=kernel,
             cycles=cycles,
             busy=around / max(report.wall_s, 0.001) / len(self._load_cores),
+            memory=rising(growth.points) if growth is not None and used is not None else [],
         )
 
     def _load(self, target: Target, job: Job) -> Report:

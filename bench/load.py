@@ -111,7 +111,7 @@ class Load:
         job, report = self._job, self._report
         started, before = time.monotonic(), _cpu_s()
         asking = [
-            asyncio.create_task(self._connection(index, job.ramp_s * index / job.connections))
+            asyncio.create_task(self._connection(index, started, job.ramp_s * index / job.connections))
             for index in range(job.connections)
         ]
         _, late = await asyncio.wait(asking, timeout=job.limit_s)
@@ -126,8 +126,11 @@ class Load:
             self._wrong("streams that nobody reads are still under way at the upstream after 5 s")
         return report
 
-    async def _connection(self, index: int, wait_s: float) -> None:
-        """Asks over one connection; opens another when it was lost."""
+    async def _connection(self, index: int, started: float, wait_s: float) -> None:
+        """Asks over one connection; opens another when it was lost.
+
+        In an open loop the time of the first answer counts from when it was to be asked, not from when it was.
+        """
         job = self._job
         await asyncio.sleep(wait_s)
         connection: ClientConnection | None = None
@@ -138,7 +141,7 @@ class Load:
             leave_at = leaves_at(order, job.leave)
             try:
                 connection = connection or await connect(job.port, job.host, tls=job.tls)
-                asked = time.monotonic_ns()
+                asked = int((started + wait_s) * 1e9) if job.ramp_s and not turn else time.monotonic_ns()
                 received = await connection.ask(request(job, order, previous), leave_at=leave_at)
                 self._check(received, order, asked)
                 if job.chain and job.dialect == "responses":

@@ -50,7 +50,11 @@ class Watched:
 
     def peak_kb(self) -> int:
         """Returns the most memory that the process and those below it have had resident since then, in kB."""
-        return sum(_peak_kb(pid) for pid in self._tree())
+        return sum(_kb(pid, "VmHWM") for pid in self._tree())
+
+    def resident_kb(self) -> int:
+        """Returns the memory that the process and those below it have resident now, in kB."""
+        return sum(_kb(pid, "VmRSS") for pid in self._tree())
 
     def _tree(self) -> list[int]:
         return tree(self._pid) if self._pid is not None else []
@@ -197,12 +201,12 @@ def _cpu_s(pid: int) -> float:
         return 0.0
 
 
-def _peak_kb(pid: int) -> int:
+def _kb(pid: int, what: str) -> int:
     try:
         status = Path(f"/proc/{pid}/status").read_text()
     except OSError:
         return 0
-    found = re.search(r"VmHWM:\s+(\d+)", status)
+    found = re.search(rf"{what}:\s+(\d+)", status)
     return int(found[1]) if found else 0
 
 

@@ -23,6 +23,7 @@ _PERCENTILES = Axis("percentile", 1.9, 10_500, ((2, "50"), (10, "90"), (100, "99
 _TIMES = {"late": "later than the upstream meant to send it", "first": "from request to first piece"}
 _PACED = {"paced-20": 1000.0, "paced-50": 2500.0, "paced": 5000.0, "paced-200": 10_000.0}
 _RATES = Axis("deltas a second", 900, 12_000, tuple((rate, f"{rate:g}") for rate in _PACED.values()))
+_STREAMS = Axis("open streams", 9, 2100, tuple((count, f"{count:g}") for count in (10.0, 100.0, 1000.0, 2000.0)))
 
 
 def page(machine: str, found: Sequence[Result]) -> str:
@@ -52,6 +53,9 @@ def _section(result: Result) -> str:
     if memory:
         plot = bars(memory, "kB a stream")
         parts.append(_figure(plot, "Memory of one open stream, at the peak, over what was resident before."))
+    growths = {name: [(streams, kb / 1000) for streams, kb in run.memory] for name in names for run in result.of(name)}
+    if any(growths.values()):
+        parts.append(_figure(lines(growths, _STREAMS, "MB"), "Memory of the process over the streams that are open."))
     parts += _times(result, names)
     parts.append(f"<p>{escape(busy_words(result).capitalize())}.</p>")
     if wrong := result.errors():

@@ -20,8 +20,8 @@ class Measured(msgspec.Struct, frozen=True):
 
     `cost` is CPU time, `instructions` (user space), `kernel` (instructions of the kernel for it) and `cycles` (both)
     are counts, each per unit of the scenario; None where they are not known. `stream_kb` is how much more memory was
-    resident at its peak than before, for each stream. `busy` is the share of their cores' time that the load generator
-    and the upstream took.
+    resident at its peak than before, for each stream, and `memory` has (streams open, kB resident) as they grew. `busy`
+    is the share of their cores' time that the load generator and the upstream took.
     """
 
     target: str
@@ -34,6 +34,7 @@ class Measured(msgspec.Struct, frozen=True):
     kernel: float | None = None
     cycles: float | None = None
     busy: float = 0
+    memory: list[tuple[int, int]] = []
 
     @property
     def counted(self) -> float | None:

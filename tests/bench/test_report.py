@@ -1,5 +1,7 @@
 import re
 
+import msgspec
+
 from bench.load import Report, Spread, histogram
 from bench.report import page
 from bench.results import Histograms, Measured, Result
@@ -29,6 +31,13 @@ def test_the_page_shows_each_scenario_and_needs_nothing_from_elsewhere():
     assert "<th>added</th>" in html
     assert "busy for 0 %" in html
     assert not re.findall(r'(?:src|href)="|https?://', html)
+
+
+def test_memory_is_drawn_over_the_streams_that_are_open():
+    found = result("open", {"penstock": [1.0]})
+    grown = [msgspec.structs.replace(run, memory=[(10, 50_000), (2000, 90_000)]) for run in found.runs]
+    assert "over the streams that are open" in page("m", [msgspec.structs.replace(found, runs=grown)])
+    assert "over the streams that are open" not in page("m", [found])
 
 
 def test_what_was_wrong_stands_on_the_page():
