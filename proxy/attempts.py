@@ -12,7 +12,7 @@ from .client_side import ClientSide
 from .counting import counted
 from .descent import Descent
 from .errors import ExchangeError, Overloaded, ResponseCancelled, UpstreamError
-from .exchange import Attempt, Exchange
+from .exchange import Attempt, Exchange, pass_gates
 from .hedging import SLOWER, HeldResponse, Scout, begun_usage
 from .providers.provider import Deployment, Plan
 from .pump import Pump
@@ -63,8 +63,7 @@ class Attempts:
             exchange.marks.pop("tools", None)
             del exchange.ignored[ignored:]
             try:
-                for gate in exchange.gates:
-                    await gate(exchange, (deployment,))
+                await pass_gates(exchange, deployment)
             except ExchangeError as error:
                 failed = error
                 deployment = await plan.next(None)
@@ -163,8 +162,7 @@ class Attempts:
         if other is None:
             return None
         try:
-            for gate in exchange.gates:
-                await gate(exchange, (other, deployment))
+            await pass_gates(exchange, other, deployment)
         except ExchangeError:  # the first attempt goes on
             plan.hedge_ended(None)
             return None

@@ -219,3 +219,9 @@ class Exchange:
         name = param if self.request is None else self.request.own_name(param)
         if name not in self.ignored:
             self.ignored.append(name)
+
+
+async def pass_gates(exchange: Exchange, deployment: Deployment, *beside: Deployment) -> None:
+    """Asks whether a deployment may be asked, beside others maybe; raises ExchangeError where it may not."""
+    for gate in exchange.gates:
+        await gate(exchange, (deployment, *beside))

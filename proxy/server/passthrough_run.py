@@ -17,7 +17,7 @@ import msgspec
 from ..client_side import answer_headers
 from ..ending import tell_end
 from ..errors import BadRequest, ExchangeError, Forbidden, InternalError, Overloaded, UpstreamError
-from ..exchange import Attempt, Exchange
+from ..exchange import Attempt, Exchange, pass_gates
 from ..limiting.estimate import expected
 from ..marks import SEARCHED
 from ..providers.provider import Deployment, Provider
@@ -213,9 +213,16 @@ class Passage:
                 unfit = deployment
                 deployment = await self._next(None)
                 continue
-            exchange.deployment = deployment
             exchange.request = original.copy()
             del exchange.ignored[ignored:]
+            if self._asked.owner is None:  # else no model is asked
+                try:
+                    await pass_gates(exchange, deployment)
+                except ExchangeError as error:
+                    failed = error
+                    deployment = await self._next(None)
+                    continue
+            exchange.deployment = deployment
             exchange.attempts.append(Attempt(deployment.provider.name, deployment.model, time.monotonic()))
             try:
                 return await self._attempt(deployment, head)

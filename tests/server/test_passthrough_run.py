@@ -11,6 +11,7 @@ import pytest
 
 from proxy.config.types import Secret
 from proxy.errors import RateLimited
+from proxy.pipeline import Settings
 from proxy.providers.openai_compatible.config import OpenAICompatibleConfig
 from proxy.providers.openai_compatible.provider import OpenAICompatible
 from proxy.providers.provider import Deployment
@@ -93,6 +94,35 @@ async def test_before_anything_was_streamed_another_may_be_asked():
 async def test_the_same_may_be_asked_again():
     async with HostileUpstream(answering(BUSY, OK)) as only, before(only) as home:
         assert (await ask(home))[0] == 200
+
+
+class Gated(Stage):
+    """Lets nobody ask some upstreams."""
+
+    name = "gated"
+
+    def __init__(self, *closed: str) -> None:
+        super().__init__()
+        self.closed = closed
+
+    async def on_request(self, exchange):
+        exchange.gates = (self.gate,)
+
+    async def gate(self, exchange, deployments):
+        if deployments[0].provider.name in self.closed:
+            raise RateLimited("Not this one.")
+
+
+@pytest.mark.parametrize(("closed", "status", "upstreams"), [(["up0"], 200, ["up1"]), (["up0", "up1"], 429, [])])
+async def test_an_attempt_that_may_not_be_made_leads_to_the_next(closed, status, upstreams):
+    async with HostileUpstream(answering(OK)) as first, HostileUpstream(answering(OK)) as second:
+        async with before(first, second, stages=[Gated(*closed)], settings=Settings(default_upstream="up0")) as home:
+            got = await ask(home)
+            exchange = await home.settled()
+            async with home.session.get(home.url + "/files") as kept:
+                assert kept.status == 200, "no model is asked"
+    assert got[0] == status
+    assert [one.upstream for one in exchange.attempts] == upstreams
 
 
 async def test_what_names_no_model_is_asked_once():
