@@ -6,23 +6,43 @@ import asyncio
 from collections.abc import Callable
 from math import inf
 
+from .far_off import far_off
+
 GRAIN = 0.001
 """uvloop's timers count whole milliseconds and may run that much early."""
+
+_FAR_S = 5.0
+"""From this on a limit has no timer of its own as yet."""
 
 
 class Deadlines:
     """Watches one phase after the other (first byte, idle), and the total beside them, with one timer at most.
 
-    A sign of life is only a stored time (`last`): the timer is not moved by it, but looks at it when it runs out.
-    `fire` is called once, with the phase whose limit ran out, and its length in seconds; then all is stopped.
+    While all is far off it has none of its own. A sign of life is only a stored time (`last`): the timer is not moved
+    by it, but looks at it when it runs out. `fire` is called once, with the phase whose limit ran out, and its length
+    in seconds; then all is stopped.
     """
 
-    __slots__ = ("_fire", "_limit", "_loop", "_paused", "_phase", "_timer", "_total", "_total_at", "last")
+    __slots__ = (
+        "_far_off",
+        "_fire",
+        "_limit",
+        "_loop",
+        "_paused",
+        "_phase",
+        "_second",
+        "_timer",
+        "_total",
+        "_total_at",
+        "last",
+    )
 
     def __init__(self, loop: asyncio.AbstractEventLoop, fire: Callable[[str, float], None]) -> None:
         self._loop = loop
         self._fire = fire
-        self._timer: asyncio.TimerHandle | None = None
+        self._far_off = far_off(loop)
+        self._second: int | None = None  # at which it is looked at, when that is far off
+        self._timer: asyncio.TimerHandle | None = None  # when it is not
         self._phase = ""
         self._limit = inf
         self._total = inf
@@ -42,7 +62,7 @@ class Deadlines:
         self._phase = phase
         self._limit = inf if limit is None else limit
         self.last = self._loop.time()
-        self._arm(min(self.last + self._limit, self._total_at))
+        self._arm(min(self.last + self._limit, self._total_at), self.last)
 
     def pause(self) -> None:
         """Lets the phase stand still; the total goes on."""
@@ -59,19 +79,29 @@ class Deadlines:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        if self._second is not None:
+            self._far_off.discard(self._second, self)
+            self._second = None
 
-    def _arm(self, due: float) -> None:
-        # A timer that runs out too early looks and is set again; only one that would be late must be moved.
-        if self._timer is not None:
-            if self._timer.when() <= due:
-                return
-            self._timer.cancel()
-            self._timer = None
-        if due < inf:
-            self._timer = self._loop.call_at(due, self._look)
+    def _arm(self, due: float, now: float) -> None:
+        # What looks too early looks again; only what would be late must be moved.
+        if self._second is not None and self._second <= due:
+            return
+        if self._timer is not None and self._timer.when() <= due:
+            return
+        self.stop()
+        if due >= now + _FAR_S:
+            if due < inf:
+                self._second = int(due)
+                self._far_off.add(self._second, self)
+        else:
+            self._timer = self._loop.call_at(due, self.look)
 
-    def _look(self) -> None:
-        self._timer = None
+    def look(self) -> None:
+        """Fires if a limit has run out; else sees to it that somebody looks again."""
+        if self._timer is None and self._second is None:
+            return  # stopped in the same turn
+        self.stop()
         now = self._loop.time()
         due = (now if self._paused else self.last) + self._limit
         if now + GRAIN >= self._total_at:
@@ -79,4 +109,4 @@ class Deadlines:
         elif now + GRAIN >= due:
             self._fire(self._phase, self._limit)
         else:
-            self._arm(min(due, self._total_at))
+            self._arm(min(due, self._total_at), now)

@@ -2,54 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from math import inf
 from typing import Any
 
 import pytest
 
 from proxy.upstream.deadlines import Deadlines
-
-
-class Timer:
-    def __init__(self, due: float, call: Callable[[], None]) -> None:
-        self.due, self.call, self.cancelled = due, call, False
-
-    def when(self) -> float:
-        return self.due
-
-    def cancel(self) -> None:
-        self.cancelled = True
-
-
-class Clock:
-    """An event loop as far as Deadlines needs one."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-        self.timers: list[Timer] = []
-        self.made = 0
-
-    def time(self) -> float:
-        return self.now
-
-    def call_at(self, due: float, call: Callable[[], None]) -> Timer:
-        self.made += 1
-        self.timers.append(Timer(due, call))
-        return self.timers[-1]
-
-    @property
-    def live(self) -> list[Timer]:
-        return [timer for timer in self.timers if not timer.cancelled]
-
-    def turn(self, seconds: float) -> None:
-        end = self.now + seconds
-        while due := [timer for timer in self.live if timer.due <= end]:
-            timer = min(due, key=Timer.when)
-            self.timers.remove(timer)
-            self.now = max(self.now, timer.due)
-            timer.call()
-        self.now = end
+from tests.support.turned_clock import Clock
 
 
 @pytest.fixture
@@ -93,8 +52,12 @@ def test_life_puts_it_off_without_a_new_timer_each_time(clock: Clock, deadlines:
 def test_there_is_one_timer_at_most(clock: Clock, deadlines: Deadlines) -> None:
     deadlines.start("first_byte", 300.0, 1000.0, clock.now + 1000.0)
     deadlines.enter("idle", 20.0)
+    assert deadlines._timer is None  # all is far off
     deadlines.enter("drain", 1.0)
-    assert len(clock.live) == 1
+    assert [timer.due for timer in clock.live if timer is deadlines._timer] == [clock.now + 1.0]
+    deadlines.stop()
+    clock.turn(1000.0)
+    assert clock.live == []
 
 
 def test_a_shorter_phase_after_a_longer_one(clock: Clock, deadlines: Deadlines, fired: list[Any]) -> None:

@@ -339,10 +339,10 @@ async def test_a_read_sets_no_timer(client: Http1Client, monkeypatch: pytest.Mon
     class Counted(Deadlines):
         __slots__ = ()
 
-        def _arm(self, due: float) -> None:
-            before = self._timer
-            super()._arm(due)
-            if self._timer is not before:
+        def _arm(self, due: float, now: float) -> None:
+            before = self._timer, self._second
+            super()._arm(due, now)
+            if (self._timer, self._second) != before:
                 made.append(due)
 
     async def script(peer: Peer) -> None:
