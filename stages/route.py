@@ -60,7 +60,7 @@ class RouteConfig(StageConfig, frozen=True, kw_only=True):
         Duration,
         Meta(
             description="How long a deployment that fails gets no requests, if there is another one; afterwards one "
-            "request tries it. Retry-After counts for more. With 0 nothing else lets it rest."
+            "request tries it. Retry-After counts for more. With 0 nothing else cools it down."
         ),
     ] = Duration(10)
     cooldown_after: Annotated[

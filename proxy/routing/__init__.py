@@ -1,1 +1,1 @@
-"""Chooses among the deployments of a model: who is asked first, who next, who rests, and who stays with a session."""
+"""Chooses among the deployments of a model: who is asked first, who next, who cools down, who stays with a session."""

@@ -1,9 +1,9 @@
-"""How the deployments are doing: who is busy, how fast they begin to answer, who rests after failures.
+"""How the deployments are doing: who is busy, how fast they begin to answer, who cools down after failures.
 
-A deployment that keeps failing rests (it *cools down*) and gets no requests; then one request is let through as a
-probe, and how that ends decides. An upstream that names the time after which it may be asked again gets that time.
-Who rests, and how many requests are in flight, the workers of a host know of each other; how fast deployments are, each
-of them finds out for itself, and each sends a probe of its own.
+A deployment that keeps failing cools down and gets no requests; then one request is let through as a probe, and how
+that ends decides. An upstream that names the time after which it may be asked again gets that time. Who cools down, and
+how many requests are in flight, the workers of a host know of each other; how fast deployments are, each of them finds
+out for itself, and each sends a probe of its own.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _MOST = 4096
 
 
 class Health:
-    """One deployment. `cool_until` is on the board's clock, as is `rests_since`; `resting` until a probe has succeeded.
+    """One deployment. `cool_until` is on the board's clock, as is `cooled_since`; `cooled` until a probe has succeeded.
 
     Times to the first token and of whole answers are moving averages, in seconds; 0 where nothing is known. `host` is
     what the other workers know of it, where there are any.
@@ -33,6 +33,8 @@ class Health:
     __slots__ = (
         "attempts",
         "cool_until",
+        "cooled",
+        "cooled_since",
         "failed",
         "failures",
         "first_token_s",
@@ -41,8 +43,6 @@ class Health:
         "measured_at",
         "name",
         "probing",
-        "resting",
-        "rests_since",
         "whole_s",
         "why",
     )
@@ -55,8 +55,8 @@ class Health:
         self.failed = 0
         self.failures = 0  # in a row
         self.cool_until = 0.0
-        self.resting = False
-        self.rests_since = -inf
+        self.cooled = False
+        self.cooled_since = -inf
         self.probing = False
         self.why: Failure | None = None
         self.first_token_s = 0.0
@@ -64,10 +64,10 @@ class Health:
         self.measured_at = 0.0
 
     def is_ready(self, now: float) -> bool:
-        """Tells whether it may be asked: it does not rest, or it has rested and nobody tries it yet. Hot."""
+        """Tells whether it may be asked: it does not cool down, or it has and nobody tries it yet. Hot."""
         if self.host is not None and (until := self.host.until()) > now and until > self.cool_until:
-            self.resting, self.rests_since, self.cool_until, self.why = True, now, until, self.host.why()
-        return not self.resting or (now >= self.cool_until and not self.probing)
+            self.cooled, self.cooled_since, self.cool_until, self.why = True, now, until, self.host.why()
+        return not self.cooled or (now >= self.cool_until and not self.probing)
 
     @property
     def busy(self) -> int:
@@ -112,7 +112,7 @@ class Standing(msgspec.Struct):
 
 
 class Board:
-    """The health of all deployments. After so many `failures` in a row one of them rests for `cooldown_s`."""
+    """The health of all deployments. After so many `failures` in a row one of them cools down for `cooldown_s`."""
 
     def __init__(
         self, *, failures: int = 3, cooldown_s: float = 10.0, clock: Callable[[], float] = time.monotonic
@@ -121,7 +121,7 @@ class Board:
         self._cooldown_s = cooldown_s
         self.clock = clock
         self.host: Host | None = None
-        self.rests: dict[str, int] = {}  # how often each upstream's deployments were sent to rest
+        self.cooldowns: dict[str, int] = {}  # of each upstream's deployments
         self._all: dict[str, Health] = {}
 
     def of(self, name: str) -> Health:
@@ -129,7 +129,7 @@ class Board:
         health = self._all.get(name)
         if health is None:
             if len(self._all) >= _MOST:
-                self._all = {key: one for key, one in self._all.items() if one.in_flight or one.resting}
+                self._all = {key: one for key, one in self._all.items() if one.in_flight or one.cooled}
             health = self._all[name] = Health(name, self.host.row(name) if self.host is not None else None)
         return health
 
@@ -137,30 +137,30 @@ class Board:
         """Takes note of an attempt."""
         health.count(1)
         health.attempts += 1
-        if health.resting:
+        if health.cooled:
             health.probing = True
 
     def leave(self, health: Health, *, began: float = inf) -> None:
         """Takes note of the end of an attempt that says nothing about the deployment."""
         health.count(-1)
-        if began >= health.rests_since:
+        if began >= health.cooled_since:
             health.probing = False
 
     def succeeded(self, health: Health, seconds: float | None, *, streamed: bool, began: float = inf) -> None:
         """Takes note of an answer, and of how long the client has waited for it.
 
-        One that `began` before the deployment was sent to rest does not end that: it was let in before.
+        One that `began` before the deployment cooled down does not end that: it was let in before.
         """
         self.leave(health, began=began)
-        if began >= health.rests_since:
+        if began >= health.cooled_since:
             health.failures = 0
-            health.resting = False
+            health.cooled = False
             health.why = None
         if seconds is not None:
             health.measure(seconds, self.clock(), streamed=streamed)
 
     def failed(self, health: Health, error: ExchangeError, *, alone: bool) -> None:
-        """Takes note of a failed attempt. One that is `alone` only rests when it has said itself for how long."""
+        """Takes note of a failed attempt. One that is `alone` only cools down when it has said itself for how long."""
         was_probe = health.probing
         self.leave(health)
         if not counts(error):
@@ -171,29 +171,29 @@ class Board:
         named = error.retry_after_s if error.status in (429, 503) else None
         at_once = was_probe or why in ("rate_limit", "auth") or health.failures >= self._failures
         if named is not None or (at_once and not alone and self._cooldown_s):
-            self.rest(health, self._cooldown_s if named is None else named, why)
+            self.cool_down(health, self._cooldown_s if named is None else named, why)
 
-    def rest(self, health: Health, seconds: float, why: Failure | None) -> None:
-        """Lets a deployment rest, longer than it does if that was less."""
-        if not health.resting or self.clock() >= health.cool_until:
+    def cool_down(self, health: Health, seconds: float, why: Failure | None) -> None:
+        """Lets a deployment cool down, longer than it does if that was less."""
+        if not health.cooled or self.clock() >= health.cool_until:
             upstream = health.name.partition("/")[0]
-            self.rests[upstream] = self.rests.get(upstream, 0) + 1
-        health.resting = True
-        health.rests_since = self.clock()
+            self.cooldowns[upstream] = self.cooldowns.get(upstream, 0) + 1
+        health.cooled = True
+        health.cooled_since = self.clock()
         health.why = why
         health.cool_until = max(health.cool_until, self.clock() + seconds)
         if health.host is not None:
-            health.host.rest(health.cool_until, why)
+            health.host.cool_down(health.cool_until, why)
 
     def standings(self) -> Iterable[Standing]:
         """Yields every deployment that was asked, as it is now."""
         now = self.clock()
         for one in sorted(self._all.values(), key=lambda one: one.name):
             one.is_ready(now)  # hears what other workers say
-            cooling = one.resting and now < one.cool_until
+            cooling = one.cooled and now < one.cool_until
             yield Standing(
                 deployment=one.name,
-                state="cooling" if cooling else "probing" if one.resting else "up",
+                state="cooling" if cooling else "probing" if one.cooled else "up",
                 in_flight=one.busy,
                 attempts=one.attempts,
                 failed=one.failed,

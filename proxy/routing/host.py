@@ -1,9 +1,9 @@
-"""What the workers of one host tell each other of deployments: requests in flight, and who rests until when.
+"""What the workers of one host tell each other of deployments: requests in flight, and who cools down until when.
 
 A file in the directory that the workers share is mapped into the memory of each. A deployment's row is found by its
 digest; a row is taken under the file's lock, once a worker and deployment, and all else is one word read or written:
-each worker counts in a column of its own, and of two that let a deployment rest at the same moment either may count.
-Times are those of the monotonic clock, which is one for all processes of a host.
+each worker counts in a column of its own, and of two that let a deployment cool down at the same moment either may
+count. Times are those of the monotonic clock, which is one for all processes of a host.
 """
 
 from __future__ import annotations
@@ -48,18 +48,18 @@ class HostRow:
         first = self._at + _COLUMNS
         return sum(self._cells[first : first + MOST_WORKERS].tolist())
 
-    def rest(self, until: float, why: Failure | None) -> None:
-        """Tells that it rests until a moment, and after what."""
+    def cool_down(self, until: float, why: Failure | None) -> None:
+        """Tells that it cools down until a moment, and after what."""
         self._cells[self._at + _WHY] = FAILURES.index(why) + 1 if why is not None else 0
         self._cells[self._at + _UNTIL] = int(until * 1e6)
 
     def until(self) -> float:
-        """Returns until when it rests; a moment that is over when it does not. Hot: once a choice and deployment."""
+        """Returns until when it cools down; a moment that is over if it does not. Hot: once a choice and deployment."""
         micros: int = self._cells[self._at + _UNTIL]
         return micros / 1e6
 
     def why(self) -> Failure | None:
-        """Returns after what it rests."""
+        """Returns after what it cools down."""
         number: int = self._cells[self._at + _WHY]
         return FAILURES[number - 1] if number else None
 

@@ -205,7 +205,7 @@ class RoutePlan(Plan):
         return min(found, key=lambda entry: entry[0], default=(now, None))
 
     def _was_promised(self, member: Member, now: float) -> bool:
-        """Takes one out of those that wait; False when it rests longer by now."""
+        """Takes one out of those that wait; False when it cools down longer by now."""
         for group in self._groups:
             if member in group:
                 if now < member.health.cool_until:

@@ -34,10 +34,10 @@ class RoutingStage(Stage):
             _log.warning("each worker finds out for itself how deployments are doing: %s", error)
 
     def measures(self) -> Iterable[Measure]:
-        """Yields how often deployments of each upstream were sent to rest."""
-        for upstream, rests in self.board.rests.items():
-            what = "Times a deployment was sent to rest because it failed."
-            yield Measure("penstock_cooldowns_total", "counter", what, rests, {"upstream": upstream})
+        """Yields how often deployments of each upstream cooled down."""
+        for upstream, times in self.board.cooldowns.items():
+            what = "Times a deployment cooled down because it failed."
+            yield Measure("penstock_cooldowns_total", "counter", what, times, {"upstream": upstream})
 
     async def close(self) -> None:
         """Leaves them."""

@@ -45,10 +45,10 @@ def test_failures_in_a_row_are_counted_from_the_last_success() -> None:
             board.failed(health, UpstreamCut("x"), alone=False)
         else:
             board.succeeded(health, None, streamed=False)
-    assert not health.resting
+    assert not health.cooled
 
 
-def test_7_4_what_was_let_in_before_a_rest_does_not_end_it() -> None:
+def test_7_4_what_was_let_in_before_a_cooldown_does_not_end_it() -> None:
     clock = Clock()
     board = Board(clock=clock)
     health = board.of("a/x")

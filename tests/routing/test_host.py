@@ -33,7 +33,7 @@ def test_requests_in_flight_are_counted_over_all_workers(tmp_path: Path) -> None
     assert one.of("b/x").busy == 0
 
 
-def test_a_deployment_rests_in_all_workers_and_each_tries_it_again(tmp_path: Path) -> None:
+def test_a_deployment_cools_down_in_all_workers_and_each_tries_it_again(tmp_path: Path) -> None:
     clock, (one, other) = boards(tmp_path)
     one.begin(one.of("a/x"))
     one.failed(one.of("a/x"), refused(429, retry_after_s=30.0), alone=False)

@@ -1,4 +1,4 @@
-"""Which deployment is asked, which one next, who rests, and when there is nothing left to ask."""
+"""Which deployment is asked, which one next, who cools down, and when there is nothing left to ask."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ async def test_a_dead_deployment_leaves_and_returns() -> None:
 async def test_a_probe_whose_client_leaves_decides_nothing() -> None:
     model = Planner(letters("ab"))
     for one in model.routes.members:
-        model.board.rest(one.health, 5, "rate_limit")
+        model.board.cool_down(one.health, 5, "rate_limit")
     model.clock.now += 5
     exchange = exchange_of(asking())
     plan = model.plan(exchange)
@@ -212,7 +212,7 @@ async def test_7_4_retries_are_not_burnt_while_all_members_cool_down() -> None:
     assert model.clock.slept == [2.0]
 
 
-async def test_a_lone_deployment_only_rests_when_it_says_so() -> None:
+async def test_a_lone_deployment_only_cools_down_when_it_says_so() -> None:
     model = Planner(letters("a"), failures=1)
     for failure in (refused(500), WRONG_KEY, refused(429)):
         await model.asked(failure)

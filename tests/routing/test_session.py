@@ -124,7 +124,7 @@ async def test_a_chain_goes_on_elsewhere_while_its_deployment_is_down() -> None:
     model = Planner([deployment(name) for name in "ab"], sticky=True)
     exchange = saying()
     exchange.made_by = "a/x"
-    model.board.rest(model.routes.members[0].health, 10, "timeout")
+    model.board.cool_down(model.routes.members[0].health, 10, "timeout")
     found = await model.plan(exchange).next(None)
     assert found is not None
     assert found.name == "b/x"

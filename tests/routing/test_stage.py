@@ -22,11 +22,11 @@ def test_stages_that_choose_get_the_prices_of_the_file() -> None:
     assert list(stage.board.standings()) == []
 
 
-def test_the_metrics_are_told_how_often_deployments_were_sent_to_rest() -> None:
+def test_the_metrics_are_told_how_often_deployments_cooled_down() -> None:
     clock = Clock()
     stage = RoutingStage()
     stage.board = board = Board(clock=clock, cooldown_s=10)
-    for after_s in (0, 1, 10):  # the second one finds it resting already
+    for after_s in (0, 1, 10):  # the second one finds it cooling already
         clock.now += after_s
         board.begin(health := board.of("a/x"))
         board.failed(health, refused(429), alone=False)
