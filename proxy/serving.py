@@ -108,7 +108,7 @@ def _app(config: Config, pipeline: Pipeline) -> App:
         pipeline,
         max_body=int(limits.body),
         max_head=int(limits.header),
-        max_streams=limits.max_streams,
+        max_requests=limits.max_requests,
         websocket_s=float(limits.websocket),
         peers=Peers.of_process(),
     )

@@ -44,7 +44,7 @@ class Limits(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=Tr
             description="How long a WebSocket may be open before its client is told to open a new one; 0 serves none."
         ),
     ] = Duration(3600)
-    max_streams: Annotated[
+    max_requests: Annotated[
         Annotated[int, Meta(ge=1)] | None, Meta(description="How many requests one worker serves at a time.")
     ] = None
     background: Annotated[

@@ -89,7 +89,7 @@ LITELLM_LOST = {
     "max_end_user_budget": "write a stage budget: per end_user",
     "max_internal_user_budget": "write a stage budget: per user",
     "default_key_generate_params": "give each key what it may (penstock keys create)",
-    "max_parallel_requests": "write limits: max_streams",
+    "max_parallel_requests": "write limits: max_requests",
     "callback_settings": "see the stage log",
     "mcp_aliases": "MCP servers are not run here",
     "prometheus_metrics_config": "the labels of metrics are bounded as they are",

@@ -197,7 +197,7 @@ class _Translation:
         if (size := self.general.get("max_request_size_mb")) is not None:
             limits["body"] = f"{size}MiB"
         if (most := self.general.get("global_max_parallel_requests")) is not None:
-            limits["max_streams"] = most
+            limits["max_requests"] = most
         return limits
 
     def _stores(self) -> dict[str, Any]:

@@ -53,7 +53,7 @@ class App:
     """Serves one pipeline. `handle` is the handler of all requests.
 
     Paths are served with and without `/v1`, and where Azure's clients ask for them. `max_body` and `max_head` (all
-    headers together) are in bytes. `max_streams` is how many exchanges run at a time; None is no limit. `body_idle_s`
+    headers together) are in bytes. `max_requests` is how many exchanges run at a time; None is no limit. `body_idle_s`
     is how long the next piece of a request's body may take, `websocket_s` how long a WebSocket may live (0: none is).
     """
 
@@ -63,7 +63,7 @@ class App:
         *,
         max_body: int,
         max_head: int = 64 * 1024,
-        max_streams: int | None = None,
+        max_requests: int | None = None,
         body_idle_s: float = IDLE_S,
         websocket_s: float = 3600.0,
         peers: Peers | None = None,
@@ -86,7 +86,7 @@ class App:
         self._mounted: list[Admin | Local] = []
         self._draining = False
         self._uploads = Uploads()
-        self._running = Running(max_streams, pipeline.alone)
+        self._running = Running(max_requests, pipeline.alone)
         options = SocketOptions(max_message=max_body, life_s=websocket_s, ping_s=pipeline.keepalive_s)
         self._websockets = WebSockets(pipeline, self._running, options)
         bounds = PassLimits(whole=max_body, upload=pipeline.max_upload_bytes, idle_s=body_idle_s)

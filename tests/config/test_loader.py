@@ -62,7 +62,7 @@ def test_the_defaults_of_a_small_file():
 RICH = """\
 listen: "[::1]:0"
 workers: auto
-limits: {body: 1MiB, drain: 2m, max_streams: 100}
+limits: {body: 1MiB, drain: 2m, max_requests: 100}
 upstreams:
   local: &local
     kind: openai-compatible
@@ -96,7 +96,7 @@ pipeline:
 
 def test_a_rich_file():
     config = read(RICH, TOKEN="t0ken", OPENAI_API_KEY="sk-1")
-    assert (config.listen, config.limits) == (Listen("::1", 0), Limits(body=1048576, drain=120, max_streams=100))
+    assert (config.listen, config.limits) == (Listen("::1", 0), Limits(body=1048576, drain=120, max_requests=100))
     assert config.workers >= 1
     assert list(config.upstreams) == ["local", "other", "openai"]
     other = config.upstreams["other"].config

@@ -61,7 +61,7 @@ def test_it_refuses_what_the_loader_refuses(path: Path):
 RIGHT = """\
 listen: 4000
 workers: auto
-limits: {body: 1MiB, drain: 30, max_streams: null}
+limits: {body: 1MiB, drain: 30, max_requests: null}
 upstreams:
   local: {kind: openai-compatible, base_url: http://127.0.0.1/v1, idle: 5 m, requires_env: NOPE, api_key: env:NOPE}
   echo: {kind: echo}

@@ -424,7 +424,7 @@ async def test_only_so_many_go_on_without_their_clients() -> None:
     provider = ScriptedProvider("a", stream(*steps))
     translate = StreamTranslate(StreamTranslateConfig(on_disconnect="continue"))
     settings = Settings(background=1, background_waiting=1)
-    async with house(provider, store=MemoryStore(), translate=translate, settings=settings, max_streams=3) as home:
+    async with house(provider, store=MemoryStore(), translate=translate, settings=settings, max_requests=3) as home:
         for _ in range(3):
             reader, writer = await home.connect(tools=TOOLS)
             await read_until(reader, b'"delta":"lo, "')

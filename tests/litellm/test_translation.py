@@ -150,7 +150,7 @@ def test_the_environment_of_the_file_and_its_limits() -> None:
         "router_settings: {redis_host: os.environ/HOST}\n"
     )
     assert done.file["stores"]["counters"]["url"] == "redis://10.0.0.1:6379/0"
-    assert done.file["limits"] == {"body": "2MiB", "max_streams": 9}
+    assert done.file["limits"] == {"body": "2MiB", "max_requests": 9}
 
 
 def test_a_star_alone_is_everything_there_is_a_key_for() -> None:

@@ -347,7 +347,7 @@ async def test_health_and_readiness() -> None:
 async def test_no_more_requests_than_allowed_at_a_time() -> None:
     gate = asyncio.Event()
     provider = ScriptedProvider("a", stream(chunk(content="x"), gate, finish()))
-    async with house(provider, max_streams=1) as home:
+    async with house(provider, max_requests=1) as home:
         reader, writer = await home.connect()
         async with asyncio.timeout(5):
             await reader.readuntil(b'"delta":"x"')

@@ -352,7 +352,7 @@ async def test_when_the_server_is_cut_off_an_upload_on_its_way_is_refused():
 
 
 async def test_no_more_run_at_a_time_than_may():
-    async with endpoint(OK) as up, passing(up, max_streams=1) as home:
+    async with endpoint(OK) as up, passing(up, max_requests=1) as home:
         up.reads.clear()
         first = asyncio.create_task(ask(home, "/v1/files", data=b"abc"))
         await asyncio.wait_for(up.begun.wait(), 5)

@@ -181,7 +181,7 @@ async def test_a_warm_up_asks_no_upstream() -> None:
 
 async def test_more_requests_than_the_server_takes_are_refused() -> None:
     gate = asyncio.Event()
-    async with house(ScriptedProvider("a", stream(gate, *HELLO)), max_streams=1) as home, wired(home) as wire:
+    async with house(ScriptedProvider("a", stream(gate, *HELLO)), max_requests=1) as home, wired(home) as wire:
         await wire.create()
         assert (await wire.ask(stream_id="b"))["status"] == 503
         gate.set()
