@@ -78,12 +78,12 @@ def open_ledger(path: Path, *, durable: bool = False, busy_s: float = 5.0) -> sq
     return connection
 
 
-def read_ledger(path: Path) -> sqlite3.Connection:
+def read_ledger(path: Path, busy_s: float = 5.0) -> sqlite3.Connection:
     """Returns a connection that only reads; raises StoreFailed, also where there is no file or nothing in it yet."""
     if not path.exists():
         raise StoreFailed(f"{path}: there is no ledger")
     try:
-        connection = sqlite3.connect(path, timeout=5.0, isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(path, timeout=busy_s, isolation_level=None, check_same_thread=False)
     except sqlite3.Error as error:
         raise StoreFailed(f"{path}: {error}") from error
     with _closed_if_unusable(path, connection):

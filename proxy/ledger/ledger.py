@@ -30,6 +30,8 @@ _MOST_WAITING = 100_000
 _RETRY_S = 0.5
 _FORGET_EVERY_S = 600.0
 _PATIENCE_S = 15.0
+_ANSWER_S = 2.0
+"""How long somebody who asks what was spent waits for those who write."""
 _UNWRITABLE = (ValueError, OverflowError, sqlite3.DataError, sqlite3.IntegrityError, sqlite3.ProgrammingError)
 """What is wrong with a row itself."""
 
@@ -94,9 +96,14 @@ class Ledger:
         await asyncio.shield(handed)
 
     async def spend(self, asked: Question) -> list[Spent]:
-        """Returns sums, with all that this worker has added; raises StoreFailed."""
-        await self.flush()
-        return await asyncio.to_thread(read_spend, self.path, asked)
+        """Returns sums, with all that this worker has added; raises StoreFailed, after some seconds at the latest."""
+        try:
+            async with asyncio.timeout(_ANSWER_S):
+                await self.flush()
+                return await asyncio.to_thread(read_spend, self.path, asked, _ANSWER_S)
+        except TimeoutError:
+            what = f"another process has locked it, or it is too slow: no answer within {_ANSWER_S:g} s"
+            raise StoreFailed(f"{self.path}: {what}") from None
 
     async def close(self) -> None:
         """Writes what is left, and closes the file."""
@@ -108,9 +115,9 @@ class Ledger:
             _log.error("%s: %d rows of the ledger could not be written and are lost", self.path, self.waiting)
 
 
-def read_spend(path: Path, asked: Question) -> list[Spent]:
-    """Returns sums of a ledger's file, whoever writes it; raises StoreFailed."""
-    connection = read_ledger(path)
+def read_spend(path: Path, asked: Question, busy_s: float = 5.0) -> list[Spent]:
+    """Returns sums of a ledger's file, whoever writes it; raises StoreFailed, also where it is locked for so long."""
+    connection = read_ledger(path, busy_s)
     try:
         return spend(connection, asked)
     except sqlite3.Error as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from aiohttp.test_utils import make_mocked_request
 from proxy.errors import BadRequest, Overloaded
 from proxy.events import Usage
 from proxy.exchange import Key
+from proxy.ledger import ledger as module
 from proxy.ledger.ledger import Ledger
 from proxy.ledger.row import row_of
 from proxy.ledger.stage import LedgerStage
@@ -42,6 +45,26 @@ async def test_it_tells_what_was_spent_down_to_the_last_request(tmp_path: Path) 
     await stage.close()
     with pytest.raises(Overloaded):
         await ask("by=key")
+
+
+async def test_a_ledger_that_is_locked_keeps_nobody_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_ANSWER_S", 0.2)
+    ledger = Ledger(tmp_path / "l.db", keep_s=3600)
+    stage = LedgerStage(ledger)
+    await stage.start()
+    show = spend_routes([stage])["/admin/spend"]["GET"]
+    await ledger.add(row_of(ended("completed", Usage(10, 5))))
+    with closing(sqlite3.connect(ledger.path, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(Overloaded, match=r"locked.*no answer within 0\.2 s") as refused:
+            await show(make_mocked_request("GET", "/admin/spend"))
+        other.execute("ROLLBACK")
+    assert (refused.value.status, refused.value.retry_after_s) == (503, 1)
+    monkeypatch.undo()
+    monkeypatch.setattr(module, "_ANSWER_S", 60.0)  # whatever else this machine does
+    shown = msgspec.json.decode((await show(make_mocked_request("GET", "/admin/spend"))).body)
+    assert shown["total"]["requests"] == 1
+    await stage.close()
 
 
 def test_without_a_ledger_there_is_no_such_path() -> None:
