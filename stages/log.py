@@ -106,7 +106,7 @@ class Log(Stage):
         log:
           to: ./audit.jsonl
           content: redacted
-          rotate: {size: 100MB, every: 1d, keep: 30}
+          rotate: {size: 100MB, every: 1d, files: 30}
           audit: {}
     """
 

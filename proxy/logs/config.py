@@ -23,7 +23,7 @@ class RotateConfig(_Part, frozen=True):
         Duration | None,
         Meta(description="A new file begins when the first line is that old: 1h, 1d; counted from midnight UTC."),
     ] = None
-    keep: Annotated[int, Meta(ge=0, description="How many old files are kept; 0 keeps them all.")] = 10
+    files: Annotated[int, Meta(ge=0, description="How many old files are kept; 0 keeps them all.")] = 10
     compress: Annotated[bool, Meta(description="Whether old files are compressed, by gzip.")] = True
 
     def __post_init__(self) -> None:

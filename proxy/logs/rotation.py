@@ -122,7 +122,7 @@ class Rotation:
             lock.open()
             if lock.take():
                 old = self.old_files()
-                keep = self._config.keep
+                keep = self._config.files
                 for path in old[:-keep] if keep else ():
                     path.unlink(missing_ok=True)
                 if self._config.compress:

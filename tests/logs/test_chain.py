@@ -113,7 +113,7 @@ from proxy.logs.chain import Chain
 from proxy.logs.config import RotateConfig
 from proxy.logs.rotation import Rotation
 path = Path(sys.argv[1])
-rotation = Rotation(path, RotateConfig(size=60_000, keep=0))
+rotation = Rotation(path, RotateConfig(size=60_000, files=0))
 sink = LineSink(path, rotation=rotation, chain=Chain(path, "k", sync=False))
 sink.open()
 number = 0
@@ -136,7 +136,7 @@ def test_workers_write_one_chain_over_rotation_and_kill(tmp_path: Path) -> None:
     finally:
         killed.send_signal(signal.SIGKILL)
         killed.wait(60)
-    sink = LineSink(path, rotation=Rotation(path, RotateConfig(size=1 << 30, keep=0)), chain=Chain(path, "k"))
+    sink = LineSink(path, rotation=Rotation(path, RotateConfig(size=1 << 30, files=0)), chain=Chain(path, "k"))
     sink.open()
     sink.write(b'{"writer":"last","n":0}\n')
     sink.close()

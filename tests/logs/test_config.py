@@ -20,7 +20,7 @@ def load(log: str) -> None:
 @pytest.mark.parametrize(
     "log",
     [
-        "{to: ./a.jsonl, rotate: {size: 100MB, every: 1d, keep: 3}, audit: {key: 'env:KEY', sync: true}}",
+        "{to: ./a.jsonl, rotate: {size: 100MB, every: 1d, files: 3}, audit: {key: 'env:KEY', sync: true}}",
         "{to: ./a.jsonl, audit: {}, content: redacted, content_limit: 8KiB}",
         "{to: 's3://b', s3: {endpoint_url: 'http://m', access_key_id: 'env:KEY', secret_access_key: 'env:KEY'}}",
         "{to: 's3://b', s3: {encryption: 'aws:kms', kms_key: k}, delivery: {rows: 5, spill: null}, sample: 0.5}",
@@ -41,7 +41,7 @@ def test_what_belongs_together(log: str) -> None:
         ("{to: ./a, delivery: {}}", "delivery is for rows that go to S3 or to a URL"),
         ("{to: 's3:///p'}", "names no bucket"),
         ("{to: ./a, audit: {}, sample: 0.5}", "an audit has all exchanges"),
-        ("{to: ./a, rotate: {keep: 3}}", "nothing says when a new file begins"),
+        ("{to: ./a, rotate: {files: 3}}", "nothing says when a new file begins"),
         ("{to: ./a, rotate: {size: 10}}", "a file of less than 1 KiB holds no row"),
         ("{to: ./a, rotate: {every: 10ms}}", "a file a second is too much"),
         ("{to: 's3://b', s3: {access_key_id: 'env:KEY'}}", "access_key_id and secret_access_key belong together"),

@@ -21,7 +21,7 @@ def text(path: Path) -> str:
 
 def test_a_file_that_is_large_enough_is_put_away(tmp_path: Path) -> None:
     path = tmp_path / "log"
-    rotation = Rotation(path, RotateConfig(size=Size(1024), keep=0))
+    rotation = Rotation(path, RotateConfig(size=Size(1024), files=0))
     sink = LineSink(path, rotation=rotation)
     sink.open()
     wanted = [f"{number:03} {'x' * 200}" for number in range(20)]
@@ -38,7 +38,7 @@ def test_a_file_that_is_large_enough_is_put_away(tmp_path: Path) -> None:
 
 def test_a_day_has_its_file(tmp_path: Path) -> None:
     path, now = tmp_path / "log", [10 * 86400.0 + 5]
-    rotation = Rotation(path, RotateConfig(every=Duration(86400), compress=False, keep=2), clock=lambda: now[0])
+    rotation = Rotation(path, RotateConfig(every=Duration(86400), compress=False, files=2), clock=lambda: now[0])
     for day in range(4):
         now[0] = (10 + day) * 86400.0 + 5
         sink = LineSink(path, rotation=rotation)
@@ -85,7 +85,7 @@ from proxy.linesink import LineSink
 from proxy.logs.config import RotateConfig
 from proxy.logs.rotation import Rotation
 path = Path(sys.argv[1])
-sink = LineSink(path, rotation=Rotation(path, RotateConfig(size=4_096, keep=0)))
+sink = LineSink(path, rotation=Rotation(path, RotateConfig(size=4_096, files=0)))
 sink.open()
 for number in range(2000):
     sink.write(b"%s %d\\n" % (sys.argv[2].encode(), number))
@@ -100,7 +100,7 @@ def test_several_processes_rotate_one_file_and_lose_nothing(tmp_path: Path) -> N
     names = ("a", "b", "c")
     writers = [subprocess.Popen([sys.executable, "-c", WRITER, str(path), name], cwd=ROOT) for name in names]
     assert [writer.wait(timeout=60) for writer in writers] == [0] * 3
-    rotation = Rotation(path, RotateConfig(size=Size(1024), keep=0))
+    rotation = Rotation(path, RotateConfig(size=Size(1024), files=0))
     files = [*rotation.old_files(), path]
     assert len(files) > 2
     seen: dict[str, list[int]] = {name: [] for name in names}
