@@ -183,7 +183,7 @@ class Supervisor:
             return
         if self._wanted and self._rollout is None:
             self._wanted = False
-            plan = None if self._again is None else self._again()
+            plan = self._another()
             if plan is None:
                 return
             staying = [child for child in self._children.values() if not child.leaves]
@@ -199,6 +199,13 @@ class Supervisor:
         self._plan = plan
         self._resize()
         _log.info("%s (%s) is used, by %s", plan.name, plan.digest, _counted(plan.count))
+
+    def _another(self) -> Plan | None:
+        try:
+            return None if self._again is None else self._again()
+        except Exception as error:  # whatever is wrong with the new one, those who run must not suffer from it
+            _log.error("nothing has changed", exc_info=error)
+            return None
 
     def _resize(self) -> None:
         """Has as many workers as the plan says: the last ones leave when what they do is done."""

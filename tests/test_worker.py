@@ -70,6 +70,48 @@ async def test_a_stop_that_is_told_twice_at_once_is_one_stop() -> None:
     assert b"shutting down" in rest
 
 
+async def test_a_hangup_has_the_file_read_again(caplog: pytest.LogCaptureFixture) -> None:
+    texts = [FILE.replace("[ech", "[x"), FILE.replace("echo:", "again:").replace("{again: {", "{echo: {")]
+    with contextlib.closing(listener("127.0.0.1", 0)) as sock:
+        ready: asyncio.Future[App] = asyncio.get_running_loop().create_future()
+        worker = Worker(load_text(FILE, "test"), sock, ready.set_result, load=lambda: load_text(texts.pop(0), "test"))
+        running = asyncio.ensure_future(worker.run())
+        async with asyncio.timeout(10), aiohttp.ClientSession() as session:
+            await ready
+            url = "http://{}:{}/v1/models".format(*sock.getsockname())
+
+            async def models() -> list[str]:
+                async with session.get(url) as response:
+                    return [one["id"] for one in (await response.json())["data"]]
+
+            assert await models() == ["echo"]
+            os.kill(os.getpid(), signal.SIGHUP)
+            while "cannot be used" not in caplog.text:
+                await asyncio.sleep(0.001)  # a signal, read in a thread: nothing else tells of its end
+            assert await models() == ["echo"]
+            assert "test:3:" in caplog.text
+            os.kill(os.getpid(), signal.SIGHUP)
+            while await models() != ["again"]:
+                await asyncio.sleep(0.001)
+            worker.stop()
+            await running
+
+
+async def test_metrics_have_an_address_of_their_own() -> None:
+    text = FILE.replace("route,", "route, metrics: {listen: 9100},")
+    with contextlib.closing(listener("127.0.0.1", 0)) as sock, contextlib.closing(listener("127.0.0.1", 0)) as own:
+        ready: asyncio.Future[App] = asyncio.get_running_loop().create_future()
+        worker = Worker(load_text(text, "test"), sock, ready.set_result, for_metrics=own)
+        running = asyncio.ensure_future(worker.run())
+        async with asyncio.timeout(10), aiohttp.ClientSession() as session:
+            await ready
+            for where, path, status in ((sock, "/metrics", 404), (own, "/metrics", 200), (own, "/v1/models", 404)):
+                async with session.get("http://{}:{}".format(*where.getsockname()) + path) as response:
+                    assert response.status == status
+            worker.stop()
+            await running
+
+
 def test_a_taken_port_is_an_error() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(OSError, match="in use"):
         listener("127.0.0.1", taken.getsockname()[1])

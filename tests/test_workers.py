@@ -94,3 +94,88 @@ def test_workers_that_cannot_even_start_are_given_up(tmp_path: Path) -> None:
     process, notes = start(tmp_path, 2, "all die")
     assert process.wait(15) == 3
     assert len(rows(notes, 6)) <= 8
+
+
+CHANGING = """
+import logging, os, signal, socket, sys
+from pathlib import Path
+from proxy.rollout import COMMIT, PREPARE, READY, REFUSED, Plan
+from proxy.workers import Supervisor
+
+logging.basicConfig(level=logging.INFO, format="%(message)s")
+wanted = Path(sys.argv[2])
+
+def note(*words):
+    with open(sys.argv[1], "a") as notes:
+        notes.write(" ".join(map(str, words)) + "\\n")
+
+def plan():
+    count, digest = wanted.read_text().split()
+    if digest == "wrong":
+        raise ValueError("a bug")
+    return Plan(int(count), lambda index, line: work(index, line, digest), "file", digest)
+
+def work(index, line, digest):
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    note(index, os.getpid(), digest)
+    while said := line.recv(100):
+        if said.startswith(PREPARE):
+            digest = said.removeprefix(PREPARE).decode()
+            line.send(REFUSED if digest == "bad" and index == 1 else READY)
+        note(index, os.getpid(), said.decode())
+    return 1
+
+sys.exit(Supervisor(plan(), plan).run())
+"""
+
+
+def test_workers_change_to_another_plan_all_of_them_or_none(tmp_path: Path) -> None:
+    notes, wanted = tmp_path / "notes", tmp_path / "wanted"
+    notes.touch()
+    wanted.write_text("2 one")
+    process = subprocess.Popen(
+        [sys.executable, "-c", CHANGING, str(notes), str(wanted)],
+        cwd=Path(__file__).resolve().parents[1],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    seen = 0
+
+    def heard(*messages: str) -> list[list[str]]:
+        """Waits until workers have noted these, in any order, and no others; returns index, process id and message."""
+        nonlocal seen
+        deadline = time.monotonic() + 15
+        while len(lines := notes.read_text().splitlines()[seen:]) < len(messages):
+            assert time.monotonic() < deadline, lines
+            time.sleep(0.005)  # other processes write the file: nothing tells of it
+        seen += len(lines)
+        rows = [line.split(maxsplit=2) for line in lines]
+        assert sorted(row[2] for row in rows) == sorted(messages)
+        return rows
+
+    def change(text: str) -> None:
+        wanted.write_text(text)
+        process.send_signal(signal.SIGHUP)
+
+    pids = {row[0]: int(row[1]) for row in heard("one", "one")}
+    change("2 bad")
+    heard("prepare bad", "prepare bad", "drop", "drop")
+    assert "nothing has changed" in process.stderr.readline()
+    change("2 wrong")
+    assert process.stderr.readline() == "nothing has changed\n"
+    while not process.stderr.readline().startswith("ValueError"):
+        pass
+    change("3 two")
+    heard("prepare two", "prepare two", "commit", "commit", "two")
+    assert process.stderr.readline() == "file (two) is used, by 3 workers\n"
+    os.kill(pids["1"], signal.SIGKILL)
+    assert heard("two")[0][0] == "1"  # who comes in its place begins with what is used now
+    process.stderr.readline()
+    change("1 three")
+    assert process.stderr.readline() == "file (three) is used, by 1 worker\n"
+    assert {process.stderr.readline() for _ in range(2)} == {"worker 1 has left\n", "worker 2 has left\n"}
+    assert runs(pids["0"])
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(10) == 0
+    process.stderr.close()

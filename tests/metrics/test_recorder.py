@@ -78,8 +78,16 @@ def test_what_parts_tell_is_added_up_and_goes_on_after_a_worker_has_died(tmp_pat
     recorder = Recorder(Cells(tmp_path, 0))
     recorder.take([dropped(2), dropped(3), Measure("penstock_waiting", "gauge", "Waiting.", 9)])
     recorder.take([dropped(4), dropped(3), Measure("penstock_waiting", "gauge", "Waiting.", 1)])
+    another = Recorder(recorder._cells)  # of the pipeline that takes its place, while it still runs
+    another.take([dropped(5), Measure("penstock_waiting", "gauge", "Waiting.", 2)])
+    recorder.take([dropped(4), dropped(4), Measure("penstock_waiting", "gauge", "Waiting.", 1)])
+    told = numbers(exposition(recorder._cells))
+    assert (told['penstock_lines_dropped_total{stage="log"}'], told["penstock_waiting"]) == (13, 3)
+    recorder.leave()
+    told = numbers(exposition(recorder._cells))
+    assert (told['penstock_lines_dropped_total{stage="log"}'], told["penstock_waiting"]) == (13, 2)
     successor = Cells(tmp_path, 0)
     Recorder(successor).take([dropped(1)])
     told = numbers(exposition(successor))
-    assert told['penstock_lines_dropped_total{stage="log"}'] == 8
+    assert told['penstock_lines_dropped_total{stage="log"}'] == 14
     assert told["penstock_waiting"] == 0

@@ -57,6 +57,20 @@ def test_what_a_dead_worker_had_in_flight_is_gone_when_it_comes_again(tmp_path: 
     assert one.of("a/x").busy == 0
 
 
+def test_two_pipelines_of_one_worker_count_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PENSTOCK_PEERS", str(tmp_path))
+    monkeypatch.setenv("PENSTOCK_WORKER", "4")
+    first, second = Board(), Board()
+    first.host = Host.of_process()
+    first.begin(first.of("a/x"))
+    second.host = Host.of_process()
+    second.begin(second.of("a/x"))
+    second.begin(second.of("a/x"))
+    assert (first.of("a/x").busy, second.of("a/x").busy) == (3, 3)
+    first.leave(first.of("a/x"))
+    assert second.of("a/x").busy == 2
+
+
 def test_deployments_beyond_the_table_are_counted_by_each_worker(tmp_path: Path) -> None:
     host = Host(tmp_path, 0)
     rows = [host.row(f"a/{number}") for number in range(520)]

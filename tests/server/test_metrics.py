@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
 from proxy.pipeline import Settings
 from proxy.providers.echo.provider import Echo, EchoConfig
 from proxy.providers.provider import Deployment
 from proxy.server.admin import Admin
-from proxy.server.metrics import Local, is_local, metrics_routes
+from proxy.server.metrics import Local, OwnAddress, is_local, metrics_routes
 from stages.metrics import Metrics
 from tests.support.books import numbers
 from tests.support.house import house
@@ -82,3 +83,25 @@ async def test_server_timing_is_told_to_those_who_ask_on_streams_and_refusals_to
         assert "server-timing" not in (await home.ask())[1]
     async with house(ECHO, models=TABLE, settings=Settings(server_timing=True)) as home:
         assert "stream-translate;dur=" in (await home.ask())[1]["server-timing"]
+
+
+async def test_an_address_of_its_own_tells_whoever_can_connect() -> None:
+    async with house(ECHO, models=TABLE, stages=[metrics := Metrics()]) as home:
+        await home.ask()
+        ready = True
+
+        async def asked(path: str, *, loopback: bool = False, **headers: str) -> tuple[int, bytes]:
+            own = OwnAddress(lambda: [metrics], lambda: ready, loopback=loopback)
+            request = make_mocked_request("GET", path, headers={"host": "penstock:9100", **headers})
+            answer = await own.handle(request.clone(remote="127.0.0.1"))
+            assert isinstance(answer, web.Response)
+            return answer.status, bytes(answer.body or b"")  # type: ignore[arg-type]
+
+        status, body = await asked("/metrics")
+        assert (status, b"penstock_requests_total{" in body) == (200, True)
+        assert (await asked("/metrics", loopback=True))[0] == 403
+        assert (await asked("/metrics", loopback=True, host="localhost:9100"))[0] == 200
+        assert [(await asked(path))[0] for path in ("/health", "/healthz", "/readyz")] == [200, 200, 200]
+        assert [(await asked(path))[0] for path in ("/v1/responses", "/admin/limits", "/")] == [404, 404, 404]
+        ready = False
+        assert (await asked("/readyz"))[0] == 503

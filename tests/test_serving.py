@@ -1,0 +1,66 @@
+"""What one configuration has for itself, what it takes over, and when it is over."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from proxy.config.loader import Sources, load_text
+from proxy.sealing import Sealing
+from proxy.serving import Serving
+from stages.metrics import Metrics
+
+FILE = """\
+upstreams: {echo: {kind: echo}}
+models: {echo: [echo/echo]}
+pipeline: [route, stream-translate, metrics]
+stores: {responses: STORE}
+"""
+SQLITE = "{kind: sqlite, path: kept.db}"
+
+
+async def begun(directory: Path, store: str, before: Serving | None = None, *, change: str = "") -> Serving:
+    """Returns what serves a file with such a store."""
+    text = FILE.replace("STORE", store) + change
+    config = load_text(text, str(directory / "pipeline.yaml"), sources=Sources({}, directory))
+    return await Serving.begin(config, Sealing.fresh(), before)
+
+
+async def test_a_store_that_stays_the_same_is_the_same(tmp_path: Path) -> None:
+    first = await begun(tmp_path, SQLITE)
+    second = await begun(tmp_path, SQLITE, first, change="server_timing: true\n")
+    third = await begun(tmp_path, SQLITE.replace("}", ", keep: 1d}"), second)
+    assert first.pipeline.store is second.pipeline.store is not third.pipeline.store
+    assert first.pipeline.in_flight is second.pipeline.in_flight is third.pipeline.in_flight
+    assert (first.pipeline.shows_times, second.pipeline.shows_times) == (False, True)
+    await first.close()
+    assert second.pipeline.store is not None
+    assert await second.pipeline.store.get("resp_x", "") is None  # it is open as long as somebody uses it
+    await second.close()
+    await third.close()
+    await third.close()
+
+
+async def test_what_is_in_memory_stays_whatever_is_said_of_it(tmp_path: Path) -> None:
+    first = await begun(tmp_path, "{kind: memory}")
+    second = await begun(tmp_path, "{kind: memory, max_responses: 5}", first)
+    assert first.pipeline.store is second.pipeline.store
+    assert first.pipeline.conversations is second.pipeline.conversations
+    [counting], [counts_on] = (
+        [one for one in each.pipeline.stages if isinstance(one, Metrics)] for each in (first, second)
+    )
+    assert counting.cells is counts_on.cells
+    third = await begun(tmp_path, "{kind: none}", second)
+    assert third.pipeline.store is None
+    for one in (first, second, third):
+        await one.close()
+
+
+async def test_it_is_over_when_nothing_of_it_goes_on(tmp_path: Path) -> None:
+    serving = await begun(tmp_path, "{kind: memory}")
+    with serving._handling:
+        over = asyncio.ensure_future(serving.over())
+        await asyncio.wait([over], timeout=0.02)  # that nothing happens can only be watched
+        assert not over.done()
+    await asyncio.wait_for(over, 5)
+    await serving.close()
