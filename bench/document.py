@@ -62,8 +62,10 @@ _STREAM_KB, _BASE_MB, _ADDED_MS = 25, 60, (0.3, 3)
 
 
 def raw(found: Mapping[str, Any]) -> bytes:
-    """Returns all that a run has given, as JSON."""
-    return msgspec.json.format(msgspec.json.encode(found), indent=1) + b"\n"
+    """Returns all that a run has given, and what the rounds of each target come to, as JSON."""
+    told = results(found)
+    summaries = {name: {target: summary(one, target) for target in one.targets()} for name, one in told.items()}
+    return msgspec.json.format(msgspec.json.encode({**found, "summaries": summaries}), indent=1) + b"\n"
 
 
 def write(path: Path, found: Mapping[str, Any]) -> None:

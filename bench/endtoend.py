@@ -136,7 +136,8 @@ class Bench:
         instructions, kernel, cycles = counts.per(counted, units)
         cost = scenario.cost(used, report) if used is not None else None
         around = report.cpu_s + (upstream_after or 0) - (upstream_before or 0)
-        grown = (process.peak_kb() - resident) / job.connections if scenario.memory and used is not None else None
+        memory = rising(growth.points) if growth is not None and used is not None else []
+        grown = (process.peak_kb() - resident) / memory[-1][0] if memory else None
         told = f"{cost:8.3f} {scenario.unit}" if cost is not None else "done"
         print(
             f"{time.monotonic() - self._began:5.0f} s  {scenario.name} {turn + 1}: {target.name:18} {told}",
@@ -153,7 +154,7 @@ class Bench:
             kernel=kernel,
             cycles=cycles,
             busy=around / max(report.wall_s, 0.001) / len(self._load_cores),
-            memory=rising(growth.points) if growth is not None and used is not None else [],
+            memory=memory,
         )
 
     def _load(self, target: Target, job: Job) -> Report:

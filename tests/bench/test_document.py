@@ -54,7 +54,9 @@ def test_a_run_is_written_as_a_page_with_its_data_and_plots_beside_it(tmp_path):
     assert row(page, "reference") == "| reference | 1.00 | 2,000 |"
     assert "Words of bulk; load. 2 rounds" in page
     assert "{{" not in page
-    assert read(tmp_path / "speed" / "result.json")["paced"] == made()["paced"]
+    data = read(tmp_path / "speed" / "result.json")
+    assert data["paced"] == made()["paced"]
+    assert data["summaries"]["paced"]["penstock"]["added_late"] == [0, 0]
     assert "words of paced" in (tmp_path / "speed" / "report.html").read_text()
 
 
