@@ -79,7 +79,7 @@ class Service:
         if pipeline.store is not None:
             self._kept = KeptResponses(pipeline.store, pipeline.keeper, pipeline.in_flight)
             if pipeline.conversations is not None:
-                screening = Screening(pipeline.stages)
+                screening = Screening(pipeline.stages, pipeline.refuse)
                 self._conversations = Conversations(pipeline.conversations, pipeline.store, screening)
         self._serving: set[asyncio.Task[None]] = set()
         self._life = self._live()
@@ -250,10 +250,10 @@ class Service:
         self, call: Call, method: str, work: Callable[[Conversations, str], Awaitable[Any]]
     ) -> bytes:
         """Returns what is answered to work on the conversations of the caller, whom the work is told as their owner."""
-        owner = await self._owner(call, "/v1/conversations", method)
+        asker = await self._asker(call, "/v1/conversations", method)
         if self._conversations is None:
             raise _nothing_kept()
-        return msgspec.json.encode(await work(self._conversations, owner))
+        return msgspec.json.encode(await work(self._conversations.asked_by(asker), owner_of(asker)))
 
     def makes(self, id: str, owner: str) -> bool:
         """Tells whether a response is being made in this loop. May be called in any thread."""
@@ -274,12 +274,16 @@ class Service:
         return self._kept
 
     async def _owner(self, call: Call, path: str, method: str) -> str:
+        """Returns the owner of what a caller may see; raises what those are told who may see nothing."""
+        return owner_of(await self._asker(call, path, method))
+
+    async def _asker(self, call: Call, path: str, method: str) -> Exchange:
         """Finds out who is asking; raises what those are told who may not."""
         exchange = self.exchange(call, path, method)
         for stage in self.pipeline.stages:
             if "key" in stage.sets and isinstance(refused := await stage.on_request(exchange), Reply):
                 raise_refusal(refused)
-        return owner_of(exchange)
+        return exchange
 
 
 def _nothing_kept() -> NotFound:

@@ -81,7 +81,8 @@ class App:
         self._responses = ResponseRoutes(kept, self._authenticate, self._keepalive, self._peers, self._readers)
         self._conversations: ConversationRoutes | None = None
         if pipeline.store is not None and pipeline.conversations is not None:
-            conversations = Conversations(pipeline.conversations, pipeline.store, Screening(pipeline.stages))
+            screening = Screening(pipeline.stages, pipeline.refuse)
+            conversations = Conversations(pipeline.conversations, pipeline.store, screening)
             self._conversations = ConversationRoutes(conversations, self._authenticate, self._read)
         self._mounted: list[Admin | Local] = []
         self._draining = False

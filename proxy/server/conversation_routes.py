@@ -18,8 +18,8 @@ Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 Authenticate = Callable[[Exchange], Awaitable[Reply | None]]
 Read = Callable[[web.BaseRequest], Awaitable[bytes]]
 
-_Work = Callable[[str, Query, bytes], Awaitable[Any]]
-"""Owner, query, body -> what is answered as JSON."""
+_Work = Callable[[Conversations, str, Query, bytes], Awaitable[Any]]
+"""Conversations, owner, query, body -> what is answered as JSON."""
 
 
 class ConversationRoutes:
@@ -35,28 +35,27 @@ class ConversationRoutes:
 
     def find(self, path: str) -> dict[str, Handler] | None:
         """Returns the methods of a path behind `/conversations`; None when there is no such path."""
-        all = self._conversations
         if not path:
-            return {"POST": self._handler(lambda owner, query, body: all.create(owner, body), reads=True)}
+            return {"POST": self._handler(lambda to, owner, query, body: to.create(owner, body), reads=True)}
         id, slash, rest = path.removeprefix("/").partition("/")
         if not path.startswith("/") or not id:
             return None
         if not slash:
             return {
-                "GET": self._handler(lambda owner, query, body: all.retrieve(id, owner)),
-                "POST": self._handler(lambda owner, query, body: all.update(id, owner, body), reads=True),
-                "DELETE": self._handler(lambda owner, query, body: all.delete(id, owner)),
+                "GET": self._handler(lambda to, owner, query, body: to.retrieve(id, owner)),
+                "POST": self._handler(lambda to, owner, query, body: to.update(id, owner, body), reads=True),
+                "DELETE": self._handler(lambda to, owner, query, body: to.delete(id, owner)),
             }
         if rest == "items":
             return {
-                "GET": self._handler(lambda owner, query, body: all.list_items(id, owner, query)),
-                "POST": self._handler(lambda owner, query, body: all.add_items(id, owner, query, body), reads=True),
+                "GET": self._handler(lambda to, owner, query, body: to.list_items(id, owner, query)),
+                "POST": self._handler(lambda to, owner, query, body: to.add_items(id, owner, query, body), reads=True),
             }
         what, _, item = rest.partition("/")
         if what == "items" and item:
             return {
-                "GET": self._handler(lambda owner, query, body: all.item(id, owner, item, query)),
-                "DELETE": self._handler(lambda owner, query, body: all.delete_item(id, owner, item)),
+                "GET": self._handler(lambda to, owner, query, body: to.item(id, owner, item, query)),
+                "DELETE": self._handler(lambda to, owner, query, body: to.delete_item(id, owner, item)),
             }
         return None
 
@@ -68,7 +67,8 @@ class ConversationRoutes:
                 if refused is not None:
                     return to_response(request, refused)
                 body = await self._read(request) if reads else b""
-                return to_response(request, Reply.json(await work(owner_of(exchange), query_of(request), body)))
+                asked = self._conversations.asked_by(exchange)
+                return to_response(request, Reply.json(await work(asked, owner_of(exchange), query_of(request), body)))
             except ExchangeError as error:
                 return to_response(request, Reply.from_error(error))
 

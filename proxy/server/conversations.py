@@ -24,6 +24,7 @@ from ..api.responses.conversation import (
 from ..api.responses.items import ItemReference
 from ..api.responses.stateless import item_not_found
 from ..errors import BadRequest, InternalError, NotFound
+from ..exchange import Exchange
 from ..stores.conversations import (
     Conversation,
     ConversationFull,
@@ -57,6 +58,13 @@ class Conversations:
         self._screening = screening or Screening(())
         self._store = store
         self._responses = responses
+        self._asker: Exchange | None = None
+
+    def asked_by(self, exchange: Exchange) -> Conversations:
+        """Returns the same for one request, which says who is asking: those who screen new items are told."""
+        asked = Conversations(self._store, self._responses, self._screening)
+        asked._asker = exchange
+        return asked
 
     async def create(self, owner: str, body: bytes) -> Any:
         """Begins a conversation, with up to twenty items."""
@@ -131,7 +139,7 @@ class Conversations:
     async def _items(self, fields: Mapping[str, msgspec.Raw], owner: str) -> list[msgspec.Raw]:
         """Returns the items of a body, references replaced by what they refer to."""
         items, decoded = read_items(fields.get("items"))
-        items = await self._screening.items(items)
+        items = await self._screening.items(items, self._asker)
         places = {at: item.id for at, item in enumerate(decoded) if isinstance(item, ItemReference)}
         if places:
             found = await _asked(self._responses.items(list(places.values()), owner))

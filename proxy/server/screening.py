@@ -1,35 +1,56 @@
 """Takes items that are put into a conversation through the stages that look at texts, before they are kept.
 
-No request brings them again: what a model is to read of them has to be looked at when they come.
+No request brings them again: what a model is to read of them has to be looked at when they come. What is refused is an
+exchange like any other that was: observers see it, under the name of whoever was asking.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from ..api.raw import Raw
 from ..api.responses.request import ResponsesRequest
-from ..errors import BadRequest
+from ..errors import BadRequest, ExchangeError
 from ..exchange import Client, Exchange
+from ..following import Nobody
+from ..pump import ClientStream
+from ..reply import Reply
 from ..stage import Stage
+
+Refuse = Callable[[Exchange, ExchangeError, ClientStream], Awaitable[Reply]]
+"""Lets observers see an exchange that is refused."""
+
+
+class _Elsewhere(Nobody):
+    """The client of a request that is answered elsewhere: nothing was sent to it yet."""
+
+    opened = False
 
 
 class Screening:
-    """The stages of a pipeline that screen texts."""
+    """The stages of a pipeline that screen texts. `refuse` is told what they refuse."""
 
-    def __init__(self, stages: Sequence[Stage]) -> None:
+    def __init__(self, stages: Sequence[Stage], refuse: Refuse | None = None) -> None:
         self._stages = [stage for stage in stages if stage.screens]
+        self._refuse = refuse
 
-    async def items(self, items: list[Raw]) -> list[Raw]:
-        """Returns items as the stages leave them; raises BadRequest where one of them refuses."""
+    async def items(self, items: list[Raw], asker: Exchange | None = None) -> list[Raw]:
+        """Returns items as the stages leave them; raises BadRequest where one of them refuses.
+
+        `asker` is the exchange in which they came: it knows its client, and its key.
+        """
         if not self._stages or not items:
             return items
         request = ResponsesRequest.parse(b'{"input":[%b]}' % b",".join(items))
-        exchange = Exchange("conversation", Client("", {}, "POST", "/v1/conversations"), request)
+        client = Client("", {}, "POST", "/v1/conversations") if asker is None else asker.client
+        exchange = Exchange("conversation" if asker is None else asker.id, client, request)
+        exchange.key = None if asker is None else asker.key
         for stage in self._stages:
             try:
                 await stage.on_request(exchange)
             except BadRequest as error:
                 error.param = "items"
+                if self._refuse is not None:
+                    await self._refuse(exchange, error, _Elsewhere())
                 raise
         return request.raw_items

@@ -8,11 +8,16 @@ from typing import Any
 import pytest
 
 from proxy.api.raw import Raw
+from proxy.config.types import Secret
 from proxy.errors import BadRequest
+from proxy.guardrails.check import Asked, Verdict
+from proxy.keyring import KeyEntry
+from proxy.logs.row import Rows
 from proxy.server.screening import Screening
 from proxy.stores.memory import MemoryStore
+from stages.auth import Auth, AuthConfig
 from stages.route import Route
-from tests.support.guarding import guard
+from tests.support.guarding import Oracle, guard
 from tests.support.house import house
 from tests.support.scripted import ScriptedProvider, body
 
@@ -50,3 +55,29 @@ async def test_no_conversation_takes_what_no_request_may_say() -> None:
             kept = await reply.text()
     assert kept.count("[rule 0]") == 2
     assert "bluebird" not in kept
+
+
+async def test_who_is_asked_hears_who_is_asking_and_a_refusal_has_a_row() -> None:
+    asked: list[Asked] = []
+
+    def says(about: Asked) -> Verdict:
+        asked.append(about)
+        return Verdict(bad="red fox" in about.texts[0])
+
+    stage = await guard({"match": "http", "url": "http://127.0.0.1:9/", "scan": ["input"]})
+    auth = Auth(AuthConfig(keys=(KeyEntry(id="k", key=Secret("pk-1"), team="t", user="u"),)))
+    provider = ScriptedProvider("up", body(b"{}"))
+    headers = {"authorization": "Bearer pk-1"}
+    async with house(provider, stages=[auth, stage], store=MemoryStore()) as home:
+        stage._askings[0]._check = Oracle(says)
+        for text, status in (("a dog", 200), ("a red fox", 400)):
+            body_of = {"json": {"items": [said(text)]}, "headers": headers}
+            async with home.session.post(f"{home.url}/conversations", **body_of) as reply:
+                assert reply.status == status
+        exchange = await home.settled()
+    assert [one.exchange.key.id for one in asked if one.exchange.key] == ["k", "k"]
+    assert len(home.watcher.ended) == 1
+    row = json.loads(Rows().row(exchange, ()))
+    assert (row["key"], row["team"], row["user"], row["path"]) == ("k", "t", "u", "/v1/conversations")
+    assert (row["outcome"], row["status"], row["guardrail"][0]["action"]) == ("rejected", 400, "blocked")
+    assert row["error"]["code"] == "content_filter"
