@@ -61,3 +61,12 @@ def test_a_method_that_cannot_be_sent(method: str) -> None:
 def test_an_address_that_is_none() -> None:
     with pytest.raises(InternalError, match="must begin with http"):
         target_of(UpstreamRequest(method="GET", url="local", headers={}))
+
+
+def test_what_was_written_once_is_not_mixed_up() -> None:
+    """What is the same in all requests to one place is remembered: by method, place, names and values."""
+    first = _written(a="1", b="2")
+    assert _written(a="1", b="2", body=b"123").replace(b"length: 3", b"length: 2") == first
+    for other in (_written(b="2", a="1"), _written(a="12", b=""), _written("PUT", a="1", b="2"), _written(ab="12")):
+        assert other != first
+    assert _written(a="x" * 10_000).count(b"x") == 10_000
