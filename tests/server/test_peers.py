@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from proxy.api.responses.ids import new_response_id
+from proxy.api.responses.ids import new_response_id, this_worker
 from proxy.server.connection import Server
 from proxy.server.peers import Peers
 from proxy.stores.memory import MemoryStore
@@ -17,9 +18,22 @@ from tests.support.scripted import ScriptedProvider, chunk, finish, stream
 ASKED = {"model": "m", "input": "hi", "stream": True}
 
 
+@pytest.fixture(autouse=True)
+def _nobody_else() -> Iterator[None]:
+    """Lets nobody else have the numbers of these tests."""
+    yield
+    this_worker.cache_clear()
+
+
+def be_worker(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes this process the worker of a number."""
+    monkeypatch.setenv("PENSTOCK_WORKER", str(number))
+    this_worker.cache_clear()
+
+
 def id_of(worker: int, monkeypatch: pytest.MonkeyPatch) -> str:
     """Returns an id that a worker has made."""
-    monkeypatch.setenv("PENSTOCK_WORKER", str(worker))
+    be_worker(worker, monkeypatch)
     return new_response_id()
 
 
@@ -41,7 +55,7 @@ def test_a_worker_that_is_alone_has_no_peers(monkeypatch: pytest.MonkeyPatch) ->
 
 
 async def test_a_request_is_passed_on_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PENSTOCK_WORKER", "1")
+    be_worker(1, monkeypatch)
     provider = ScriptedProvider("a", stream(chunk(content="x"), finish()))
     async with house(provider, store=MemoryStore(), peers=Peers(tmp_path, 1)) as maker:
         data = (await maker.ask(stream=True))[2]
@@ -67,7 +81,7 @@ async def test_a_worker_that_does_not_answer_is_no_worker_that_is_gone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("proxy.server.peers._ANSWER_S", 0.05)
-    monkeypatch.setenv("PENSTOCK_WORKER", "0")
+    be_worker(0, monkeypatch)
     gone = asyncio.Event()
 
     async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -90,7 +104,7 @@ async def test_a_worker_that_does_not_answer_is_no_worker_that_is_gone(
 async def test_a_drain_waits_for_those_who_read_from_another_worker(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PENSTOCK_WORKER", "1")
+    be_worker(1, monkeypatch)
     gate = asyncio.Event()
     provider = ScriptedProvider("a", stream(chunk(content="x"), gate, finish()))
     async with house(provider, store=MemoryStore(), peers=Peers(tmp_path, 1)) as maker:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from functools import cache
 
 from ...random_bytes import random_bytes
 
@@ -16,10 +17,18 @@ _FORM = re.compile(r"resp_([0-9a-f]{48})")
 
 def new_response_id() -> str:
     """Returns a fresh response id, in OpenAI's form. The number of this worker is masked by the bytes behind it."""
-    token = random_bytes(24)
-    number = int(os.environ.get("PENSTOCK_WORKER", "0"))
-    masked = number ^ int.from_bytes(token[12:14], "big")
-    return "resp_" + (masked.to_bytes(2, "big") + token[2:]).hex()
+    token = random_bytes(24).hex()
+    masked = this_worker() ^ int(token[24:28], 16)
+    return f"resp_{masked:04x}{token[4:]}"
+
+
+@cache
+def this_worker() -> int:
+    """Returns the number of this worker, as it was when it was first asked for: asking the system takes its time."""
+    return int(os.environ.get("PENSTOCK_WORKER", "0"))
+
+
+os.register_at_fork(after_in_child=this_worker.cache_clear)
 
 
 def worker_of(id: str) -> int | None:
