@@ -11,7 +11,8 @@ from .told_cost import told_cost
 _CACHE = ("cached_tokens", "prompt_cache_hit_tokens", "cache_read_input_tokens")
 """Where others than OpenAI count what was read from a cache: Moonshot, DeepSeek, gateways to Anthropic."""
 
-_PLAIN = frozenset(("prompt_tokens", "completion_tokens", "total_tokens"))
+_COUNTS = ("prompt_tokens", "completion_tokens", "total_tokens")
+_PLAIN = frozenset(_COUNTS)
 """With nothing else, there is nothing else to look for."""
 
 
@@ -23,8 +24,10 @@ def usage_from_chat(usage: dict[str, Any]) -> Usage:
     where there is more of it than output.
     """
     if _PLAIN.issuperset(usage):
-        prompt, completion = count(usage, "prompt_tokens"), count(usage, "completion_tokens")
-        return Usage(prompt, completion, total_tokens=count(usage, "total_tokens") or prompt + completion)
+        prompt, completion, total = map(usage.get, _COUNTS)
+        if not type(prompt) is type(completion) is type(total) is int or min(prompt, completion, total) < 0:
+            prompt, completion, total = (count(usage, name) for name in _COUNTS)
+        return Usage(prompt, completion, total_tokens=total or prompt + completion)
     prompt_details = part(usage, "prompt_tokens_details")
     completion_details = part(usage, "completion_tokens_details")
     prompt = count(usage, "prompt_tokens")
