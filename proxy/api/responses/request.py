@@ -51,6 +51,7 @@ class ResponsesRequest(ModelRequest):
         "_items_changed",
         "_items_of",
         "_items_raw",
+        "_items_shared",
         "_plain_input",
         "_said_instructions",
         "_tools",
@@ -68,6 +69,7 @@ class ResponsesRequest(ModelRequest):
         self._items: list[Item] = []
         self._items_of: Raw | None = None
         self._items_changed = False
+        self._items_shared = False  # with a copy: then they are not to be changed in their place
         self._updates = False  # whether settings stand among the items
         self._values: dict[str, tuple[Raw, Any]] = {}
         self._plain_input = self._is_plain = False
@@ -290,9 +292,11 @@ class ResponsesRequest(ModelRequest):
         if len(keys) == 1:
             self.set(str(keys[0]), text)
             return
-        items = self.items
         index = int(keys[1])
-        raws = self.raw_items
+        items, raws = self.items, self.raw_items
+        if self._items_shared:
+            self._items_shared = False
+            self._items, self._items_raw = items, raws = list(items), list(raws)
         # the input is joined again when somebody reads it, not once a text
         raws[index] = raw = replaced(raws[index], keys[2:], text)
         items[index] = decode_item(raw, f"input[{index}]")
@@ -315,15 +319,16 @@ class ResponsesRequest(ModelRequest):
 
     def copy(self) -> Self:
         """Returns a copy whose changes do not show in this one; what was decoded is shared."""
-        fields = dict(self.fields)
         twin = type(self).__new__(type(self))
-        for name in self.__slots__:
-            setattr(twin, name, getattr(self, name))
-        twin._fields = fields
-        twin._items_raw = None if self._items_raw is None else list(self._items_raw)
-        twin._items = list(self._items)
-        twin._values = dict(self._values)
-        twin._turns = dict(self._turns)
+        twin._fields = dict(self.fields)
+        twin._items_changed = False
+        self._items_shared = twin._items_shared = True
+        twin._items_raw, twin._items, twin._items_of = self._items_raw, self._items, self._items_of
+        twin._updates, twin._plain_input, twin._is_plain = self._updates, self._plain_input, self._is_plain
+        twin._values, twin._turns, twin._tools = self._values, self._turns, self._tools  # each says what it is of
+        twin._said_instructions = self._said_instructions
+        twin._instructions_added = self._instructions_added
+        twin.warms_up = self.warms_up
         return twin
 
     def forget(self) -> None:
