@@ -20,7 +20,8 @@ class OwnAnswer(web.StreamResponse):
     """
 
     def __init__(self, request: web.BaseRequest, *, frames: bool) -> None:
-        super().__init__()
+        # not the parent's: its headers, cookies and body would be made for nobody
+        self._keep_alive: bool | None = None
         self._request = request
         self._connection: Connection = request.protocol  # type: ignore[assignment]  # our Server makes no other
         self._frames = frames

@@ -20,7 +20,7 @@ from .own_answer import OwnAnswer, header_value
 _FIRST = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus if status >= 200}
 _BODILESS = (204, 304)
 _FRAMING = frozenset(("connection", "content-length", "date", "transfer-encoding"))
-_plain_name = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+", re.ASCII).fullmatch
+_plain_name = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]{1,64}", re.ASCII).fullmatch
 
 
 class WholeAnswer(OwnAnswer):
@@ -53,8 +53,11 @@ class WholeAnswer(OwnAnswer):
     def _head(self) -> bytes:
         request, reply = self._request, self._reply
         headers = reply.headers
-        lines = [_FIRST[reply.status]]
-        lines += [f"{name}: {header_value(value)}\r\n" for name, value in headers.items()]
+        said = "".join(headers.values())
+        if said.isascii() and said.isprintable():
+            lines = [_FIRST[reply.status], *[f"{name}: {value}\r\n" for name, value in headers.items()]]
+        else:
+            lines = [_FIRST[reply.status], *[f"{name}: {header_value(value)}\r\n" for name, value in headers.items()]]
         if "server" not in headers:
             lines.append("server: penstock\r\n")
         if "x-request-id" not in headers:
@@ -69,12 +72,12 @@ class WholeAnswer(OwnAnswer):
 
 def whole_answer(request: web.BaseRequest, reply: Reply) -> web.StreamResponse:
     """Returns what answers a request, one that has a body, with a reply."""
-    if reply.status in _FIRST and reply.status not in _BODILESS and all(map(_passes, reply.headers)):
+    if reply.status in _FIRST and reply.status not in _BODILESS and _pass(tuple(reply.headers)):
         return WholeAnswer(request, reply)
     return to_response(request, reply)
 
 
 @lru_cache(maxsize=256)
-def _passes(name: str) -> bool:
-    """Tells whether a header can be written as it is: in lower case, so that none comes twice, and not of ours."""
-    return name not in _FRAMING and len(name) <= 64 and _plain_name(name) is not None
+def _pass(names: tuple[str, ...]) -> bool:
+    """Tells whether headers can be written as they are: in lower case, so that none comes twice, and none of ours."""
+    return all(name not in _FRAMING and _plain_name(name) is not None for name in names)
