@@ -81,7 +81,8 @@ class Answering:
                 response.close()
             raise
         if response is None:
-            response = await self.ask()
+            self._make_request()
+            response = await self._accepted()
         try:
             if self._streaming:
                 await self._stream(response)

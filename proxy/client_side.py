@@ -102,7 +102,8 @@ class ClientSide:
 
     async def head(self) -> None:
         """Lets the filters see status and headers of the answer, once an exchange; returns when all have."""
-        if self._headed and self._head_lock is None:
+        if self._head_lock is None and (self._headed or not self.filters):
+            self._headed = True
             return
         if self._head_lock is None:
             self._head_lock = asyncio.Lock()

@@ -125,7 +125,8 @@ class Ending:
             await self._pipeline.shielded(self._ends())
             return
         try:
-            await _tell_end_at_once(self.filters, self._exchange)
+            if self.filters:
+                await _tell_end_at_once(self.filters, self._exchange)
         finally:
             self._ended()
 

@@ -167,7 +167,7 @@ class Pipeline:
     def _parts(self) -> list[_Part]:
         return [*self._stores, *self.providers.values(), *self.stages]
 
-    async def serve(self, exchange: Exchange, client: ClientStream) -> Reply | None:
+    def serve(self, exchange: Exchange, client: ClientStream) -> Coroutine[Any, Any, Reply | None]:
         """Runs one exchange; returns the answer, or None when it went to the client as a stream.
 
         A background response may go on afterwards.
@@ -177,7 +177,7 @@ class Pipeline:
         received(exchange, always=self.shows_times)
         run = Run(self, exchange, client)
         self.running.add(run)
-        return await run.run()
+        return run.run()
 
     async def _serve_copy(self, exchange: Exchange) -> None:
         run = Run(self, exchange, Nobody())

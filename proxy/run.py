@@ -120,7 +120,8 @@ class Run:
         """Serves what was admitted, to its very end."""
         try:
             reply = await self._served(self._answer)
-            await self._ending.conclude()
+            if self._side.stream.opened or self._exchange.is_remembered:
+                await self._ending.conclude()
             encoder = self._side.encoder
             if reply is None and encoder is not None and not self._side.stream.opened:  # cancelled, and not streamed
                 return Reply(200, encoder.final(), {**self._side.headers(), **_JSON})

@@ -124,7 +124,7 @@ class Answer:
         self.client = Client()
         self.ends = Ends()
         made = encoder(dialect, **options)
-        self.side = ClientSide(self.exchange, cast(ClientStream, self.client), lambda _: made, lambda _: None)
+        self.side = ClientSide(self.exchange, cast(ClientStream, self.client), lambda *_: made, lambda _: None)
         self.translation = Translation(self.exchange, ChatDecoder(), filters, made, self.side.open)
         self.side.bridge = self.translation
         self.shortcut = Shortcut(self.exchange, self.side, self.translation, cast(Pump, self.ends)) if short else None

@@ -69,4 +69,4 @@ def test_what_was_written_once_is_not_mixed_up() -> None:
     assert _written(a="1", b="2", body=b"123").replace(b"length: 3", b"length: 2") == first
     for other in (_written(b="2", a="1"), _written(a="12", b=""), _written("PUT", a="1", b="2"), _written(ab="12")):
         assert other != first
-    assert _written(a="x" * 10_000).count(b"x") == 10_000
+    assert _written(a="z" * 10_000).count(b"z") == 10_000
