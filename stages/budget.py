@@ -31,7 +31,8 @@ class Budget(LimitStage):
     that the budget has no room for is not made, and the next fallback has its turn. When the request has ended, however
     that was, what all its attempts have really cost stands in the place of that; one that cost nothing gives all of it
     back. So a burst cannot overrun a budget by more than estimates are wrong. Windows slide: what was spent is free
-    again a window later.
+    again a window later. `window: month` (or `day`, `week`) is that of the calendar, in UTC, whose budget begins anew
+    with its first second.
 
     A refusal is a 429 with code `insufficient_quota`, which clients do not retry by themselves; `retry-after` says when
     there will be enough again. Who the subjects are, and where the counts are kept, is as with `rate-limit`; limiting
@@ -70,7 +71,7 @@ class Budget(LimitStage):
             Rule(
                 self.name,
                 config.subjects,
-                Limit(unit="usd", most=round(usd * NANO), window_s=float(window)),
+                Limit(unit="usd", most=round(usd * NANO), window_s=float(window), period=window.period),
                 window.written,
                 config.name,
             )

@@ -67,7 +67,7 @@ def _add_attributes(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tokens-per-minute", type=int, metavar="N")
     parser.add_argument("--parallel", type=int, metavar="N", help="requests at the same time")
     parser.add_argument("--usd", type=float, metavar="N", help="dollars in a window")
-    parser.add_argument("--window", metavar="TIME", help="how long that is (default: 30d)")
+    parser.add_argument("--window", metavar="TIME", help="how long that is, or day, week or month (default: 30d)")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -46,10 +46,14 @@ def begin(cells: Cells, at: int, limit: Limit) -> None:
     cells[at + MOST] = limit.most
 
 
+def slot_of(slot_us: int, now_us: int) -> int:
+    """Returns the number of the slot that a moment is in."""
+    return now_us // slot_us if slot_us > 0 else number_of(PERIODS[~slot_us], now_us) * RING
+
+
 def look(cells: Cells, at: int, now_us: int) -> None:
     """Forgets what has left the window at this moment. Hot: once a demand."""
-    slot_us = cells[at + SLOT_US]
-    slot = now_us // slot_us if slot_us > 0 else number_of(PERIODS[~slot_us], now_us) * RING
+    slot = slot_of(cells[at + SLOT_US], now_us)
     newest = cells[at + NEWEST]
     passed = slot - newest
     if not passed or -RING < passed < 0:  # another process may have looked at the clock a moment later
@@ -100,7 +104,7 @@ def standing(limit: Limit, used: int, held: int, last: int, now_us: int) -> Stan
     if held:
         full_us = limit.window_us
         if limit.period is not None:
-            full_us = leaves_us(slot_us, number_of(limit.period, now_us) * RING) - now_us
+            full_us = leaves_us(slot_us, slot_of(slot_us, now_us)) - now_us
         reset_us = max(reset_us, full_us)
     return Standing(used, held, left if left > 0 else 0, reset_us / 1e6 if reset_us > 0 else 0.0)
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from ..errors import Overloaded, PenstockError
+from . import cells
 from .breaker import Breaker
 from .limits import SLOTS, Counters, CounterState, Demand, Grant, Holder, Standing
 from .redis_scripts import RENEW, RESERVE, SETTLE
@@ -306,7 +307,7 @@ class RedisCounters:
 
     def _state(self, key: str, fields: dict[str, str], now: int, holders: Sequence[Holder]) -> CounterState:
         length = int(fields["length"])
-        slot = now // length
+        slot = cells.slot_of(length, now)
         used = sum(int(count) for name, count in fields.items() if name.isdecimal() and slot - SLOTS <= int(name))
         unit: Any = fields["unit"]
         name = key.removeprefix(self._counter)
@@ -360,16 +361,13 @@ async def _within(timeout_s: float, ask: Callable[[], Awaitable[Any]]) -> Any:
 def _standing(demand: Demand, found: Sequence[Any], now_us: int, *, taken: bool) -> Standing:
     """Returns how a counter stands after the decision, for how the script found it."""
     used, held, wait_us, last, slot = map(int, found)
-    limit = demand.limit
-    if taken and limit.unit == "requests":
+    if taken and demand.limit.unit == "requests":
         used, last = used + demand.amount, slot
     elif taken:
         held += demand.amount
-    reset_s = max(0, (last + SLOTS + 1) * limit.slot_us - now_us) / 1e6 if used else 0.0
-    if held and limit.window_s:
-        reset_s = max(reset_s, limit.window_s)
-    remaining = max(0, limit.most - used - held)
-    return Standing(used, held, remaining, reset_s, None if wait_us < 0 else wait_us / 1e6)
+    stand = cells.standing(demand.limit, used, held, last, now_us)
+    stand.retry_after_s = None if wait_us < 0 else wait_us / 1e6
+    return stand
 
 
 def _kept_ms(demand: Demand) -> int:

@@ -16,6 +16,38 @@ if not now then
   local time = redis.call('TIME')
   now = time[1] * 1000000 + time[2]
 end
+-- days, weeks and months (-1, -2, -3 for the length of a slot) are numbered as in `periods`, times the ring
+local function month_of(day)
+  local z = day + 719468
+  local era = math.floor(z / 146097)
+  local of_era = z - era * 146097
+  local year = math.floor((of_era - math.floor(of_era / 1460) + math.floor(of_era / 36524)
+    - math.floor(of_era / 146096)) / 365)
+  local of_year = of_era - (365 * year + math.floor(year / 4) - math.floor(year / 100))
+  -- of a year that begins in March
+  return (year + era * 400 - 1970) * 12 + math.floor((5 * of_year + 2) / 153) + 2
+end
+local function first_day(month)
+  local year, of_march = math.floor((month - 2) / 12) + 1970, (month - 2) % 12
+  local era = math.floor(year / 400)
+  local of_era = year - era * 400
+  return era * 146097 + of_era * 365 + math.floor(of_era / 4) - math.floor(of_era / 100)
+    + math.floor((153 * of_march + 2) / 5) - 719468
+end
+local function slot_of(length, moment)
+  if length > 0 then return math.floor(moment / length) end
+  local day = math.floor(moment / 86400000000)
+  if length == -1 then return day * 31 end
+  if length == -2 then return math.floor((day - 4) / 7) * 31 end
+  return month_of(day) * 31
+end
+local function leaves(length, slot)
+  if length > 0 then return (slot + 31) * length end
+  local following = slot / 31 + 1
+  if length == -2 then following = following * 7 + 4 end
+  if length == -3 then following = first_day(following) end
+  return following * 86400000000
+end
 local function whole(number) return string.format('%.0f', number) end
 local function release(counter, amount)
   local held = tonumber(redis.call('HGET', counter, 'held') or '0')
@@ -50,7 +82,7 @@ local refused, out, slots = 0, {}, {}
 for i = 3, #KEYS do
   local a = 4 + (i - 3) * 5
   local most, amount, length = tonumber(ARGV[a + 1]), tonumber(ARGV[a + 2]), tonumber(ARGV[a + 3])
-  local slot = math.floor(now / length)
+  local slot = slot_of(length, now)
   slots[i] = whole(slot)
   local used, held, last, counts, gone = 0, 0, -1, {}, {}
   local flat = redis.call('HGETALL', KEYS[i])
@@ -78,7 +110,7 @@ for i = 3, #KEYS do
     for _, one in ipairs(counts) do
       excess = excess - one[2]
       if excess <= 0 then
-        wait = math.max(0, (one[1] + 31) * length - now)
+        wait = math.max(0, leaves(length, one[1]) - now)
         break
       end
     end
@@ -135,7 +167,7 @@ for i = 3, #KEYS do
       end
     end
   elseif kind ~= 'parallel' and used > 0 then
-    redis.call('HINCRBY', KEYS[i], whole(math.floor(now / tonumber(ARGV[a + 4]))), ARGV[a + 2])
+    redis.call('HINCRBY', KEYS[i], whole(slot_of(tonumber(ARGV[a + 4]), now)), ARGV[a + 2])
     redis.call('HSET', KEYS[i], 'unit', kind, 'most', ARGV[a + 1], 'length', ARGV[a + 4])
     redis.call('PEXPIRE', KEYS[i], ARGV[a + 5])
   end

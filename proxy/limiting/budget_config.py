@@ -8,20 +8,21 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from ..config.types import Duration, Mistake
+from ..config.types import Mistake
 from ..stage import StageConfig
 from .subjects import Per
+from .window import Window
 
 _Usd = Annotated[float, Meta(gt=0, le=1_000_000)]
 _Subject = Per | Annotated[tuple[Per, ...], Meta(min_length=1, max_length=4)]
-_MONTH = Duration(30 * 86400)
+_MONTH = Window(30 * 86400)
 
 
 class WindowBudget(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """So many dollars in a window."""
 
     usd: Annotated[_Usd, Meta(description="Dollars in any window.")]
-    window: Annotated[Duration, Meta(description="How long the window is.")]
+    window: Annotated[Window, Meta(description="How long the window is, or which of the calendar (UTC).")]
 
     def __post_init__(self) -> None:
         if self.window < 1:
@@ -39,7 +40,7 @@ class BudgetConfig(StageConfig, frozen=True, kw_only=True):
         ),
     ] = "key"
     usd: Annotated[_Usd | None, Meta(description="Dollars in any window.")] = None
-    window: Annotated[Duration, Meta(description="How long the window is.")] = _MONTH
+    window: Annotated[Window, Meta(description="How long the window is, or which of the calendar (UTC).")] = _MONTH
     limits: Annotated[
         tuple[WindowBudget, ...], Meta(description="More windows for the same subjects, each with its own dollars.")
     ] = ()
@@ -71,10 +72,10 @@ class BudgetConfig(StageConfig, frozen=True, kw_only=True):
     ] = ""
 
     def __post_init__(self) -> None:
-        windows = [float(window) for _, window in self.windows()]
+        windows = [window for _, window in self.windows()]
         if not windows and self.usd_per_response is None:
             raise Mistake("there is no budget", "set usd, limits or usd_per_response")
-        if min(windows, default=1) < 1:
+        if min(windows, default=Window(1)) < 1:
             raise Mistake("the window is shorter than a second", "write 1d, say")
         if len(set(windows)) < len(windows):
             raise Mistake("two budgets are for the same window", "keep the lower one")
@@ -86,7 +87,7 @@ class BudgetConfig(StageConfig, frozen=True, kw_only=True):
         """What is counted by, as a list."""
         return (self.per,) if isinstance(self.per, str) else self.per
 
-    def windows(self) -> Iterator[tuple[float, Duration]]:
+    def windows(self) -> Iterator[tuple[float, Window]]:
         """Yields dollars and window of each budget."""
         if self.usd is not None:
             yield self.usd, self.window

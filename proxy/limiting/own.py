@@ -11,9 +11,10 @@ from msgspec import Meta
 from ..config.types import Duration, Mistake
 from ..counters.limits import NANO, Limit, Unit
 from .rules import Rule
+from .window import Window
 
 _MINUTE = Duration(60)
-_MONTH = Duration(30 * 86400)
+_MONTH = Window(30 * 86400)
 _Count = Annotated[int, Meta(gt=0, le=1_000_000_000_000)]
 
 
@@ -26,7 +27,9 @@ class OwnLimits(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only
         Annotated[int, Meta(gt=0, le=60_000)] | None, Meta(description="Requests that may run at the same time.")
     ] = None
     usd: Annotated[Annotated[float, Meta(gt=0, le=1_000_000)] | None, Meta(description="Dollars in any window.")] = None
-    window: Annotated[Duration, Meta(description="How long the window of the dollars is.")] = _MONTH
+    window: Annotated[
+        Window, Meta(description="How long the window of the dollars is, or which of the calendar (UTC).")
+    ] = _MONTH
 
     def __post_init__(self) -> None:
         if self.window < 1:
@@ -43,7 +46,8 @@ class OwnLimits(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only
         if self.parallel is not None:
             yield Limit(unit="parallel", most=self.parallel), None
         if self.usd is not None:
-            yield Limit(unit="usd", most=round(self.usd * NANO), window_s=self.window), self.window
+            most = round(self.usd * NANO)
+            yield Limit(unit="usd", most=most, window_s=float(self.window), period=self.window.period), self.window
 
 
 def own_rules(own: OwnLimits, rules: Sequence[Rule], units: Sequence[Unit], stage: str, name: str) -> list[Rule]:

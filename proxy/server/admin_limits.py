@@ -40,6 +40,7 @@ def _row(state: CounterState) -> dict[str, Any]:
         "unit": state.unit,
         "limit": amount(state.most),
         "window_s": state.window_s or None,
+        "period": state.period,
         "used": amount(state.used),
         "held": amount(state.held),
         "remaining": amount(max(0, state.most - state.used - state.held)),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -21,6 +23,7 @@ from proxy.counters import (
     RedisSettings,
     SharedCounters,
 )
+from proxy.counters.periods import Period
 from tests.support.redis_server import RedisServer, redis_server
 
 Make = Callable[[Callable[[], float]], Awaitable[Counters]]
@@ -73,6 +76,45 @@ def ask(counters: Counters, *wanted: tuple[Limit, int], who: str = "a") -> Await
 
 async def state(counters: Counters, unit: str, who: str = "a") -> CounterState:
     return next(one for one in await counters.snapshot() if one.counter == f"{who} {unit}")
+
+
+def unix(*date: int) -> float:
+    return datetime(*date, tzinfo=UTC).timestamp()
+
+
+@pytest.mark.parametrize(
+    ("period", "moments"),
+    [
+        ("day", [unix(2026, 2, 28), unix(2026, 3, 1), unix(2026, 3, 2)]),
+        ("week", [unix(2026, 12, 28), unix(2027, 1, 4), unix(2027, 1, 11)]),
+        ("month", [unix(2024, 2, 1), unix(2024, 3, 1), unix(2024, 4, 1)]),
+        ("month", [unix(2026, 12, 1), unix(2027, 1, 1), unix(2027, 2, 1), unix(2027, 3, 1)]),
+    ],
+)
+async def test_a_period_of_the_calendar_begins_anew_with_its_first_moment(
+    make: Make, period: Period, moments: list[float]
+) -> None:
+    clock = Clock()
+    counters = await make(clock)
+    money = Limit(unit="usd", most=10, window_s=86400, period=period)
+    for begins, ends in pairwise(moments):
+        clock.now = begins
+        first = await ask(counters, (money, 4))
+        assert (first.refused, first.standings[0].reset_s) == (None, ends - begins)
+        clock.now = (begins + ends) / 2
+        await counters.settle(first, [10])
+        found = await state(counters, "usd")
+        assert (found.used, found.held, found.period, found.window_s) == (10, 0, period, 0.0)
+        clock.now = ends - 1
+        second = await ask(counters, (money, 1))
+        assert (second.refused, second.standings[0].retry_after_s) == (0, 1.0)
+    clock.now = moments[-1]
+    running = await ask(counters, (money, 6))
+    assert running.refused is None
+    clock.now += 8 * 86400
+    assert (await ask(counters, (money, 6))).refused == 0, "what is held is so in every period"
+    await counters.settle(running, [6])
+    assert (await state(counters, "usd")).used == 6, "and counts in that in which it is known"
 
 
 async def test_a_window_may_be_longer_than_anybody_lives(make: Make) -> None:

@@ -7,7 +7,9 @@ from collections.abc import AsyncIterator
 import pytest
 from redis.asyncio import Redis
 
-from proxy.counters import Demand, Limit, LocalCounters, RedisCounters, RedisSettings
+from proxy.counters import Demand, Limit, LocalCounters, RedisCounters, RedisSettings, cells
+from proxy.counters.periods import PERIODS
+from proxy.counters.redis_scripts import _BEGIN
 from tests.support.redis_server import redis_server
 
 TOKENS = Limit(unit="tokens", most=10**15, window_s=60)
@@ -78,3 +80,22 @@ async def test_a_lease_that_is_renewed_does_not_end(redis: Redis) -> None:
     await counters.settle(held, [0])
     assert (await counters.reserve([Demand("a", place, 1)])).refused is None
     await counters.close()
+
+
+async def test_the_calendar_of_the_scripts_is_that_of_python(redis: Redis) -> None:
+    ask = (
+        _BEGIN
+        + """
+    local found = {}
+    for at = 2, #ARGV do
+      local slot = slot_of(tonumber(ARGV[1]), tonumber(ARGV[at]))
+      found[at - 1] = {whole(slot), whole(leaves(tonumber(ARGV[1]), slot))}
+    end
+    return found
+    """
+    )
+    moments = [day * 86_400_000_000 - before for day in range(-800, 60_000, 37) for before in (0, 1)]
+    for place in range(len(PERIODS)):
+        wanted = [(slot, cells.leaves_us(~place, slot)) for slot in (cells.slot_of(~place, one) for one in moments)]
+        found = await redis.eval(ask, 0, ~place, *moments)
+        assert [(int(slot), int(leaves)) for slot, leaves in found] == wanted

@@ -17,6 +17,7 @@ from proxy.limiting.budget_config import BudgetConfig
 from proxy.limiting.estimate import nano_dollars
 from proxy.limiting.own import OwnLimits
 from proxy.limiting.stage import LimitStage, join_neighbours
+from proxy.limiting.window import Window
 from proxy.models import ModelTable
 from proxy.pipeline import Settings
 from proxy.pricing.book import PriceBook
@@ -206,7 +207,7 @@ async def test_no_attempt_is_made_beside_another_one_that_the_budget_has_no_room
 
 async def test_a_key_has_its_own_budget_where_the_file_only_limits_responses() -> None:
     budget = Budget(BudgetConfig(usd_per_response=0.5))
-    key = Key("poor", limits=OwnLimits(usd=0.001, window=Duration(3600)))
+    key = Key("poor", limits=OwnLimits(usd=0.001, window=Window(3600)))
     async with limited(*HELLO, stages=[budget]) as (home, counters):
         home.pipeline.above = (Keyed(key), *home.pipeline.above)
         first, _, _ = await home.ask(stream=True, max_output_tokens=400)

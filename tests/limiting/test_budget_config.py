@@ -6,16 +6,16 @@ from typing import Any
 
 import pytest
 
-from proxy.config.types import Duration
 from proxy.limiting.budget_config import BudgetConfig, WindowBudget
+from proxy.limiting.window import Window
 
 
 @pytest.mark.parametrize(
     ("config", "what"),
     [
         ({}, "there is no budget"),
-        ({"usd": 1, "window": Duration(0.5)}, "shorter than a second"),
-        ({"usd": 1, "limits": (WindowBudget(usd=2, window=Duration(30 * 86400)),)}, "for the same window"),
+        ({"usd": 1, "window": Window(0.5)}, "shorter than a second"),
+        ({"usd": 1, "limits": (WindowBudget(usd=2, window=Window(30 * 86400)),)}, "for the same window"),
         ({"usd": 1, "per": ("team", "team")}, "names something twice"),
     ],
 )
@@ -23,4 +23,4 @@ def test_budgets_that_make_no_sense_are_refused(config: dict[str, Any], what: st
     with pytest.raises(ValueError, match=what):
         BudgetConfig(**config)
     with pytest.raises(ValueError, match="shorter than a second"):
-        WindowBudget(usd=1, window=Duration(0.5))
+        WindowBudget(usd=1, window=Window(0.5))

@@ -30,6 +30,7 @@ async def test_every_counter_is_shown_once_with_who_holds_what() -> None:
         "unit": "usd",
         "limit": 2.5,
         "window_s": 60,
+        "period": None,
         "used": 1.25,
         "held": 0.5,
         "remaining": 0.75,

@@ -9,7 +9,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from proxy.config.types import Duration
 from proxy.counters import CounterState, LocalCounters
 from proxy.errors import BadRequest, RateLimited
 from proxy.events import Event, Finish, ReasoningDelta, TextDelta, ToolCallDelta, UpstreamFailed
@@ -18,6 +17,7 @@ from proxy.limiting.budget_config import BudgetConfig, WindowBudget
 from proxy.limiting.meter import Metered
 from proxy.limiting.spending import Spending
 from proxy.limiting.stage import Admitted
+from proxy.limiting.window import Window
 from proxy.models import ModelTable
 from proxy.pricing.book import PriceBook
 from proxy.pricing.own import OwnPrice
@@ -100,7 +100,7 @@ async def test_whose_budget_it_is() -> None:
 
 
 async def test_several_windows() -> None:
-    stage = await budgeting(usd=1, limits=(WindowBudget(usd=0.0005, window=Duration(3600)),))
+    stage = await budgeting(usd=1, limits=(WindowBudget(usd=0.0005, window=Window(3600)),))
     refused = await stage.on_request(asked(asking("hi", max_output_tokens=300)))
     assert isinstance(refused, Reply)
     assert b"This request may cost $0.000608" in refused.body
@@ -223,6 +223,6 @@ async def test_what_asks_for_no_answer_costs_nothing_but_needs_a_budget() -> Non
 
 
 def test_money_is_counted_exactly() -> None:
-    stage = Budget(BudgetConfig(usd=0.1, limits=(WindowBudget(usd=0.3, window=Duration(60)),)))
+    stage = Budget(BudgetConfig(usd=0.1, limits=(WindowBudget(usd=0.3, window=Window(60)),)))
     assert [rule.limit.most for rule in stage._rules] == [100_000_000, 300_000_000]
     assert msgspec.json.encode(stage._rules[0].limit.most) == b"100000000"
