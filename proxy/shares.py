@@ -43,6 +43,11 @@ class Shares:
         if self._cells[index + 1]:
             self._cells[index + 1] += change
 
+    @property
+    def there(self) -> int:
+        """How many workers take part."""
+        return sum(map(bool, self._cells[1 : self._cells[0] + 1].tolist()))
+
     def has_too_many(self, index: int) -> bool:
         """Tells whether another worker should take the next connection: it has less than eight ninths of this one's."""
         own = self._cells[index + 1]

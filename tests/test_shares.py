@@ -83,7 +83,9 @@ def test_one_that_is_not_there_has_no_share() -> None:
     shares.enter(0)
     shares.add(0, 50)
     assert not shares.has_too_many(0)
+    assert shares.there == 1
     shares.enter(2)
+    assert shares.there == 2
     assert shares.has_too_many(0)
     shares.add(2, 46)
     assert not shares.has_too_many(0)  # within an eighth

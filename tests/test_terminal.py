@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import pty
 import signal
 import subprocess
 import sys
-import termios
 from pathlib import Path
 
 import pytest
 
 PROGRAM = """
-import os, signal, sys
+import fcntl, os, signal, sys, termios
 from proxy.terminal import Terminal
 signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 terminal = Terminal()
 told = os.open(sys.argv[1], os.O_WRONLY)
 os.write(told, b"ready\\n")
@@ -36,7 +35,7 @@ def told(tmp_path: Path, *, ignored: bool, closed: bool) -> bytes:
         ["sh", "-c", shell + 'exec "$@"', "sh", *program],
         stdin=slave,
         cwd=Path(__file__).resolve().parents[1],
-        preexec_fn=_take_terminal,
+        start_new_session=True,
     )
     os.close(slave)
     with pipe.open("rb") as reading:
@@ -50,11 +49,6 @@ def told(tmp_path: Path, *, ignored: bool, closed: bool) -> bytes:
     if not closed:
         os.close(master)
     return said
-
-
-def _take_terminal() -> None:
-    os.setsid()
-    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,8 @@ from .serve_config import Asked, open_to_anybody
 
 _COUNTERS = "PENSTOCK_COUNTERS"
 _PEERS = "PENSTOCK_PEERS"
+_ALL_THERE_S = 5.0
+_LOOK_S = 0.01
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -152,7 +154,12 @@ def _serve(
     def ready(app: App) -> None:
         if post is None or not post.index:
             pid = None if asked.upstream is not None else os.getpid() if post is None else os.getppid()
-            announcing.append(asyncio.ensure_future(_announce(config, app, listen.written, pid)))
+            announcing.append(asyncio.ensure_future(announce(app, pid)))
+
+    async def announce(app: App, pid: int | None) -> None:
+        if post is not None:
+            await _all_there(post.shares, config.workers)
+        await _announce(config, app, listen.written, pid)
 
     announcing: list[asyncio.Task[None]] = []
     worker = Worker(config, sock, ready, for_metrics=for_metrics, load=lambda: asked.again(config.listen), post=post)
@@ -167,6 +174,14 @@ def _serve(
     except KeyboardInterrupt:
         return 130
     return 0
+
+
+async def _all_there(shares: Shares, count: int) -> None:
+    """Waits until all workers take part; not for long: one may be unable to start."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_ALL_THERE_S):
+            while shares.there < count:
+                await asyncio.sleep(_LOOK_S)  # they are other processes: nothing tells of it
 
 
 def _report(error: ConfigError) -> int:
