@@ -210,10 +210,13 @@ class Answering:
             side.open_at(self._pipeline.commit_after_s)
         self.pump = pump
         try:
-            await pump.run(first_token_s=self._patience_s(response), is_committed=lambda: exchange.committed)
+            await pump.run(first_token_s=self._patience_s(response), is_committed=self._is_committed)
         finally:
             self.pump = None
         side.take_outcome()
+
+    def _is_committed(self) -> bool:
+        return self._exchange.committed
 
     def _patience_s(self, response: UpstreamResponse) -> float | None:
         """Returns how long the first token may still take; once it has come, the usual limit between reads holds."""

@@ -50,7 +50,7 @@ class Attempts:
         Raises the failure of the last.
         """
         exchange = self._exchange
-        original, ignored = exchange.request, len(exchange.ignored)
+        self._original, ignored = exchange.request, len(exchange.ignored)
         self._above = len(self._descent.filters)
         if exchange.request.stream:
             self._side.on_first_event.append(self._forget)
@@ -58,7 +58,7 @@ class Attempts:
         failed: ExchangeError | None = None
         deployment = await plan.next(None)
         while deployment is not None:
-            self._original, exchange.request = original, original.copy()
+            exchange.request = self._asked.copy()
             exchange.usage = None
             exchange.marks.pop("tools", None)
             del exchange.ignored[ignored:]
@@ -72,7 +72,7 @@ class Attempts:
             exchange.attempts.append(Attempt(deployment.provider.name, deployment.model, time.monotonic()))
             try:
                 if plan.hedge_after_s is not None and exchange.request.stream:
-                    return await self._hedged(plan, deployment, original)
+                    return await self._hedged(plan, deployment)
                 return await self._attempt(deployment)
             except ResponseCancelled:
                 raise
@@ -83,20 +83,25 @@ class Attempts:
                 failed = error
             finally:
                 self._charge_unanswered()
-            shorter = truncation.after(failed, original)
+            shorter = truncation.after(failed, self._asked)
             if shorter is None:
                 deployment = await plan.next(failed)
             else:
-                original = shorter
+                self._original = shorter
                 exchange.response_headers["x-penstock-truncated-items"] = str(truncation.dropped)
         raise failed or _nobody()
+
+    @property
+    def _asked(self) -> ModelRequest:
+        """The request as each attempt begins with it."""
+        assert self._original is not None
+        return self._original
 
     def _forget(self) -> None:
         """Lets go of what only another attempt would need: now there will be none."""
         exchange = self._exchange
         exchange.request.forget()
-        if self._original is not None:
-            self._original.forget()
+        self._original = None
         if exchange.upstream_request is not None:
             exchange.upstream_request = exchange.upstream_request.forgetful()
 
@@ -127,7 +132,7 @@ class Attempts:
 
     # --- two at a time
 
-    async def _hedged(self, plan: Plan, deployment: Deployment, original: ModelRequest) -> Reply | None:
+    async def _hedged(self, plan: Plan, deployment: Deployment) -> Reply | None:
         """Makes an attempt, and another one beside it where that shows nothing in time."""
         exchange, loop = self._exchange, asyncio.get_running_loop()
         first = loop.create_task(self._attempt(deployment))
@@ -138,7 +143,7 @@ class Attempts:
             other = await self._other(plan, deployment, first)
             if other is None:
                 return await first
-            scout = Scout(self._pipeline, exchange, original, other, lambda: self._gives_way(first))
+            scout = Scout(self._pipeline, exchange, self._asked, other, lambda: self._gives_way(first))
             exchange.attempts.insert(-1, scout.attempt)  # the last one in the record is the one that speaks
             beside = loop.create_task(scout.run(self._side))
             self._side.on_first_event.append(beside.cancel)

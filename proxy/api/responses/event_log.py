@@ -104,6 +104,9 @@ class EventLog:
     def snapshot(self, type: str, response: bytes, shared: bytes) -> None:
         """Takes an event of the life cycle. `shared` is kept once if the Response ends in it."""
         own = response.removesuffix(shared)
+        last = self.entries[-1] if self.entries else None
+        if isinstance(last, tuple) and last[1] == own:
+            own = last[1]  # created and in progress say the same
         self.entries.append((type, own, shared if len(own) < len(response) else b""))
 
     def hold(self, type: str, response: bytes) -> None:

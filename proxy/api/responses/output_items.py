@@ -58,19 +58,24 @@ class Part:
     `template` is the part's delta event with blanks for number and text.
     """
 
-    __slots__ = ("annotations", "grammar", "index", "kind", "logprobs", "place", "start", "template", "texts")
+    __slots__ = ("annotations", "grammar", "index", "item", "kind", "logprobs", "start", "template", "texts")
 
     def __init__(self, kind: PartKind, item: MessageItem | ReasoningItem, start: int) -> None:
         grammar = PARTS[kind]
         self.kind = kind
         self.grammar = grammar
+        self.item = item
         self.index = item.next_index(kind)
         self.start = start
-        self.place = {"item_id": item.id, "output_index": item.index, grammar.index_field: self.index}
         self.template = delta_template(grammar.delta, self.place, logprobs=kind == "output_text")
         self.texts: list[str] = []
         self.annotations: list[dict[str, Any]] = []
         self.logprobs: list[dict[str, Any]] = []
+
+    @property
+    def place(self) -> dict[str, Any]:
+        """Where it stands, as its events say it."""
+        return {"item_id": self.item.id, "output_index": self.item.index, self.grammar.index_field: self.index}
 
     def text(self) -> str:
         """Returns all text so far."""

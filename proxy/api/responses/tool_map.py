@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 
@@ -16,6 +17,8 @@ INPUT_FIELD = "input"
 _MAX_NAME = 64
 _ILLEGAL = re.compile(r"[^A-Za-z0-9_-]")
 _Key = tuple[str, str | None, str]
+_NONE: dict[Any, Any] = {}
+"""What maps of no tools have in common; it stays empty."""
 
 
 class ToolForm(msgspec.Struct, frozen=True):
@@ -36,9 +39,9 @@ class ToolMap:
     __slots__ = ("_allowed", "_by_key", "_by_name", "_by_upstream")
 
     def __init__(self) -> None:
-        self._by_upstream: dict[str, ToolForm] = {}
-        self._by_key: dict[_Key, str] = {}
-        self._by_name: dict[str, ToolForm | None] = {}
+        self._by_upstream: dict[str, ToolForm] = _NONE
+        self._by_key: dict[_Key, str] = _NONE
+        self._by_name: dict[str, ToolForm | None] = _NONE
         self._allowed: frozenset[_Key] | None = None  # None: all
 
     @classmethod
@@ -53,6 +56,8 @@ class ToolMap:
     def add(self, form: ToolForm) -> str:
         """Returns the upstream name of a tool that can be called, making one if it is new."""
         name = self._allocate(form)
+        if self._by_name is _NONE:
+            self._by_name = {}
         self._by_name[form.name] = None if form.name in self._by_name else form
         return name
 
@@ -92,6 +97,8 @@ class ToolMap:
             mark = hashlib.sha256("\0".join((*map(str, key), salt)).encode()).hexdigest()[:8]
             name = f"{legal[: _MAX_NAME - 9]}_{mark}"
             salt += "+"
+        if self._by_key is _NONE:
+            self._by_key, self._by_upstream = {}, {}
         self._by_key[key] = name
         self._by_upstream[name] = form
         return name

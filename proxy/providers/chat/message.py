@@ -20,6 +20,9 @@ from .think import ThinkSplitter, ThinkTags
 
 _MAX_LEAD = 1024  # characters of white space that wait; an endless run of it is shown
 
+_NO_CALLS = ToolCalls(str)
+"""What answers without calls have in common; it is given none."""
+
 
 class Message:
     """Takes the deltas of the first answer. `said` is True once there was something for the client in them."""
@@ -31,14 +34,18 @@ class Message:
         "_in_text",
         "_lead",
         "_logprobs",
+        "_make_call_id",
         "_reasoning",
+        "_split_names",
         "_think",
         "calls",
         "said",
     )
 
     def __init__(self, think_tags: ThinkTags, make_call_id: Callable[[], str], *, split_names: bool = False) -> None:
-        self.calls = ToolCalls(make_call_id, split_names=split_names)
+        self.calls = _NO_CALLS  # until there is one
+        self._make_call_id = make_call_id
+        self._split_names = split_names
         self.said = False
         self._reasoning = Reasoning()
         self._think = ThinkSplitter(implied=think_tags == "implied") if think_tags != "off" else None
@@ -211,6 +218,8 @@ class Message:
         """Takes tool calls. Hot: once a chunk of arguments."""
         if self._think is not None:
             self._split(self._think.flush(), events)
+        if self.calls is _NO_CALLS:
+            self.calls = ToolCalls(self._make_call_id, split_names=self._split_names)
         for piece in delta.tool_calls or ():
             self.calls.take(piece, events)
         if delta.function_call is not None:
