@@ -22,6 +22,12 @@ if TYPE_CHECKING:
     from .exchange import Exchange
 
 
+TextsOf = Callable[[bytes], tuple[list[str], list[bytes], int]]
+"""Returns the texts of plain events at the beginning of a read, their JSON within quotes, and how long they are."""
+
+AT_A_TIME = 1024
+"""Bytes of a large read that are parsed before the rest is looked at for text, and so on with ever more."""
+
 _DECISIVE = (Finish, UpstreamFailed, *OUTPUT_EVENTS)
 """Events that decide whether an attempt is the one that answers."""
 
@@ -68,6 +74,12 @@ class Encoder(Protocol):
         """Returns the bytes of one more piece of the text that is open, framed as a chunk of HTTP's. Hot: once a read.
 
         Where it is not just that it returns b"", and has done nothing.
+        """
+
+    def pieces(self, texts: list[str], strings: list[bytes]) -> bytes:
+        """Returns the bytes of more such pieces, whose JSON within quotes is `strings`, without a frame; or b"".
+
+        What is in `strings` need not be written as ours is where there are escapes.
         """
 
     def fail(self, error: ExchangeError) -> bytes:
@@ -131,6 +143,8 @@ class Translation:
         "_nudge",
         "_open_client",
         "_parser",
+        "_pieces",
+        "_texts_of",
         "filters",
         "text_of",
     )
@@ -153,7 +167,9 @@ class Translation:
         self._filters = tuple(one.on_events for one in filters)
         self._encoder = encoder
         self._encode = encoder.encode
+        self._pieces = encoder.pieces
         self.text_of = decoder.text_of
+        self._texts_of: TextsOf | None = getattr(decoder, "texts_of", None)
         self._held: list[Event] = []  # what came before the first output event
 
     @property
@@ -168,18 +184,41 @@ class Translation:
 
     def feed(self, data: bytes) -> bytes:
         """Takes one read of the upstream's body; returns what the client gets for it. Hot: once a read."""
+        if len(data) > AT_A_TIME and self._texts_of is not None:
+            return self._feed_many(data, self._texts_of)
         text = self.text_of(data)
         if text:
             events: list[Event] = [TextDelta(text)]
             return self._pass(events) if self._filters else self._encode(events)
+        return self._feed(data)
+
+    def _feed(self, data: bytes) -> bytes:
+        """Takes bytes of the body through the parser."""
         events = self._decoder.feed(self._parser.feed(data))
         if not events:
             return b""
-        only = events[0]
+        last = events[-1]
         out = self._pass(events)
-        if len(events) == 1 and type(only) is TextDelta:
-            self._decoder.learn(data, only.text)
+        if type(last) is TextDelta and (len(events) == 1 or self._texts_of is not None):
+            self._decoder.learn(data[data.rfind(b"\n\n", 0, -2) + 2 :] if len(events) > 1 else data, last.text)
         return out
+
+    def _feed_many(self, data: bytes, texts_of: TextsOf) -> bytes:
+        """Takes a large read: plain text in stretches, and what is between them in small parts."""
+        out: list[bytes] = []
+        step = AT_A_TIME
+        while data and not self._encoder.done:
+            texts, strings, size = texts_of(data)
+            if size:
+                out.append(b"" if self._filters else self._pieces(texts, strings))
+                out[-1] = out[-1] or self._pass([TextDelta(text) for text in texts])
+            else:
+                size = data.find(b"\n\n", step) + 2
+                size = size if size > 2 else len(data)
+                step *= 8
+                out.append(self._feed(data[:size]))
+            data = data[size:]
+        return b"".join(out)
 
     def finish(self, error: ExchangeError | None = None) -> bytes:
         """Says that the upstream's body has ended, as it should or by an error; returns the rest."""

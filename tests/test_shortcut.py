@@ -87,6 +87,9 @@ class Client:
         """Takes bytes without a frame."""
         self.body += data
 
+    def on_flow(self, pause: object, resume: object) -> None:
+        """Reads all the time."""
+
 
 class Ends:
     """What a pump is told."""
@@ -254,11 +257,11 @@ def test_pieces_go_the_plain_way_once_another_takes_the_clients_place() -> None:
 def test_a_piece_counts_as_a_beat_of_the_stream() -> None:
     answer = Answer("responses", [], short=True)
     answer.exchange.pulse = pulse = Pulse()
+    pulse.begin(0.0)
     for text in "abcd":
         answer.take(chunk({"content": text}))
     assert answer.taken == 3
-    assert pulse.counts is not None
-    assert sum(pulse.counts) == 3
+    assert sum(pulse.counts() or []) == 3
 
 
 def test_only_filters_that_take_pieces_and_clients_that_take_chunks_have_it() -> None:
@@ -272,3 +275,65 @@ def test_only_filters_that_take_pieces_and_clients_that_take_chunks_have_it() ->
     )
     answer.client.send = None  # type: ignore[assignment]
     assert not fits(answer.translation, cast(ClientStream, answer.client))
+
+
+def _story(seed: int) -> list[bytes]:
+    """Returns the events of an answer that is mostly text, in any order."""
+    chance = random.Random(seed)
+    between = [one for one in reads()[3:-2] if one.endswith(b"\n\n") and one.startswith(b"data")]
+    texts = [text for text in SAYS if len(text) < 100]
+    some = [
+        chunk({"content": chance.choice(texts)}) if chance.random() < 0.95 else chance.choice(between)
+        for _ in range(600)
+    ]
+    return [*some, chunk({}, finish="stop"), DONE]
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("dialect", ["responses", "chat"])
+@pytest.mark.parametrize("options", [{}, {"keep_log": True}], ids=str)
+def test_where_the_network_cuts_makes_no_difference(dialect: str, options: dict[str, bool], seed: int) -> None:
+    story = _story(seed)
+    single = Answer(dialect, [], short=False, **options)
+    for one in story:
+        single.take(one)
+    chance = random.Random(seed)
+    cut = Answer(dialect, [], short=True, **options)
+    left = b"".join(story)
+    while left:
+        size = chance.choice((1, 40, 300, 3_000, 30_000))
+        cut.take(left[:size])
+        left = left[size:]
+    assert cut.client.body == single.client.body
+    assert cut.side.get_encoder().final() == single.side.get_encoder().final()
+    encoder = cut.side.get_encoder()
+    if isinstance(encoder, ResponsesEncoder) and encoder.log is not None:
+        rendered, _ = encoder.log.render(0, 10_000)
+        assert cut.client.body.endswith(rendered)
+
+
+def test_texts_that_come_together_are_taken_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[int] = []
+    pieces = ResponsesEncoder.pieces
+
+    def counting(self: ResponsesEncoder, texts: list[str], strings: list[bytes]) -> bytes:
+        taken.append(len(texts))
+        return pieces(self, texts, strings)
+
+    monkeypatch.setattr(ResponsesEncoder, "pieces", counting)
+    answer = Answer("responses", [], short=False)
+    answer.take(
+        b"".join([*[chunk({"content": f"{number}é"}) for number in range(6000)], chunk({}, finish="stop"), DONE])
+    )
+    assert answer.translation.done
+    assert sum(taken) > 5900
+    assert b'"sequence_number":5999,' in answer.client.body  # beyond the numbers that are kept ready
+
+
+def test_filters_see_texts_that_come_together() -> None:
+    filters = [Picky(1), Picky(2)]
+    answer = Answer("responses", list(filters), short=True)
+    answer.take(b"".join(_story(1)))
+    told = json.loads(answer.side.get_encoder().final())["output"]
+    text = "".join(part.get("text", "") for item in told if item["type"] == "message" for part in item["content"])
+    assert [one.seen.lower() for one in filters] == [text.lower()] * 2

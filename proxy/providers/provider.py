@@ -78,7 +78,8 @@ class Decoder(Protocol):
     def text_of(self, read: bytes) -> str:
         """Returns the text of a read that is known to be one plain chunk of text, "" for any other. Hot: once a read.
 
-        Only asked while no event is half received; such a read is not fed.
+        Only asked while no event is half received; such a read is not fed. A decoder may also have `texts_of`, which
+        does the same for all such chunks at the beginning of a read (`chat.frame.LearnedFrame.texts`).
         """
 
     def learn(self, read: bytes, text: str) -> None:

@@ -187,6 +187,16 @@ class ChatEncoder:
         self._text.append(text)
         return frame(self._content_prefix + _encode(text) + self._suffix)
 
+    def pieces(self, texts: list[str], strings: list[bytes]) -> bytes:
+        """Returns the events of more pieces of text, whose JSON within quotes is `strings`; or b"", as `piece` does."""
+        if self.done or self._between or not self._text:
+            return b""
+        self._text += texts
+        if b"\\" in b"".join(strings):  # escapes may be written in several ways: only one is ours
+            strings = [_encode(text)[1:-1] for text in texts]
+        head, tail = self._content_prefix + b'"', b'"' + self._suffix
+        return head + (tail + head).join(strings) + tail
+
     def encode(self, events: Sequence[Event]) -> bytes:
         """Returns the chunks for a batch of events; events behind the end are ignored. Hot: once a read."""
         out: list[bytes] = []

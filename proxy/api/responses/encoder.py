@@ -221,6 +221,23 @@ class ResponsesEncoder:
         line = SIZES[size] if size < LONGEST else b"%x\r\n" % size
         return _join((line, head, written, place, string, tail))
 
+    def pieces(self, texts: list[str], strings: list[bytes]) -> bytes:
+        """Returns the deltas of more pieces of text, whose JSON within quotes is `strings`; or b"", as `piece` does."""
+        part = self._flow
+        if part is None:
+            return b""
+        part.texts += texts
+        if self._log_entries is not None:
+            self._log_entries += texts
+        first = self._writer.next
+        self._writer.next = end = first + len(texts)
+        numbers = NUMBERS[first:end] if end <= MANY else [b"%d" % number for number in range(first, end)]
+        if b"\\" in _join(strings):  # escapes may be written in several ways: only one is ours
+            strings = [_encode(text)[1:-1] for text in texts]
+        head, place, tail, _ = self._around
+        within, tail = place + b'"', b'"' + tail[:-2]
+        return head + (tail + head).join(map(within.join, zip(numbers, strings, strict=True))) + tail
+
     def fail(self, error: ExchangeError) -> bytes:
         """Ends the response with an error, in whatever state it is; returns the events that say so."""
         opening = self.begin() if self._status == "new" else b""

@@ -73,6 +73,10 @@ class PlainResponse:
         """Takes no piece of text behind the end."""
         return b""
 
+    def pieces(self, texts: list[str], strings: list[bytes]) -> bytes:
+        """Takes none, likewise."""
+        return b""
+
     def fail(self, error: ExchangeError) -> bytes:
         """Ignores what comes behind the end."""
         return b""

@@ -61,6 +61,7 @@ class ChatDecoder:
         "done",
         "malformed",
         "text_of",
+        "texts_of",
     )
 
     def __init__(
@@ -76,6 +77,7 @@ class ChatDecoder:
         self._message = Message(think_tags, make_call_id, split_names=split_names)
         self._frame = LearnedFrame()
         self.text_of = self._frame.text
+        self.texts_of = self._frame.texts
         self._surrogates: Surrogates | None = None
         self._finish: str | None = None
         self._tier: str | None = None
@@ -105,7 +107,7 @@ class ChatDecoder:
         return events
 
     def learn(self, read: bytes, text: str) -> None:
-        """Tells of a read that was one whole event and gave that text alone, so that the next like it is known."""
+        """Tells of a whole event that gave that text as its last, so that the next like it is known."""
         if self._frame.patience and self._message.plain and self._surrogates is None and not self.done:
             self._frame.learn(read, text)
 

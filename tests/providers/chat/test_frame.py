@@ -44,6 +44,10 @@ class Collects:
         self.done = self.done or isinstance(events[-1], (Finish, UpstreamFailed))
         return b""
 
+    def pieces(self, texts: list[str], strings: list[bytes]) -> bytes:
+        self.events += [TextDelta(text) for text in texts]
+        return b"taken"
+
 
 class Counts(SseParser):
     """A parser that counts what it has to read."""
