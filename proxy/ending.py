@@ -122,7 +122,10 @@ class Ending:
             _log.error("exchange %s could not be closed", self._exchange.id, exc_info=error)
             self._side.finish()
         if self._unkept or self._exchange.claim is not None or not all(one.ends_at_once for one in self.filters):
-            await self._pipeline.shielded(self._ends())
+            if any(one.lingers for one in self.filters):
+                self._pipeline.settling(self._ends())
+            else:
+                await self._pipeline.shielded(self._ends())
             return
         try:
             if self.filters:

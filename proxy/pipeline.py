@@ -91,6 +91,8 @@ class Pipeline:
         self.providers = dict(providers)
         self.sealing = sealing or Sealing.fresh()
         self.prices = settings.prices or PriceBook()
+        for stage in stages:
+            stage.prices = stage.prices or self.prices
         for provider in self.providers.values():
             provider.sealing = self.sealing
         self.keepalive_s = settings.keepalive_s
@@ -242,10 +244,14 @@ class Pipeline:
 
         So whoever has his answer finds his slots free again, and a stage that hangs at the end keeps no answer.
         """
+        await asyncio.wait((self.settling(work),), timeout=_SETTLED_WITHIN_S)
+
+    def settling(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Does the same for work that nobody is to wait for."""
         task = asyncio.get_running_loop().create_task(work)
         self._settling.add(task)
         task.add_done_callback(self._has_settled)
-        await asyncio.wait((task,), timeout=_SETTLED_WITHIN_S)
+        return task
 
     def _has_settled(self, task: asyncio.Task[None]) -> None:
         self._settling.discard(task)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .errors import UpstreamError
     from .exchange import Exchange
     from .models import ModelTable
+    from .pricing.book import PriceBook
     from .providers.provider import Provider, TranslateOptions
 
 Side = Literal["above", "below", "any"]
@@ -62,6 +63,8 @@ class ResponseFilter:
     ends_later: bool = False
     ends_at_once: bool = False
     """Promises that `on_end` waits for nothing, so that it needs no task out of reach of a cancelled client."""
+    lingers: bool = False
+    """Says, at the end, that `on_end` will wait for others: the answer does not wait for that."""
 
     async def on_head(self, exchange: Exchange, head: Head) -> None:
         """Sees status and headers; nothing has reached the client yet. Not called for a Reply from above."""
@@ -143,6 +146,8 @@ class Stage:
     """The upstreams of the file by their names, for stages that ask them for something of their own."""
     table: ModelTable | None = None
     """The models of the file, likewise."""
+    prices: PriceBook | None = None
+    """What models cost by the file."""
     translate: TranslateOptions | None = None
     """How answers are to be translated, for the one stage that says so: the engine knows it before any request."""
 

@@ -112,7 +112,7 @@ class Guardrail(Stage):
             for where in ("input", *ANSWER):
                 self._searches[where] = searches_in(where, rules)
             resolve = self.table.resolve if self.table is not None else lambda name: ()
-            self._askings = asking_for(self.config.rules, self.upstreams, resolve)
+            self._askings = asking_for(self.config.rules, self.upstreams, resolve, self.prices)
         except Mistake as mistake:  # what the file alone shows was tried when it was loaded
             raise ConfigError([Problem(self.name, 1, 1, mistake.what, mistake.fix)]) from None
         searches = self._searches["input"]

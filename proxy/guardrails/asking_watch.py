@@ -249,6 +249,11 @@ class AskingWatch(ResponseFilter):
         if self._exchange is not None and not self._over:
             want_turn(self, self._exchange)
 
+    @property
+    def lingers(self) -> bool:  # type: ignore[override]  # it depends on what is on its way
+        """Whether an observer is still being asked, or is to be."""
+        return self._observer is not None and self._observer.waits
+
     async def on_end(self, exchange: Exchange) -> None:
         """Stops what is on its way, and leaves what was found on the exchange."""
         self._over = True

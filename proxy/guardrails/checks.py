@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from ..config.types import Mistake
+from ..pricing.book import PriceBook
 from ..providers.bedrock.provider import Bedrock
 from ..providers.provider import Deployment, Provider
 from .bedrock import BedrockGuardrail
@@ -19,12 +20,17 @@ Resolve = Callable[[str], Sequence[Deployment]]
 """Returns the deployments behind a model's name."""
 
 
-def asking_for(rules: Sequence[GuardrailRule], providers: Mapping[str, Provider], resolve: Resolve) -> list[Asking]:
+def asking_for(
+    rules: Sequence[GuardrailRule],
+    providers: Mapping[str, Provider],
+    resolve: Resolve,
+    prices: PriceBook | None = None,
+) -> list[Asking]:
     """Returns who is asked for the rules that ask somebody; raises Mistake for one whom nobody can be asked for."""
-    return [Asking(rule, _check(rule, providers, resolve)) for rule in rules if rule.asks]
+    return [Asking(rule, _check(rule, providers, resolve, prices)) for rule in rules if rule.asks]
 
 
-def _check(rule: GuardrailRule, providers: Mapping[str, Provider], resolve: Resolve) -> Check:
+def _check(rule: GuardrailRule, providers: Mapping[str, Provider], resolve: Resolve, prices: PriceBook | None) -> Check:
     if rule.match == "http":
         return Webhook(rule)
     if rule.match == "pii":
@@ -33,7 +39,7 @@ def _check(rule: GuardrailRule, providers: Mapping[str, Provider], resolve: Reso
         name = rule.model or ""
         if not resolve(name):
             raise Mistake(f'rule "{rule.name}": no upstream serves the model "{name}"', "name one of models:")
-        return Judge(rule, lambda: resolve(name))
+        return Judge(rule, lambda: resolve(name), prices)
     provider = providers.get(rule.upstream or "")
     if provider is None:
         raise Mistake(f'rule "{rule.name}": there is no upstream "{rule.upstream}"', "name one of upstreams:")

@@ -8,11 +8,13 @@ import msgspec
 
 from ..api.responses.request import ResponsesRequest
 from ..errors import ExchangeError
-from ..events import Event, TextDelta, UpstreamFailed
+from ..events import Event, TextDelta, UpstreamFailed, Usage
 from ..exchange import Exchange
+from ..pricing.book import PriceBook
 from ..providers.provider import Deployment, TranslateOptions
 from ..refusal import raise_for_status
 from .check import ALLOWED, Asked, CheckFailed, Verdict, joined
+from .marks import note_usage
 from .rules import GuardrailRule
 
 _MAX_ANSWER = 1024 * 1024
@@ -48,10 +50,17 @@ _decode = msgspec.json.Decoder(_Said).decode
 
 
 class Judge:
-    """A model that judges. It is asked directly, through no stage; its deployments one after the other."""
+    """A model that judges. It is asked directly, through no stage; its deployments one after the other.
 
-    def __init__(self, rule: GuardrailRule, deployments: Callable[[], Sequence[Deployment]]) -> None:
+    What it uses is told in the marks of the exchange that it is asked for, and what it costs is part of that one's.
+    """
+
+    def __init__(
+        self, rule: GuardrailRule, deployments: Callable[[], Sequence[Deployment]], prices: PriceBook | None = None
+    ) -> None:
         assert rule.model is not None
+        self._rule = rule
+        self._prices = prices
         self._model = rule.model
         self._deployments = deployments
         self._instructions = _INSTRUCTIONS.format(prompt=rule.prompt or _DEFAULT)
@@ -81,7 +90,12 @@ class Judge:
         except BaseException:
             response.close()
             raise
-        return _text(provider.decoder(exchange).whole(body))
+        events = provider.decoder(exchange).whole(body)
+        usage = next((event for event in reversed(events) if isinstance(event, Usage)), None)
+        if usage is not None:
+            cost = None if self._prices is None else self._prices.charge_beside(asked.exchange, deployment, usage)
+            note_usage(asked.exchange, self._rule, asked.where, deployment, usage, cost)
+        return _text(events)
 
     def _request(self, asked: Asked) -> ResponsesRequest:
         fields = {

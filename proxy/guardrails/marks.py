@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from typing import TYPE_CHECKING, Literal
 
 from ..marks import GUARDRAIL
@@ -10,7 +11,9 @@ from .local import Act
 from .rules import GuardrailRule, Where
 
 if TYPE_CHECKING:
+    from ..events import Usage
     from ..exchange import Exchange
+    from ..providers.provider import Deployment
 
 FLAGGED = "x-penstock-flagged"
 """The header that names the rules whose action is flag, as far as they have found something by then."""
@@ -34,6 +37,23 @@ def note(exchange: Exchange, rule: str, did: Did, where: Where, **more: str | No
         known = said.split(", ") if said else []
         if name not in known:
             exchange.response_headers[FLAGGED] = ", ".join([*known, name])[:_MAX_HEADER]
+
+
+def note_usage(
+    exchange: Exchange, rule: GuardrailRule, where: Where, deployment: Deployment, usage: Usage, cost: Decimal | None
+) -> None:
+    """Adds up what a model has used that was asked for a rule, with its cost in dollars: one mark for each place."""
+    named = {"rule": rule.name, "action": "asked", "where": where, "upstream": deployment.provider.name,
+             "model": deployment.model}  # fmt: skip
+    marks = exchange.marks.setdefault(GUARDRAIL, [])
+    mark = next((one for one in marks if named.items() <= one.items()), None)
+    if mark is None:
+        mark = {**named, "input": 0, "output": 0, "cost": None}
+        marks.append(mark)
+    mark["input"] += usage.input_tokens
+    mark["output"] += usage.output_tokens
+    if cost is not None:
+        mark["cost"] = (mark["cost"] or 0.0) + float(cost)
 
 
 def note_act(exchange: Exchange, act: Act, where: Where) -> None:

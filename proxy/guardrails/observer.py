@@ -36,6 +36,11 @@ class Observer:
         self._context: dict[Where, str] = {}
         self._task: asyncio.Task[None] | None = None
 
+    @property
+    def waits(self) -> bool:
+        """Whether a question is on its way, or is still to be asked."""
+        return self._task is not None or bool(self._texts)
+
     def see(self, exchange: Exchange, events: Sequence[Event]) -> None:
         """Takes what is on its way to the client."""
         for event in events:

@@ -52,6 +52,11 @@ class ObservingWatch(ResponseFilter):
             await self._watch.on_error(exchange, error)
         self._observer.see(exchange, [UpstreamFailed(error)])
 
+    @property
+    def lingers(self) -> bool:  # type: ignore[override]  # it depends on what is on its way
+        """Whether somebody is still being asked, or is to be."""
+        return self._observer.waits
+
     async def on_end(self, exchange: Exchange) -> None:
         """Leaves what was found on the exchange, after the last question."""
         self._over = True

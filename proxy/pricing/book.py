@@ -13,6 +13,9 @@ from .sellers import seller_of
 from .table import PriceTable, price_table
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
+    from ..events import Usage
     from ..exchange import Exchange
     from ..providers.provider import Deployment
 
@@ -93,10 +96,22 @@ class PriceBook:
         if attempt.usage is not None:
             return
         attempt.usage = usage
+        attempt.cost = self._add(exchange, deployment, usage, exchange.service_tier)
+
+    def charge_beside(self, exchange: Exchange, deployment: Deployment, usage: Usage) -> Decimal | None:
+        """Adds to an exchange what somebody else has cost who was asked for its sake; returns that, where it is known.
+
+        It is none of the attempts at the answer.
+        """
+        return self._add(exchange, deployment, usage, None)
+
+    def _add(self, exchange: Exchange, deployment: Deployment, usage: Usage, tier: str | None) -> Decimal | None:
         price = self.price_of(deployment)
+        cost = None
         if usage.cost is not None and price.origin != "file":
-            attempt.cost = usage.cost
+            cost = usage.cost
         elif price.card is not None:
-            attempt.cost = dollars(price.card.cost(usage, exchange.service_tier))
-        if attempt.cost is not None:
-            exchange.cost = attempt.cost if exchange.cost is None else exchange.cost + attempt.cost
+            cost = dollars(price.card.cost(usage, tier))
+        if cost is not None:
+            exchange.cost = cost if exchange.cost is None else exchange.cost + cost
+        return cost

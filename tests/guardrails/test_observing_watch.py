@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from proxy.events import Event, Finish, TextDelta, ToolCallStart, Usage
 from proxy.guardrails.observing_watch import ObservingWatch
 from tests.support.drive import exchange_of
 from tests.support.guarding import Oracle, asking, guard, without
 from tests.support.house import house
-from tests.support.scripted import ScriptedProvider, chunk, stream
+from tests.support.scripted import ScriptedProvider, body, chunk, stream
 
 
 async def test_who_observes_holds_nothing_and_ends_a_stream_that_has_turned_bad() -> None:
@@ -54,3 +56,26 @@ async def test_a_stream_that_stands_still_is_ended_too_and_its_upstream_closed()
     assert b"response.incomplete" in data
     assert exchange.outcome == "incomplete"
     assert provider.client.responses[0].released or provider.client.responses[0].closed.is_set()
+
+
+WHOLE = b'{"choices":[{"message":{"content":"bad"},"finish_reason":"stop"}]}'
+
+
+async def test_no_answer_waits_for_a_verdict_which_is_in_the_record_when_it_comes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("proxy.pipeline._SETTLED_WITHIN_S", 600)  # what other ends may keep an answer for
+    hook = {"match": "http", "url": "http://127.0.0.1:9/", "scan": ["output"]}
+    for more in ({"mode": "observe"}, {"action": "flag"}):
+        oracle = Oracle(without("bad"), waits=True)
+        stage = await guard({**hook, **more})
+        async with house(ScriptedProvider("a", body(WHOLE)), stages=[stage]) as home:
+            stage._askings[0]._check = oracle
+            async with asyncio.timeout(30):
+                status, _, data = await home.ask()
+            assert (status, b"bad" in data, home.watcher.ended) == (200, True, [])
+            await oracle.asked_so_often(1)
+            oracle.go()
+            exchange = await home.settled()
+        (mark,) = exchange.marks["guardrail"]
+        assert mark["action"] == ("flagged" if "action" in more else "blocked")
