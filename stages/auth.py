@@ -113,13 +113,13 @@ class Auth(KeyStage):
     async def on_request(self, exchange: Exchange) -> Reply | None:
         """Finds out whose key it is; answers 401 or 403 when it opens nothing."""
         try:
-            exchange.key = key = await self._door.admit(exchange.client.headers, time.time())
+            headers, now = exchange.client.headers, time.time()
+            exchange.key = key = self._door.at_once(headers, now) or await self._door.admit(headers, now)
         except Unauthorized as error:
             reply = Reply.from_error(error)
             reply.headers["www-authenticate"] = "Bearer"
             return reply
-        model = exchange.model
-        if model is not None and not may_use(key, model):
+        if key.models and (model := exchange.model) is not None and not may_use(key, model):
             raise Forbidden(
                 f"The API key '{key.id}' may not use the model '{model}'.", code="model_not_allowed", param="model"
             )

@@ -65,6 +65,21 @@ class Door:
         if self._tokens is not None:
             await self._tokens.close()
 
+    def at_once(self, headers: Mapping[str, str], now: float) -> Key | None:
+        """Returns whose key stands in `authorization`, as nearly all do; None leaves the rest to `admit`. Hot.
+
+        `now` is Unix time. Raises Unauthorized for a key that has ended.
+        """
+        value = headers.get("authorization")
+        if value is None or value[:7] != "Bearer ":
+            return None
+        secret = value[7:].strip()
+        for keys in self._keys:
+            key = keys.find(secret, now)
+            if key is not None:
+                return key
+        return None
+
     async def admit(self, headers: Mapping[str, str], now: float) -> Key:
         """Returns who is asking; `now` is Unix time. Raises Unauthorized, for a token also Forbidden or Overloaded."""
         found: list[str] = []

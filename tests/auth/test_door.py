@@ -32,6 +32,9 @@ async def test_every_way_opens_and_nothing_else_does(tmp_path: Path):
         (issuer.token(), Key("jwt:alice", user="alice")),
     ):
         assert await door.admit({"authorization": f"Bearer {secret}"}, 0.0) == key
+        assert door.at_once({"authorization": f"Bearer  {secret} "}, 0.0) == (None if "." in secret else key)
+        for headers in ({"authorization": f"Bearer {secret}x"}, {"authorization": secret}, {"x-api-key": secret}, {}):
+            assert door.at_once(headers, 0.0) is None
         assert await door.admit({"authorization": "Bearer wrong", "x-api-key": secret}, 0.0) == key
         with pytest.raises(Unauthorized, match="Incorrect API key provided in the header 'api-key'"):
             await door.admit({"api-key": secret[:-1] if "." not in secret else "x" + secret}, 0.0)
