@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, ClassVar, Generic, TypeVar
+
+Made = TypeVar("Made")
+Parts = tuple[str | bool | None, ...]
+"""Texts as they are, and values beside them."""
 
 HIDDEN = "***"
 _SHORTEST = 6
@@ -35,6 +39,8 @@ _LONG_ENOUGH = 12
 _MOST_IN_PATTERN = 40
 _MOST_KNOWN = 4096
 _LONGEST_KNOWN = 500
+_MOST_MADE = 1024
+_LONGEST_MADE = 1000
 _OWN_IDS = {"req": 36, "resp": 53}  # and how long they are: digits of base 16 follow
 
 
@@ -108,11 +114,6 @@ def clean(value: Any, secrets: Iterable[str] = (), longest: int = 500) -> Any:
     return value
 
 
-def protected() -> int:
-    """Returns how many secrets of the file are hidden by now: what was cleaned before the last one may hold that."""
-    return _Protected.count
-
-
 def _is_own_id(text: str) -> bool:
     """Tells whether a text is an id that Penstock makes; a regular expression takes three times as long."""
     start, _, rest = text.partition("_")
@@ -165,6 +166,37 @@ class Cleaner:
     def data(self, value: Any, longest: int = 500) -> Any:
         """Returns JSON-like data redacted and cut all through."""
         return clean(value, self._secrets, longest)
+
+
+class Remembered(Generic[Made]):
+    """What is made of cleaned texts that come again and again (who asks for what, who answers), once for each of them.
+
+    `make` is given texts, and other values beside them that it may need, and what cleans them. `known` is what is
+    remembered; what clients make up does not fill the memory.
+    """
+
+    def __init__(self, make: Callable[[Parts, Cleaner], Made]) -> None:
+        self._make = make
+        self.known: dict[Parts, tuple[str, Made]] = {}
+        self._protected = 0
+
+    def of(self, parts: Parts, cleaner: Cleaner) -> Made:
+        """Returns what is made of these texts, without secrets of the file and of the exchange at hand. Hot."""
+        known = self.known.get(parts)
+        if known is None or self._protected != _Protected.count:
+            known = self._remember(parts)
+        texts, made = known
+        return self._make(parts, cleaner) if cleaner.finds(texts) else made
+
+    def _remember(self, parts: Parts) -> tuple[str, Made]:
+        if len(self.known) >= _MOST_MADE or self._protected != _Protected.count:
+            self.known.clear()
+            self._protected = _Protected.count
+        texts = "\n".join([part for part in parts if isinstance(part, str)])
+        made = texts, self._make(parts, Cleaner())
+        if len(texts) <= _LONGEST_MADE:
+            self.known[parts] = made
+        return made
 
 
 def credentials(headers: Mapping[str, str]) -> list[str]:

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.redact import Cleaner, clean, credentials, hide, protect, redact
+from proxy import redact as module
+from proxy.redact import Cleaner, Parts, Remembered, clean, credentials, hide, protect, redact
 
 PLANTED = [
     "sk-abcdEFGH12345678",
@@ -139,3 +140,25 @@ def test_what_a_cleaner_remembers_is_bounded() -> None:
     for number in range(5000):
         cleaner.text(f"text {number}")
     assert len(Cleaner._known) <= 4096
+
+
+def test_what_was_made_of_texts_is_remembered_and_hides_every_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_MOST_MADE", 3)
+    made: list[Parts] = []
+
+    def make(parts: Parts, cleaner: Cleaner) -> str:
+        made.append(parts)
+        return " ".join(cleaner.text(part) if isinstance(part, str) else str(part) for part in parts)
+
+    names = Remembered(make)
+    assert [names.of(("ann", None, "m-0815-m-0815"), Cleaner()) for _ in range(2)] == ["ann None m-0815-m-0815"] * 2
+    assert len(made) == 1
+    assert names.of(("ann", None, "m-0815-m-0815"), Cleaner(["m-0815"])) == "ann None ***-***"
+    assert names.of(("ann", None, "m-0815-m-0815"), Cleaner()) == "ann None m-0815-m-0815"
+    protect("m-0815-m-0815")
+    assert names.of(("ann", None, "m-0815-m-0815"), Cleaner()) == "ann None ***"
+    for number in range(10):
+        assert names.of((f"made-up-{number}", True), Cleaner()) == f"made-up-{number} True"
+        names.of((f"{number}" * 5000, True), Cleaner())
+        assert len(names.known) <= 3
+        assert all(len(texts) <= 1000 for texts, _ in names.known.values())

@@ -148,22 +148,30 @@ def add_rows(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
 
 
 def _summed(rows: Sequence[Row]) -> tuple[list[tuple[object, ...]], list[tuple[object, ...]]]:
-    """Returns what rows add to the sums of days, and to those of end users."""
+    """Returns what rows add to the sums of days, and to those of end users. Hot: once an exchange."""
     days: dict[tuple[str, ...], list[int]] = {}
     end_users: dict[tuple[str, ...], list[int]] = {}
     for row in rows:
-        amounts = (
-            1, row.input, row.cached or 0, row.output, row.reasoning, row.cost or 0,
-            int(row.estimated), int(row.cost is None and row.input + row.output > 0), int(row.partial),
-        )  # fmt: skip
-        _add(days, (row.day, row.key, row.team, row.user, row.model, row.upstream), amounts)
-        _add(end_users, (row.day, row.end_user, row.key, row.team, row.user, row.model), amounts)
+        _, day, _, key, team, user, end_user, model, upstream, _, _, _, *_ = row
+        entry, cached, output, reasoning, cost, estimated, partial = row[12:]
+        unpriced = cost is None and entry + output > 0
+        for sums, names in (
+            (days, (day, key, team, user, model, upstream)),
+            (end_users, (day, end_user, key, team, user, model)),
+        ):
+            known = sums.get(names)
+            if known is None:
+                known = sums[names] = [0] * len(_SUMS)
+            known[0] += 1
+            known[1] += entry
+            known[2] += cached or 0
+            known[3] += output
+            known[4] += reasoning
+            known[5] += cost or 0
+            known[6] += estimated
+            known[7] += unpriced
+            known[8] += partial
     return [(*names, *sums) for names, sums in days.items()], [(*names, *sums) for names, sums in end_users.items()]
-
-
-def _add(sums: dict[tuple[str, ...], list[int]], names: tuple[str, ...], amounts: tuple[int, ...]) -> None:
-    known = sums.get(names)
-    sums[names] = list(amounts) if known is None else [a + b for a, b in zip(known, amounts, strict=True)]
 
 
 def forget(connection: sqlite3.Connection, before: str) -> bool:

@@ -41,7 +41,7 @@ class Ledger:
 
     def __init__(self, path: Path, *, keep_s: float, durable: bool = False) -> None:
         self.path = path
-        self._durable = durable
+        self.durable = durable
         self._writer = _Writer(path, keep_s, durable=durable)
         self._thread: BatchThread[Sequence[Row]] = BatchThread("penstock-ledger", self._writer, patience_s=_PATIENCE_S)
         self._rows: list[Row] = []
@@ -64,7 +64,7 @@ class Ledger:
 
     async def add(self, row: Row) -> None:
         """Takes a row. Returns at once, or when it is on the disk if that is wanted; raises StoreFailed only then."""
-        if self._durable:
+        if self.durable:
             await self._thread.ask((row,))
             return
         if len(self._rows) >= _MOST_WAITING:

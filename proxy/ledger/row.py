@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..limiting.estimate import nano_dollars
 from ..limiting.subjects import end_user_of
-from ..redact import Cleaner, credentials
+from ..redact import Cleaner, Parts, Remembered, credentials
 from ..used import Used, used_by
 
 if TYPE_CHECKING:
@@ -50,37 +50,55 @@ class Row(NamedTuple):
     partial: bool
 
 
+class _Names(NamedTuple):
+    """The names of a row as they are written."""
+
+    key: str
+    team: str
+    user: str
+    model: str
+    upstream: str
+    upstream_model: str
+
+
 def row_of(exchange: Exchange) -> Row:
     """Returns the row of an exchange that has ended. What cannot be found out is left out, and the row marked.
 
     Hot: once an exchange.
     """
-    timing, key, deployment = exchange.timing, exchange.key, exchange.deployment
+    timing, key, deployment, id = exchange.timing, exchange.key, exchange.deployment, exchange.id
     ended = timing.wall + ((timing.ended or timing.started) - timing.started)
     partial, cost = False, None
     end_user, model, used = "", "", Used()
-    text = Cleaner(credentials(exchange.client.headers)).text  # clients paste keys wherever they like
+    headers = exchange.client.headers
+    cleaner = Cleaner(credentials(headers))  # clients paste keys wherever they like
     try:
         used = used_by(exchange)
         cost = None if exchange.cost is None else nano_dollars(exchange.cost)
         partial = max(used.input, used.output, used.cached or 0, used.reasoning, cost or 0) > _LARGEST
-        model = text(_model(exchange))[:_MOST]
-        end_user = text(end_user_of(exchange) or "")[:_MOST]
+        model = _model(exchange)
+        named = end_user_of(exchange)
+        end_user = "" if named is None else cleaner.text(named)[:_MOST]
     except Exception as error:  # an optional part must not cost the row
-        _log.warning("exchange %s is in the ledger with less than there was to say", exchange.id, exc_info=error)
+        _log.warning("exchange %s is in the ledger with less than there was to say", id, exc_info=error)
         partial = True
-    owner = "" if key is None else key.owner or ""
+    owner = None if key is None else key.owner
+    whose = (None, None, None) if key is None else (key.id, key.team or owner, key.user or owner)
+    who = (None, None) if deployment is None else (deployment.provider.name, deployment.model)
+    names = _names.of((*whose, model, *who), cleaner)
+    if "x-request-id" in headers or not id.startswith("req_"):  # it is not Penstock's own
+        id = cleaner.text(id)[:_MOST]
     return Row(
         ended,
         _day(ended),
-        text(exchange.id)[:_MOST],
-        "" if key is None else text(key.id)[:_MOST],
-        "" if key is None else text(key.team or owner)[:_MOST],
-        "" if key is None else text(key.user or owner)[:_MOST],
+        id,
+        names.key,
+        names.team,
+        names.user,
         end_user,
-        model,
-        "" if deployment is None else deployment.provider.name,
-        "" if deployment is None else text(deployment.model)[:_MOST],
+        names.model,
+        names.upstream,
+        names.upstream_model,
         exchange.outcome or "",
         len(exchange.attempts),
         min(used.input, _LARGEST),
@@ -91,6 +109,13 @@ def row_of(exchange: Exchange) -> Row:
         used.estimated,
         partial,
     )
+
+
+def _cleaned(parts: Parts, cleaner: Cleaner) -> _Names:
+    return _Names(*[cleaner.text(part)[:_MOST] if isinstance(part, str) else "" for part in parts])
+
+
+_names = Remembered(_cleaned)
 
 
 def _model(exchange: Exchange) -> str:

@@ -56,6 +56,7 @@ class _Enter(ResponseFilter):
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
+        self.ends_at_once = not ledger.durable
 
     async def on_end(self, exchange: Exchange) -> None:
         await self._ledger.add(row_of(exchange))

@@ -18,12 +18,10 @@ from ..events import Usage
 from ..exchange import Attempt, Exchange
 from ..limiting.subjects import end_user_of
 from ..marks import GUARDRAIL
-from ..redact import Cleaner, protected
+from ..redact import Cleaner, Parts, Remembered
 from ..request import ModelRequest
 from ..stage_times import own_s
 
-_MOST_KNOWN = 1024
-_LONGEST_KNOWN = 1000
 _OWN_RESPONSES = ("resp_", "chatcmpl-")
 """How ids of responses begin: all of them are made by Penstock."""
 
@@ -101,39 +99,28 @@ class _Asked(msgspec.Struct):
     """A part that was made: cleaned and encoded, from its first field on up to the comma behind its last."""
 
     encoded: bytes
-    texts: str
-    """All that was cleaned for it, as it had been."""
     upstream: str
     upstream_model: str
 
 
-_Parts = tuple[str | bool | None, ...]
-"""The fields of an AskedRow before they are cleaned."""
+_FALSE = msgspec.Raw(b"false")
 
 encode = msgspec.json.Encoder().encode
 """Returns a part of a row as JSON."""
 
 
 class Rows:
-    """Makes rows: lines of JSON, with a line feed. The same names are in all of them.
-
-    `known` are the parts that are remembered; what clients make up does not fill the memory.
-    """
+    """Makes rows: lines of JSON, with a line feed. The same names are in all of them."""
 
     def __init__(self) -> None:
-        self.known: dict[_Parts, _Asked] = {}
-        self._protected = 0
+        self._asked = Remembered(_asked)
         self._second = -1
         self._second_text = b""
 
     def row(self, exchange: Exchange, secrets: Sequence[str]) -> bytes:
         """Returns the row of an exchange, with no secret in it; `secrets` are its own. Hot: once an exchange."""
-        cleaner, parts = Cleaner(secrets), _parts(exchange)
-        asked = self.known.get(parts)
-        if asked is None or self._protected != protected():
-            asked = self._remember(parts)
-        if cleaner.finds(asked.texts):
-            asked = _asked(parts, cleaner)
+        cleaner = Cleaner(secrets)
+        asked = self._asked.of(_parts(exchange), cleaner)
         ended, wall = encode(_ended(exchange, asked, cleaner)), exchange.timing.wall
         second = int(wall)
         if second != self._second:  # most rows of a busy server share it
@@ -141,23 +128,16 @@ class Rows:
         milliseconds = (wall - second) * 1000.0
         return b'{"time":"%b.%03dZ",%b%b\n' % (self._second_text, milliseconds, asked.encoded, ended[1:])
 
-    def _remember(self, parts: _Parts) -> _Asked:
-        if len(self.known) >= _MOST_KNOWN or self._protected != protected():
-            self.known.clear()
-            self._protected = protected()
-        asked = _asked(parts, Cleaner())
-        if len(asked.texts) <= _LONGEST_KNOWN:
-            self.known[parts] = asked
-        return asked
 
-
-def _parts(exchange: Exchange) -> _Parts:
+def _parts(exchange: Exchange) -> Parts:
+    """Returns the fields of an AskedRow before they are cleaned."""
     client, key, request, deployment = exchange.client, exchange.key, exchange.request, exchange.deployment
     id, owner, team, user = (None, None, None, None) if key is None else (key.id, key.owner, key.team, key.user)
     upstream, model = (None, None) if deployment is None else (deployment.provider.name, deployment.model)
     dialect = stream = None
     if request is not None:
-        dialect, stream = request.dialect, _stream(request) if "stream" in request.fields else False
+        dialect, raw = request.dialect, request.fields.get("stream")
+        stream = False if raw is None or raw == _FALSE else _stream(request)
     path = client.path
     if "?" in path:
         path = path.partition("?")[0]
@@ -173,11 +153,10 @@ def _stream(request: ModelRequest) -> bool | None:
         return None
 
 
-def _asked(parts: _Parts, cleaner: Cleaner) -> _Asked:
-    texts = "\n".join([part for part in parts if isinstance(part, str)])
+def _asked(parts: Parts, cleaner: Cleaner) -> _Asked:
     fields: list[Any] = [cleaner.text(part) if isinstance(part, str) else part for part in parts]
     row = AskedRow(*fields)
-    return _Asked(encode(row)[1:-1] + b",", texts, row.upstream or "", row.upstream_model or "")
+    return _Asked(encode(row)[1:-1] + b",", row.upstream or "", row.upstream_model or "")
 
 
 def _ended(exchange: Exchange, asked: _Asked, cleaner: Cleaner) -> EndedRow:

@@ -11,7 +11,6 @@ import pytest
 from proxy.errors import UpstreamRefused
 from proxy.events import Usage
 from proxy.exchange import Attempt, Client, Exchange, Key
-from proxy.logs import row as module
 from proxy.logs.row import AskedRow, EndedRow, Rows
 from proxy.redact import protect
 from tests.support.books import ended
@@ -73,16 +72,6 @@ def test_what_is_remembered_of_one_exchange_is_not_said_of_another() -> None:
     assert told(one, rows=rows)["model"] == "secret-of-ann"
     assert told(exchange_of(asking(model="m", stream=True)), rows=rows)["stream"] is True
     assert told(exchange_of(asking(model="m", stream=False)), rows=rows)["stream"] is False
-
-
-def test_what_clients_make_up_takes_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_MOST_KNOWN", 3)
-    rows = Rows()
-    for number in range(10):
-        assert told(exchange_of(asking(model=f"m-{number}")), rows=rows)["model"] == f"m-{number}"
-        told(exchange_of(asking(model=f"{number}" * 5000)), rows=rows)
-        assert len(rows.known) <= 3
-        assert all(len(asked.texts) < 1000 for asked in rows.known.values())
 
 
 def test_a_secret_of_the_file_is_hidden_in_what_was_seen_before() -> None:
