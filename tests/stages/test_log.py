@@ -215,14 +215,19 @@ async def test_content_is_what_the_client_got(tmp_path: Path) -> None:
     exchange.upstream_request = UpstreamRequest(method="POST", url="http://upstream/", headers={})
     driven = await drive(stage, exchange, texts("hunter2", "hunter2", " said"))
     assert driven.text == "hunter2hunter2 said"
+    short = await stage.on_request(exchange)
+    short.on_events(exchange, texts("by the ", "short "))
+    assert short.on_text(exchange, "way")
+    await short.on_end(exchange)
     await drive(stage, exchange_of(asking("refused")))
     await stage.close()
-    first, second = (msgspec.json.decode(line) for line in (tmp_path / "log").read_bytes().splitlines())
+    first, short, second = (msgspec.json.decode(line) for line in (tmp_path / "log").read_bytes().splitlines())
     assert first["content"] == {
         "input": {"input": "my key: ***"},
         "output": [{"type": "message", "text": "*** said"}],
         "withheld": None,
     }
+    assert short["content"]["output"] == [{"type": "message", "text": "by the short way"}]
     assert (second["content"]["input"], second["content"]["withheld"] is None) == (None, False)
     assert stage.lost == 0
 
