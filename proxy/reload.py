@@ -8,7 +8,6 @@ what the worker has, it keeps: its number, its sockets, what it counts, the resp
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 from collections.abc import Awaitable, Callable
 
@@ -75,9 +74,6 @@ class Succession:
         await serving.close()
         del self._ending[serving]
         _log.debug("what %s (%s) was asked is answered", serving.config.file, serving.config.digest)
-        gc.unfreeze()  # or what that leaves would stay for ever
-        gc.collect()
-        gc.freeze()
 
     def handle(self, request: web.BaseRequest) -> Awaitable[web.StreamResponse]:
         """Answers one request. Hot: once a request."""

@@ -78,6 +78,11 @@ class Worker:
 
     async def run(self) -> None:
         """Serves until `stop`, then drains; raises what kept the pipeline from starting."""
+        # what was made until now lives as long as the process: the collector need not look at it again. That is the
+        # code; what a configuration is made of comes later, and may go
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(_YOUNG, *gc.get_threshold()[1:])
         served = self._succession
         await served.start(self._first)
         try:
@@ -85,10 +90,6 @@ class Worker:
             self._catch_signals(asyncio.get_running_loop())
             await self._listen(server)
             await self._listen_for_peers(for_peers)
-            # what was made until now lives as long as the process: the collector need not look at it again
-            gc.collect()
-            gc.freeze()
-            gc.set_threshold(_YOUNG, *gc.get_threshold()[1:])
             if self._ready is not None:
                 self._ready(served.now.app)
             await self._stop.wait()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import logging
+import weakref
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -74,6 +76,7 @@ async def serving(text: str) -> AsyncIterator[Home]:
 
 async def test_a_stream_goes_on_and_is_found_by_its_id() -> None:
     async with serving(OLD) as home:
+        before = weakref.ref(home.succession.now.pipeline)
         async with home.ask("old", "hello") as answer:
             kept = (await answer.json())["id"]
             left = int(answer.headers["x-ratelimit-remaining-requests"])
@@ -96,6 +99,8 @@ async def test_a_stream_goes_on_and_is_found_by_its_id() -> None:
                 assert (await again.read()).endswith(b"data: [DONE]\n\n")
             assert (await stream.read()).endswith(b"data: [DONE]\n\n")
         await home.ended()
+        gc.collect()
+        assert before() is None  # nothing holds what is over
         async with home.session.get(f"{home.url}/{id}") as answer:
             assert (await answer.json())["status"] == "cancelled"
         async with home.session.get(home.url.replace("/v1/responses", "/metrics")) as answer:
