@@ -136,8 +136,9 @@ class ClientSide:
                 self.stream.write(self.get_encoder().begin())
 
     def let_go(self) -> None:
-        """Forgets whom to tell of bugs: the exchange is over."""
+        """Forgets what leads back here: the exchange is over, and what it has held is not to wait for the collector."""
         self._on_bug = _tell_nobody
+        self.bridge = None
 
     def open_at(self, delay_s: float) -> None:
         """Opens the stream after a while, so that a failure before that can still be an HTTP status."""

@@ -86,6 +86,7 @@ class Pump:
         finally:
             self._client.on_flow(None, None)
             self._bridge.nudge_by(None)
+            self.shortcut = None  # it leads back here
             if timer is not None:
                 timer.cancel()
 

@@ -236,8 +236,10 @@ class Translation:
         """Says what filters that want a turn are to call."""
         if nudge is not None:
             self._nudge = self._exchange.nudge = nudge
-        elif self._exchange.nudge is self._nudge:  # else it is another attempt's by now
+            return
+        if self._exchange.nudge is self._nudge:  # else it is another attempt's by now
             self._exchange.nudge = None
+        self._nudge = None  # it leads to the pump, and back here
 
     def turn(self) -> bytes:
         """Gives filters that want a turn theirs; returns what the client gets for it."""

@@ -83,6 +83,11 @@ class Deadlines:
             self._far_off.discard(self._second, self)
             self._second = None
 
+    def close(self) -> None:
+        """Ends all limits for good, and lets go of who would be told."""
+        self.stop()
+        self._fire = _nobody
+
     def _arm(self, due: float, now: float) -> None:
         # What looks too early looks again; only what would be late must be moved.
         if self._second is not None and self._second <= due:
@@ -110,3 +115,7 @@ class Deadlines:
             self._fire(self._phase, self._limit)
         else:
             self._arm(min(due, self._total_at), now)
+
+
+def _nobody(_phase: str, _limit: float) -> None:
+    """Is told of nothing."""

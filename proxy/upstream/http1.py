@@ -372,6 +372,7 @@ class Http1Connection(asyncio.Protocol):
             return
         self.closed = True
         self._rest(self._answer)
+        self._deadlines.close()
         if self._transport is not None:
             self._transport.abort()
         self._owner.lost(self)

@@ -58,13 +58,24 @@ class Part:
     `template` is the part's delta event with blanks for number and text.
     """
 
-    __slots__ = ("annotations", "grammar", "index", "item", "kind", "logprobs", "start", "template", "texts")
+    __slots__ = (
+        "_item_id",
+        "_output_index",
+        "annotations",
+        "grammar",
+        "index",
+        "kind",
+        "logprobs",
+        "start",
+        "template",
+        "texts",
+    )
 
     def __init__(self, kind: PartKind, item: MessageItem | ReasoningItem, start: int) -> None:
         grammar = PARTS[kind]
         self.kind = kind
         self.grammar = grammar
-        self.item = item
+        self._item_id, self._output_index = item.id, item.index
         self.index = item.next_index(kind)
         self.start = start
         self.template = delta_template(grammar.delta, self.place, logprobs=kind == "output_text")
@@ -75,7 +86,7 @@ class Part:
     @property
     def place(self) -> dict[str, Any]:
         """Where it stands, as its events say it."""
-        return {"item_id": self.item.id, "output_index": self.item.index, self.grammar.index_field: self.index}
+        return {"item_id": self._item_id, "output_index": self._output_index, self.grammar.index_field: self.index}
 
     def text(self) -> str:
         """Returns all text so far."""
