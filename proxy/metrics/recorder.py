@@ -40,7 +40,7 @@ class Recorder:
         self._codes = CodeLabels()
         self._pairs: dict[tuple[str, str], _Pair] = {}
         self._at: dict[tuple[str, ...], int] = {}
-        self._stages: dict[str, int] = {}
+        self._stages: dict[str, list[float]] = {}  # seconds and times since `take`, which is half the work a stage
         self._attempts: dict[tuple[str, str | None], int] = {}
         self._by = [(one, owners(one)) for one in by]
         self._open_requests = cells.series(families.OPEN_REQUESTS).at
@@ -69,7 +69,8 @@ class Recorder:
             pair = self._pairs[model, upstream] = _Pair(self._cells, model, upstream)
         dialect = NONE if exchange.request is None else exchange.request.dialect
         outcome = exchange.outcome or NONE
-        values[pair.requests(dialect, outcome)] += 1
+        at = pair.requests.get((dialect, outcome), -1)
+        values[at if at >= 0 else pair.add_requests(dialect, outcome)] += 1
         used, cost = used_by(exchange), nano_dollars(exchange.cost)
         pair.count(values, exchange, used, cost)
         pair.time(values, exchange)
@@ -98,11 +99,11 @@ class Recorder:
         if times is None:
             return
         for stage, seconds in times.items():
-            at = stages.get(stage, -1)
-            if at < 0:
-                at = stages[stage] = self._cells.series(families.STAGE, (stage,)).at
-            values[at] += seconds
-            values[at + 1] += 1
+            sums = stages.get(stage)
+            if sums is None:
+                sums = stages[stage] = [0.0, 0.0]
+            sums[0] += seconds
+            sums[1] += 1.0
 
     def _events(self, exchange: Exchange, upstream: str) -> None:
         values = self._values
@@ -142,7 +143,10 @@ class Recorder:
             self._values[self._find(dollars, name)] += cost
 
     def take(self, measures: Iterable[Measure]) -> None:
-        """Takes over what parts of the pipeline tell of themselves; the same counter of several parts is one."""
+        """Takes over what parts of the pipeline tell of themselves; the same counter of several parts is one.
+
+        And what stages have taken since the last time.
+        """
         sums: dict[tuple[str, tuple[str, ...]], tuple[Measure, float]] = {}
         for one in measures:
             labels = tuple(one.labels.values())
@@ -154,6 +158,11 @@ class Recorder:
                 series = self._cells.series(Family(name, one.kind, one.help, tuple(one.labels)), labels)
                 told = self._told[name, labels] = _Told(series)
             told.become(self._values, value)
+        for stage, sums in self._stages.items():
+            at = self._cells.series(families.STAGE, (stage,)).at
+            self._values[at] += sums[0]
+            self._values[at + 1] += sums[1]
+            sums[:] = 0.0, 0.0
 
     def leave(self) -> None:
         """Takes back what parts have told that is no count: they are closed."""
@@ -183,7 +192,7 @@ class _Pair:
             return cells.series(family, (model, upstream, *more)).at
 
         self._at = at
-        self._requests: dict[tuple[str, str], int] = {}
+        self.requests: dict[tuple[str, str], int] = {}  # where those are counted that ended so
         self._tokens = tuple(at(families.TOKENS, kind) for kind in _KINDS)
         self._cost = at(families.COST)
         self._estimated = at(families.ESTIMATED)
@@ -192,11 +201,9 @@ class _Pair:
         self._duration = at(families.DURATION)
         self._gap = at(families.GAP)
 
-    def requests(self, dialect: str, outcome: str) -> int:
-        """Returns where requests are counted that ended so."""
-        at = self._requests.get((dialect, outcome))
-        if at is None:
-            at = self._requests[dialect, outcome] = self._at(families.REQUESTS, dialect, outcome)
+    def add_requests(self, dialect: str, outcome: str) -> int:
+        """Returns a place for requests that ended so."""
+        at = self.requests[dialect, outcome] = self._at(families.REQUESTS, dialect, outcome)
         return at
 
     def count(self, values: memoryview[float], exchange: Exchange, used: Used, cost: int) -> None:
