@@ -54,7 +54,7 @@ class RedisConfig(_Kind, tag="redis", frozen=True):
         Literal["local", "open", "closed"],
         Meta(
             description="While Redis does not answer: each host counts for itself, nothing is limited, or requests "
-            "are refused (503)."
+            "are refused (503). What was used meanwhile is counted when it answers again."
         ),
     ] = "local"
     lease: Annotated[

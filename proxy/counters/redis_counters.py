@@ -11,7 +11,7 @@ import logging
 import os
 import secrets
 import socket
-from collections import deque
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal
@@ -21,6 +21,7 @@ import msgspec
 from ..errors import Overloaded, PenstockError
 from . import cells
 from .breaker import Breaker
+from .late import Late, Settling
 from .limits import SLOTS, Counters, CounterState, Demand, Grant, Holder, Standing
 from .redis_scripts import RENEW, RESERVE, SETTLE
 
@@ -36,6 +37,9 @@ _RENEWED_AT_ONCE = 500
 _SHOWN_AT_ONCE = 500
 _TURNS = 5
 
+_NOT_TAKEN, _PERHAPS = "+", "?"
+"""Slots of requests that Redis has not counted, and that it may have counted; behind them, for how long already."""
+
 OnFailure = Literal["local", "open", "closed"]
 _MEANWHILE = {
     "local": "limits are counted by this host alone",
@@ -49,11 +53,16 @@ class _Unanswered(PenstockError):
 
 
 class _Taken(msgspec.Struct):
-    """Where a decision is kept: `record` in Redis, `slots` of its requests; `local` where this host has decided."""
+    """Where a decision is kept: `record` in Redis, `slots` of its requests.
+
+    Where Redis has not decided, there is a moment `since` which it is in force, for `charged`; `local` is what this
+    host has decided itself.
+    """
 
     record: str
     slots: list[str]
     holds: bool
+    since: float = 0.0
     local: Grant | None = None
 
 
@@ -88,7 +97,8 @@ class RedisCounters:
         self._who = f"{socket.gethostname()}:{os.getpid()}"
         self._breaker = Breaker("the Redis of the counters", _MEANWHILE[settings.on_failure])
         self._held: set[str] = set()
-        self._late: deque[tuple[list[str], list[Any]]] = deque(maxlen=_MOST_LATE)
+        self._moment = clock or time.monotonic
+        self._late = Late(_MOST_LATE, self._moment)
         self._tasks: list[asyncio.Task[None]] = []
         self._deserted: set[asyncio.Future[None]] = set()
         self._connections = asyncio.Semaphore(settings.connections)
@@ -163,10 +173,10 @@ class RedisCounters:
         try:
             answer = await self._asked(lambda: self._reserve(keys, args))
         except _Unanswered as unanswered:
-            if self._settings.on_failure == "closed" and unanswered.__cause__ is not None:
-                # it was asked, and may yet do it: for nobody
-                self._late.append(self._settling(record, demands, [0] * len(demands), ["0"] * len(demands)))
-            return await self._alone(demands, record)
+            asked = unanswered.__cause__ is not None
+            if self._settings.on_failure == "closed" and asked:  # it may yet do it: for nobody
+                self._late.add(self._settling(record, demands, [0] * len(demands), ["0"] * len(demands)))
+            return await self._alone(demands, record, _NOT_TAKEN if not _may_have_taken(unanswered) else _PERHAPS)
         grant = Grant(demands, [])
         slots = []
         for at, demand in zip(range(2, len(answer), 5), demands, strict=True):
@@ -190,32 +200,35 @@ class RedisCounters:
         self._held.discard(taken.record)
         if taken.local is not None:
             await self._fallback.settle(taken.local, used)
-        if not taken.holds and all(used):
+        if not taken.holds and all(used) and _NOT_TAKEN not in taken.slots:
             return
-        keys, args = settling = self._settling(taken.record, grant.demands, used, taken.slots)
+        slots = taken.slots
+        if taken.since:
+            age_us = int((self._moment() - taken.since) * 1e6)
+            slots = [f"{one}{age_us}" for one in slots]
+        keys, args = settling = self._settling(taken.record, grant.demands, used, slots)
         try:
             await self._asked(lambda: self._settle(keys, args))
         except (_Unanswered, asyncio.CancelledError) as error:
-            self._late.append(settling)
+            self._late.add(settling)
             if isinstance(error, asyncio.CancelledError):
                 raise
 
-    def _settling(
-        self, record: str, demands: Sequence[Demand], used: Sequence[int], slots: Sequence[str]
-    ) -> tuple[list[str], list[Any]]:
+    def _settling(self, record: str, demands: Sequence[Demand], used: Sequence[int], slots: Sequence[str]) -> Settling:
         """Returns keys and arguments of the script that settles a record. It may run twice: then it runs once."""
         keys = [self._leases, record, *(self._counter + demand.counter for demand in demands)]
-        args: list[Any] = [self._now(), _REMEMBERED_MS]
+        args: list[Any] = [self._now(), _REMEMBERED_MS, 0]
         for one, amount, slot in zip(demands, used, slots, strict=True):
             limit = one.limit
             args += (limit.unit, limit.most, amount, one.amount, limit.slot_us, _kept_ms(one), slot)
         return keys, args
 
-    async def _alone(self, demands: Sequence[Demand], record: str) -> Grant:
-        """Decides without Redis."""
+    async def _alone(self, demands: Sequence[Demand], record: str, mark: str) -> Grant:
+        """Decides without Redis, which is told afterwards what was used; `mark` says whether it has taken it, too."""
         if self._settings.on_failure == "closed":
             raise Overloaded("Limits cannot be checked at the moment.", retry_after_s=self._settings.probe_s)
-        taken = _Taken(record, ["0"] * len(demands), holds=True)
+        holds = any(demand.limit.unit != "requests" for demand in demands)
+        taken = _Taken(record, [mark] * len(demands), holds, since=self._moment())
         if self._settings.on_failure == "open":
             return Grant(demands, [Standing(0, 0, one.limit.most) for one in demands], None, taken)
         grant = await self._fallback.reserve(demands)
@@ -260,9 +273,10 @@ class RedisCounters:
 
     async def _catch_up(self) -> None:
         while self._late:
-            keys, args = self._late[0]
+            keys, args = self._late.first()
+            args[0] = self._now()
             await self._asked(lambda keys=keys, args=args: self._settle(keys, args))  # type: ignore[misc]
-            self._late.popleft()
+            self._late.told()
 
     async def _renewing(self) -> None:
         while True:
@@ -340,6 +354,11 @@ class RedisCounters:
 
     def _now(self) -> str:
         return "" if self._clock is None else str(int(self._clock() * 1e6))
+
+
+def _may_have_taken(unanswered: BaseException) -> bool:
+    """Tells whether Redis may do what it was asked, although it has not said so in time."""
+    return isinstance(unanswered.__cause__, TimeoutError)
 
 
 async def _within(timeout_s: float, ask: Callable[[], Awaitable[Any]]) -> Any:

@@ -149,27 +149,39 @@ SETTLE = (
     _BEGIN
     + """
 -- KEYS: the leases, the record, the counters
--- ARGV: now or '', milliseconds to remember it; for each counter: kind, most, used, taken, length of a slot,
--- milliseconds to keep it, slot of a request
+-- ARGV: now or '', milliseconds to remember it, microseconds since it was due; for each counter: kind, most, used,
+-- taken, length of a slot, milliseconds to keep it, slot of a request. That is '+' and how long it had run when it was
+-- due, where the request was not counted here, and '?' with that where it was only if there is a record of it.
 if redis.call('HGET', KEYS[2], ':done') == 'settled' then return 0 end
+local recorded = redis.call('EXISTS', KEYS[2]) == 1
+local due = now - tonumber(ARGV[3])
+local function count(i, a, amount, moment)
+  local length = tonumber(ARGV[a + 4])
+  local slot = slot_of(length, moment)
+  if slot <= slot_of(length, now) - 31 then return end  -- it has left the window meanwhile
+  redis.call('HINCRBY', KEYS[i], whole(slot), amount)
+  redis.call('HSET', KEYS[i], 'unit', ARGV[a], 'most', ARGV[a + 1], 'length', ARGV[a + 4])
+  redis.call('PEXPIRE', KEYS[i], ARGV[a + 5])
+end
 if redis.call('HEXISTS', KEYS[2], ':done') == 0 then give_back(KEYS[2]) end
 redis.call('HSET', KEYS[2], ':done', 'settled')
 redis.call('PEXPIRE', KEYS[2], ARGV[2])
 redis.call('ZREM', KEYS[1], KEYS[2])
 for i = 3, #KEYS do
-  local a = 3 + (i - 3) * 7
+  local a = 4 + (i - 3) * 7
   local kind, used = ARGV[a], tonumber(ARGV[a + 2])
   if kind == 'requests' then
-    if used == 0 then
+    local mark, ran = string.match(ARGV[a + 6], '^([+?])(%d+)$')
+    if mark then
+      if used > 0 and not (mark == '?' and recorded) then count(i, a, ARGV[a + 3], due - tonumber(ran)) end
+    elseif used == 0 then
       local counted = tonumber(redis.call('HGET', KEYS[i], ARGV[a + 6]) or '0')
       if counted > 0 then
         redis.call('HINCRBY', KEYS[i], ARGV[a + 6], whole(-math.min(counted, tonumber(ARGV[a + 3]))))
       end
     end
   elseif kind ~= 'parallel' and used > 0 then
-    redis.call('HINCRBY', KEYS[i], whole(slot_of(tonumber(ARGV[a + 4]), now)), ARGV[a + 2])
-    redis.call('HSET', KEYS[i], 'unit', kind, 'most', ARGV[a + 1], 'length', ARGV[a + 4])
-    redis.call('PEXPIRE', KEYS[i], ARGV[a + 5])
+    count(i, a, ARGV[a + 2], due)
   end
 end
 return 1

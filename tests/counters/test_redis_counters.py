@@ -113,6 +113,52 @@ async def test_killed_it_is_as_the_file_says(
     assert len(told(caplog)) == 2
 
 
+@pytest.mark.parametrize("on_failure", ["local", "open"])
+async def test_8_7_what_was_let_in_without_it_is_counted_when_it_is_back(
+    server: RedisServer, on_failure: OnFailure
+) -> None:
+    now = [1_700_000_000.0]
+    chosen = RedisSettings(url=server.url, on_failure=on_failure, probe_s=0.05, timeout_s=10)
+    counters = RedisCounters(chosen, LocalCounters(lambda: now[0]), lambda: now[0])
+    await counters.start()
+    server.kill()
+    minute = Limit(unit="requests", most=9, window_s=60)
+    brief = await counters.reserve([Demand("brief", minute, 1)])
+    await counters.settle(brief, [1])
+    now[0] += 120
+    kept, unused, alone = (
+        await ask(counters),
+        await ask(counters, "b"),
+        await counters.reserve([Demand("x", minute, 1)]),
+    )
+    assert (kept.refused, unused.refused, alone.refused) == (None, None, None)
+    now[0] += 10
+    await counters.settle(kept, [1, 40])
+    await counters.settle(unused, [0, 0])
+    await counters.settle(alone, [1])
+    now[0] += 20
+    server.start()
+    other = RedisCounters(chosen, LocalCounters(), lambda: now[0])
+    await other.start()
+
+    async def counted() -> bool:
+        return await used(other, "tokens") == 40
+
+    async def found() -> dict[str, int]:
+        states = {state.counter: state.used for state in await other.snapshot()}
+        assert states, "it answers"
+        return states
+
+    await until(counted)
+    assert await found() == {"a requests": 1, "a tokens": 40, "x": 1}, "not what was unused, or has left its window"
+    now[0] += 31
+    assert (await found())["x"] == 1
+    now[0] += 2
+    assert (await found())["x"] == 0, "counted from when it was let in"
+    await counters.close()
+    await other.close()
+
+
 async def test_8_5_who_was_refused_because_it_did_not_answer_holds_nothing_when_it_does(server: RedisServer) -> None:
     counters = counting(server, "closed", lease_s=3600.0)
     await counters.start()
