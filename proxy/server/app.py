@@ -199,7 +199,7 @@ class App:
                 self._running.check()
                 body = self._at_hand(request)
                 finish = read(exchange, await self._read(request) if body is None else body)
-                if DEPLOYMENT in request:
+                if not request.path.startswith("/v1/") and DEPLOYMENT in request:
                     exchange.request.set("model", request[DEPLOYMENT])
             except ExchangeError as error:
                 return to_response(request, await self._pipeline.refuse(exchange, error, stream))

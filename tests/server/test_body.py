@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import zlib
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from aiohttp import StreamReader
+from aiohttp.base_protocol import BaseProtocol
+from aiohttp.streams import EMPTY_PAYLOAD
+from aiohttp.web import RequestPayloadError
 from backports import zstd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proxy.errors import BadRequest, RequestTooLarge, UnsupportedMedia
-from proxy.server.body import _codings, _decode
+from proxy.server.body import _codings, _decode, body_at_hand
 
 PACK = {
     "gzip": gzip.compress,
@@ -59,3 +66,29 @@ def test_frames_without_end_are_refused(coding: str) -> None:
 def test_more_codings_than_anyone_needs_are_refused() -> None:
     with pytest.raises(UnsupportedMedia):
         _codings("gzip, gzip, gzip, gzip")
+
+
+@pytest.mark.parametrize("pieces", [[b"{}"], [b"{", b"}"], [b" " * 40_000 + b"{}"]])
+async def test_a_body_that_came_with_its_head_is_there_at_once(pieces: list[bytes]) -> None:
+    loop = asyncio.get_running_loop()
+    content = StreamReader(BaseProtocol(loop), 2**16, loop=loop)
+    request: Any = SimpleNamespace(content=content, headers={"content-type": "application/json"})
+    for piece in pieces:
+        content.feed_data(piece)
+        assert body_at_hand(request, 50_000) is None
+    content.feed_eof()
+    whole = b"".join(pieces)
+    if len(whole) > 40_000:
+        with pytest.raises(RequestTooLarge):
+            body_at_hand(request, 40_000)
+    else:
+        assert body_at_hand(request, 40_000) == whole
+
+
+async def test_no_body_is_at_hand_too_and_a_broken_one_is_not() -> None:
+    loop = asyncio.get_running_loop()
+    request: Any = SimpleNamespace(content=EMPTY_PAYLOAD, headers={})
+    assert body_at_hand(request, 10) == b""
+    request.content = StreamReader(BaseProtocol(loop), 2**16, loop=loop)
+    request.content.set_exception(RequestPayloadError())
+    assert body_at_hand(request, 10) is None
