@@ -22,6 +22,10 @@ from .messages import Message, chat_messages
 from .profile import ChatProfile
 from .tools import tool_fields
 
+_SIMPLE = OWN_FIELDS - {*LIMIT_ALIASES, "include", "tool_choice", "tools"}
+"""Fields that say nothing to a chat server but by the messages."""
+_WITH_USAGE = {"include_usage": True}
+
 
 class _Build:
     """One request on its way: what the functions of the table read and write."""
@@ -51,6 +55,8 @@ def build_body(
     """
 
     effects = Effects(options, ignore)
+    if _SIMPLE.issuperset(request.fields) and request.is_plain and not profile.extra_body:
+        return _simple_body(request, model, profile, effects, sealing), ToolMap()
     names = ToolMap.of(request.tools)
     build = _Build(request, profile, effects)
     fields = request.fields
@@ -66,6 +72,19 @@ def build_body(
     tools = tool_fields(request, profile, names, lambda _: options.unsupported_tools == "refuse", effects.note)
     body = {"model": model, "messages": messages, **profile.extra_body, **tools, **build.body}
     return write_json(body), names
+
+
+def _simple_body(
+    request: ResponsesRequest, model: str, profile: ChatProfile, effects: Effects, sealing: Sealing
+) -> bytes:
+    """Returns the body for messages of text and nothing else, of a request without settings: the same as of any."""
+    messages = chat_messages(request, profile, ToolMap(), effects.note, sealing)
+    body: dict[str, Any] = {"model": model, "messages": messages}
+    if request.stream:
+        body["stream"] = True
+        if profile.stream_usage:
+            body["stream_options"] = _WITH_USAGE
+    return write_json(body)
 
 
 def _put_others(build: _Build) -> Iterator[str]:
@@ -91,7 +110,7 @@ def _put_configured(build: _Build) -> None:
     if request.stream:
         body["stream"] = True
         if profile.stream_usage:
-            body["stream_options"] = {"include_usage": True}
+            body["stream_options"] = _WITH_USAGE
     if request.wants("message.output_text.logprobs"):
         body["logprobs"] = True
 

@@ -9,7 +9,7 @@ from proxy.providers.chat.profile import ChatProfile
 from proxy.providers.openai.provider import PROFILE
 from proxy.providers.provider import TranslateOptions
 from tests.support import strict_chat
-from tests.support.asked import SEALING, build, chat, function, refusal, request
+from tests.support.asked import SEALING, assistant, build, chat, function, refusal, request, user
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}, "$defs": {"x": [1.0, None]}}
 FORMAT = {"type": "json_schema", "name": "n", "schema": SCHEMA, "strict": True, "description": "d"}
@@ -227,3 +227,12 @@ def test_a_wrong_field_that_a_stage_has_set_is_refused_too():
     with pytest.raises(BadRequest):
         build_body(made, "m", PLAIN, TranslateOptions(), print, SEALING)
     assert refusal(temperature=9).code == "decimal_above_max_value"
+
+
+@pytest.mark.parametrize("profile", [ChatProfile(), ChatProfile(stream_usage=False), PROFILE])
+@pytest.mark.parametrize("stream", [True, False])
+def test_requests_without_settings_are_built_in_fewer_steps(profile, stream, monkeypatch):
+    fields = {"input": [user("hi"), assistant("yes"), user("go on")], "instructions": "be kind", "stream": stream}
+    short = chat(profile, **fields, store=False, metadata={"a": "b"})
+    monkeypatch.setattr("proxy.providers.chat.build._SIMPLE", frozenset())
+    assert short.body == chat(profile, **fields, store=False, metadata={"a": "b"}).body
