@@ -289,6 +289,8 @@ class StoreKeeper:
     async def _own(self, exchange: Exchange, request: ResponsesRequest) -> list[msgspec.Raw]:
         """Returns the request's own items, references replaced by what they refer to."""
         own = list(request.raw_items)
+        if request.is_plain:
+            return own
         places = {at: item.id for at, item in enumerate(request.items) if isinstance(item, ItemReference)}
         if places:
             ids = list(places.values())

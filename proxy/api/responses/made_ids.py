@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import secrets
-from functools import lru_cache
 
 FIRST_INPUT = 0x8000
 """Where the numbers of input items begin; those of output items begin at 0."""
@@ -30,7 +29,6 @@ def made_id(response_id: str, prefix: str, number: int) -> str:
     return f"{prefix}_{token}{number:04x}"
 
 
-@lru_cache(maxsize=64)
 def _token(response_id: str) -> str | None:
     response = _RESPONSE.fullmatch(response_id)
     return None if response is None else response[1]

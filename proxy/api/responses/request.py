@@ -132,6 +132,8 @@ class ResponsesRequest(ModelRequest):
             raw = self._fields["input"]
             if self._plain_input:
                 self._items_raw = [Raw(b"".join((_MESSAGE, raw, b"}")))] if items else []
+            elif len(items) == 1:
+                self._items_raw = [Raw(bytes(raw)[1:-1].strip())]
             else:
                 self._items_raw = _raw_items(raw)
         return self._items_raw

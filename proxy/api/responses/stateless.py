@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from .request import ResponsesRequest
 
 
+_REFERRING = frozenset(("conversation", "previous_response_id"))
+
+
 def refuse_unserved(request: ResponsesRequest) -> None:
     """Raises for two histories at once, and for a compaction that is asked for in the middle."""
     previous = request.value("previous_response_id")
@@ -34,6 +37,8 @@ def refuse_unserved(request: ResponsesRequest) -> None:
 
 def refuse_references(request: ResponsesRequest) -> None:
     """Raises for what refers to a kept response, conversation or item: there is none."""
+    if request.is_plain and _REFERRING.isdisjoint(request.fields):
+        return
     conversation = conversation_id(request)
     if conversation is not None:
         raise conversation_not_found(conversation, "conversation")
