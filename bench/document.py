@@ -89,6 +89,7 @@ def document(found: Mapping[str, Any], beside: str) -> str:
         "goals": _goals(told),
         "micro": _micro(msgspec.convert(found.get("micro", []), list[Timing])),
         "scenarios": "\n\n".join(_scenario(result) for result in told.values()),
+        "floor of paced": _ratio(told["paced"], "nginx") if "paced" in told else "-",
         **{f"kernel of {name}": _kernel(told, name) for name in ("paced", "plain")},
     }
     return re.sub(r"\{\{(.+?)\}\}", lambda match: parts[match[1]], _TEMPLATE.read_text("utf-8"))

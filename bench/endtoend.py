@@ -40,6 +40,7 @@ class Bench:
         self._targets: dict[str, Target] = {}
         self._ports: dict[str, int] = {}
         self._base_kb: dict[str, int] = {}
+        self._warmed: set[tuple[str, bool, bool, bool]] = set()
         self._directory = Path()
         self._began = time.monotonic()
 
@@ -94,9 +95,8 @@ class Bench:
     def measure(self, scenario: Scenario, names: Sequence[str], rounds: int, *, warm: bool) -> Result:
         """Runs a scenario against targets in turn, `rounds` times; slow ones have fewer turns."""
         targets = [self._targets[name] for name in names]
-        if warm:
-            for target in targets:
-                self._load(target, _shortened(scenario.job_of(target)))
+        for target in targets if warm else ():
+            self._warm(target, scenario.job_of(target))
         runs = [
             self._run(scenario, target, turn)
             for turn in range(min(rounds, scenario.rounds))
@@ -119,6 +119,13 @@ class Bench:
             lighter=lighter,
             histograms={name: _histograms(run.report for run in runs if run.target == name) for name in names},
         )
+
+    def _warm(self, target: Target, job: Job) -> None:
+        """Has a target do a little of a job, if it has not done one of that kind before."""
+        kind = (target.name, job.stream, job.tool, job.chain)
+        if kind not in self._warmed:
+            self._warmed.add(kind)
+            self._load(target, _shortened(job))
 
     def _run(self, scenario: Scenario, target: Target, turn: int) -> Measured:
         process, upstream = self._processes[target.name], self._processes[UPSTREAM.name]

@@ -20,8 +20,8 @@ class Measured(msgspec.Struct, frozen=True):
 
     `cost` is CPU time, `instructions` (user space), `kernel` (instructions of the kernel for it) and `cycles` (both)
     are counts, each per unit of the scenario; None where they are not known. `stream_kb` is how much more memory was
-    resident at its peak than before, for each of the most streams that were open, and `memory` has (streams open, kB resident) as they grew. `busy`
-    is the share of their cores' time that the load generator and the upstream took.
+    resident at its peak than before, for each of the most streams that were open, and `memory` has (streams open, kB
+    resident) as they grew. `busy` is the share of their cores' time that the load generator and the upstream took.
     """
 
     target: str
