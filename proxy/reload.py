@@ -15,7 +15,8 @@ from aiohttp import web
 
 from .config.file import Config
 from .errors import ConfigError
-from .metrics.stage import metrics_listen
+from .metrics.family import RELOADS
+from .metrics.stage import MetricsStage, metrics_listen
 from .sealing import Sealing
 from .serving import Serving
 from .stores.config import MemoryConfig
@@ -82,6 +83,12 @@ class Succession:
     def handle_from_peer(self, request: web.BaseRequest) -> Awaitable[web.StreamResponse]:
         """Answers one request that another worker has passed on."""
         return self.now.handle_from_peer(request)
+
+    def note(self, *, used: bool) -> None:
+        """Counts that the file was read again, for whoever looks at the metrics."""
+        for stage in self.now.pipeline.stages:
+            if isinstance(stage, MetricsStage):
+                stage.recorder.count(RELOADS, "used" if used else "refused")
 
     def drain(self) -> None:
         """Stops being ready; running exchanges go on."""

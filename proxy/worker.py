@@ -15,7 +15,7 @@ from aiohttp import web
 from .config.file import Config
 from .metrics.stage import metrics_listen
 from .reload import Succession, read_again, say_what_stays
-from .rollout import COMMIT, DROP, PREPARE, READY, REFUSED, heard, tell
+from .rollout import COMMIT, DROP, PREPARE, READY, REFUSED, REFUSED_FILE, USED, heard, tell
 from .server.app import App
 from .server.connection import Server
 from .server.metrics import OwnAddress
@@ -172,14 +172,14 @@ class Worker:
         """Reads the file again and serves it, when nothing is wrong with it."""
         async with self._changing:
             config = await self._read()
-            if config is None:
-                return
-            say_what_stays(self._first, config, supervised=False)
-            if await self._succession.prepare(config):
+            used = config is not None and await self._succession.prepare(config)
+            if config is not None and used:
+                say_what_stays(self._first, config, supervised=False)
                 self._commit()
                 _log.info("%s (%s) is used", config.file, config.digest)
-            else:
+            elif config is not None:
                 _log.error("%s (%s) is not used: nothing has changed", config.file, config.digest)
+            self._succession.note(used=used)
 
     async def _read(self) -> Config | None:
         return None if self._load is None else await asyncio.to_thread(read_again, self._load)
@@ -200,6 +200,8 @@ class Worker:
                 await self._succession.drop()
             elif said == COMMIT:
                 self._commit()
+            elif said in (USED, REFUSED_FILE):
+                self._succession.note(used=said == USED)
 
     async def _prepare(self, digest: str) -> bool:
         config = await self._read()

@@ -20,7 +20,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from .rollout import Plan, Rollout, pair
+from .rollout import REFUSED_FILE, USED, Plan, Rollout, pair, tell
 from .terminal import Terminal
 
 _log = logging.getLogger("penstock")
@@ -185,20 +185,29 @@ class Supervisor:
             self._wanted = False
             plan = self._another()
             if plan is None:
+                self._have_counted(REFUSED_FILE)
                 return
-            staying = [child for child in self._children.values() if not child.leaves]
-            staying.sort(key=lambda child: child.index)
-            self._rollout = Rollout(plan, [child.line for child in staying])
+            self._rollout = Rollout(plan, self._lines())
         done = None if self._rollout is None else self._rollout.step()
         if self._rollout is None or done is None:
             return
         plan, self._rollout = self._rollout.plan, None
+        self._have_counted(USED if done else REFUSED_FILE)
         if not done:
             _log.error("%s (%s) is not used: a worker cannot start it, and nothing has changed", plan.name, plan.digest)
             return
         self._plan = plan
         self._resize()
         _log.info("%s (%s) is used, by %s", plan.name, plan.digest, _counted(plan.count))
+
+    def _lines(self) -> list[socket.socket]:
+        """Returns the lines to the workers that are to stay, in their order."""
+        staying = [child for child in self._children.values() if not child.leaves]
+        return [child.line for child in sorted(staying, key=lambda child: child.index)]
+
+    def _have_counted(self, what: bytes) -> None:
+        for line in self._lines()[:1]:
+            tell(line, what)
 
     def _another(self) -> Plan | None:
         try:

@@ -84,8 +84,7 @@ class Metrics(MetricsStage):
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait((self._task,))
-            self.take()
-            self.recorder.leave()
+            self.leave()
 
     async def on_request(self, exchange: Exchange) -> Counted:
         """Counts what begins, and listens to its stream."""

@@ -160,14 +160,15 @@ def test_workers_change_to_another_plan_all_of_them_or_none(tmp_path: Path) -> N
 
     pids = {row[0]: int(row[1]) for row in heard("one", "one")}
     change("2 bad")
-    heard("prepare bad", "prepare bad", "drop", "drop")
+    heard("prepare bad", "prepare bad", "drop", "drop", "refused file")
     assert "nothing has changed" in process.stderr.readline()
     change("2 wrong")
     assert process.stderr.readline() == "nothing has changed\n"
     while not process.stderr.readline().startswith("ValueError"):
         pass
+    heard("refused file")
     change("3 two")
-    heard("prepare two", "prepare two", "commit", "commit", "two")
+    heard("prepare two", "prepare two", "commit", "commit", "used", "two")
     assert process.stderr.readline() == "file (two) is used, by 3 workers\n"
     os.kill(pids["1"], signal.SIGKILL)
     assert heard("two")[0][0] == "1"  # who comes in its place begins with what is used now

@@ -14,6 +14,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 import msgspec
 
@@ -34,11 +35,12 @@ class Series(msgspec.Struct, frozen=True, array_like=True):
 class Cells:
     """The numbers of one worker; `values[series.at]` is the first of a series. Raises OSError when made.
 
-    `directory` is None where there is no other worker.
+    `directory` is None where there is no other worker. `told` is what parts of this process have told last.
     """
 
     def __init__(self, directory: Path | None, worker: int) -> None:
         self._directory = directory
+        self.told: WeakKeyDictionary[object, dict[Series, float]] = WeakKeyDictionary()
         self._known: dict[tuple[str, tuple[str, ...]], Series] = {}
         self._counts: dict[str, int] = {}  # of series, by family
         self._next = 0

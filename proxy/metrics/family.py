@@ -117,6 +117,9 @@ GUARDRAIL = Family(
     ("rule", "action", "where"),
     most=500,
 )
+RELOADS = Family(
+    "penstock_config_reloads_total", "counter", "Times the file was read again, by whether it is used.", ("result",)
+)
 KEPT = Family(
     "penstock_responses_kept_total", "counter", "Responses that were to be kept, by whether they were.", ("kept",)
 )

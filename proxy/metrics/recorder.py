@@ -46,7 +46,6 @@ class Recorder:
         self._open_requests = cells.series(families.OPEN_REQUESTS).at
         self._open_streams = cells.series(families.OPEN_STREAMS).at
         self._overhead = cells.series(families.OVERHEAD).at
-        self._told: dict[tuple[str, tuple[str, ...]], _Told] = {}
 
     def began(self, exchange: Exchange) -> bool:
         """Counts an exchange that begins; returns whether it asks for a stream, for `ended` to be told."""
@@ -142,46 +141,32 @@ class Recorder:
             self._values[self._find(tokens, name, "output")] += used.output
             self._values[self._find(dollars, name)] += cost
 
-    def take(self, measures: Iterable[Measure]) -> None:
-        """Takes over what parts of the pipeline tell of themselves; the same counter of several parts is one.
+    def count(self, family: Family, *labels: str) -> None:
+        """Counts one of a family of counters."""
+        self._values[self._find(family, *labels)] += 1
 
-        And what stages have taken since the last time.
+    def take(self, part: object, measures: Iterable[Measure]) -> None:
+        """Takes over what a part of the pipeline tells of itself: what has changed since it has told that last.
+
+        The same number may be told by several parts, by the worker before, and by parts of a pipeline before: it is
+        their sum. A part that two pipelines have is one part.
         """
-        sums: dict[tuple[str, tuple[str, ...]], tuple[Measure, float]] = {}
+        told = self._cells.told.setdefault(part, {})
+        sums: dict[Series, float] = {}
         for one in measures:
-            labels = tuple(one.labels.values())
-            before = sums.get((one.name, labels))
-            sums[one.name, labels] = one, one.value + (0.0 if before is None else before[1])
-        for (name, labels), (one, value) in sums.items():
-            told = self._told.get((name, labels))
-            if told is None:
-                series = self._cells.series(Family(name, one.kind, one.help, tuple(one.labels)), labels)
-                told = self._told[name, labels] = _Told(series)
-            told.become(self._values, value)
-        for stage, sums in self._stages.items():
-            at = self._cells.series(families.STAGE, (stage,)).at
-            self._values[at] += sums[0]
-            self._values[at + 1] += sums[1]
-            sums[:] = 0.0, 0.0
+            series = self._cells.series(
+                Family(one.name, one.kind, one.help, tuple(one.labels)), tuple(one.labels.values())
+            )
+            sums[series] = sums.get(series, 0.0) + one.value
+        for series, value in sums.items():
+            self._values[series.at] += value - told.get(series, 0.0)
+            told[series] = value
 
-    def leave(self) -> None:
-        """Takes back what parts have told that is no count: they are closed."""
-        for told in self._told.values():
-            if told.series.family.kind == "gauge":
-                told.become(self._values, 0.0)
-
-
-class _Told:
-    """What a part has told last of one number. Others may tell of the same: the worker before, and another pipeline."""
-
-    def __init__(self, series: Series) -> None:
-        self.series = series
-        self._value = 0.0
-
-    def become(self, values: memoryview[float], value: float) -> None:
-        """Adds what has changed since."""
-        values[self.series.at] += value - self._value
-        self._value = value
+    def leave(self, part: object) -> None:
+        """Takes back what a part has told that is no count: it is closed."""
+        told = self._cells.told.get(part, {})
+        for series in [series for series in told if series.family.kind == "gauge"]:
+            self._values[series.at] -= told.pop(series)
 
 
 class _Pair:

@@ -13,7 +13,7 @@ from ..config.listen import Listen
 from ..stage import Stage, StageConfig
 from .cells import Cells
 from .exposition import exposition
-from .measure import Measure, Measured
+from .measure import Measured
 from .recorder import Recorder
 
 if TYPE_CHECKING:
@@ -48,15 +48,20 @@ class MetricsStage(Stage):
 
     def take(self) -> None:
         """Has the parts tell of themselves; one that cannot keeps no other from it."""
-        told: list[Measure] = []
         for part in self.parts:
             if not isinstance(part, Measured):
                 continue
             try:
-                told.extend(part.measures())
+                self.recorder.take(part, list(part.measures()))
             except Exception as error:  # somebody else's bug must not cost all metrics
                 _log.error("%s could not be measured", type(part).__name__, exc_info=error)
-        self.recorder.take(told)
+
+    def leave(self) -> None:
+        """Has the parts tell of themselves for the last time."""
+        self.take()
+        for part in self.parts:
+            if isinstance(part, Measured):
+                self.recorder.leave(part)
 
     async def exposition(self) -> bytes:
         """Returns the numbers of all workers of this host, in Prometheus' text format."""

@@ -116,7 +116,9 @@ async def test_a_new_file_cuts_nothing_refuses_nothing_and_forgets_nothing(tmp_p
             async with session.post(f"{served.url}/responses", json=body) as answer:
                 assert answer.headers["x-ratelimit-limit-requests"] == "5000"
             async with session.get(f"http://{own}/metrics") as answer:
-                told = re.findall(r'^penstock_requests_total\{.*outcome="(\w+)".*\} (\S+)', await answer.text(), re.M)
+                text = await answer.text()
+    told = re.findall(r'^penstock_requests_total\{.*outcome="(\w+)".*\} (\S+)', text, re.M)
+    assert 'penstock_config_reloads_total{result="used"} 3.0' in text
     counted: Counter[str] = Counter()
     for outcome, count in told:
         counted[outcome] += int(float(count))

@@ -72,23 +72,31 @@ def test_a_refusal_says_which_limit_it_was() -> None:
     assert told['penstock_errors_total{code="rate_limit_exceeded",upstream="none"}'] == 1
 
 
+class Part:
+    """Something that tells of itself."""
+
+
 def test_what_parts_tell_is_added_up_and_goes_on_after_a_worker_has_died(tmp_path: Path) -> None:
     def dropped(value: float) -> Measure:
         return Measure("penstock_lines_dropped_total", "counter", "Lines.", value, {"stage": "log"})
 
     recorder = Recorder(Cells(tmp_path, 0))
-    recorder.take([dropped(2), dropped(3), Measure("penstock_waiting", "gauge", "Waiting.", 9)])
-    recorder.take([dropped(4), dropped(3), Measure("penstock_waiting", "gauge", "Waiting.", 1)])
-    another = Recorder(recorder._cells)  # of the pipeline that takes its place, while it still runs
-    another.take([dropped(5), Measure("penstock_waiting", "gauge", "Waiting.", 2)])
-    recorder.take([dropped(4), dropped(4), Measure("penstock_waiting", "gauge", "Waiting.", 1)])
+    log, another, store = Part(), Part(), Part()
+    recorder.take(log, [dropped(2), dropped(3), Measure("penstock_waiting", "gauge", "Waiting.", 9)])
+    recorder.take(log, [dropped(4), dropped(3), Measure("penstock_waiting", "gauge", "Waiting.", 1)])
+    recorder.take(store, [Measure("penstock_moved_total", "counter", "Moved.", 7)])
+    next_one = Recorder(recorder._cells)  # of the pipeline that takes its place, while it still runs
+    next_one.take(another, [dropped(5), Measure("penstock_waiting", "gauge", "Waiting.", 2)])
+    next_one.take(store, [Measure("penstock_moved_total", "counter", "Moved.", 8)])  # a part that both have
+    recorder.take(log, [dropped(4), dropped(4), Measure("penstock_waiting", "gauge", "Waiting.", 1)])
     told = numbers(exposition(recorder._cells))
     assert (told['penstock_lines_dropped_total{stage="log"}'], told["penstock_waiting"]) == (13, 3)
-    recorder.leave()
+    recorder.leave(log)
     told = numbers(exposition(recorder._cells))
     assert (told['penstock_lines_dropped_total{stage="log"}'], told["penstock_waiting"]) == (13, 2)
+    assert told["penstock_moved_total"] == 8
     successor = Cells(tmp_path, 0)
-    Recorder(successor).take([dropped(1)])
+    Recorder(successor).take(Part(), [dropped(1)])
     told = numbers(exposition(successor))
     assert told['penstock_lines_dropped_total{stage="log"}'] == 14
     assert told["penstock_waiting"] == 0
