@@ -42,8 +42,8 @@ class Watch(ResponseFilter):
         self._acts = acts
         self._lets_go_s = lets_go_s
         self._flags = flags
-        self.outer: ResponseFilter = self
-        """Whose turn it is when something has been held back for too long."""
+        self.outer: ResponseFilter | None = None
+        """Whose turn it is when something has been held back for too long; None for its own."""
         self._came: deque[tuple[int, float]] = deque()  # how long the text was, and when
         self._timer: asyncio.TimerHandle | None = None
 
@@ -95,7 +95,7 @@ class Watch(ResponseFilter):
 
     def _late(self, exchange: Exchange) -> None:
         self._timer = None
-        want_turn(self.outer, exchange)
+        want_turn(self.outer or self, exchange)
 
     async def on_error(self, exchange: Exchange, error: UpstreamError) -> None:
         """Searches what an upstream says of its failure as the text of an answer."""
@@ -107,6 +107,7 @@ class Watch(ResponseFilter):
 
     def finish(self, exchange: Exchange) -> None:
         """Leaves what was found on the exchange, and stops waiting."""
+        self.outer = None
         if self._timer is not None:
             self._timer.cancel()
         self.tell(exchange)

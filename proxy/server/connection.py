@@ -79,6 +79,7 @@ class Connection(LeanHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         """The connection is gone: cancels its handler."""
         self._unwatch()
+        self._last_body = None
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:

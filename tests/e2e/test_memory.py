@@ -36,9 +36,10 @@ ENDS: dict[str, Callable[[], Script]] = {  # made anew each time: an error keeps
 }
 
 
-def left(before: set[int]) -> list[Any]:
-    """Returns what is alive of any exchange after a full collection, but for what was alive `before`."""
-    gc.collect()
+def left(before: set[int], *, collected: bool = True) -> list[Any]:
+    """Returns what is alive of any exchange after a full collection, or without, but for what was alive `before`."""
+    if collected:
+        gc.collect()
     found = [one for one in gc.get_objects() if isinstance(one, (Run, Exchange, Translation))]
     return [one for one in found if id(one) not in before]
 
@@ -74,6 +75,23 @@ async def test_nothing_is_left_of_an_exchange(end: str, before: set[int], monkey
         while home.server is not None and home.server.connections:
             await asyncio.sleep(0)
         assert left(before) == []
+
+
+@pytest.mark.parametrize("path", ["/responses", "/chat/completions"])
+async def test_an_answer_waits_for_no_collector(path: str, before: set[int]) -> None:
+    scripts = [make() for make in (ENDS["stream"], ENDS["stream"], ENDS["whole"])]
+    async with house(ScriptedProvider("a", *scripts)) as home:
+        gc.disable()
+        try:
+            for streamed in (True, True, False):
+                await home.ask(path, stream=streamed)
+            await ended(home)
+            await home.session.close()
+            while home.server is not None and home.server.connections:
+                await asyncio.sleep(0)
+            assert left(before, collected=False) == []
+        finally:
+            gc.enable()
 
 
 async def test_nothing_is_left_of_an_exchange_whose_client_left(before: set[int]) -> None:

@@ -103,8 +103,10 @@ class ScriptedResponse:
 
     def release(self) -> None:
         self.released = True
+        self._shortcut = None
 
     def close(self) -> None:
+        self._shortcut = None
         self.closed.set()
         self._go.set()
         if self._running is not None and self._running is not asyncio.current_task():
