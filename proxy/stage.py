@@ -162,6 +162,11 @@ class Stage:
         """
         return ()
 
+    @classmethod
+    def hints_of(cls, config: Any) -> Iterable[tuple[tuple[str | int, ...], str, str]]:
+        """Returns what its settings had better not be: the keys and indexes that lead there, what it is, what helps."""
+        return ()
+
     async def start(self) -> None:
         """Runs once a worker, before traffic."""
 

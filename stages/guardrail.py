@@ -15,7 +15,7 @@ from proxy.guardrails.asking_watch import AskingWatch
 from proxy.guardrails.check import Asking
 from proxy.guardrails.checks import asking_for
 from proxy.guardrails.declared import declared_by
-from proxy.guardrails.local import Searches, check_rule, read_words, searches_in
+from proxy.guardrails.local import Searches, check_rule, hints, read_words, searches_in
 from proxy.guardrails.marks import note_rule
 from proxy.guardrails.observing_watch import ObservingWatch
 from proxy.guardrails.raw_watch import RawWatch
@@ -104,6 +104,13 @@ class Guardrail(Stage):
         for at, rule in enumerate(config.rules):
             if rule.match == "model" and rule.model is not None:
                 yield ("rules", at, "model"), rule.model
+
+    @classmethod
+    def hints_of(cls, config: GuardrailConfig) -> Iterable[tuple[tuple[str | int, ...], str, str]]:
+        """Returns the rules that would do better with what is not installed."""
+        for at, rule in enumerate(config.rules):
+            if (said := hints(rule)) is not None:
+                yield ("rules", at, "match"), *said
 
     async def start(self) -> None:
         """Reads the files of words, makes the searches, and finds out whom to ask; raises ConfigError for mistakes."""

@@ -58,6 +58,9 @@ def read_pipeline(node: Node, known: Table[str, type[Stage]], problems: Problems
         if config is not None:
             result.entries.append(StageEntry(name, stage, config, place))
             result.named += _named(name, stage, config, settings)
+            for steps, what, fix in stage.hints_of(config):
+                _, place = _reached(name, settings, steps)
+                problems.warning(place, f"{name}: {what}", fix)
     result.understood = len(result.stages) == len(node.items)
     check_order(result.stages, problems, complete=result.understood)
     required = [known[name] for placed in result.stages for name in placed.stage.requires if name in known]
@@ -69,11 +72,16 @@ def read_pipeline(node: Node, known: Table[str, type[Stage]], problems: Problems
 def _named(name: str, stage: type[Stage], config: StageConfig, settings: Node) -> Iterator[NamedModel]:
     """Yields the models that a stage's settings name."""
     for steps, model in stage.models_of(config):
-        node, owner = settings, name
-        for step in steps:
-            node = child(node, step)
-            owner += f"[{step}]" if isinstance(step, int) else f".{step}"
-        yield NamedModel(model, owner, node.place)
+        yield NamedModel(model, *_reached(name, settings, steps))
+
+
+def _reached(name: str, settings: Node, steps: Iterable[str | int]) -> tuple[str, Place]:
+    """Returns what a setting is called in messages, and where it stands."""
+    node, owner = settings, name
+    for step in steps:
+        node = child(node, step)
+        owner += f"[{step}]" if isinstance(step, int) else f".{step}"
+    return owner, node.place
 
 
 def check_models(pipeline: Pipeline, served: Iterable[str], problems: Problems) -> None:

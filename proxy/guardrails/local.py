@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
@@ -10,7 +11,10 @@ import msgspec
 
 from ..config.types import Mistake
 from ..matching import Folding, Matcher, Pattern, Personal, Word, Words, has_re2
+from ..matching.backtracking import reason_to_refuse
 from .rules import GuardrailRule, Where
+
+_INSTALL = "pip install 'penstock[guardrails]'"
 
 Does = Literal["blocked", "masked", "flagged"]
 
@@ -75,13 +79,35 @@ class Searches:
 def _pattern(rule: GuardrailRule, source: str, number: int) -> Pattern:
     engine = rule.engine or ("re2" if has_re2() else "python")
     if engine == "re2" and not has_re2():
-        raise Mistake(f'rule "{rule.name}": RE2 is not installed', "pip install 'penstock[guardrails]'")
+        raise Mistake(f'rule "{rule.name}": RE2 is not installed', _INSTALL)
+    if engine == "python":
+        _check_form(rule, source)
     try:
         return Pattern(source, rule=number, case_sensitive=rule.case_sensitive, max_match=rule.max_match, engine=engine)
     except ValueError as error:
         refused = engine == "re2" and str(error).startswith("RE2")
         fix = "mend it, or set engine: python" if refused else "mend it"
         raise Mistake(f'rule "{rule.name}": the pattern {source!r} is wrong: {error}', fix) from None
+
+
+def _check_form(rule: GuardrailRule, source: str) -> None:
+    """Raises Mistake for a pattern with which Python's engine might hang; for a wrong one it says nothing."""
+    try:
+        reason = reason_to_refuse(source, case_sensitive=rule.case_sensitive)
+    except (re.error, OverflowError, RecursionError):
+        return
+    if reason is not None:
+        fix = "leave out engine" if rule.engine == "python" and has_re2() else f"mend it, or {_INSTALL}"
+        what = f'rule "{rule.name}": the pattern {source!r} may take Python\'s engine for ever: {reason}'
+        raise Mistake(what, fix)
+
+
+def hints(rule: GuardrailRule) -> tuple[str, str] | None:
+    """Returns what is to be said of a rule that works, but might do better, and what helps."""
+    if rule.match != "regex" or rule.engine is not None or has_re2():
+        return None
+    what = f'rule "{rule.name}": RE2 is not installed; Python\'s engine is slower, and takes fewer patterns'
+    return what, f"{_INSTALL}, or set engine: python"
 
 
 def check_rule(rule: GuardrailRule) -> None:

@@ -85,8 +85,11 @@ class Pattern:
         self.hint: Expression | None = hint
         """Finds the characters without one of which no match begins, where those are rare."""
 
-    def span_at(self, text: str, start: int, end: int) -> Span | None:
-        """Returns what of a match counts, from the same beginning; None to look again one character later."""
+    def span_at(self, text: str, start: int, end: int) -> Span | int | None:
+        """Returns what of a match counts, from the same beginning.
+
+        When it is none: from where to look for the next, None for one character later.
+        """
         return start, end
 
     def clean(self, text: str) -> bool:
@@ -228,6 +231,8 @@ class PatternScan:
     def _look(self) -> int:
         """Takes the matches that are sure; returns where in `_text` the first begins that is not."""
         undecided = self._undecided()
+        if undecided <= self._from:
+            return undecided
         near = len(self._text) - self._pattern.max_match  # what begins up to here cannot reach the end
         while True:
             match = self._search(self._text, self._from)
@@ -250,8 +255,8 @@ class PatternScan:
             self._from = end + 1
             return
         span = self._pattern.span_at(self._text, start, end)
-        if span is None:
-            self._from = start + 1
+        if span is None or isinstance(span, int):
+            self._from = start + 1 if span is None else span
             return
         self.found.append((self._base + start, self._pattern.rule, self._base + span[1]))
         self._from = span[1]

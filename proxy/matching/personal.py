@@ -10,6 +10,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable
+from functools import cache
 from typing import Literal, get_args
 
 import msgspec
@@ -20,10 +21,16 @@ PersonalKind = Literal["credit_card", "iban", "email", "phone", "ip", "api_key",
 """What can be looked for."""
 KINDS: tuple[PersonalKind, ...] = get_args(PersonalKind)
 
-Examine = Callable[[str, int, int], Span | None]
-"""Takes a text and where a candidate stands in it; returns what of it counts, from the same beginning."""
+Examine = Callable[[str, int, int], Span | int | None]
+"""Takes a text and where a candidate stands in it; returns what of it counts, from the same beginning.
+
+When it is no such thing: from where to look for the next, None for one character later.
+"""
 
 _BEHIND = 64
+_DOUBLED = bytes(sum(divmod(2 * max(0, byte - 48), 10)) if byte < 58 else 0 for byte in range(256))
+"""For a written digit, what its double counts in a check digit."""
+_NO_SEPARATORS = dict.fromkeys(map(ord, " .\u00a0\u2011-"))
 _VENDORS = (
     r"sk-[A-Za-z0-9_-]{20,}",  # OpenAI, Anthropic, OpenRouter, DeepSeek
     r"A(?:KIA|SIA|BIA|CCA)[0-9A-Z]{16}",  # AWS
@@ -103,15 +110,16 @@ class Personal(Pattern):
         if form.hint is not None:
             self.hint = re.compile(form.hint)
 
-    def span_at(self, text: str, start: int, end: int) -> Span | None:
-        """Returns what of a candidate counts, None when it is no such thing."""
+    def span_at(self, text: str, start: int, end: int) -> Span | int | None:
+        """Returns what of a candidate counts, or where to look for the next when it is no such thing."""
         return self._examine(text, start, end)
 
 
 def luhn(digits: str) -> bool:
     """Tells whether the check digit at the end is right (ISO/IEC 7812-1, annex B)."""
-    values = [int(digit) for digit in reversed(digits)]
-    return (sum(values[::2]) + sum(sum(divmod(2 * value, 10)) for value in values[1::2])) % 10 == 0
+    written = digits.encode()
+    kept = written[::-2]
+    return (sum(kept) - 48 * len(kept) + sum(written[-2::-2].translate(_DOUBLED))) % 10 == 0
 
 
 def _part_of_word(text: str, at: int) -> bool:
@@ -119,18 +127,20 @@ def _part_of_word(text: str, at: int) -> bool:
 
 
 def _card(text: str, start: int, end: int) -> Span | None:
-    if _part_of_word(text, start - 1):
-        return None
-    places = [at for at in range(start, end) if text[at].isdecimal()]
-    digits = "".join(str(int(text[at])) for at in places)
-    for low, high, lengths in _CARDS:
-        if not low <= int(digits[: len(str(low))]) <= high:
-            continue
-        for length in reversed(lengths):
-            last = places[length - 1] + 1 if length <= len(places) else -1
-            if last > 0 and not _part_of_word(text, last) and luhn(digits[:length]):
+    digits = text[start:end].translate(_NO_SEPARATORS)
+    for length in _card_lengths(digits[:4]):
+        if length <= len(digits) and luhn(digits[:length]):
+            last = [at for at in range(start, end) if text[at].isdecimal()][length - 1] + 1
+            if not _part_of_word(text, last):
                 return start, last
     return None
+
+
+@cache  # of four digits there are ten thousand
+def _card_lengths(beginning: str) -> tuple[int, ...]:
+    """Returns how long cards are that begin with four digits, the longest of each kind first."""
+    kinds = [lengths for low, high, lengths in _CARDS if low <= int(beginning[: len(str(low))]) <= high]
+    return tuple(length for lengths in kinds for length in reversed(lengths))
 
 
 def _iban(text: str, start: int, end: int) -> Span | None:
@@ -169,13 +179,17 @@ def _address(text: str, start: int, end: int) -> Span | None:
     return start, end
 
 
+def _jwt(text: str, start: int, end: int) -> Span | int:
+    return (start, end) if "." in text[start:end] else end
+
+
 def _as_it_is(text: str, start: int, end: int) -> Span | None:
     return start, end
 
 
 _PEM = r"(?:[A-Z0-9]{1,10} ){0,3}PRIVATE KEY(?: BLOCK)?-----"
 _FORMS: dict[PersonalKind, _Form] = {
-    "credit_card": _Form("[0-9](?:[ .\u00a0\u2011-]?[0-9]){12,24}", 64, _card, "[0-9]"),
+    "credit_card": _Form("\\b[0-9](?:[ .\u00a0\u2011-]?[0-9]){12,24}", 64, _card, "[0-9]"),
     "iban": _Form(r"\b[A-Za-z]{2}[0-9]{2}(?:[ \u00a0-]?[A-Za-z0-9]){11,30}", 80, _iban),
     "email": _Form(r"\b\w[\w.%+'-]{0,63}@(?:[A-Za-z0-9][A-Za-z0-9-]{0,62}\.){1,8}[A-Za-z]{2,24}", 330, _as_it_is),
     "phone": _Form(
@@ -191,7 +205,8 @@ _FORMS: dict[PersonalKind, _Form] = {
         _address,
     ),
     "api_key": _Form(rf"\b(?:{'|'.join(_VENDORS)})", 512, _as_it_is),
-    "jwt": _Form(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}", 8192, _as_it_is),
+    # all that begin in one run of these letters are one or none: what has no more parts is passed over at once
+    "jwt": _Form(r"\beyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,})?", 8192, _jwt),
     "private_key": _Form(
         rf"-----BEGIN {_PEM}(?:[\sA-Za-z0-9+/=:,.()\\]|-[A-Za-z])*(?:-----END {_PEM})?",
         16384,

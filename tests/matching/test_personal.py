@@ -85,3 +85,38 @@ def test_long_secrets_are_kept_track_of_in_bounded_memory() -> None:
 
 def test_check_digits() -> None:
     assert [luhn("4111111111111111"), luhn("4111111111111112"), luhn("378282246310005")] == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "most"),
+    [
+        ("jwt", "eyJ-" * 1000, 2),
+        ("credit_card", "4" * 4000, 1),
+        ("credit_card", "4 " * 2000, 2000),
+        ("iban", "GB12 " * 800, 800),
+    ],
+)
+def test_what_looks_like_data_all_over_is_examined_once_a_place_at_most(
+    kind: PersonalKind, text: str, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, examined = Personal(kind), []
+    examine = one.span_at
+
+    def span_at(text: str, start: int, end: int) -> tuple[int, int] | int | None:
+        examined.append(start)
+        return examine(text, start, end)
+
+    monkeypatch.setattr(one, "span_at", span_at)
+    scan = one.scan()
+    for at in range(0, len(text), 5):
+        scan.feed(text[at : at + 5])
+    scan.settle()
+    assert scan.found == []
+    assert len(examined) <= most
+
+
+@pytest.mark.parametrize("before", ["", "key-", "eyJ-", "eyJaaaaaaaaa-"])
+def test_a_token_is_found_whatever_stands_in_front_of_it(before: str) -> None:
+    token = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N"
+    matcher = Matcher([Personal("jwt")], ["#"])
+    assert matcher.whole(f"{before}{token} x")[0].removeprefix(before) == "# x"

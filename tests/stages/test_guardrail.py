@@ -243,3 +243,35 @@ async def test_what_an_upstream_says_of_its_failure_is_searched(action: str, lef
             assert (b"bluebird" in raw, "bluebird" in exchange.error.message) == (not searched, not searched)
             assert (left in raw.decode()) == searched
             assert ("guardrail" in exchange.marks) == searched
+
+
+PATTERN_FILE = """\
+upstreams: {e: {kind: echo}}
+models: {m: e/echo}
+pipeline:
+  - guardrail:
+      rules:
+        - {name: numbers, match: regex, pattern: '\\d{9}'}
+        - {name: evil, match: regex, engine: python, pattern: '(a+)+$'}
+  - route
+"""
+
+
+def test_the_file_is_told_of_what_python_might_hang_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_text(PATTERN_FILE, "pipeline.yaml")
+    (problem,) = caught.value.problems
+    assert 'rule "evil": the pattern' in problem.what
+    assert "may take Python's engine for ever: a repeat stands within a repeat" in problem.what
+    assert (problem.line, problem.fix) == (5, "leave out engine")
+    harmless = PATTERN_FILE.replace("(a+)+$", "a+b")
+    assert load_text(harmless, "pipeline.yaml").warnings == ()
+    monkeypatch.setattr("proxy.guardrails.local.has_re2", lambda: False)
+    (warning,) = load_text(harmless, "pipeline.yaml").warnings
+    assert str(warning) == (
+        'pipeline.yaml:6:34: warning: guardrail: rule "numbers": RE2 is not installed; '
+        "Python's engine is slower, and takes fewer patterns   "
+        "(pip install 'penstock[guardrails]', or set engine: python)"
+    )
+    with pytest.raises(ConfigError, match=r"mend it, or pip install 'penstock\[guardrails\]'"):
+        load_text(PATTERN_FILE.replace("engine: python, ", ""), "pipeline.yaml")
