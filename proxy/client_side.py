@@ -102,7 +102,7 @@ class ClientSide:
 
     async def head(self) -> None:
         """Lets the filters see status and headers of the answer, once an exchange; returns when all have."""
-        if self._head_lock is None and (self._headed or not self.filters):
+        if self._head_lock is None and (self._headed or not any(map(_looks_at_head, self.filters))):
             self._headed = True
             return
         if self._head_lock is None:
@@ -283,6 +283,10 @@ class ClientSide:
         self._stop_timers()
         if self._early is not None:
             self._early.cancel()
+
+
+def _looks_at_head(one: ResponseFilter) -> bool:
+    return type(one).on_head is not ResponseFilter.on_head
 
 
 def answer_headers(exchange: Exchange) -> dict[str, str]:

@@ -18,7 +18,7 @@ from ..api.responses.ids import new_response_id
 from ..api.responses.items import Item, ItemReference
 from ..api.responses.made_ids import FIRST_INPUT, made_id
 from ..api.responses.request import ResponsesRequest
-from ..api.responses.stateless import item_not_found, previous_not_found, refuse_references
+from ..api.responses.stateless import item_not_found, previous_not_found, refers_to_nothing, refuse_references
 from ..errors import BadRequest, ExchangeError, InternalError, Overloaded
 from .conversation_keeper import ConversationKeeper
 from .conversations import ConversationStore
@@ -147,12 +147,7 @@ class StoreKeeper:
         request = exchange.request
         if not isinstance(request, ResponsesRequest):
             return
-        try:
-            history = await self._history(exchange, request)
-            own = await self._own(exchange, request)
-        except StoreFailed as error:
-            _log.error("the response store failed: %s", error)
-            raise store_error(error) from None
+        history, own = ([], request.raw_items) if refers_to_nothing(request) else await self._found(exchange, request)
         exchange.background = bool(request.value("background"))
         exchange.keeps = exchange.background or request.value("store") is not False
         is_read = exchange.background or self._resume_s > 0  # the client of a background stream reads its log, too
@@ -266,6 +261,16 @@ class StoreKeeper:
         older = await self._store.chain(recent[0].parent, owner)
         return None if older is None else older + recent
 
+    async def _found(
+        self, exchange: Exchange, request: ResponsesRequest
+    ) -> tuple[list[msgspec.Raw], list[msgspec.Raw]]:
+        """Returns the items of all earlier turns, and the request's own."""
+        try:
+            return await self._history(exchange, request), await self._own(exchange, request)
+        except StoreFailed as error:
+            _log.error("the response store failed: %s", error)
+            raise store_error(error) from None
+
     async def _history(self, exchange: Exchange, request: ResponsesRequest) -> list[msgspec.Raw]:
         """Returns the items of all earlier turns, the oldest first."""
         previous, owner = request.value("previous_response_id"), owner_of(exchange)
@@ -289,8 +294,6 @@ class StoreKeeper:
     async def _own(self, exchange: Exchange, request: ResponsesRequest) -> list[msgspec.Raw]:
         """Returns the request's own items, references replaced by what they refer to."""
         own = list(request.raw_items)
-        if request.is_plain:
-            return own
         places = {at: item.id for at, item in enumerate(request.items) if isinstance(item, ItemReference)}
         if places:
             ids = list(places.values())

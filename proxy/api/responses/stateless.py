@@ -35,9 +35,14 @@ def refuse_unserved(request: ResponsesRequest) -> None:
             raise invalid.invalid(f"input[{index}]", message)
 
 
+def refers_to_nothing(request: ResponsesRequest) -> bool:
+    """Tells whether it is sure at first sight that a request refers to nothing that is kept."""
+    return request.is_plain and _REFERRING.isdisjoint(request.fields)
+
+
 def refuse_references(request: ResponsesRequest) -> None:
     """Raises for what refers to a kept response, conversation or item: there is none."""
-    if request.is_plain and _REFERRING.isdisjoint(request.fields):
+    if refers_to_nothing(request):
         return
     conversation = conversation_id(request)
     if conversation is not None:
