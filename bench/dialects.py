@@ -52,6 +52,10 @@ class _Nobody:
         """Returns nothing."""
         return b""
 
+    def pieces(self, texts: list[str], strings: list[bytes]) -> bytes:
+        """Returns as much as says that they were taken."""
+        return b"-"
+
 
 def reader(dialect: Dialect) -> Callable[[bytes], object]:
     """Returns what turns one read of an answer into neutral events, as the pump has it done; the answer has begun."""
