@@ -40,7 +40,7 @@ class Recorder:
         self._codes = CodeLabels()
         self._pairs: dict[tuple[str, str], _Pair] = {}
         self._at: dict[tuple[str, ...], int] = {}
-        self._stages: dict[str, list[float]] = {}  # seconds and times since `take`, which is half the work a stage
+        self._stages: dict[str, list[float]] = {}  # seconds and times since `take_times`, which is half the work a stage
         self._attempts: dict[tuple[str, str | None], int] = {}
         self._by = [(one, owners(one)) for one in by]
         self._open_requests = cells.series(families.OPEN_REQUESTS).at
@@ -161,6 +161,14 @@ class Recorder:
         for series, value in sums.items():
             self._values[series.at] += value - told.get(series, 0.0)
             told[series] = value
+
+    def take_times(self) -> None:
+        """Takes over what stages have taken since the last time."""
+        for stage, sums in self._stages.items():
+            at = self._cells.series(families.STAGE, (stage,)).at
+            self._values[at] += sums[0]
+            self._values[at + 1] += sums[1]
+            sums[:] = 0.0, 0.0
 
     def leave(self, part: object) -> None:
         """Takes back what a part has told that is no count: it is closed."""

@@ -48,6 +48,7 @@ class MetricsStage(Stage):
 
     def take(self) -> None:
         """Has the parts tell of themselves; one that cannot keeps no other from it."""
+        self.recorder.take_times()
         for part in self.parts:
             if not isinstance(part, Measured):
                 continue

@@ -31,7 +31,7 @@ def test_everything_of_an_exchange_is_counted_once() -> None:
     assert recorder.began(one)
     assert numbers(exposition(cells))["penstock_open_streams"] == 1
     recorder.ended(one, streamed=True)
-    recorder.take(Part(), ())
+    recorder.take_times()
     told = numbers(exposition(cells))
     pair = 'model="m",upstream="e"'
     expected = {
