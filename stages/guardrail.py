@@ -53,6 +53,14 @@ class Guardrail(Stage):
     is stored and logged is what went out, and of requests what the rules have left. Flags are only noted, in the log
     and, as long as headers can be sent, in `x-penstock-flagged`.
 
+    The input is all that a request says: instructions, messages, calls and their results, items of tools, variables of
+    a prompt, tools and schemas with their names, metadata, and files that come with the request and are texts (by type
+    or name, in UTF-8). Where the name of a tool would have to be masked, the request is refused. Not searched are files
+    of other kinds, pictures, sound, what is only named by an id, `user`, and the headers for servers of tools. The
+    output is the answer's text with its citations and items of tools, and what an upstream says of its failure: that
+    is masked, or withheld where a rule blocks. The name of a call that no client has declared is searched as output and
+    as arguments, and ends the answer when something is found in it.
+
     In a stream, only the text that may still become a match is held back: at most a word less one character, or what
     a pattern may still take in. The rest leaves at once, so what came before a match may have been shown. With
     `max_delay` and `on_timeout: release`, text that has waited so long goes out; the rest of the word then does not.
@@ -60,7 +68,14 @@ class Guardrail(Stage):
     Rules that ask somebody (`http`, `openai-moderation`, `model`, `bedrock-guardrail`) hold a stream back until there
     is a verdict (`hold`), ask once at its end (`end`), or ask while it runs and end it when the verdict is bad
     (`observe`). One question is on its way at a time; what comes meanwhile is in the next. A question that got no
-    answer is logged as `not_run`, and `on_error` says whether that blocks.
+    answer is logged as `not_run`, and `on_error` says whether that blocks. No answer waits for who observes: the
+    exchange is settled, with its line in the log, when the last verdict has come, 30 seconds later at most. What a
+    judge (`model`) costs is part of the exchange's `cost`, so also in budgets, the ledger and the metrics; its tokens
+    are not in `usage`: `guardrail` of the log has them, as `{"action": "asked", "upstream", "model", "input", "output",
+    "cost"}`.
+
+    Where RE2 is not installed (`pip install 'penstock[guardrails]'`), Python looks for patterns, and those that may
+    hang it are refused: repeats within repeats, and two wide ones in a row over the same characters.
 
     A webhook gets `{"rule", "where", "texts", "context", "request_id", "model", "key", "team", "user"}` as JSON; the
     `context` is the end of what has passed before the first text. It answers with status 200 and
@@ -68,8 +83,8 @@ class Guardrail(Stage):
     texts as it got. What others only call bad is put in place of by `mask` as a whole where the action is to mask.
 
     Of what is passed on to other endpoints (embeddings, images, audio) the texts of the request are searched, in JSON
-    and in the fields of forms: `input`, `instructions`, `prompt`, `query`, `documents`. Their answers are not searched,
-    nor are files; for those that are texts (completions, transcriptions) the log says `not_run`.
+    and in the fields of forms: `input`, `instructions`, `prompt`, `query`, `documents`; and of their answers those that
+    are texts (completions, transcriptions) and failures. Nobody is asked about these: the log says `not_run`.
 
     Example:
 
