@@ -40,7 +40,7 @@ class Recorder:
         self._codes = CodeLabels()
         self._pairs: dict[tuple[str, str], _Pair] = {}
         self._at: dict[tuple[str, ...], int] = {}
-        self._stages: dict[str, list[float]] = {}  # seconds and times since `take_times`, which is half the work a stage
+        self._stages: dict[str, list[float]] = {}  # seconds and times since `take_times`: half the work a stage
         self._attempts: dict[tuple[str, str | None], int] = {}
         self._by = [(one, owners(one)) for one in by]
         self._open_requests = cells.series(families.OPEN_REQUESTS).at
