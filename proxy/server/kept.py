@@ -23,6 +23,7 @@ from ..pump import ClientStream
 from ..reply import Reply
 from ..run import Run
 from ..stores.keeper import Keeper, store_error
+from ..stores.outage import tell
 from ..stores.store import Entry, ResponseStore, StoreFailed, StoreUnavailable
 from .paging import Page, item_shown, page_of
 
@@ -200,5 +201,5 @@ def unknown_response(id: str) -> NotFound:
 
 
 def _broken(error: StoreFailed) -> ExchangeError:
-    _log.error("the response store failed: %s", error)
+    tell(error)
     return store_error(error)

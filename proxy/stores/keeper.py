@@ -24,6 +24,7 @@ from .conversation_keeper import ConversationKeeper
 from .conversations import ConversationStore
 from .late import LateEnds
 from .nothing import NothingKept
+from .outage import tell
 from .store import Entry, ResponseStore, StoreFailed, StoreUnavailable
 
 if TYPE_CHECKING:
@@ -230,7 +231,7 @@ class StoreKeeper:
                 await self._store.put(failed_entry(entry))
                 _log.error("response %s has failed: the process that made it is gone", entry.id)
         except StoreFailed as error:
-            _log.error("the response store failed: %s", error)
+            tell(error)
 
     def _entry(self, exchange: Exchange, status: str, response: bytes, output: list[msgspec.Raw]) -> Entry:
         assert exchange.response_id is not None
@@ -268,7 +269,7 @@ class StoreKeeper:
         try:
             return await self._history(exchange, request), await self._own(exchange, request)
         except StoreFailed as error:
-            _log.error("the response store failed: %s", error)
+            tell(error)
             raise store_error(error) from None
 
     async def _history(self, exchange: Exchange, request: ResponsesRequest) -> list[msgspec.Raw]:

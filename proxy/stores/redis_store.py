@@ -14,6 +14,7 @@ import msgspec
 
 from .bounds import Bounds
 from .item_ids import by_response, named_items
+from .outage import Outage
 from .redis_store_scripts import ABANDONED, CHAIN, DELETE, GET, HOLDERS, LOG, PUT, SWEEP
 from .sqlite_rows import RowMaker, entry_of
 from .store import Entry, StoreFailed, StoreUnavailable
@@ -26,6 +27,7 @@ T = TypeVar("T")
 _log = logging.getLogger("penstock")
 _HOLDER_S, _RENEW_S = 60, 10.0
 _SWEEP_AT_ONCE = 64
+_WHAT = "the response store in Redis"
 
 _pack = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder(tuple[Any, ...]).decode
@@ -57,6 +59,7 @@ class RedisStore:
         self._redis: Redis | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._going: set[asyncio.Task[Any]] = set()
+        self._outage = Outage(_WHAT)
 
     async def start(self) -> None:
         """Connects; raises StoreFailed."""
@@ -178,11 +181,9 @@ class RedisStore:
             await asyncio.sleep(every_s)
             try:
                 await what()
-                if failed:
-                    _log.warning("the response store in Redis answers again")
                 failed = False
             except StoreFailed as error:
-                if not failed:
+                if not failed and not error.told:
                     _log.error("%s", error)
                 failed = True
 
@@ -204,11 +205,16 @@ class RedisStore:
 
         try:
             async with asyncio.timeout(2 * self._timeout_s):
-                return await asked
+                answer = await asked
         except (ConnectionError, TimeoutError, OSError) as error:
-            raise StoreUnavailable(f"the response store in Redis: {error or 'no answer'}") from error
+            why = f"{error}" or "no answer"
+            unavailable = StoreUnavailable(f"{_WHAT}: {why}")
+            self._outage.failed(unavailable)
+            raise unavailable from error
         except RedisError as error:
-            raise StoreFailed(f"the response store in Redis: {error}") from error
+            raise StoreFailed(f"{_WHAT}: {error}") from error
+        self._outage.answered()
+        return answer
 
 
 def _entry(data: bytes) -> Entry:

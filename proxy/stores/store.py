@@ -14,6 +14,9 @@ from ..errors import PenstockError
 class StoreFailed(PenstockError):
     """The store could not do what was asked: no space, no connection, a broken file. Says which and why."""
 
+    told = False
+    """Whether the log says so already."""
+
 
 class StoreUnavailable(StoreFailed):
     """What the store has is out of reach for now: the same call may work later."""

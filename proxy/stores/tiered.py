@@ -16,10 +16,11 @@ from .cold_bucket import ColdForbidden
 from .cold_mover import Destination, Mover
 from .cold_object import Content, unpacked
 from .item_ids import by_response
+from .outage import Outage
 from .sqlite import SqliteStore
 from .sqlite_cold import Note
 from .sqlite_reader import Elsewhere, Found, picked
-from .store import Entry
+from .store import Entry, StoreUnavailable
 
 _log = logging.getLogger("penstock")
 _OURS = re.compile(r"resp_[0-9a-f]{48}")
@@ -65,6 +66,7 @@ class TieredStore:
         self._reads_back = content == "full"
         self._clock = clock
         self._forbidden = False
+        self._outage = Outage(bucket.where)
 
     async def start(self) -> None:
         """Opens the file; the bucket is asked for nothing yet. Raises StoreFailed."""
@@ -182,6 +184,13 @@ class TieredStore:
             return None
 
     async def _read(self, id: str, owner: str) -> Entry | None:
-        data = await self.bucket.get(owner, id)
+        try:
+            data = await self.bucket.get(owner, id)
+        except ColdForbidden:
+            raise
+        except StoreUnavailable as error:
+            self._outage.failed(error)
+            raise
+        self._outage.answered()
         entry = unpacked(data, id, owner) if data is not None else None
         return entry if entry is not None and entry.expires_at > self._clock() else None

@@ -101,7 +101,9 @@ async def test_what_has_ended_leaves_nothing_behind(server: RedisServer, redis: 
     await store.close()
 
 
-async def test_a_server_that_is_away_is_unavailable_and_comes_back(server: RedisServer) -> None:
+async def test_a_server_that_is_away_is_unavailable_and_comes_back(
+    server: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
     store = RedisStore(server.url, timeout_s=0.5)
     await store.start()
     server.pause()
@@ -110,10 +112,14 @@ async def test_a_server_that_is_away_is_unavailable_and_comes_back(server: Redis
     server.resume()
     assert await until_answered(store) is None
     server.kill()
-    with pytest.raises(StoreUnavailable):
-        await store.put(entry("resp_1", expires_at=START * 2))
+    for _ in range(3):
+        with pytest.raises(StoreUnavailable) as found:
+            await store.put(entry("resp_1", expires_at=START * 2))
+        assert found.value.told
     server.start()
     await until_answered(store)
+    lines = [record.getMessage() for record in caplog.records if record.name == "penstock"]
+    assert [line.endswith("answers again") for line in lines] == [False, True] * 2, "one line for each change"
     patient = RedisStore(server.url, timeout_s=20.0)
     await patient.start()
     await patient.put(entry("resp_1", expires_at=START * 2))

@@ -130,6 +130,9 @@ async def test_an_outage_loses_nothing_and_is_said_once(host: Tiers, caplog: pyt
     said = [record.message for record in caplog.records]
     assert len([one for one in said if "takes nothing" in one]) == 1
     assert len([one for one in said if "takes responses again" in one]) == 1
+    where = f"s3://{host.bucket}/penstock/kept"
+    assert len([one for one in said if one.startswith(f"{where}: ") and "again" not in one]) == 1, "of all that failed"
+    assert said.count(f"{where} answers again") == 1
     check_held(host)
 
 
