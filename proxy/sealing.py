@@ -23,10 +23,11 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
+from .deferred import Deferred
 from .errors import PenstockError
+
+_aead = Deferred("cryptography.hazmat.primitives.ciphers.aead")  # 7 MB that only what thinks or compacts has a use for
+_exceptions = Deferred("cryptography.exceptions")
 
 _PREFIX = "pst2."
 _ID_BYTES = 4
@@ -60,7 +61,7 @@ class Sealing:
     def seal(self, data: bytes, purpose: str) -> str:
         """Returns the data sealed for a purpose."""
         salt = secrets.token_bytes(_SALT_BYTES)
-        sealed = AESGCM(_message_key(self._key, purpose, salt)).encrypt(_NONCE, data, None)
+        sealed: bytes = _aead.AESGCM(_message_key(self._key, purpose, salt)).encrypt(_NONCE, data, None)
         return _PREFIX + base64.urlsafe_b64encode(self._id + salt + sealed).rstrip(b"=").decode()
 
     def open(self, text: str, purpose: str) -> bytes | None:
@@ -76,9 +77,10 @@ class Sealing:
             raise SealBroken("it was sealed with a key that is not known here")
         salt, sealed = body[_ID_BYTES : _ID_BYTES + _SALT_BYTES], body[_ID_BYTES + _SALT_BYTES :]
         try:
-            return AESGCM(_message_key(key, purpose, salt)).decrypt(_NONCE, sealed, None)
-        except InvalidTag:
+            data: bytes = _aead.AESGCM(_message_key(key, purpose, salt)).decrypt(_NONCE, sealed, None)
+        except _exceptions.InvalidTag:
             raise SealBroken("it has been changed") from None
+        return data
 
 
 def _message_key(key: bytes, purpose: str, salt: bytes) -> bytes:

@@ -6,11 +6,14 @@ import logging
 from typing import Any
 
 import msgspec
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
+from ..deferred import Deferred
 from ..errors import PenstockError
 
+_ec = Deferred("cryptography.hazmat.primitives.asymmetric.ec")
+_ed25519 = Deferred("cryptography.hazmat.primitives.asymmetric.ed25519")
+_rsa = Deferred("cryptography.hazmat.primitives.asymmetric.rsa")
+_serialization = Deferred("cryptography.hazmat.primitives.serialization")
 _log = logging.getLogger("penstock")
 
 _FAMILIES = {
@@ -101,22 +104,22 @@ def _usable(entry: dict[str, Any]) -> tuple[str, ...]:
 
 def _is_weak(key: Any) -> bool:
     """Tells whether others could find out the private half (RFC 7518, section 3.3)."""
-    return isinstance(key, rsa.RSAPublicKey) and key.key_size < _RSA_BITS
+    return isinstance(key, _rsa.RSAPublicKey) and key.key_size < _RSA_BITS
 
 
 def _from_pem(data: bytes) -> PublicKey:
     """Returns the key of a PEM file; raises BadKeySet, also for a private one."""
     try:
-        key = load_pem_public_key(data)
+        key = _serialization.load_pem_public_key(data)
     except (ValueError, TypeError) as error:
         raise BadKeySet("it is no public key in PEM form") from error
     if _is_weak(key):
         raise BadKeySet(f"its key has less than {_RSA_BITS} bits")
-    if isinstance(key, rsa.RSAPublicKey):
+    if isinstance(key, _rsa.RSAPublicKey):
         return PublicKey(None, key, frozenset(_FAMILIES["RSA"]))
-    if isinstance(key, ed25519.Ed25519PublicKey):
+    if isinstance(key, _ed25519.Ed25519PublicKey):
         return PublicKey(None, key, frozenset(_FAMILIES["OKP"]))
     curves = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512"}
-    if isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in curves:
+    if isinstance(key, _ec.EllipticCurvePublicKey) and key.curve.name in curves:
         return PublicKey(None, key, frozenset({curves[key.curve.name]}))
     raise BadKeySet("tokens are not signed with keys of its kind")
