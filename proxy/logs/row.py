@@ -15,7 +15,7 @@ import msgspec
 
 from ..errors import ExchangeError
 from ..events import Usage
-from ..exchange import Attempt, Exchange
+from ..exchange import Exchange
 from ..limiting.subjects import end_user_of
 from ..marks import GUARDRAIL
 from ..redact import Cleaner, Parts, Remembered
@@ -37,7 +37,7 @@ class UsedRow(msgspec.Struct, gc=False):
     estimated: bool
 
 
-class AttemptRow(msgspec.Struct):
+class AttemptRow(msgspec.Struct, gc=False):
     """One try on one deployment."""
 
     upstream: str
@@ -74,7 +74,7 @@ class AskedRow(msgspec.Struct):
     upstream_model: str | None
 
 
-class EndedRow(msgspec.Struct):
+class EndedRow(msgspec.Struct, gc=False):
     """The part that is different in each. Null where unknown."""
 
     id: str
@@ -168,42 +168,41 @@ def _ended(exchange: Exchange, asked: _Asked, cleaner: Cleaner) -> EndedRow:
     end_user = None if exchange.request is None else end_user_of(exchange)
     usage, cost, marks, ignored = exchange.usage, exchange.cost, exchange.marks, exchange.ignored
     used, dollars = _used(usage), None if cost is None else float(cost)
+    deployment, attempts, estimated = exchange.deployment, [], False
+    for one in exchange.attempts:
+        upstream, model, code, price = asked.upstream, asked.upstream_model, one.error, one.cost
+        if deployment is None or one.upstream != deployment.provider.name or one.model != deployment.model:
+            upstream, model = cleaner.text(one.upstream), cleaner.text(one.model)
+        if one.usage is not None and one.usage.estimated:
+            estimated = True
+        attempts.append(
+            AttemptRow(
+                upstream,
+                model,
+                one.status,
+                None if code is None else cleaner.text(code),
+                used if one.usage is usage else _used(one.usage),
+                None if price is None else dollars if price == cost else float(price),
+            )
+        )
     seen = marks.get(GUARDRAIL)
     return EndedRow(
         id,
         response_id,
         exchange.client.address,
         None if end_user is None else cleaner.text(end_user),
-        [_attempt(one, exchange, asked, cleaner, used, dollars) for one in exchange.attempts],
+        attempts,
         exchange.head_status,
         exchange.outcome,
         exchange.kept,
         None if error is None else cleaner.data(dict(error.to_dict())),
         used,
         dollars,
-        None if cost is None else _estimated(exchange),
+        None if cost is None else estimated,
         _timing(exchange),
         [cleaner.text(name) for name in ignored] if ignored else ignored,
         [cleaner.data(mark) for mark in seen] if seen else [],
         marks.get("trace_id"),
-    )
-
-
-def _attempt(
-    one: Attempt, exchange: Exchange, asked: _Asked, cleaner: Cleaner, used: UsedRow | None, dollars: float | None
-) -> AttemptRow:
-    """Returns the row of one attempt; what it has in common with its exchange is taken over."""
-    deployment, error, cost = exchange.deployment, one.error, one.cost
-    upstream, model = asked.upstream, asked.upstream_model
-    if deployment is None or one.upstream != deployment.provider.name or one.model != deployment.model:
-        upstream, model = cleaner.text(one.upstream), cleaner.text(one.model)
-    return AttemptRow(
-        upstream,
-        model,
-        one.status,
-        None if error is None else cleaner.text(error),
-        used if one.usage is exchange.usage else _used(one.usage),
-        None if cost is None else dollars if cost == exchange.cost else float(cost),
     )
 
 
@@ -218,13 +217,6 @@ def _used(usage: Usage | None) -> UsedRow | None:
         usage.total_tokens,
         usage.estimated,
     )
-
-
-def _estimated(exchange: Exchange) -> bool:
-    for one in exchange.attempts:  # noqa: SIM110 - any() takes twice as long
-        if one.usage is not None and one.usage.estimated:
-            return True
-    return False
 
 
 def _timing(exchange: Exchange) -> TimingRow:
