@@ -36,7 +36,7 @@ def about(command: Sequence[str]) -> About:
         versions=_versions(),
         date=datetime.now(UTC).strftime("%Y-%m-%d"),
         command=" ".join(("python -m bench", *command)),
-        revision=_said("git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"),
+        revision=_said("git", "-C", str(ROOT), "describe", "--always", "--dirty"),
     )
 
 

@@ -21,7 +21,7 @@ from .processes import ROOT
 from .report import page as plots
 from .results import Result, results, summary
 from .tables import number
-from .targets import BASELINE
+from .targets import BASELINE, STAGES
 
 PAGE = ROOT / "docs" / "performance.md"
 _TEMPLATE = Path(__file__).with_name("performance.template.md")
@@ -88,6 +88,7 @@ def document(found: Mapping[str, Any], beside: str) -> str:
         "beside": beside,
         "goals": _goals(told),
         "micro": _micro(msgspec.convert(found.get("micro", []), list[Timing])),
+        "stages": _stages(told["stages"]) if "stages" in told else "",
         "scenarios": "\n\n".join(_scenario(result) for result in told.values()),
         "floor of paced": _ratio(told["paced"], "nginx") if "paced" in told else "-",
         **{f"kernel of {name}": _kernel(told, name) for name in ("paced", "plain")},
@@ -226,6 +227,19 @@ def _scenario(result: Result) -> str:
     parts += [f"{name} had less to do: {words}." for name, words in result.lighter.items()]
     parts.append(_markdown(*cells(shown, result, names)))
     return "\n\n".join(parts)
+
+
+def _stages(result: Result) -> str:
+    """Returns what each stage adds to a request: the difference to the target that has all but it."""
+    rows = []
+    for name, without in STAGES.items():
+        cost, count = result.more(name, without, "cost"), result.more(name, without, "counted")
+        said = f"{1000 * cost:+.0f}" if cost is not None else "-"
+        rows.append([f"`{name}`", f"`{without}`", said, f"{count:+,.0f}" if count is not None else "-"])
+    bare = summary(result, result.base)
+    counted = f"{bare.counted:,.0f}" if bare.counted is not None else "-"
+    rows.insert(0, [f"`{result.base}`", "", f"{1000 * (bare.cost or 0):.0f}", counted])
+    return _markdown(["with", "beside", "us of CPU a request", "instructions, user + kernel"], rows)
 
 
 def _micro(timings: Sequence[Timing]) -> str:

@@ -104,6 +104,10 @@ class Result(msgspec.Struct, frozen=True):
         found: list[Spread] = [one for run in self.of(target) if (one := getattr(run.report, kind)) is not None]
         return (median(one.p50 for one in found), median(one.p99 for one in found)) if found else None
 
+    def more(self, target: str, other: str, figure: str) -> float | None:
+        """Returns by how much a figure of a target is above another's in the same round, the middle of all rounds."""
+        return _middle([one - beside for one, beside in self._pairs(target, other, lambda run: getattr(run, figure))])
+
     def _pairs(self, target: str, other: str, figure: Callable[[Measured], Any]) -> Sequence[tuple[Any, Any]]:
         """Returns a figure of two targets for each round in which both have it."""
         beside = {run.round: figure(run) for run in self.of(other)}
@@ -146,6 +150,7 @@ class Summary(msgspec.Struct, frozen=True):
     ratio_high: float | None = None
     instructions: float | None = None
     instructions_ratio: float | None = None
+    counted: float | None = None
     counted_ratio: float | None = None
     cycles: float | None = None
     cycles_ratio: float | None = None
@@ -167,6 +172,7 @@ def summary(result: Result, name: str) -> Summary:
         ratio_high=max(ratios, default=None),
         instructions=_middle([run.instructions for run in result.of(name) if run.instructions is not None]),
         instructions_ratio=_middle(result.ratios(name, "instructions")),
+        counted=_middle([run.counted for run in result.of(name) if run.counted is not None]),
         counted_ratio=_middle(result.ratios(name, "counted")),
         cycles=_middle([run.cycles for run in result.of(name) if run.cycles is not None]),
         cycles_ratio=_middle(result.ratios(name, "cycles")),

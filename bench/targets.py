@@ -68,17 +68,32 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
 
 UPSTREAM = Target(name=DIRECT, dialect="chat", command=("python", "-m", "bench.upstream"))
 
+BARE = "penstock-bare"
+"""Penstock with two stages."""
+_WITH = "penstock+"
+STAGES = {
+    "penstock+log": BARE,
+    "penstock+metrics": BARE,
+    "penstock+store": BARE,
+    "penstock+auth": BARE,
+    "penstock+rate-limit": "penstock+auth",
+    "penstock+budget": "penstock+auth",
+    "penstock+guardrail": BARE,
+}
+"""Targets that have one stage more than another: what it costs is the difference."""
+
 NAMES = (
     DIRECT,
     BASELINE,
     "nginx",
     "penstock",
     "penstock-chat",
-    "penstock-bare",
+    BARE,
     "penstock-storeless",
     "penstock-policy",
     "penstock-guarded",
     "litellm",
+    *STAGES,
 )
 """The names of all targets."""
 
@@ -94,11 +109,12 @@ def known(upstream_port: int, directory: Path) -> dict[str, Target]:
         _nginx(upstream_port, directory),
         Target(name="penstock", dialect="responses", command=shipped, ready=_SERVING),
         Target(name="penstock-chat", dialect="chat", command=shipped, ready=_SERVING),
-        Target(name="penstock-bare", dialect="responses", command=bare, ready=_SERVING),
+        Target(name=BARE, dialect="responses", command=bare, ready=_SERVING),
         Target(name="penstock-storeless", dialect="responses", command=storeless, ready=_SERVING),
         _policy(url, directory),
         _guarded(url, directory),
         _litellm(url, directory),
+        *(_with_stage(name, url, directory) for name in STAGES),
     ]
     return {target.name: target for target in targets}
 
@@ -138,30 +154,49 @@ def _litellm(url: str, directory: Path) -> Target:
 
 
 _NO_STORE: dict[str, object] = {"stores": {"responses": {"kind": "none"}}}
+_PRICES = {"bench-*": {"input": 1, "output": 4}}
 _BARE: dict[str, object] = {**_NO_STORE, "pipeline": ["route", "stream-translate"]}
 
 
-def _policy(url: str, directory: Path) -> Target:
-    """Returns Penstock with all that a platform would set up: nobody is refused, everybody is counted."""
+def _policies() -> dict[str, object]:
+    """Returns the stages that a platform would set up, by name: nobody is refused, everybody is counted."""
     much = 1_000_000_000_000
+    return {
+        "auth": {"auth": {"keys": [{"id": "bench", "key": _KEY}]}},
+        "rate-limit": {"rate-limit": {"requests_per_minute": much, "tokens_per_minute": much}},
+        "budget": {"budget": {"usd": 1_000_000, "window": "30d"}},
+        "guardrail": {"guardrail": {"rules": [{"name": "words", "words": _banned_words("ж")}]}},
+    }
+
+
+def _policy(url: str, directory: Path) -> Target:
+    """Returns Penstock with all that a platform would set up."""
     settings: dict[str, object] = {
         **_NO_STORE,
         "models": {"*": [{"use": "up/*", "weight": 3}, {"use": "up/*", "weight": 1}]},
-        "prices": {"bench-*": {"input": 1, "output": 4}},
-        "pipeline": [
-            {"auth": {"keys": [{"id": "bench", "key": _KEY}]}},
-            {"rate-limit": {"requests_per_minute": much, "tokens_per_minute": much}},
-            {"budget": {"usd": 1_000_000, "window": "30d"}},
-            {"guardrail": {"rules": [{"name": "words", "words": _banned_words("ж")}]}},
-            "route",
-            "stream-translate",
-            "log",
-            "metrics",
-        ],
+        "prices": _PRICES,
+        "pipeline": [*_policies().values(), "route", "stream-translate", "log", "metrics"],
     }
     command = _serve("policy", settings, url, directory)
     headers = {"authorization": f"Bearer {_KEY}"}
     return Target(name="penstock-policy", dialect="responses", command=command, ready=_SERVING, headers=headers)
+
+
+def _with_stage(name: str, url: str, directory: Path) -> Target:
+    """Returns the bare Penstock with one stage more, or with the shipped store; limits want keys besides."""
+    stage, below = name.removeprefix(_WITH), ["route", "stream-translate"]
+    settings: dict[str, object] = {**_BARE, "prices": _PRICES}
+    policies = _policies()
+    if stage == "store":
+        settings["stores"] = _shipped()["stores"]
+    elif stage in policies:
+        keys = [policies["auth"]] if STAGES[name] != BARE else []
+        settings["pipeline"] = [*keys, policies[stage], *below]
+    else:
+        settings["pipeline"] = [*below, stage]
+    command = _serve(f"with-{stage}", settings, url, directory)
+    headers = {"authorization": f"Bearer {_KEY}"}
+    return Target(name=name, dialect="responses", command=command, ready=_SERVING, headers=headers)
 
 
 def _guarded(url: str, directory: Path) -> Target:

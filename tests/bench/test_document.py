@@ -30,9 +30,17 @@ def made():
         ]
         kb = dict.fromkeys(costs, 50_000)
         found[name] = Result(name, "us/delta", runs, kb, kb, number="S1", words=f"words of {name}; load")
+    peaks = dict.fromkeys(("penstock-bare", "penstock+log"), 60_000)
+    both = [run(turn, name) for turn in range(2) for name in ("penstock-bare", "penstock+log")]
+    found["stages"] = Result("stages", "ms/request", both, peaks, base="penstock-bare", number="S8", words="words")
     found["open"] = msgspec.structs.replace(found["paced"], scenario="open")
     about = About("a machine", {"aiohttp": "3"}, "2026-01-02", "python -m bench --docs x.md", "0123abc")
     return {"about": about, "quick": False, "micro": [Timing("reference", 1.0, 1.0, 1.0, 2000)], **found}
+
+
+def run(turn, name):
+    cost, count = (0.2, 500_000.0) if name == "penstock-bare" else (0.25, 580_000.0)
+    return Measured(name, turn, cost, count, 1.0, Report(), kernel=1000.0)
 
 
 def row(page, words):
@@ -52,6 +60,8 @@ def test_a_run_is_written_as_a_page_with_its_data_and_plots_beside_it(tmp_path):
     assert row(page, "memory of a worker").endswith("| 50 MB |  |  | <= 60 MB | yes |")
     assert row(page, "S2 at 5,000 deltas/s").endswith("| 0.00 / 0.00 ms |  |  | <= 0.3 / 3 ms | yes |")
     assert row(page, "reference") == "| reference | 1.00 | 2,000 |"
+    assert row(page, "`penstock-bare`") == "| `penstock-bare` |  | 200 | 501,000 |"
+    assert row(page, "`penstock+log`") == "| `penstock+log` | `penstock-bare` | +50 | +80,000 |"
     assert "Words of bulk; load. 2 rounds" in page
     assert "{{" not in page
     data = read(tmp_path / "speed" / "result.json")

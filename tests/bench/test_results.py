@@ -58,6 +58,13 @@ def test_added_times_are_differences_of_percentiles_of_the_same_round():
     assert result(timed("penstock", 0, 1, 2)).added("penstock", "late_ms") is None
 
 
+def test_what_one_stage_more_costs_is_the_middle_of_the_differences():
+    costs = {"a": [1.0, 5.0, 2.0], "b": [2.0, 6.0, 9.0]}
+    found = result(*(run(name, turn, cost) for name, some in costs.items() for turn, cost in enumerate(some)))
+    assert found.more("b", "a", "cost") == 1.0
+    assert found.more("b", "a", "counted") is None
+
+
 def test_what_is_not_known_is_left_out():
     found = result(run("pass-through", 0, 10.0), run("mine", 0, None, busy=0.9))
     assert summary(found, "mine").cost is None

@@ -29,6 +29,21 @@ def test_penstock_without_store_and_log_is_another_target(tmp_path):
     assert len(storeless["pipeline"]) == len(shipped["pipeline"])
 
 
+def test_what_has_one_stage_more_differs_in_that_alone(tmp_path):
+    known(4711, tmp_path)
+
+    def stages(name):
+        config = json.loads((tmp_path / f"{name}.yaml").read_text())
+        return [one if isinstance(one, str) else next(iter(one)) for one in config["pipeline"]], config["stores"]
+
+    bare, no_store = ["route", "stream-translate"], {"responses": {"kind": "none"}}
+    assert stages("with-log") == ([*bare, "log"], no_store)
+    assert stages("with-auth") == (["auth", *bare], no_store)
+    assert stages("with-budget") == (["auth", "budget", *bare], no_store)
+    pipeline, stores = stages("with-store")
+    assert (pipeline, stores["responses"]["path"]) == (bare, str(tmp_path / "with-store.db"))
+
+
 def test_other_proxies_are_given_a_port_and_said_who_asks(tmp_path):
     found = known(4711, tmp_path)
     for name in ("nginx", "litellm"):
