@@ -33,7 +33,8 @@ class Descent:
             try:
                 result = await stage.on_request(exchange)
             finally:
-                took(stage, exchange, before)
+                if exchange.times is not None:
+                    took(stage.name, exchange.times, monotonic() - before)
             if isinstance(result, Reply):
                 return result
             if result is not None:

@@ -23,15 +23,13 @@ async def asked(stage: Stage, exchange: Exchange) -> ResponseFilter | Reply | No
     try:
         return await stage.on_request(exchange)
     finally:
-        took(stage, exchange, before)
+        if exchange.times is not None:
+            took(stage.name, exchange.times, time.monotonic() - before)
 
 
-def took(stage: Stage, exchange: Exchange, since: float) -> None:
-    """Takes note of the time that a stage took, since some moment, where that is wanted. Hot: once a stage."""
-    times = exchange.times
-    if times is not None:
-        name, seconds = stage.name, time.monotonic() - since
-        times[name] = times[name] + seconds if name in times else seconds
+def took(stage: str, times: dict[str, float], seconds: float) -> None:
+    """Adds the time that a stage took to those of an exchange. Hot: once a stage."""
+    times[stage] = times[stage] + seconds if stage in times else seconds
 
 
 def received(exchange: Exchange, *, always: bool) -> None:
