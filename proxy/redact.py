@@ -136,9 +136,6 @@ class Cleaner:
     def __init__(self, secrets: Sequence[str] = ()) -> None:
         """`secrets` are those of the exchange at hand, longest first."""
         self._secrets = secrets
-        if Cleaner._known_with != _Protected.count:
-            Cleaner._known.clear()
-            Cleaner._known_with = _Protected.count
 
     def finds(self, text: str) -> bool:
         """Tells whether a secret of the exchange is in a text."""
@@ -151,6 +148,9 @@ class Cleaner:
         """Returns a text redacted and cut. Hot: some times an exchange."""
         if self.finds(text):
             return str(clean(text, self._secrets))
+        if Cleaner._known_with != _Protected.count:
+            Cleaner._known.clear()
+            Cleaner._known_with = _Protected.count
         known = self._known.get(text)
         if known is not None:
             return known
@@ -205,8 +205,9 @@ def credentials(headers: Mapping[str, str]) -> list[str]:
     Hot: once an exchange. There is one of them as a rule.
     """
     found: list[str] = []
-    if "authorization" in headers:
-        _add(found, _behind_scheme(headers["authorization"]))
+    value = headers.get("authorization")
+    if value is not None and len(secret := _behind_scheme(value)) >= _SHORTEST:
+        found.append(secret)
     if (
         "x-api-key" in headers
         or "api-key" in headers
@@ -214,16 +215,10 @@ def credentials(headers: Mapping[str, str]) -> list[str]:
         or "x-goog-api-key" in headers
         or "proxy-authorization" in headers
     ):
-        for name in ("x-api-key", "api-key", "cookie", "x-goog-api-key"):
-            _add(found, headers.get(name, "").strip())
-        _add(found, _behind_scheme(headers.get("proxy-authorization", "")))
-        found.sort(key=len, reverse=True)
+        found += [headers.get(name, "").strip() for name in ("x-api-key", "api-key", "cookie", "x-goog-api-key")]
+        found.append(_behind_scheme(headers.get("proxy-authorization", "")))
+        found = sorted((secret for secret in found if len(secret) >= _SHORTEST), key=len, reverse=True)
     return found
-
-
-def _add(found: list[str], secret: str) -> None:
-    if len(secret) >= _SHORTEST:
-        found.append(secret)
 
 
 def _behind_scheme(value: str) -> str:

@@ -104,6 +104,7 @@ class _Asked(msgspec.Struct):
 
 
 _FALSE = msgspec.Raw(b"false")
+_THOUSANDTHS = tuple(b"%03d" % number for number in range(1000))
 
 encode = msgspec.json.Encoder().encode
 """Returns a part of a row as JSON."""
@@ -125,8 +126,8 @@ class Rows:
         second = int(wall)
         if second != self._second:  # most rows of a busy server share it
             self._second, self._second_text = second, _written(second)
-        milliseconds = (wall - second) * 1000.0
-        return b'{"time":"%b.%03dZ",%b%b\n' % (self._second_text, milliseconds, asked.encoded, ended[1:])
+        thousandth = _THOUSANDTHS[int((wall - second) * 1000.0)]
+        return b'{"time":"%b.%bZ",%b%b\n' % (self._second_text, thousandth, asked.encoded, ended[1:])
 
 
 def _parts(exchange: Exchange) -> Parts:

@@ -6,6 +6,8 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Literal
 
+import msgspec
+
 from ..errors import ExchangeError
 from ..limiting.estimate import nano_dollars
 from ..limiting.rules import Rule
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from ..exchange import Exchange, Key
 
 By = Literal["key", "team", "user"]
+_FALSE = msgspec.Raw(b"false")
 _MOST_NAME = 128
 _MOST_REMEMBERED = 20_000
 _SECONDS_SUM = len(families.SECONDS) + 1  # behind the buckets, the last of which has no bound
@@ -238,7 +241,10 @@ class _Pair:
 
 
 def _streams(exchange: Exchange) -> bool:
+    request = exchange.request
+    if request is None or (said := request.fields.get("stream")) is None or said == _FALSE:
+        return False
     try:
-        return exchange.request is not None and bool(exchange.request.stream)
+        return request.stream
     except ExchangeError:
         return False
