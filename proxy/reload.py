@@ -49,9 +49,11 @@ class Succession:
         await self.drop()
         try:
             self._next = await Serving.begin(config, self._sealing, self._now)
-        except (ConfigError, StoreFailed) as error:
-            for line in str(error).splitlines():
-                _log.error("%s", line)
+        except ConfigError as error:
+            for problem in error.problems:
+                _log.error("%s", problem)
+        except StoreFailed as error:
+            _log.error("responses cannot be kept: %s   (stores.responses of %s)", error, config.file)
         except Exception as error:  # the top of a reload: what is served must not suffer from it
             _log.error("%s cannot be started", config.file, exc_info=error)
         return self._next is not None

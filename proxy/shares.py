@@ -29,10 +29,15 @@ class Shares:
         self._cells = memoryview(mmap.mmap(-1, 8 * (most + 1))).cast("q")  # its length, and one more than each has
         self._most = most
 
+    def expect(self, count: int) -> None:
+        """Looks from now on at the workers of so many numbers. Only for who made it: nothing here is locked."""
+        self._cells[0] = max(self._cells[0], count)
+
     def enter(self, index: int) -> None:
         """Has a worker take part, with no connection yet."""
         self._cells[index + 1] = 1
-        self._cells[0] = max(self._cells[0], index + 1)
+        if index >= self._cells[0]:  # where one of a lower number is still about to leave
+            self._cells[0] = index + 1
 
     def leave(self, index: int) -> None:
         """Has a worker take part no longer."""

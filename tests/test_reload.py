@@ -142,6 +142,7 @@ async def test_what_cannot_be_started_changes_nothing(tmp_path: Path, caplog: py
         assert not await home.change(broken)
         assert not await home.change(log)
         assert home.succession.now is before
+        assert f"responses cannot be kept: {tmp_path}/none/kept.db" in caplog.text
         assert f"{tmp_path}/none/log:1:1: the log cannot be written there" in caplog.text
         assert await home.succession.prepare(load_text(NEW, "pipeline.yaml"))
         await home.succession.drop()

@@ -129,6 +129,7 @@ class _Host:
         return Supervisor(self._plan(self._config), self._again, self._shares.leave).run()
 
     def _plan(self, config: Config) -> Plan:
+        self._shares.expect(config.workers)
         return Plan(config.workers, lambda index, line: self._work(config, index, line), config.file, config.digest)
 
     def _again(self) -> Plan | None:
