@@ -103,14 +103,14 @@ def _keeps_store(old: Config, new: Config) -> bool:
 
 
 def _app(config: Config, pipeline: Pipeline) -> App:
-    limits, stages = config.limits, pipeline.stages
+    limits, stages, peers = config.limits, pipeline.stages, Peers.of_process()
     app = App(
         pipeline,
         max_body=int(limits.body),
         max_head=int(limits.header),
         max_requests=limits.max_requests,
         websocket_s=float(limits.websocket),
-        peers=Peers.of_process(),
+        peers=peers,
     )
     if config.compat is not None:
         app.answer_as(Compat())
@@ -118,6 +118,6 @@ def _app(config: Config, pipeline: Pipeline) -> App:
     if config.admin is None:
         app.mount(Local(metrics))
         return app
-    tables = (limit_routes(stages), upstream_routes(stages), key_routes(stages), spend_routes(stages))
+    tables = (limit_routes(stages, peers), upstream_routes(stages), key_routes(stages), spend_routes(stages))
     app.mount(Admin(config.admin.key.reveal(), *tables, metrics))
     return app

@@ -110,7 +110,8 @@ class RateLimit(LimitStage):
     the limiting stages right above and below it, are decided at once: a refused request counts for none of them.
 
     Limits hold for all workers of this host together, and for all hosts with `stores: {counters: {kind: redis}}`. What
-    a killed worker has held is free again after a lease of some seconds.
+    a killed worker has held is free again after a lease of some seconds. `GET /admin/limits` shows every counter, and
+    which running exchanges hold how much of it.
 
     The answer says how the client stands in `x-ratelimit-limit-requests`, `-remaining-requests` and `-reset-requests`,
     and the same with `-tokens`, of several limits for the nearest; a refusal (429) in `retry-after` when to come again.

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import msgspec
 
 from .periods import PERIODS, Period
+
+if TYPE_CHECKING:
+    from .holds import Holds
 
 Unit = Literal["requests", "tokens", "parallel", "usd"]
 """What is counted. Money is counted in nano-dollars (10^-9 $), as a whole number like everything else."""
@@ -118,6 +121,8 @@ class Counters(Protocol):
 
     settles_at_once: bool
     """Promises that `settle` waits for nothing."""
+    holds: Holds
+    """Which exchanges of this process hold something; noted by those who reserve for them."""
 
     async def start(self) -> None:
         """Begins to renew the lease. Who starts the counters again must close them again."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 from . import cells
 from .cells import HELD, LAST, MOST, USED, post, standing
+from .holds import Holds
 from .limits import UNITS, CounterState, Demand, Grant, Holder, Standing
 
 _MOST_COUNTERS = 100_000
@@ -22,6 +23,7 @@ class LocalCounters:
     def __init__(self, clock: Callable[[], float] = time.time, most: int = _MOST_COUNTERS) -> None:
         self._clock = clock
         self._most = most
+        self.holds = Holds()
         self._rows: dict[str, _Row] = {}
 
     async def start(self) -> None:

@@ -21,6 +21,7 @@ import msgspec
 from ..errors import Overloaded, PenstockError
 from . import cells
 from .breaker import Breaker
+from .holds import Holds
 from .late import Late, Settling
 from .limits import SLOTS, Counters, CounterState, Demand, Grant, Holder, Standing
 from .redis_scripts import RENEW, RESERVE, SETTLE
@@ -103,6 +104,7 @@ class RedisCounters:
         self._deserted: set[asyncio.Future[None]] = set()
         self._connections = asyncio.Semaphore(settings.connections)
         self._redis: Redis | None = None
+        self.holds = Holds()
         self._users = 0
 
     async def start(self) -> None:

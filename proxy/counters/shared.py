@@ -11,6 +11,7 @@ import msgspec
 
 from . import cells
 from .cells import GENERATION, look, post, standing
+from .holds import Holds
 from .limits import CounterState, Demand, Grant, Standing
 from .table import HELD, USED, Row, Table
 
@@ -43,6 +44,7 @@ class SharedCounters:
         self._table = Table(path) if rows is None else Table(path, rows)
         self._column = self._number = -1
         self._mine_until = 0  # nobody else may clear the column before that
+        self.holds = Holds()
         self._users = 0
         self._stop = threading.Event()
         self._renewing: threading.Thread | None = None

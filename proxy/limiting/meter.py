@@ -97,6 +97,6 @@ class Metered(Spending):
                 "The budget was used up by this response.", code="insufficient_quota", type="insufficient_quota"
             )
             return
-        self._more.append(grant)
+        self.grants.append(grant)
         self._until += tokens * _CHARS_A_TOKEN
         self._asking = None

@@ -46,7 +46,6 @@ class Spending(Admitted):
         super().__init__(counters, grant, claims, exchange)
         self._parts = parts
         self._reserved: list[int] | None = None  # by claim of the parts; None as long as nothing was added
-        self._more: list[Grant] = []
         if not exchange.attempts:  # else it stands below `route`, and has to do with this attempt alone
             exchange.gates = (*exchange.gates, self.before_attempt)
 
@@ -82,10 +81,4 @@ class Spending(Admitted):
             if not exchange.attempts:
                 exchange.marks[REFUSED_BY] = claim.rule
             raise refusal(claim, grant.standings[grant.refused])
-        self._more.append(grant)
-
-    async def on_end(self, exchange: Exchange) -> None:
-        """Settles what was reserved first by what was used, and gives back what was reserved later."""
-        await self._counters.settle(self._grant, self._used(exchange))
-        for grant in self._more:
-            await self._counters.settle(grant, [0] * len(grant.demands))
+        self.grants.append(grant)

@@ -117,18 +117,28 @@ class LimitStage(Stage, ABC):
 
 
 class Admitted(ResponseFilter):
-    """Settles what an exchange was let in with."""
+    """Settles what an exchange was let in with, and what was reserved for it later."""
 
     def __init__(self, counters: Counters, grant: Grant, claims: Sequence[Claim], exchange: Exchange) -> None:
         self._counters = counters
-        self._grant = grant
+        self.exchange_id = exchange.id
+        self.since = exchange.timing.started
+        self.grants = [grant]
         self._claims = claims
         self._attempt = exchange.attempts[-1] if exchange.attempts else None
         self.ends_at_once = counters.settles_at_once
+        counters.holds.running[self] = None
 
     async def on_end(self, exchange: Exchange) -> None:
-        """Puts what was used in the place of what was reserved."""
-        await self._counters.settle(self._grant, self._used(exchange))
+        """Puts what was used in the place of what was reserved first, and gives back what was reserved later."""
+        grants = self.grants
+        try:
+            await self._counters.settle(grants[0], self._used(exchange))
+            if len(grants) > 1:
+                for grant in grants[1:]:
+                    await self._counters.settle(grant, [0] * len(grant.demands))
+        finally:
+            self._counters.holds.running.pop(self, None)
 
     def _used(self, exchange: Exchange) -> list[int]:
         """Returns what was used of each claim; one of a stage below `route` counts only for its own attempt."""

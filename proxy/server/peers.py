@@ -18,6 +18,7 @@ from ..errors import Overloaded
 
 _TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=1.0)
 _ANSWER_S = 15.0
+_ASKED_S = 2.0
 _KEPT = (
     "cache-control",
     "content-type",
@@ -89,6 +90,23 @@ class Peers:
                 raise asyncio.CancelledError from None
             await response.write_eof()
             return response
+
+    async def ask_all(self, request: web.BaseRequest) -> list[bytes]:
+        """Returns what the other workers answer to the same request; those that do not answer soon are left out."""
+        others = [] if self._directory is None else self._directory.glob("*.sock")
+        numbers = [int(path.stem) for path in others if path.stem.isdecimal() and int(path.stem) != self._own]
+        headers = {name: value for name, value in request.headers.items() if name.lower() not in _OWN}
+        answers = await asyncio.gather(*(self._ask(number, request, headers) for number in sorted(numbers)))
+        return [answer for answer in answers if answer is not None]
+
+    async def _ask(self, number: int, request: web.BaseRequest, headers: dict[str, str]) -> bytes | None:
+        try:
+            async with asyncio.timeout(_ASKED_S):
+                url = f"http://worker{request.rel_url}"
+                async with self._session(number).request(request.method, url, headers=headers) as answer:
+                    return await answer.read() if answer.status == 200 else None
+        except (TimeoutError, aiohttp.ClientError, OSError):
+            return None
 
     def _session(self, number: int) -> aiohttp.ClientSession:
         session = self._sessions.get(number)
