@@ -254,7 +254,7 @@ class Answering:
             body, exchange.usage, outcome = machine.whole(body)
             exchange.service_tier = machine.service_tier
         else:
-            if filters or not self._is_plain(body):
+            if not self._is_plain(body, filters):
                 await self._encode_whole(self._translation(filters), body)
             encoder = side.get_encoder()
             exchange.usage, outcome = encoder.usage, encoder.outcome
@@ -270,14 +270,17 @@ class Answering:
         exchange.head_status = 200
         return Reply(200, body, {**side.headers(), **_JSON})
 
-    def _is_plain(self, body: bytes) -> bool:
-        """Makes the answer in one step, where it is one text and nothing else; tells whether it was."""
+    def _is_plain(self, body: bytes, filters: Sequence[ResponseFilter]) -> bool:
+        """Makes the answer in one step, where it is one text that all filters let through; tells whether it was."""
         plain = self._pipeline.dialects[self._exchange.request.dialect].plain
         if plain is None or self._side.encoder is not None:
             return False
         answer = self._deployment.provider.plain_answer(self._exchange, body)
         if answer is None:
             return False
+        for one in filters:
+            if not one.on_plain(self._exchange, answer):
+                return False
         self._side.encoder = plain(self._exchange, self._side.promise(), answer)
         return True
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 import msgspec
 
-from .events import Event
+from .events import Event, PlainAnswer
 from .reply import Reply
 
 if TYPE_CHECKING:
@@ -84,6 +84,14 @@ class ResponseFilter:
         Only for filters that look at events, and all of those of an exchange must have it: then a stream's plain pieces
         of text, one a read, come this way, which saves making events of them. Where it says False it must have done
         nothing: the piece comes to `on_events`. Not called before that has been. Hot: once a read.
+        """
+        return False
+
+    def on_plain(self, exchange: Exchange, answer: PlainAnswer) -> bool:
+        """Looks at a whole answer that is one text and nothing else, and says whether it may go out as it is.
+
+        Only for filters that look at events. It is to do nothing: where one says False, the answer comes to `on_events`
+        of them all. Hot: once an answer that is not streamed.
         """
         return False
 

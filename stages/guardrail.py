@@ -154,7 +154,9 @@ class Guardrail(Stage):
     async def on_request(self, exchange: Exchange) -> Watch | ObservingWatch | AskingWatch | RawWatch | None:
         """Screens the request's texts; raises BadRequest for one that is blocked."""
         if self._request.looks:
-            await self._request.screen(exchange)
+            self._request.search(exchange)
+            if self._request.asks:
+                await self._request.consult(exchange)
         if exchange.request.dialect == "raw":
             return self._raw_watch(exchange)
         watch = None

@@ -32,16 +32,21 @@ class RequestScreen:
         self._askings = askings
         self.looks = bool(masking or askings)
         """Whether it looks for anything."""
+        self.asks = bool(askings)
+        """Whether somebody else is asked."""
 
     async def screen(self, exchange: Exchange) -> None:
         """Masks what is to be masked; raises BadRequest where something blocks."""
-        exchange.marks[SEARCHED] = True
-        self._search(exchange)
-        if self._askings:
-            await self._consult(exchange)
+        self.search(exchange)
+        if self.asks:
+            await self.consult(exchange)
 
-    def _search(self, exchange: Exchange) -> None:
-        """Searches all texts; together at first, since in nearly all requests nothing is found. Hot: a request."""
+    def search(self, exchange: Exchange) -> None:
+        """Does what can be done here: all texts are searched together at first. Hot: once a request.
+
+        In nearly all requests nothing is found.
+        """
+        exchange.marks[SEARCHED] = True
         if self._masking is None:
             return
         places = _places(exchange)
@@ -74,7 +79,8 @@ class RequestScreen:
         text, screen = masking.whole(place.text)
         return text, screen.masked, screen.flagged
 
-    async def _consult(self, exchange: Exchange) -> None:
+    async def consult(self, exchange: Exchange) -> None:
+        """Asks whoever is to be asked."""
         places = [place for place in _places(exchange) if place.text]
         if not places:
             return
@@ -88,7 +94,7 @@ class RequestScreen:
         if any(_is_fixed(place) for place, _ in changed):
             raise refused(exchange, consulted.masked_by or "")
         if changed:  # their masks are texts like any other
-            self._search(exchange)
+            self.search(exchange)
 
 
 def _places(exchange: Exchange) -> list[InputText]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ..errors import UpstreamError
-from ..events import Event
+from ..events import Event, PlainAnswer
 from ..matching import AnswerScreen
 from ..stage import ResponseFilter, want_turn
 from .local import Act
@@ -58,6 +58,10 @@ class Watch(ResponseFilter):
         """Lets one more piece of text through where nothing of it is or may become a match. Hot: once a read."""
         quick = self._screen.quick
         return quick is not None and quick.passes(text)
+
+    def on_plain(self, exchange: Exchange, answer: PlainAnswer) -> bool:
+        """Lets a whole answer through where nothing is found in it. Hot: once an answer that is not streamed."""
+        return self._screen.is_clean(answer.text)
 
     def again(self, text: str, where: Where, *, freeform: bool) -> str | None:
         """Returns what may go out of a text that others have made; None where it blocks."""

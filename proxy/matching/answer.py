@@ -154,6 +154,10 @@ class AnswerScreen:
                 break
         return out
 
+    def is_clean(self, text: str) -> bool:
+        """Tells whether nothing is found in a whole text; nothing has gone through the screen before."""
+        return self._text is None or self._text.clean(text)
+
     def error(self, error: ExchangeError) -> None:
         """Searches what an upstream says of its failure as the text of an answer: masks it, or withholds it whole."""
         if self._text is None:

@@ -73,7 +73,13 @@ class Matcher:
     def are_clean(self, texts: Sequence[str]) -> bool:
         """Tells the same of several texts; one by one only where they cannot be searched together."""
         joined = APART.join(texts)
-        return all(one.clean(joined) if one.apart else all(map(one.clean, texts)) for one in self._all)
+        for one in self._all:
+            if one.apart:
+                if not one.clean(joined):
+                    return False
+            elif not all(map(one.clean, texts)):
+                return False
+        return True
 
 
 class Screen:

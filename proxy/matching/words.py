@@ -88,6 +88,7 @@ class Words:
 
     def __init__(self, words: Iterable[Word], folding: Folding) -> None:
         self.folding = folding
+        self._lowers = not folding.case_sensitive
         self.root = _Node(0)
         self.longest = 0
         self.whole = True
@@ -110,9 +111,10 @@ class Words:
 
     def clean(self, text: str) -> bool:
         """Tells whether none of the words is in a whole text; False where only a scan can tell."""
-        folded = self.folding.simple(text)
-        if folded is None:
-            folded = self.folding.text(text)
+        if self._lowers and text.isascii():
+            folded = text.lower()
+        else:
+            folded = self.folding.simple(text) or self.folding.text(text)
         if self.starts is not None and self.starts(folded) is None:
             return True
         if len(folded) >= self.long and self.quick is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from proxy.events import Event, Finish, ReasoningDelta, TextDelta
+from proxy.events import Event, Finish, PlainAnswer, ReasoningDelta, TextDelta
 from proxy.exchange import Exchange
 from proxy.guardrails.watch import Watch
 from tests.support.drive import exchange_of
@@ -76,3 +76,22 @@ async def test_flags_of_an_answer_that_comes_whole_are_told_in_a_header() -> Non
     exchange.nudge = None
     watch.on_events(exchange, [TextDelta("bluebird"), Finish()])
     assert exchange.response_headers["x-penstock-flagged"] == "rule 0"
+
+
+async def test_what_holds_nothing_goes_the_short_ways() -> None:
+    for action in ("block", "mask", "flag"):
+        watch, exchange, _ = await begun(words=["bluebird"], action=action)
+        assert [watch.on_plain(exchange, PlainAnswer(text, "stop")) for text in ("a bird", "a Bluebird")] == [
+            True,
+            False,
+        ]
+        assert not watch.on_text(exchange, "a")  # no event has come before it
+        assert watch.on_events(exchange, [TextDelta("a")]) == [TextDelta("a")]
+        assert [watch.on_text(exchange, text) for text in (" c", " d b")] == [True, False]
+        held = watch.on_events(exchange, [TextDelta(" d b")])
+        assert held == [TextDelta(" d b" if action == "flag" else " d ")]
+        assert not watch.on_text(exchange, "x")
+    thoughts, exchange, _ = await begun(words=["bluebird"], scan=["reasoning"])
+    assert thoughts.on_plain(exchange, PlainAnswer("bluebird", "stop"))
+    thoughts.on_events(exchange, [TextDelta("a")])
+    assert thoughts.on_text(exchange, "bluebird")

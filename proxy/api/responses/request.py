@@ -278,10 +278,12 @@ class ResponsesRequest(ModelRequest):
                 assert isinstance(item, Message)
                 yield TextPlace(self, "input", ("input",), str(item.content))
             return
-        raws = self.raw_items
         for index, item in enumerate(items):
             path = f"input[{index}]"
-            for keys, text in item_texts(item, raws[index], path):
+            if isinstance(item, Message) and isinstance(item.content, str):
+                yield TextPlace(self, path + ".content", ("input", index, "content"), item.content)
+                continue
+            for keys, text in item_texts(item, self.raw_items[index], path):
                 yield TextPlace(self, path + path_of(keys), ("input", index, *keys), text)
 
     def more_texts(self) -> Iterable[InputText]:
