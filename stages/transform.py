@@ -221,3 +221,7 @@ class Reshape(Rewrite):
     def on_events(self, exchange: Exchange, events: list[Event]) -> list[Event]:
         """Passes the events on."""
         return events
+
+    def on_text(self, exchange: Exchange, text: str) -> bool:
+        """Passes a piece of text on."""
+        return True

@@ -41,3 +41,36 @@ async def test_counters_that_fail_end_the_stream() -> None:
     with pytest.raises(Overloaded):
         raise end.error
     await meter.on_end(exchange)
+
+
+class Counting(LocalCounters):
+    """Counters that note what they are asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[int] = []
+
+    async def reserve(self, demands: Sequence[Demand]) -> Grant:
+        self.asked.append(demands[0].amount)
+        return await super().reserve(demands)
+
+
+async def test_pieces_of_text_count_like_events() -> None:
+    """Whichever way they come, more is asked for at the same piece."""
+    asked = []
+    for short in (False, True):
+        exchange = exchange_of()
+        counters = Counting()
+        claim = Claim(Rule("budget", ("key",), Limit(unit="usd", most=1000, window_s=60)), 1)
+        meter = Metered(counters, Grant((), []), [claim], exchange, [], [Cut(Cents(), [claim], 2)])
+        for number in range(12):
+            if not (short and meter.on_text(exchange, "abc")):
+                assert meter.on_events(exchange, [TextDelta("abc")]) == [TextDelta("abc")]
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            asked.append((short, number, len(counters.asked)))
+        await meter.on_end(exchange)
+    assert [(number, count) for short, number, count in asked if short] == [
+        (number, count) for short, number, count in asked if not short
+    ]
+    assert asked[-1][2] > 2
