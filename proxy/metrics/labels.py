@@ -15,7 +15,7 @@ OTHER = "other"
 NONE = "none"
 _CODE = re.compile(r"[a-zA-Z][\w.-]{0,63}", re.ASCII)
 _MOST_NAME = 128
-_MOST_CODES = 20
+_MOST_CODES = 50
 _MOST_REMEMBERED = 4096
 _KNOWN_CODES = frozenset((
     "authentication_error", "cancelled", "content_filter", "context_length_exceeded", "insufficient_quota",
