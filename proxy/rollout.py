@@ -22,6 +22,8 @@ DROP = b"drop"
 USED = b"used"
 REFUSED_FILE = b"refused file"
 """What came of reading the file again, for one worker to count."""
+LEAVE = b"leave"
+"""Has a worker stop that is one too many: others take its place."""
 READY = b"ready"
 REFUSED = b"refused"
 _LONGEST = 128

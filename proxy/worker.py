@@ -8,6 +8,7 @@ import logging
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 
 import msgspec
 from aiohttp import web
@@ -15,7 +16,7 @@ from aiohttp import web
 from .config.file import Config
 from .metrics.stage import metrics_listen
 from .reload import Succession, read_again, say_what_stays
-from .rollout import COMMIT, DROP, PREPARE, READY, REFUSED, REFUSED_FILE, USED, heard, tell
+from .rollout import COMMIT, DROP, LEAVE, PREPARE, READY, REFUSED, REFUSED_FILE, USED, heard, tell
 from .server.app import App
 from .server.connection import Server
 from .server.metrics import OwnAddress
@@ -30,6 +31,8 @@ _YOUNG = 2_000
 objects each while they run: at Python's 700 it looked at them again and again, which took a tenth of all time."""
 BACKLOG = 1024
 _ECHO_S = 1.0
+_LAST_REQUESTS_S = 2.0
+"""How long the idle connections of a worker that leaves stay open: a request may be on its way."""
 
 
 class Post(msgspec.Struct, frozen=True):
@@ -71,7 +74,8 @@ class Worker:
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
         self._echo_s = 0.0 if post is None else _ECHO_S
-        self._told_at = 0.0
+        self._told_at: float | None = None
+        self._leaves = False
         self._terminal = Terminal()
         self._changing = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -142,8 +146,10 @@ class Worker:
 
     def _signalled(self) -> None:
         now = asyncio.get_running_loop().time()
-        if not self._stop.is_set() or now - self._told_at >= self._echo_s:
+        if self._told_at is None:
             self._told_at = now
+            self._stop.set()
+        elif now - self._told_at >= self._echo_s:
             self.stop()
 
     def _hung_up(self) -> None:
@@ -200,6 +206,9 @@ class Worker:
                 await self._succession.drop()
             elif said == COMMIT:
                 self._commit()
+            elif said == LEAVE:
+                self._leaves = True
+                self._stop.set()
             elif said in (USED, REFUSED_FILE):
                 self._succession.note(used=said == USED)
 
@@ -223,6 +232,10 @@ class Worker:
         served.drain()
         for close in self._closers:
             close()
+        if self._leaves:
+            server.answer_last()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._hurry.wait(), _LAST_REQUESTS_S)
         server.pre_shutdown()
         drained = asyncio.ensure_future(served.drained(float(served.now.config.limits.drain)))
         hurry = asyncio.ensure_future(self._hurry.wait())

@@ -20,7 +20,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from .rollout import REFUSED_FILE, USED, Plan, Rollout, pair, tell
+from .rollout import LEAVE, REFUSED_FILE, USED, Plan, Rollout, pair, tell
 from .terminal import Terminal
 
 _log = logging.getLogger("penstock")
@@ -224,8 +224,9 @@ class Supervisor:
             self._due.pop(index, None)
             del self._failed_starts[index]
             if index in pids:
-                self._children[pids[index]].leaves = True
-                os.kill(pids[index], signal.SIGTERM)
+                child = self._children[pids[index]]
+                child.leaves = True
+                tell(child.line, LEAVE)
         taken = {*serving, *(child.index for child in self._children.values())}
         free = (index for index in itertools.count() if index not in taken)  # nobody has the number of one that leaves
         for index in itertools.islice(free, max(0, self._plan.count - len(serving))):

@@ -99,7 +99,7 @@ def test_workers_that_cannot_even_start_are_given_up(tmp_path: Path) -> None:
 CHANGING = """
 import logging, os, signal, socket, sys
 from pathlib import Path
-from proxy.rollout import COMMIT, PREPARE, READY, REFUSED, Plan
+from proxy.rollout import LEAVE, PREPARE, READY, REFUSED, Plan
 from proxy.workers import Supervisor
 
 logging.basicConfig(level=logging.INFO, format="%(message)s")
@@ -119,6 +119,8 @@ def work(index, line, digest):
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     note(index, os.getpid(), digest)
     while said := line.recv(100):
+        if said == LEAVE:
+            os._exit(0)
         if said.startswith(PREPARE):
             digest = said.removeprefix(PREPARE).decode()
             line.send(REFUSED if digest == "bad" and index == 1 else READY)

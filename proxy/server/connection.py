@@ -104,6 +104,10 @@ class Connection(LeanHandler):
         if self._last_body is not None and self._last_body.is_eof():
             self._last_body = None
 
+    def answer_last(self) -> None:
+        """Answers what is coming, or the next request, and closes behind that."""
+        self._leaving = True
+
     def leave(self) -> None:
         """Takes no more requests: closes when idle, else behind the answer of what has come or is still coming."""
         self._leaving = True
@@ -168,6 +172,11 @@ class Server(web.Server):
     def limit_heads(self, most_bytes: int) -> None:
         """Changes how long a line of a request's head may be, for the connections to come."""
         self._options.update(max_line_size=most_bytes, max_field_size=most_bytes)
+
+    def answer_last(self) -> None:
+        """Has each connection answer one more request: its client may just be sending it."""
+        for connection in self.connections:
+            cast(Connection, connection).answer_last()
 
     def pre_shutdown(self) -> None:
         """Lets the connections go that nobody waits on, and the others behind their answers."""

@@ -107,9 +107,9 @@ async def test_a_new_file_cuts_nothing_refuses_nothing_and_forgets_nothing(tmp_p
             await clients.change(", third: [echo/echo]", workers="3")
             (tmp_path / "pipeline.yaml").write_text("workers: many\n")
             served.process.send_signal(signal.SIGHUP)
+            await clients.change(", fourth: [echo/echo]", workers="1")
             clients.released.set()
             await asyncio.gather(*hammers)
-            await clients.change(", fourth: [echo/echo]", workers="1")
             ends = Counter(await asyncio.gather(*streams))
             assert ends["completed"] == STREAMS - 1, ends
             body = {"model": "fourth", "input": "x"}

@@ -111,6 +111,22 @@ async def test_an_idle_connection_closes_when_the_server_leaves_and_a_busy_one_b
     assert b"connection: close" in answer.lower()
 
 
+async def test_a_server_that_others_replace_answers_what_is_on_its_way() -> None:
+    async with house(ScriptedProvider("a", stream(chunk(content="x"), finish()))) as home:
+        assert home.server is not None
+        reader, writer = await asyncio.open_connection("127.0.0.1", home.port)
+        asked = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n"
+        writer.write(asked)
+        async with asyncio.timeout(5):
+            assert b"connection: close" not in (await reader.readuntil(b"}")).lower()
+            home.server.answer_last()
+            writer.write(asked)
+            answer = await reader.read()
+        writer.close()
+    assert answer.startswith(b"HTTP/1.1 200 OK")
+    assert b"connection: close" in answer.lower()
+
+
 async def test_a_fault_behind_the_head_of_a_stream_is_not_answered_by_another_head() -> None:
     provider = ScriptedProvider("a", stream(chunk(content="x"), finish()))
     async with house(provider) as home:
