@@ -82,7 +82,9 @@ class LeanHandler(RequestHandler):
             self._keepalive_handle = None  # set again behind the answer
         if not request.content.is_eof():
             return
+        self._cache.clear()
         request._cache.clear()
+        request._transport_peername = None
         request._payload = EMPTY_PAYLOAD
         request._headers = _NO_HEADERS
         request._message = request._message._replace(headers=_NO_HEADERS, raw_headers=())
@@ -102,8 +104,18 @@ class LeanHandler(RequestHandler):
                     self._waiter = None
             request, handler = self._next()
             manager.requests_count += 1
+            self._request_in_progress, self._current_request = True, request
             try:
-                response, reset = await self._handle_request(request, None, handler)
+                try:
+                    response: web.StreamResponse = await handler(request)
+                except web.HTTPException as error:
+                    response = error
+                except TimeoutError:
+                    response = self.handle_error(request, 504)
+                except Exception as error:  # the top of a request
+                    response = self.handle_error(request, 500, error)
+                response, reset = await self.finish_response(request, response, None)
+                self._is_over()
                 if reset:
                     break
                 self._keepalive = bool(response.keep_alive)
@@ -119,6 +131,7 @@ class LeanHandler(RequestHandler):
                 self.logger.error("a connection failed", exc_info=error)
                 self.force_close()
             finally:
+                self._is_over()
                 request._task = None  # type: ignore[assignment]  # as aiohttp does: it would be a circle
             if not self._keepalive or self._close or self._force_close:
                 break
@@ -128,6 +141,12 @@ class LeanHandler(RequestHandler):
             self._task_handler = None
             if self.transport is not None:
                 self.transport.close()
+
+    def _is_over(self) -> None:
+        """Tells whoever waits for it that no request is being handled."""
+        self._request_in_progress, self._current_request = False, None
+        if self._handler_waiter is not None and not self._handler_waiter.done():
+            self._handler_waiter.set_result(None)
 
     def _next(self) -> tuple[web.BaseRequest, Any]:
         """Returns the first request that waits, and what handles it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -102,7 +103,13 @@ def chunk_template(template: bytes) -> tuple[bytes, bytes, bytes, int]:
     head, _, rest = template.replace(b"%%", b"\0").partition(b"%d")
     place, _, tail = rest.partition(b"%b")
     head, place, tail = (part.replace(b"\0", b"%") for part in (head, place, tail))
-    return head, place, tail + b"\r\n", len(head) + len(place) + len(tail)
+    return _shared(head), place, _shared(tail + b"\r\n"), len(head) + len(place) + len(tail)
+
+
+@lru_cache(maxsize=64)
+def _shared(data: bytes) -> bytes:
+    """Returns the same bytes for the same: what is around a delta is that of its type, in all streams."""
+    return data
 
 
 def payloads(out: bytes) -> list[bytes]:
