@@ -45,6 +45,11 @@ _MOST_SILENT = 1000
 """So many invisible characters in a row break a word off; what is held back stays bounded."""
 
 
+_Search = Callable[[str], object]
+_NOWHERE = dict[str, None]().get
+"""Finds nothing, quicker than any expression that matches nowhere."""
+
+
 class Word(msgspec.Struct, frozen=True):
     """A word or phrase to look for. `whole`: only where no letter, digit or underscore touches it."""
 
@@ -88,7 +93,7 @@ class Words:
 
     def __init__(self, words: Iterable[Word], folding: Folding) -> None:
         self.folding = folding
-        self._lowers = not folding.case_sensitive
+        self.lowers = not folding.case_sensitive
         self.root = _Node(0)
         self.longest = 0
         self.whole = True
@@ -98,7 +103,7 @@ class Words:
             self._add(word)
         self._link()
         self.quick, self.long = _searcher(self.root, self._folded)
-        self.starts = _starts(self.root)
+        self.starts, self.begins = _starts(self.root, lowers=self.lowers)
         self.seen = bytearray(_MOST_SEEN)
         """By hash, which pieces came before: most pieces of names and numbers come once, and are not worth keeping."""
         self.apart = not any(APART in word for word in self._folded)
@@ -111,7 +116,7 @@ class Words:
 
     def clean(self, text: str) -> bool:
         """Tells whether none of the words is in a whole text; False where only a scan can tell."""
-        if self._lowers and text.isascii():
+        if self.lowers and text.isascii():
             folded = text.lower()
         else:
             folded = self.folding.simple(text) or self.folding.text(text)
@@ -166,9 +171,9 @@ class WordScan:
     """One text on its way through a set of words."""
 
     __slots__ = (
+        "_begins",
         "_keep",
         "_length",
-        "_lowers",
         "_most",
         "_node",
         "_odd",
@@ -177,7 +182,7 @@ class WordScan:
         "_root",
         "_silent",
         "_simple",
-        "_starts",
+        "_unread",
         "_waiting",
         "_whole",
         "_words",
@@ -191,8 +196,8 @@ class WordScan:
         self._words = words
         self._whole = words.whole
         self._simple = words.folding.simple
-        self._starts = words.starts
-        self._lowers = not words.folding.case_sensitive
+        self._begins = words.begins  # None where something waits
+        self._unread = ""  # characters of pieces that were skipped
         self._odd = False  # whether characters are not one to one, or a match waits
         self._root = self._node = words.root
         self._keep = words.longest + 1
@@ -205,8 +210,11 @@ class WordScan:
 
     def feed(self, text: str) -> None:
         """Takes the next piece of text. Hot: once an event."""
-        if self._starts is not None and self.skip(text):
+        if self._begins is not None and self.skip(text):
+            self.safe = self._length
             return
+        if self._unread:
+            self._read()
         if self._odd:
             self._feed_thoroughly(text)
             return
@@ -224,29 +232,30 @@ class WordScan:
         if pending and self._whole:
             pending = self._viable(recent)
         self.safe = length - pending
+        self._begins = self._words.begins if self._node is self._root else None
 
     def idle(self, text: str) -> bool:
         """Tells whether nothing waits, and no word begins in the next piece; does nothing. Hot: once an event."""
-        starts = self._starts
-        if starts is None or self._node is not self._root or self._odd:
-            return False
-        folded = self._simple(text)
-        return folded is not None and starts(folded) is None
+        begins = self._begins
+        return begins is not None and text.isascii() and begins(text) is None
 
     def skip(self, text: str) -> bool:
         """Takes a piece in which no word begins, where nothing waits. Hot: once an event."""
-        starts = self._starts
-        if starts is None or self._node is not self._root or self._odd:
+        begins = self._begins
+        if begins is None or not text.isascii() or begins(text) is not None:
             return False
-        folded = text.lower() if self._lowers and text.isascii() else self._simple(text)
-        if folded is None or starts(folded) is not None:
-            return False
-        self._silent = 0
-        self.safe = self._length = self._length + len(text)
-        recent = self._recent = self._recent + folded
-        if len(recent) > self._most:
-            self._recent = recent[-self._keep :]
+        unread = self._unread = self._unread + text
+        if len(unread) > self._most:
+            self._unread = unread[-self._keep :]
+        self._length += len(text)
         return True
+
+    def _read(self) -> None:
+        """Takes note of the characters of pieces that were skipped."""
+        unread = self._unread.lower() if self._words.lowers else self._unread
+        self._recent = (self._recent + unread)[-self._most :]
+        self._unread = ""
+        self._silent = 0
 
     def _viable(self, recent: str) -> int:
         """Returns how much of the end may still become a whole word, none of which begins inside another."""
@@ -311,6 +320,7 @@ class WordScan:
         plain = origins == list(range(self._length - len(origins), self._length))
         self._origins = None if plain else origins
         self._odd = not plain or bool(self._waiting)
+        self._begins = None if self._odd or self._node is not self._root else self._words.begins
         pending = self._viable("".join(chars)) if self._whole else self._node.pending
         self.safe = min([start for start, _, _ in self._waiting], default=self._length)
         if pending:
@@ -349,18 +359,22 @@ def _step(root: _Node, node: _Node, char: str) -> _Node:
         node = node.fail
 
 
-def _starts(root: _Node) -> Callable[[str], re.Match[str] | None] | None:
-    """Returns what finds where a word may begin in a folded text, by two characters of it.
+def _starts(root: _Node, *, lowers: bool) -> tuple[_Search | None, _Search | None]:
+    """Returns what finds where a word may begin, by two characters: in a folded text, and in one of ASCII as it is.
 
     None where words begin with so many characters that every text has some of them.
     """
     if not 0 < len(root) <= _FEW:
-        return None
-    branches = []
+        return None, None
+    branches, plain = [], []
     for char, child in root.items():
-        second = "" if child.ends else rf"(?:[{re.escape(''.join(child))}]|\Z)"
-        branches.append(re.escape(char) + second)
-    return re.compile("|".join(branches)).search
+        seconds = "".join(child)
+        branches.append(re.escape(char) + ("" if child.ends else rf"(?:[{re.escape(seconds)}]|\Z)"))
+        if char.isascii():
+            either = seconds + seconds.upper() if lowers else seconds
+            rest = "" if child.ends else rf"(?:[{re.escape(either)}]|\Z)"
+            plain += [re.escape(one) + rest for one in sorted({char, char.upper() if lowers else char})]
+    return re.compile("|".join(branches)).search, re.compile("|".join(plain)).search if plain else _NOWHERE
 
 
 def _searcher(root: _Node, words: Iterable[str]) -> tuple[Callable[[str], bool] | None, int]:

@@ -136,3 +136,26 @@ def test_what_begins_inside_a_word_is_not_held_back_for_whole_words() -> None:
         decided.append(scan.safe)
     assert decided == [3, 6, 10, 11, 12, 12, 20, 20, 28]
     assert scan.found == [(12, 0, 19), (20, 0, 27)]
+
+
+@pytest.mark.parametrize("word", ["ban", "жук"])
+def test_pieces_that_were_skipped_are_remembered(word: str) -> None:
+    words = Words([Word(word, whole=True)], LOOSE)
+    for before, there in (("ur", False), ("ur ", True), ("x" * 500, False), ("." * 500, True), ("UR", False)):
+        scan = words.scan()
+        assert scan.skip(before)
+        assert scan.idle("x")
+        for piece in ("\u200b", word[:2], f"{word[2:]} ", "-"):
+            scan.feed(piece)
+        scan.settle()
+        assert bool(scan.found) == there, before
+        assert scan.safe == len(before) + 1 + len(word) + 2
+    assert not words.scan().skip(f"a {word[0]}")
+
+
+def test_upper_case_begins_a_word_where_case_does_not_count() -> None:
+    for case_sensitive in (False, True):
+        words = Words([Word("ban")], Folding(case_sensitive=case_sensitive, normalize=True))
+        assert words.scan().skip("a B") == words.scan().skip("a BA") == case_sensitive
+        assert words.scan().skip("a bx")
+        assert not words.scan().skip("a ba")
