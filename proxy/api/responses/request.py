@@ -24,11 +24,13 @@ from .items import (
     Item,
     ItemReference,
     Message,
+    PlainMessage,
     ToolSearchOutput,
     decode_item,
     plain_messages,
     user_message,
 )
+from .long_input import LONG, read_long
 from .texts import NO_TEXTS, TextPlace, item_texts, replaced
 from .tools import Tool, declared
 from .turns import Turn, assemble
@@ -80,6 +82,17 @@ class ResponsesRequest(ModelRequest):
         self.warms_up = False
         super().__init__(fields)
 
+    @classmethod
+    def parse(cls, body: bytes) -> Self:
+        """Returns the request of a JSON body; raises BadRequest (`invalid_json`) when it is no JSON object."""
+        long = read_long(body) if len(body) >= LONG else None
+        if long is None:
+            return super().parse(body)
+        made = cls(long.fields)
+        made._take(long.input)
+        made._items_of = long.fields["input"]
+        return made
+
     @property
     def fields(self) -> Fields:
         """The body's top-level keys; `input` is written anew here after texts in it were replaced."""
@@ -112,17 +125,24 @@ class ResponsesRequest(ModelRequest):
         if raw is None or raw is not self._items_of:
             self._turns = {}
             plain = None if raw is None else plain_messages(raw)
-            self._plain_input, self._is_plain = isinstance(plain, str), bool(plain)
-            if isinstance(plain, str):
-                self._items_raw, self._items = None, [user_message(plain)] if plain else []
-            elif plain is not None:
-                self._items_raw, self._items = None, [*plain]
+            if plain is not None:
+                self._take(plain)
             else:
+                self._plain_input = self._is_plain = False
                 self._items_raw = _raw_items(raw)
                 self._items = [decode_item(one, f"input[{index}]") for index, one in enumerate(self._items_raw)]
+                self._updates = any(isinstance(one, ConfigurationUpdate) for one in self._items)
             self._items_of = raw
-            self._updates = not self._is_plain and any(isinstance(one, ConfigurationUpdate) for one in self._items)
         return self._items
+
+    def _take(self, plain: str | list[PlainMessage]) -> None:
+        """Takes an input of messages of text, which was read at once."""
+        self._plain_input, self._is_plain = isinstance(plain, str), bool(plain)
+        self._items_raw, self._updates = None, False
+        if isinstance(plain, str):
+            self._items = [user_message(plain)] if plain else []
+        else:
+            self._items = [*plain]
 
     @property
     def raw_items(self) -> list[Raw]:
