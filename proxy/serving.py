@@ -21,7 +21,6 @@ from .server.compat import Compat
 from .server.http import is_upgrade
 from .server.metrics import Local, metrics_routes
 from .server.peers import Peers
-from .server.running import Running
 from .stores.config import MemoryConfig
 
 
@@ -32,7 +31,8 @@ class Serving:
         self.config = config
         self.pipeline = pipeline
         self.app = _app(config, pipeline)
-        self._handling = Running()
+        self._handling = 0
+        self._handled: asyncio.Event | None = None  # there when somebody waits for the last one
         self._closing: asyncio.Future[None] | None = None
 
     @classmethod
@@ -53,20 +53,33 @@ class Serving:
         self.app.succeed(before.app)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answers one request. A WebSocket is not waited for: it outlives the configuration."""
+        """Answers one request. A WebSocket is not waited for: it outlives the configuration. Hot: once a request."""
         if is_upgrade(request):
             return await self.app.handle(request)
-        with self._handling:
+        self._handling += 1
+        try:
             return await self.app.handle(request)
+        finally:
+            self._has_handled()
 
     async def handle_from_peer(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answers one request that another worker has passed on."""
-        with self._handling:
+        self._handling += 1
+        try:
             return await self.app.handle_from_peer(request)
+        finally:
+            self._has_handled()
+
+    def _has_handled(self) -> None:
+        self._handling -= 1
+        if self._handled is not None and not self._handling:
+            self._handled.set()
 
     async def over(self) -> None:
         """Returns when the last request that came here has been answered, and nothing of it goes on."""
-        await self._handling.none()
+        self._handled = asyncio.Event()
+        if self._handling:
+            await self._handled.wait()
         await self.app.drained(None)
 
     async def close(self) -> None:

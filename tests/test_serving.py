@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
+
 from proxy.config.loader import Sources, load_text
 from proxy.sealing import Sealing
 from proxy.serving import Serving
@@ -58,9 +61,19 @@ async def test_what_is_in_memory_stays_whatever_is_said_of_it(tmp_path: Path) ->
 
 async def test_it_is_over_when_nothing_of_it_goes_on(tmp_path: Path) -> None:
     serving = await begun(tmp_path, "{kind: memory}")
-    with serving._handling:
-        over = asyncio.ensure_future(serving.over())
-        await asyncio.wait([over], timeout=0.02)  # that nothing happens can only be watched
-        assert not over.done()
+    gate = asyncio.Event()
+
+    async def hold(request: web.BaseRequest) -> web.StreamResponse:
+        await gate.wait()
+        return web.Response()
+
+    serving.app.handle = hold  # type: ignore[method-assign]
+    held = asyncio.ensure_future(serving.handle(make_mocked_request("GET", "/v1/models")))
+    await asyncio.sleep(0)
+    over = asyncio.ensure_future(serving.over())
+    await asyncio.wait([over], timeout=0.02)  # that nothing happens can only be watched
+    assert not over.done()
+    gate.set()
+    await held
     await asyncio.wait_for(over, 5)
     await serving.close()
