@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
-from functools import partial
 from typing import Annotated
 
 from msgspec import Meta
@@ -107,8 +106,9 @@ class Counted(ResponseFilter):
     ends_at_once = True
 
     def __init__(self, recorder: Recorder, *, streamed: bool) -> None:
-        self._ended = partial(recorder.ended, streamed=streamed)
+        self._recorder = recorder
+        self._streamed = streamed
 
     async def on_end(self, exchange: Exchange) -> None:
         """Counts it."""
-        self._ended(exchange)
+        self._recorder.ended(exchange, streamed=self._streamed)

@@ -45,7 +45,7 @@ class ModelLabels:
 
     def of(self, exchange: Exchange) -> str:
         """Returns what the model of an exchange that has ended is called. Hot: once an exchange."""
-        name = exchange.model
+        name = exchange.asked_model or exchange.model
         if name is None:
             return NONE
         if exchange.models is not self._table:
