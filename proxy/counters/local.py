@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from . import cells
-from .cells import HELD, LAST, MOST, USED, post, standing
+from .cells import HELD, LAST, MOST, NEWEST, SLOT_US, USED, look, post, standing
 from .holds import Holds
 from .limits import UNITS, CounterState, Demand, Grant, Holder, Standing
 
@@ -69,7 +69,12 @@ class LocalCounters:
                 continue
             row[HELD] -= demand.amount
             if amount and unit != "parallel":
-                post(self._row(demand, now), 0, amount)
+                there: _Row | None = self._rows.get(demand.counter)
+                if there is None:  # forgotten meanwhile
+                    there = self._row(demand, now)
+                elif now // there[SLOT_US] != there[NEWEST]:
+                    look(there, 0, now)
+                post(there, 0, amount)
 
     async def snapshot(self) -> list[CounterState]:
         """Returns every counter as it is now."""
@@ -77,7 +82,7 @@ class LocalCounters:
         who = f"process {os.getpid()}"
         states = []
         for name, row in self._rows.items():
-            cells.look(row, 0, now)
+            look(row, 0, now)
             holders = (Holder(who, row[HELD]),) if row[HELD] else ()
             unit, slot_us = UNITS[row[cells.UNIT]], row[cells.SLOT_US]
             states.append(CounterState(name, unit, row[MOST], slot_us, row[USED], row[HELD], holders))
@@ -93,7 +98,8 @@ class LocalCounters:
                 self._forget_one()
         self._rows[demand.counter] = row  # the dict's order is that of the last use
         row[MOST] = demand.limit.most
-        cells.look(row, 0, now)
+        if now // row[SLOT_US] != row[NEWEST]:
+            look(row, 0, now)
         return row
 
     def _forget_one(self) -> None:

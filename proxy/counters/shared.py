@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from . import cells
-from .cells import GENERATION, look, post, standing
+from .cells import GENERATION, NEWEST, look, post, standing
 from .holds import Holds
 from .limits import CounterState, Demand, Grant, Standing
 from .table import HELD, USED, Row, Table
@@ -127,10 +127,10 @@ class SharedCounters:
                 if holds and same:
                     table.release(at, self._column, demand.amount)
                 if amount and unit != "parallel":
-                    if same:
-                        look(rows, at, now)
-                    else:
+                    if not same:
                         at = table.row(demand, now)[0]
+                    elif rows[at + NEWEST] != now // demand.limit.slot_us:
+                        look(rows, at, now)
                     post(rows, at, amount)
 
     async def snapshot(self) -> list[CounterState]:

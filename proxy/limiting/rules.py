@@ -30,14 +30,16 @@ class Rule(msgspec.Struct, frozen=True):
     name: str = ""
     front: str = ""
     """What the names of all its counters begin with."""
-    headers: tuple[str, str, str, str] | None = None
-    """The names of the headers that tell limit, remaining and reset, and the limit as it is told."""
+    headers: tuple[str, str, str, str, str] | None = None
+    """The names of the headers that tell limit, remaining and reset; limit and window as they are told."""
 
     def __post_init__(self) -> None:
         unit = self.limit.unit
         if unit in _SHOWN:
             names = f"x-ratelimit-limit-{unit}", f"x-ratelimit-remaining-{unit}", f"x-ratelimit-reset-{unit}"
-            msgspec.structs.force_setattr(self, "headers", (*names, str(self.limit.most)))
+            msgspec.structs.force_setattr(
+                self, "headers", (*names, str(self.limit.most), duration(self.limit.window_s))
+            )
         window = f"/{self.limit.window_s:.15g}s" if self.limit.window_s else ""
         if self.limit.period is not None:
             window = f"/{self.limit.period}"
@@ -69,7 +71,7 @@ def demands(exchange: Exchange, claims: Iterable[Claim]) -> list[Demand]:
     subject = ""
     for claim in claims:
         rule = claim.rule
-        if rule.per != per:  # mostly all limits are for the same
+        if rule.per is not per and rule.per != per:  # mostly all limits are for the same
             per = rule.per
             subject = subject_of(exchange, per)
         found.append(Demand(rule.front + subject, rule.limit, claim.amount))
@@ -85,12 +87,12 @@ def tell(headers: dict[str, str], claims: Sequence[Claim], standings: Sequence[S
         shown = claim.rule.headers
         if shown is None:
             continue
-        limit, remaining, reset, most = shown
+        limit, remaining, reset, most, window = shown
         stand = standings[number]
         if remaining not in headers or _is_nearer(stand, headers[remaining]):
             headers[limit] = most
             headers[remaining] = str(stand.remaining)
-            headers[reset] = duration(stand.reset_s)
+            headers[reset] = window if stand.reset_s == claim.rule.limit.window_s else duration(stand.reset_s)
 
 
 def _is_nearer(stand: Standing, told: str) -> bool:

@@ -93,7 +93,7 @@ class LimitStage(Stage, ABC):
 
     async def on_request(self, exchange: Exchange) -> Admitted | Reply | None:
         """Reserves what the request may use, or answers 429. A copy for a mirror is not counted, wherever it passes."""
-        if MIRROR_OF in exchange.marks:
+        if not self._joined or MIRROR_OF in exchange.marks:
             return None
         claims: list[Claim] = []
         watched: list[tuple[LimitStage, list[Claim]]] = []

@@ -28,7 +28,7 @@ _WHOSE = {
 def subject_of(exchange: Exchange, per: Sequence[Per]) -> str:
     """Returns the name of what an exchange is counted under: `key=alice`, `team=research model=gpt-5`."""
     if len(per) == 1:
-        return _one(exchange, per[0])
+        return _key(exchange) if per[0] == "key" else _one(exchange, per[0])
     return " ".join([_one(exchange, one) for one in per])
 
 

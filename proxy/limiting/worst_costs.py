@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from ..errors import BadRequest
+from ..models import ModelTable
 from ..pricing.book import PriceBook
 from ..pricing.rates import RateCard
 
 if TYPE_CHECKING:
     from ..exchange import Exchange
-    from ..models import ModelTable
     from ..providers.provider import Deployment
     from ..request import Fields
 
@@ -21,13 +23,21 @@ Cards = tuple[RateCard, ...] | None
 _MOST_KNOWN, _MOST_NAME = 1024, 256
 
 
+class _Known(msgspec.Struct, frozen=True):
+    """What the deployments of a model charge; `flat` where that is the same for every length and service tier."""
+
+    models: ModelTable
+    cards: Cards
+    flat: tuple[int, int, int] | None = None
+
+
 class WorstCosts:
     """Reckons what answers may cost. `unpriced` is what to assume where no price is known; None refuses those."""
 
     def __init__(self, prices: PriceBook, unpriced: int | None) -> None:
         self._prices = prices
         self._unpriced = unpriced
-        self._known: dict[bytes, tuple[ModelTable, Cards]] = {}  # by the model's name, as JSON
+        self._known: dict[bytes, _Known] = {}  # by the model's name, as JSON
 
     def of_model(self, exchange: Exchange, tokens_in: int, tokens_out: int) -> int:
         """Returns what an answer costs on the dearest deployment of a model, in nano-dollars. Hot: once an exchange.
@@ -38,7 +48,11 @@ class WorstCosts:
         request = exchange.request
         if request is None:
             return 0
-        return self._worst(exchange, self._cards_of_model(exchange, request.fields), tokens_in, tokens_out)
+        known = self._of_model(exchange, request.fields)
+        if known.flat is not None:
+            price_in, price_out, once = known.flat
+            return -(-(tokens_in * price_in + tokens_out * price_out + once) // 1000)
+        return self._worst(exchange, known.cards, tokens_in, tokens_out)
 
     def of(self, exchange: Exchange, deployments: Iterable[Deployment], tokens_in: int, tokens_out: int) -> int:
         """Returns the same for the dearest of some deployments."""
@@ -46,7 +60,7 @@ class WorstCosts:
 
     def covers(self, exchange: Exchange, deployment: Deployment) -> bool:
         """Tells whether a deployment charges what one of those does that are behind the model of the request."""
-        cards = self._cards_of_model(exchange, exchange.request.fields)
+        cards = self._of_model(exchange, exchange.request.fields).cards
         return cards is not None and self._prices.price_of(deployment).card in cards
 
     def _worst(self, exchange: Exchange, cards: Cards, tokens_in: int, tokens_out: int) -> int:
@@ -71,19 +85,21 @@ class WorstCosts:
             )
         return self._unpriced
 
-    def _cards_of_model(self, exchange: Exchange, fields: Fields) -> Cards:
+    def _of_model(self, exchange: Exchange, fields: Fields) -> _Known:
         raw = fields.get("model")
         known = None if raw is None else self._known.get(bytes(raw))
-        if known is not None and known[0] is exchange.models:
-            return known[1]
+        if known is not None and known.models is exchange.models:
+            return known
         if exchange.model is None:
-            return ()
+            return _Known(exchange.models, ())
         cards = self._cards(exchange.models.resolve(exchange.request.model))
+        flat = cards[0].flat if cards is not None and len(cards) == 1 else None
+        known = _Known(exchange.models, cards, flat)
         if raw is not None and len(raw) <= _MOST_NAME:
             if len(self._known) >= _MOST_KNOWN:
                 self._known.clear()
-            self._known[bytes(raw)] = exchange.models, cards
-        return cards
+            self._known[bytes(raw)] = known
+        return known
 
     def _cards(self, deployments: Iterable[Deployment]) -> Cards:
         found: list[RateCard] = []

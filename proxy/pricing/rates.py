@@ -99,6 +99,14 @@ class RateCard(msgspec.Struct, frozen=True):
         rates = _at_length(schedule, usage.input_tokens)
         return rates.of_tokens(usage) + self.request + usage.searches * self.search
 
+    @property
+    def flat(self) -> tuple[int, int, int] | None:
+        """What a token of input, a token of output and a call cost at most, where all answers are charged alike."""
+        if len(self.standard) > 1 or self.tiers:
+            return None
+        rates = self.standard[0][1]
+        return rates.input, max(rates.output, rates.reasoning), self.request
+
     def at_most(self, tokens_in: int, tokens_out: int, service_tier: str | None = None) -> int:
         """Returns what an answer costs of which nothing is cached, and all of which may be reasoning.
 

@@ -173,3 +173,8 @@ def test_no_answer_without_a_cache_costs_more_than_the_most(
     card = rate_card(prices, tiers=[(200_000, {"input": 6 * M})], service_tiers={"flex": {"output": 7 * M}}, request=5)
     costs = [card.cost(Usage(length, said, reasoning_tokens=thought), tier) for thought in (0, said // 2, said)]
     assert card.at_most(length, said, tier) == max(costs)
+    assert card.flat is None
+    simple = rate_card(prices, request=5)
+    assert simple.flat is not None
+    price_in, price_out, once = simple.flat
+    assert length * price_in + said * price_out + once == simple.at_most(length, said, tier)
