@@ -167,6 +167,8 @@ class AskingWatch(ResponseFilter):
         if askings and isinstance(error, UpstreamError):
             consulted = await consult(askings, Asked(exchange, "output", (error.message,)))
             reword(error, WITHHELD if consulted.blocked is not None else consulted.texts[0])
+        if self._observer is not None:
+            self._observer.see(exchange, [UpstreamFailed(error)])
 
     async def on_error(self, exchange: Exchange, error: UpstreamError) -> None:
         """Searches what an upstream says of its failure, and asks about it."""

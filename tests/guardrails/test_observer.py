@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from proxy.events import ReasoningDelta, TextDelta, ToolCallDelta
+from proxy.errors import UpstreamError
+from proxy.events import (
+    Annotation,
+    Event,
+    OutputItem,
+    ReasoningDelta,
+    TextDelta,
+    ToolCallDelta,
+    ToolCallStart,
+    UpstreamFailed,
+)
 from proxy.guardrails.check import ALLOWED
 from proxy.guardrails.observer import Observer
 from tests.support.drive import exchange_of
@@ -51,3 +61,27 @@ async def test_nobody_is_asked_about_an_answer_that_nobody_has_waited_for() -> N
     exchange.outcome = "cancelled"
     await observer.finish(exchange)
     assert (oracle.cancelled, len(oracle.asked)) == (1, 1)
+
+
+async def test_what_is_no_running_text_is_shown_too() -> None:
+    events: list[Event] = [
+        TextDelta("a"),
+        Annotation({"type": "url_citation", "title": "b"}),
+        OutputItem({"type": "web_search_call", "id": "ws", "action": {"query": "c"}}),
+        ToolCallStart(0, "c", "d"),
+        UpstreamFailed(UpstreamError("e")),
+    ]
+    for scan, wanted in (
+        (["output"], "a\nb\n\nc\n\nd\n\ne\n"),
+        (["arguments"], "\nb\n\nc\n\nd\n\ne\n"),
+        (["reasoning"], None),
+    ):
+        oracle = Oracle(lambda asked: ALLOWED)
+        exchange = exchange_of()
+        observer = Observer([asking(oracle, scan=scan)], lambda: None)
+        observer.see(exchange, events)
+        assert observer.waits == (wanted is not None)
+        exchange.outcome = "failed"
+        await observer.finish(exchange)
+        assert [asked.texts for asked in oracle.asked] == ([] if wanted is None else [(wanted,)])
+        assert not observer.waits

@@ -10,7 +10,16 @@ from typing import Any
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from proxy.events import Event, Finish, ReasoningDelta, TextDelta, ToolCallDelta, ToolCallStart
+from proxy.events import (
+    Annotation,
+    Event,
+    Finish,
+    OutputItem,
+    ReasoningDelta,
+    TextDelta,
+    ToolCallDelta,
+    ToolCallStart,
+)
 from proxy.guardrails.asking_watch import AskingWatch
 from proxy.guardrails.check import ALLOWED, Asked, Verdict
 from tests.support.drive import exchange_of
@@ -18,8 +27,11 @@ from tests.support.encoding import encode
 from tests.support.fake_clock import in_no_time
 from tests.support.guarding import Oracle, asking, guard, without
 
+CITATION = {"type": "url_citation", "url": "https://x.example/", "start_index": 0, "end_index": 0}
 WORDS = ("abba", "bab", "cab cab", "aac")
 PLACES = ("output", "reasoning", "arguments")
+PARTS = "parts"
+"""Citations, items of tools and names of calls: what rules for text or for arguments look at."""
 
 
 @st.composite
@@ -31,8 +43,15 @@ def _events(draw: st.DrawFn) -> list[Event]:
         kind = draw(st.sampled_from([TextDelta, TextDelta, TextDelta, ReasoningDelta]))
         made.append(kind(draw(letters)))
     if draw(st.booleans()):
+        made.insert(draw(st.integers(0, len(made))), Annotation({**CITATION, "title": draw(letters)}))
+    if draw(st.booleans()):
+        action = {"type": "search", "query": draw(letters)}
+        item = {"type": "web_search_call", "id": "ws_1", "status": "completed", "action": action}
+        made.insert(draw(st.integers(0, len(made))), OutputItem(item))
+    if draw(st.booleans()):
         pieces = ['{"a":"', *draw(st.lists(letters, max_size=5)), '"}']
-        made += [ToolCallStart(0, "call_0", "f"), *(ToolCallDelta(0, piece) for piece in pieces)]
+        name = draw(st.sampled_from(["f", "f", "f", "abba_f", "x_aac"]))
+        made += [ToolCallStart(0, "call_0", name), *(ToolCallDelta(0, piece) for piece in pieces)]
     return [*made, Finish()]
 
 
@@ -62,7 +81,7 @@ def _written(rule: dict[str, Any]) -> dict[str, Any]:
 
 def _said(events: list[Event]) -> dict[str, str]:
     """Returns what the client sees of each place, in small letters."""
-    said = dict.fromkeys(PLACES, "")
+    said = dict.fromkeys((*PLACES, PARTS), "")
     for event in events:
         if isinstance(event, TextDelta):
             said["output"] += event.text
@@ -70,6 +89,12 @@ def _said(events: list[Event]) -> dict[str, str]:
             said["reasoning"] += event.text
         elif isinstance(event, ToolCallDelta):
             said["arguments"] += event.arguments
+        elif isinstance(event, ToolCallStart):
+            said[PARTS] += f"\0{event.name}"
+        elif isinstance(event, Annotation):
+            said[PARTS] += f"\0{event.annotation['title']}"
+        elif isinstance(event, OutputItem):
+            said[PARTS] += f"\0{event.item['action']['query']}"
     return {where: text.lower() for where, text in said.items()}
 
 
@@ -139,8 +164,10 @@ def test_nothing_banned_reaches_the_client_at_any_chunking(
     for rule in rules:
         for where in rule["scan"]:
             assert rule["word"] not in said[where], (rule, said)
+        assert rule["scan"] == ["reasoning"] or rule["word"] not in said[PARTS], (rule, said)
     assert [event for event in seen if isinstance(event, Finish)] == seen[-1:]
-    checked = encode(*seen[:-1], finish=seen[-1])  # the judge of streams has nothing to say against it
+    shown = [event for event in seen[:-1] if not isinstance(event, OutputItem)]
+    checked = encode(*shown, finish=seen[-1])  # the judge of streams has nothing to say against it
     assert checked.text.lower() == said["output"]
     if seen[-1] == Finish():
         calls = [event for event in events if isinstance(event, ToolCallStart)]
