@@ -24,6 +24,7 @@ from .body import IDLE_S, body_at_hand, read_body
 from .catalog import Catalog
 from .compact import read_compact
 from .compat import Compat
+from .connection import Connection
 from .conversation_routes import ConversationRoutes
 from .conversations import Conversations
 from .http import client_of, is_upgrade, request_id, to_response
@@ -114,12 +115,17 @@ class App:
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answers one request."""
-        if _head_size(request) > self._max_head:
+        if self._head_is_too_large(request):
             error = BadRequest(f"The request's head is larger than {self._max_head} bytes (limits.header).", status=431)
             response: web.StreamResponse = to_response(request, Reply.from_error(error))
         else:
             response = await self._handler(request)(request)
         return response if self._compat is None else self._compat.answer(response)
+
+    def _head_is_too_large(self, request: web.BaseRequest) -> bool:
+        connection = request.protocol
+        came = connection.came_whole if isinstance(connection, Connection) else None
+        return (came is None or came > self._max_head) and _head_size(request) > self._max_head
 
     def _handler(self, request: web.BaseRequest) -> Handler:
         """Returns what answers a request, be it that there is no such path or method."""

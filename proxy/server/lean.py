@@ -33,14 +33,20 @@ class _Waiting(list[Any]):
 class LeanHandler(RequestHandler):
     """One client connection. `received` is how many bytes have come."""
 
-    __slots__ = ("_at_boundary", "_auto_decompress", "received")
+    __slots__ = ("_alone", "_at_boundary", "_auto_decompress", "received")
 
     def __init__(self, *args: Any, auto_decompress: bool = True, **kwargs: Any) -> None:
         super().__init__(*args, auto_decompress=auto_decompress, **kwargs)
         self._messages = cast(Any, _Waiting())
         self._auto_decompress = auto_decompress
         self._at_boundary = False  # all that has come are whole requests: the parser has begun no other one
+        self._alone: int | None = None  # the length of a read that was one whole request, from its first byte
         self.received = 0
+
+    @property
+    def came_whole(self) -> int | None:
+        """The bytes of the request that is served now, if it has come in one read, and nothing behind it yet."""
+        return None if self._messages else self._alone
 
     @property
     def sockname(self) -> None:
@@ -57,7 +63,9 @@ class LeanHandler(RequestHandler):
         super().data_received(data)
         came = len(self._messages) - before
         if data or came:
+            begins = self._at_boundary or self.received == len(data)
             self._at_boundary = came == 1 and _is_whole(data, self._messages[-1][1])
+            self._alone = len(data) if begins and self._at_boundary else None
 
     def _new_parser(self) -> HttpRequestParser:
         return HttpRequestParser(

@@ -128,3 +128,32 @@ async def test_who_leaves_cancels_the_handler() -> None:
         await begun.wait()
         writer.close()
         await ended.wait()
+
+
+async def test_how_large_a_request_was_is_known_only_of_one_that_came_alone_in_one_read() -> None:
+    connections: list[Connection] = []
+
+    async def measured(request: web.BaseRequest) -> web.StreamResponse:
+        assert isinstance(request.protocol, Connection)
+        connections.append(request.protocol)
+        return web.Response(body=f"<{request.protocol.came_whole}>".encode())
+
+    asked = post(b"one")
+    async with serving(measured) as connect:
+        reader, writer = await connect()
+
+        async def answer(first: bytes, rest: bytes = b"") -> str:
+            before = connections[0].received if connections else 0
+            writer.write(first)
+            while rest and connections[0].received < before + len(first):
+                await asyncio.sleep(0.001)  # until it was read by itself
+            writer.write(rest)
+            return (await reader.readuntil(b">")).decode().rpartition("<")[2]
+
+        whole = f"{len(asked)}>"
+        assert [await answer(asked) for _ in range(3)] == [whole] * 3
+        assert await answer(asked[:20], asked[20:]) == "None>"
+        assert await answer(asked) == whole
+        assert await answer(asked + asked) == "None>"
+        await reader.readuntil(b">")
+        writer.close()
