@@ -18,17 +18,15 @@ class Running:
     def __init__(self, at_most: int | None = None, alone: Sized = ()) -> None:
         self._at_most = at_most
         self._alone = alone
-        self._none = asyncio.Event()
-        self._none.set()
+        self._none: asyncio.Event | None = None  # made when somebody waits for it
         self.count = 0
 
     def __enter__(self) -> None:
         self.count += 1
-        self._none.clear()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.count -= 1
-        if not self.count:
+        if not self.count and self._none is not None:
             self._none.set()
 
     def check(self) -> None:
@@ -38,4 +36,7 @@ class Running:
 
     async def none(self) -> None:
         """Returns when nothing runs."""
-        await self._none.wait()
+        while self.count:
+            if self._none is None or self._none.is_set():
+                self._none = asyncio.Event()
+            await self._none.wait()
