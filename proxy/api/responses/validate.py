@@ -23,6 +23,7 @@ _SIMPLE = frozenset(
     )
 )  # fmt: skip
 """Fields that are right or wrong by themselves, whatever the others say."""
+_READ = ("input", "model")  # by those that say what is wrong with them
 _WEBSOCKET_ONLY = ("generate", "stream_id", "type")
 _REFUSED = frozenset((*_WEBSOCKET_ONLY, "prompt", "access_programs", "n", "moderation", "background_options"))
 
@@ -31,7 +32,7 @@ def validate(request: ResponsesRequest) -> None:
     """Raises BadRequest (or NotFound) for the first thing that cannot be served."""
     request.model  # noqa: B018  # raises when it is missing
     for name in request.fields:
-        if name in FIELDS:
+        if name in FIELDS and name not in _READ:
             request.value(name)
     if _SIMPLE.issuperset(request.fields) and request.is_plain:
         return
