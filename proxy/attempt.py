@@ -209,6 +209,7 @@ class Answering:
                     pump.shortcut = Shortcut(exchange, side, translation, pump).take
             side.open_at(self._pipeline.commit_after_s)
         self.pump = pump
+        response.headers = {}  # nobody reads them from here on, and some upstreams send kilobytes
         try:
             await pump.run(first_token_s=self._patience_s(response), is_committed=self._is_committed)
         finally:

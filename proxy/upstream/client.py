@@ -64,7 +64,7 @@ class UpstreamRequest(msgspec.Struct, kw_only=True):
 
     def forgetful(self) -> UpstreamRequest:
         """Returns what is left of it when it was sent and will not be sent again."""
-        return UpstreamRequest(method=self.method, url=self.url, headers={}, forgotten=self.size)
+        return UpstreamRequest(method=self.method, url="", headers={}, forgotten=self.size)
 
 
 class UpstreamResponse(Protocol):

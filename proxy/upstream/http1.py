@@ -39,6 +39,10 @@ _SAID = {
 }
 
 
+_LET_GO: dict[str, str] = {}
+"""What an answer has in the place of its headers when its reader has them."""
+
+
 class Owner(Protocol):
     """To whom connections belong."""
 
@@ -254,7 +258,9 @@ class Http1Connection(asyncio.Protocol):
             # RFC 9112, 9.3: an early answer that is an error says that the rest is not wanted.
             self._stop_sending()
             self._reusable = False
-        self._response = Response(answer.status, answer.headers, self, self.peer)
+        headers, answer.headers = answer.headers, _LET_GO
+        self.idle_limit = _keep_alive_s(headers.get("keep-alive"))
+        self._response = Response(answer.status, headers, self, self.peer)
         self._deadlines.resume()
         self._deadlines.enter("idle", self._idle_timeout)
         if not waiter.done():
@@ -269,7 +275,6 @@ class Http1Connection(asyncio.Protocol):
         self._rest(answer)
         if reusable:
             self.fresh = False
-            self.idle_limit = _keep_alive_s(answer.headers.get("keep-alive"))
             self._owner.give_back(self)
         else:
             self._shut()

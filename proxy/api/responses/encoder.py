@@ -139,7 +139,7 @@ class ResponsesEncoder:
             show_sealed=self._options.show_sealed,
             obfuscation=self._options.obfuscation,
         )
-        self._passed = PassedItems(self._writer, self._output)
+        self._passed: PassedItems | None = None  # made for the first
         self._flow: Part | None = None  # the open text part, if nothing has come beside its text: hot
         self._around = (b"", b"", b"", 0)  # the template of that part, cut at its blanks, and its length without them
         self._end = b""
@@ -285,7 +285,8 @@ class ResponsesEncoder:
 
     def output_chars(self) -> int:
         """Returns how many characters the model has produced so far."""
-        return self._output.chars() + self._calls.chars() + self._open.chars() + self._passed.chars()
+        passed = self._passed.chars() if self._passed is not None else 0
+        return self._output.chars() + self._calls.chars() + self._open.chars() + passed
 
     # --- events of the answer
 
@@ -346,6 +347,8 @@ class ResponsesEncoder:
         self._open.start_message(event.phase, out)
 
     def _on_passed(self, event: Passed, out: list[bytes]) -> None:
+        if self._passed is None:
+            self._passed = PassedItems(self._writer, self._output)
         out.append(self._passed.take(event))
 
     def _on_response(self, event: PassedResponse, out: list[bytes]) -> None:
@@ -403,7 +406,7 @@ class ResponsesEncoder:
         items: list[Item | PassedItem] = [call for call in self._calls.by_key.values() if call.index >= 0]
         if self._open.item is not None:
             items.append(self._open.item)
-        return items + self._passed.open_items()
+        return items if self._passed is None else items + self._passed.open_items()
 
     def _keep_open(self, status: ItemStatus) -> None:
         """Keeps what is open as it is, and closes nothing."""
@@ -411,7 +414,8 @@ class ResponsesEncoder:
             self._output.keep(item, status)
         self._calls.by_key.clear()
         self._open.drop()
-        self._passed.drop()
+        if self._passed is not None:
+            self._passed.drop()
 
     def _tell(self, type: str, snapshot: bytes) -> bytes:
         return self._writer.snapshot(type, snapshot, self._snapshot.shared)
