@@ -63,7 +63,8 @@ class Attempts:
             exchange.marks.pop("tools", None)
             del exchange.ignored[ignored:]
             try:
-                await pass_gates(exchange, deployment)
+                if exchange.gates:
+                    await pass_gates(exchange, deployment)
             except ExchangeError as error:
                 failed = error
                 deployment = await plan.next(None)

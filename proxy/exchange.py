@@ -22,10 +22,11 @@ if TYPE_CHECKING:
     from .stores.turn_memory import TurnMemory
     from .upstream.client import UpstreamRequest
 
-Gate = Callable[["Exchange", "Sequence[Deployment]"], Awaitable[None]]
+Gate = Callable[["Exchange", "Sequence[Deployment]"], Awaitable[None] | None]
 """Asked before an attempt: with the deployment that is to be asked, and the one that is being asked beside it, if any.
 
-Raising an ExchangeError keeps the attempt from being made; the plan may have another one.
+It returns what is to be awaited, or None where the attempt may be made at once. An ExchangeError, raised here or there,
+keeps the attempt from being made; the plan may have another one.
 """
 
 Outcome = Literal["completed", "incomplete", "failed", "cancelled", "rejected"]
@@ -223,5 +224,8 @@ class Exchange:
 
 async def pass_gates(exchange: Exchange, deployment: Deployment, *beside: Deployment) -> None:
     """Asks whether a deployment may be asked, beside others maybe; raises ExchangeError where it may not."""
+    deployments = deployment, *beside
     for gate in exchange.gates:
-        await gate(exchange, (deployment, *beside))
+        waiting = gate(exchange, deployments)
+        if waiting is not None:
+            await waiting

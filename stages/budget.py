@@ -135,7 +135,7 @@ class Budget(LimitStage):
                 return Metered(self.counters, grant, claims, exchange, parts, cuts)
         return Spending(self.counters, grant, claims, exchange, parts)
 
-    async def _before_attempt(self, exchange: Exchange, deployments: Sequence[Deployment]) -> None:
+    def _before_attempt(self, exchange: Exchange, deployments: Sequence[Deployment]) -> None:
         """Holds an attempt to what one response may cost, where nothing else is limited."""
         if len(deployments) > 1 or not self.covers(exchange, deployments[0]):
             self.attempt_claims(exchange, deployments, 0)

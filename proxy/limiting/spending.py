@@ -7,7 +7,7 @@ made, and the next one is looked for.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from ..counters.limits import Counters, Grant
@@ -49,10 +49,10 @@ class Spending(Admitted):
         if not exchange.attempts:  # else it stands below `route`, and has to do with this attempt alone
             exchange.gates = (*exchange.gates, self.before_attempt)
 
-    async def before_attempt(self, exchange: Exchange, deployments: Sequence[Deployment]) -> None:
-        """Reserves what attempts may cost beyond what is reserved. Raises ExchangeError where they must not be made.
+    def before_attempt(self, exchange: Exchange, deployments: Sequence[Deployment]) -> Awaitable[None] | None:
+        """Returns what reserves what attempts may cost beyond what is reserved, if they may cost more.
 
-        Hot: once an attempt.
+        Awaiting it raises ExchangeError where they must not be made. Hot: once an attempt.
         """
         exchange.marks.pop(REFUSED_BY, None)  # of an attempt that another one stands for now
         if exchange.cost is None and len(deployments) == 1:
@@ -61,7 +61,10 @@ class Spending(Admitted):
                 if not stage.covers(exchange, deployment):
                     break
             else:
-                return
+                return None
+        return self._keep_step(exchange, deployments)
+
+    async def _keep_step(self, exchange: Exchange, deployments: Sequence[Deployment]) -> None:
         spent = nano_dollars(exchange.cost)
         wanted = [claim for stage, _ in self._parts for claim in stage.attempt_claims(exchange, deployments, spent)]
         reserved = self._reserved or [claim.amount for _, claims in self._parts for claim in claims]

@@ -9,7 +9,7 @@ import pytest
 
 from proxy.counters import LocalCounters
 from proxy.errors import BadRequest, RateLimited
-from proxy.exchange import Attempt, Exchange, Key
+from proxy.exchange import Attempt, Exchange, Key, pass_gates
 from proxy.limiting.budget_config import BudgetConfig
 from proxy.limiting.stage import REFUSED_BY, Admitted
 from proxy.models import ModelTable
@@ -58,8 +58,7 @@ async def standing(stage: Budget) -> tuple[int, int]:
 
 async def attempt(exchange: Exchange, *deployments: Deployment, cost: str | None = None) -> None:
     """Begins an attempt, and has it cost something."""
-    for gate in exchange.gates:
-        await gate(exchange, deployments)
+    await pass_gates(exchange, *deployments)
     exchange.attempts.append(Attempt(deployments[0].provider.name, "m", 0.0))
     if cost is not None:
         exchange.cost = (exchange.cost or Decimal(0)) + Decimal(cost)
