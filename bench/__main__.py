@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from . import document
+from . import parts as request_parts
 from .about import about, machine
 from .compare import compared, read
 from .console import micro_table, result_tables
@@ -27,7 +28,7 @@ from .scenarios import Scenario, scenarios
 from .targets import NAMES, Target, missing
 from .way import Way
 
-PARTS = ("micro", *scenarios(quick=True))
+PARTS = ("micro", "parts", *scenarios(quick=True))
 USUAL = ("micro", "bulk", "paced", "plain")
 
 
@@ -46,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("bench: interrupted", file=sys.stderr)
         return 130
-    except StartFailed as error:
+    except (StartFailed, RuntimeError) as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
     _write(args, found)
@@ -63,6 +64,9 @@ def _run(args: argparse.Namespace, found: dict[str, Any]) -> list[str]:
         round_s, rounds = (0.002, 2) if args.quick else (0.05, max(args.rounds, 7))
         found["micro"] = timings = _micro(rounds, round_s)
         print(f"\nIn process, CPU us per operation, {rounds} rounds\n\n{micro_table(timings)}", flush=True)
+    if "parts" in parts:
+        found["parts"] = costs = request_parts.measure(each=5 if args.quick else 150)
+        print(f"\nA request that is not streamed, part by part\n\n{request_parts.shown(costs)}", flush=True)
     wanted = [one for name, one in scenarios(quick=args.quick).items() if name in parts]
     if not wanted:
         return []

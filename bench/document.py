@@ -17,6 +17,7 @@ from .about import About
 from .compare import read
 from .console import COSTS, TIMES, Cell, busy_words, cells
 from .measure import Timing
+from .parts import Costs
 from .processes import ROOT
 from .report import page as plots
 from .results import Result, results, summary
@@ -88,6 +89,7 @@ def document(found: Mapping[str, Any], beside: str) -> str:
         "beside": beside,
         "goals": _goals(told),
         "micro": _micro(msgspec.convert(found.get("micro", []), list[Timing])),
+        "parts": _parts(msgspec.convert(found["parts"], Costs)) if "parts" in found else "",
         "stages": _stages(told["stages"]) if "stages" in told else "",
         "scenarios": "\n\n".join(_scenario(result) for result in told.values()),
         "floor of paced": _ratio(told["paced"], "nginx") if "paced" in told else "-",
@@ -227,6 +229,12 @@ def _scenario(result: Result) -> str:
     parts += [f"{name} had less to do: {words}." for name, words in result.lighter.items()]
     parts.append(_markdown(*cells(shown, result, names)))
     return "\n\n".join(parts)
+
+
+def _parts(costs: Costs) -> str:
+    """Returns what each part of a request costs."""
+    rows = [[one.part, f"{one.each:,.0f}", f"{100 * one.each / costs.total:.1f} %"] for one in costs.parts]
+    return _markdown(["part", costs.unit, "of all"], [*rows, ["**a request**", f"{costs.total:,.0f}", ""]])
 
 
 def _stages(result: Result) -> str:

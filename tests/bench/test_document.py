@@ -10,6 +10,7 @@ from bench.compare import read
 from bench.document import PAGE, document, main, write
 from bench.load import Report, Spread
 from bench.measure import Timing
+from bench.parts import Cost, Costs
 from bench.results import Measured, Result, results, summary
 
 DATA = PAGE.with_suffix("") / "result.json"
@@ -35,7 +36,14 @@ def made():
     found["stages"] = Result("stages", "ms/request", both, peaks, base="penstock-bare", number="S8", words="words")
     found["open"] = msgspec.structs.replace(found["paced"], scenario="open")
     about = About("a machine", {"aiohttp": "3"}, "2026-01-02", "python -m bench --docs x.md", "0123abc")
-    return {"about": about, "quick": False, "micro": [Timing("reference", 1.0, 1.0, 1.0, 2000)], **found}
+    parts = Costs("instructions", [Cost("auth", 3000), Cost("all else", 9000)])
+    return {
+        "about": about,
+        "quick": False,
+        "parts": parts,
+        "micro": [Timing("reference", 1.0, 1.0, 1.0, 2000)],
+        **found,
+    }
 
 
 def run(turn, name):
@@ -60,6 +68,7 @@ def test_a_run_is_written_as_a_page_with_its_data_and_plots_beside_it(tmp_path):
     assert row(page, "memory of a worker").endswith("| 50 MB |  |  | <= 60 MB | yes |")
     assert row(page, "S2 at 5,000 deltas/s").endswith("| 0.00 / 0.00 ms |  |  | <= 0.3 / 3 ms | yes |")
     assert row(page, "reference") == "| reference | 1.00 | 2,000 |"
+    assert row(page, "auth") == "| auth | 3,000 | 25.0 % |"
     assert row(page, "`penstock-bare`") == "| `penstock-bare` |  | 200 | 501,000 |"
     assert row(page, "`penstock+log`") == "| `penstock+log` | `penstock-bare` | +50 | +80,000 |"
     assert "Words of bulk; load. 2 rounds" in page

@@ -30,6 +30,7 @@ def test_a_quick_run_measures_everything_and_finds_nothing_wrong(tmp_path):
     assert done.returncode == 0, done.stderr
     figures = json.loads(out.read_text())
     assert {"micro", "paced", "bulk", "plain"} <= set(figures)
+    assert figures["about"]["versions"]["aiohttp"]
     for name in ("paced", "bulk", "plain"):
         runs = figures[name]["runs"]
         assert [run["target"] for run in runs] == ["pass-through", "penstock"]
