@@ -205,7 +205,7 @@ class WordScan:
         self._length = 0
         self._silent = 0
         self._recent = ""  # the last folded characters: a word's worth, the one in front of it, and some more
-        self._origins: list[int] | None = None  # where they came from; None: the text's last characters, one to one
+        self._origins: list[int] | None = None  # where they came from; None: those that wait came one to one
         self._waiting: list[Match] = []  # whole words that a following letter would undo
 
     def feed(self, text: str) -> None:
@@ -269,11 +269,12 @@ class WordScan:
 
     def _step_by(self, text: str) -> tuple[_Node, str] | None:
         """Returns where a piece of text leads to, and the piece folded; None when a closer look is needed."""
-        folded = self._simple(text)
-        if folded is None:
-            return None
-        before = node = self._node
         words = self._words
+        folded = self._simple(text)
+        odd = folded is None
+        if folded is None:
+            folded = words.folding.text(text)
+        before = node = self._node
         unread = folded
         if len(folded) >= words.long and len(folded) > self._keep and (quick := words.quick) is not None:
             if quick(self._recent[-self._keep :] + folded):
@@ -284,6 +285,8 @@ class WordScan:
             node = node[char]
             if node.ends:
                 return None
+        if odd and node.pending and self._simple(text[-node.pending :]) is None:
+            return None  # of what may become a word, it has to be known where it begins
         if len(text) <= _SHORT:
             seen, place = words.seen, hash(text) & _SEEN
             if seen[place]:
@@ -316,9 +319,9 @@ class WordScan:
                 self._step(chars, origins)
         self._length += len(text)
         self._recent = "".join(chars[-self._keep :])
-        origins = origins[-self._keep :]
-        plain = origins == list(range(self._length - len(origins), self._length))
-        self._origins = None if plain else origins
+        depth = self._node.pending
+        plain = origins[len(origins) - depth :] == list(range(self._length - depth, self._length))
+        self._origins = None if plain else origins[-self._keep :]
         self._odd = not plain or bool(self._waiting)
         self._begins = None if self._odd or self._node is not self._root else self._words.begins
         pending = self._viable("".join(chars)) if self._whole else self._node.pending

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from proxy.matching import Folding, Match, Word, Words
+from proxy.matching.words import WordScan
 
 LOOSE = Folding(case_sensitive=False, normalize=True)
 EXACT = Folding(case_sensitive=True, normalize=False)
@@ -159,3 +160,37 @@ def test_upper_case_begins_a_word_where_case_does_not_count() -> None:
         assert words.scan().skip("a B") == words.scan().skip("a BA") == case_sensitive
         assert words.scan().skip("a bx")
         assert not words.scan().skip("a ba")
+
+
+ODD = st.text("eé\u0301sßuﬁfi\u200b가 A-\u1100\u1161", max_size=5)
+
+
+@given(st.lists(st.tuples(ODD, st.booleans()), min_size=1, max_size=4), st.lists(ODD, max_size=10), st.data())
+def test_letters_that_become_several_or_none_take_quick_ways_too(
+    words: list[tuple[str, bool]], pieces: list[str], data: st.DataObject
+) -> None:
+    banned = [Word(text, number, whole) for number, (text, whole) in enumerate(words) if LOOSE.text(text)]
+    assume(banned)
+    search, text = Words(banned, LOOSE), "".join(pieces)
+    slowly = search.scan()
+    for char in text:
+        slowly._feed_thoroughly(char)
+    slowly.settle()
+    scan, decided = search.scan(), []
+    for piece in pieces:
+        if not (data.draw(st.booleans()) and scan.skip(piece)):
+            scan.feed(piece)
+        decided.append((scan.safe, len(scan.found)))
+    scan.settle()
+    assert sorted(scan.found) == sorted(slowly.found)
+    for safe, count in decided:
+        assert not any(match[0] < safe for match in scan.found[count:])
+    assert not (search.clean(text) and slowly.found)
+
+
+def test_accents_need_no_closer_look_than_other_letters(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(WordScan, "_feed_thoroughly", None)
+    scan = Words([Word("bluebird"), Word("zèle")], LOOSE).scan()
+    for piece in ("L'été", " dernier,", " l'élève", " a", " étudié…", " Straße", " 한국어", " ép", "ater"):
+        scan.feed(piece)
+    assert scan.found == []
