@@ -291,6 +291,15 @@ class Run:
             unfold(request, self._pipeline.sealing, earlier=len(request.items) - own)
 
     async def _answer(self) -> Reply | None:
+        """Gets the answer; what an upstream has failed with, filters see before anybody is told. Raises it."""
+        try:
+            return await self._answered()
+        except UpstreamError as error:
+            for one in reversed(self._descent.filters):
+                await one.on_error(self._exchange, error)
+            raise
+
+    async def _answered(self) -> Reply | None:
         """Makes attempts until one gives the answer; raises the failure of the last."""
         exchange, side = self._exchange, self._side
         assert exchange.plan is not None
@@ -315,12 +324,7 @@ class Run:
             )
         if exchange.plan.mirror is not None:
             self._pipeline.mirrors.offer(exchange, exchange.plan.mirror)
-        try:
-            return await self._attempts.run(exchange.plan)
-        except UpstreamError as error:
-            for one in reversed(self._descent.filters):
-                await one.on_error(exchange, error)
-            raise
+        return await self._attempts.run(exchange.plan)
 
     async def _warmed_up(self) -> Reply | None:
         """Ends a response that was only to prepare the context."""
