@@ -280,7 +280,8 @@ class AnswerScreen:
 
     def _without_others(self, event: TextDelta) -> TextDelta:
         """Returns a piece of text without log probabilities that tell of what may not go out."""
-        assert self._text is not None
+        if self._text is None:
+            return event
         told = event.logprobs or []
         tokens = [str(entry.get("token")) for entry in told]
         for entry in told:

@@ -330,3 +330,9 @@ def test_pieces_of_plain_text_pass_at_once_unless_something_may_begin_in_them() 
     assert said[:2] == [" is", " it"]
     out(screen, ReasoningDelta("x"))
     assert screen.quick is None
+
+
+def test_text_that_nobody_looks_at_keeps_its_log_probabilities() -> None:
+    screen = AnswerScreen(None, BLOCK, None)
+    events = [TextDelta(piece, logprobs=[{"token": "banned"}]) for piece in ("banned", " word")]
+    assert [screen.take([event])[0] for event in events] == events
