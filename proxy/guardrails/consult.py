@@ -12,11 +12,15 @@ from .marks import note_rule
 
 
 class Consulted(msgspec.Struct):
-    """The texts as they may pass, or the rule that lets nothing pass; `masked_by` is the last rule that masked."""
+    """The texts as they may pass, or the rule that lets nothing pass; `masked_by` is the last rule that masked.
+
+    `clean` says that everybody has answered, and nobody has found anything.
+    """
 
     texts: tuple[str, ...]
     blocked: str | None = None
     masked_by: str | None = None
+    clean: bool = True
 
 
 async def consult(askings: Sequence[Asking], asked: Asked) -> Consulted:
@@ -38,6 +42,9 @@ def _apply(asking: Asking, verdict: Verdict, asked: Asked, consulted: Consulted)
     if verdict.failed is not None:
         note_rule(asked.exchange, rule, "not_run", asked.where, verdict.failed)
     masked = verdict.texts is not None and verdict.texts != consulted.texts
+    if not (verdict.bad or masked or verdict.failed is not None):
+        return
+    consulted.clean = False
     if not (verdict.bad or masked):
         return
     if rule.action == "flag":

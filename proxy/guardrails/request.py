@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -19,8 +21,11 @@ if TYPE_CHECKING:
     from ..exchange import Exchange
     from ..request import InputText
 
+_PASSED_S = 600.0
+_MOST_PASSED = 1000
 _ARGUMENTS = ".arguments"
 _NAMES = (".name", ".namespace")
+_NAMED = ("functions", "input[", "messages[", "response_format", "text.", "tool_choice", "tools")
 
 
 class RequestScreen:
@@ -30,6 +35,7 @@ class RequestScreen:
         self._masking = masking if masking else None
         self._acts = acts
         self._askings = askings
+        self._passed: dict[bytes, float] = {}  # texts beside the input that were let through, and until when that holds
         self.looks = bool(masking or askings)
         """Whether it looks for anything."""
         self.asks = bool(askings)
@@ -80,12 +86,21 @@ class RequestScreen:
         return text, screen.masked, screen.flagged
 
     async def consult(self, exchange: Exchange) -> None:
-        """Asks whoever is to be asked."""
-        places = [place for place in _places(exchange) if place.text]
+        """Asks whoever is to be asked; about tools and the like only when they are new.
+
+        They are many texts, and the same ones in each request of a client.
+        """
+        places = [place for place in exchange.request.texts() if place.text]
+        beside = [place for place in exchange.request.more_texts() if place.text]
+        known = _known_by(exchange, beside) if beside else None
+        if known is None or not self._remembers(known):
+            places += beside
         if not places:
             return
         texts = tuple(place.text for place in places)
         consulted = await consult(self._askings, Asked(exchange, "input", texts))
+        if known is not None and consulted.clean:
+            self._remember(known)
         changed = [(place, after) for place, after in zip(places, consulted.texts, strict=True) if after != place.text]
         for place, after in changed:
             place.replace(_arguments(after) if place.path.endswith(_ARGUMENTS) else after)
@@ -96,6 +111,23 @@ class RequestScreen:
         if changed:  # their masks are texts like any other
             self.search(exchange)
 
+    def _remembers(self, known: bytes) -> bool:
+        return self._passed.get(known, 0.0) > time.monotonic()
+
+    def _remember(self, known: bytes) -> None:
+        """Keeps for a while that texts have passed, so that the next request does not have to wait for it again."""
+        if not self._remembers(known):
+            if len(self._passed) >= _MOST_PASSED:
+                self._passed.clear()
+            self._passed[known] = time.monotonic() + _PASSED_S
+
+
+def _known_by(exchange: Exchange, places: Sequence[InputText]) -> bytes:
+    """Returns what tells texts, and for whom they are, from all others."""
+    key = "" if exchange.key is None else exchange.key.id
+    said = msgspec.json.encode([key, exchange.model, *(place.text for place in places)])
+    return hashlib.blake2b(said, digest_size=16).digest()
+
 
 def _places(exchange: Exchange) -> list[InputText]:
     """Returns all texts of a request: what the model would read, and what is said beside it."""
@@ -104,7 +136,7 @@ def _places(exchange: Exchange) -> list[InputText]:
 
 def _is_fixed(place: InputText) -> bool:
     """Tells whether a text is a name by which things are known: with a mask in it, it would name nothing."""
-    return place.path.endswith(_NAMES) and not place.path.startswith("metadata")
+    return place.path.endswith(_NAMES) and place.path.startswith(_NAMED)
 
 
 def _arguments(masked: str) -> str:

@@ -15,7 +15,7 @@ def about(*texts: str) -> Asked:
 async def test_all_are_asked_at_once_and_two_masks_are_both_put_in() -> None:
     first, second = Oracle(masking("a", "1")), Oracle(masking("b", "2"))
     asked = about("ab")
-    assert await consult([asking(first), asking(second)], asked) == Consulted(("12",), masked_by="rule")
+    assert await consult([asking(first), asking(second)], asked) == Consulted(("12",), masked_by="rule", clean=False)
     assert [one.texts for one in second.asked] == [("ab",), ("1b",)]
     assert [mark["action"] for mark in asked.exchange.marks["guardrail"]] == ["masked"]
 
@@ -30,10 +30,10 @@ async def test_one_that_blocks_is_enough_and_a_flag_is_none() -> None:
     assert (await consult(rules, asked)).blocked == "blocks"
     did = [(mark["rule"], mark["action"]) for mark in asked.exchange.marks["guardrail"]]
     assert did == [("flags", "flagged"), ("blocks", "blocked")]
-    assert await consult(rules[:2], about("bad")) == Consulted(("bad",))
+    assert await consult(rules[:2], about("bad")) == Consulted(("bad",), clean=False)
 
 
 async def test_what_is_only_called_bad_is_masked_as_a_whole_where_that_is_wanted() -> None:
     mask = asking(Oracle(without("bad")), action="mask", mask="(removed)")
-    assert await consult([mask], about("a bad thing")) == Consulted(("(removed)",), masked_by="rule")
+    assert await consult([mask], about("a bad thing")) == Consulted(("(removed)",), masked_by="rule", clean=False)
     assert (await consult([asking(Oracle(fails), action="mask")], about("x"))).blocked == "rule"

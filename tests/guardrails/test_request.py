@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from proxy.errors import BadRequest
+from proxy.exchange import Key
 from proxy.guardrails.local import Searches
 from proxy.guardrails.request import RequestScreen
 from tests.support.drive import asking as request_asking
 from tests.support.drive import chatting, exchange_of
-from tests.support.guarding import Oracle, asking, masking, rule, without
+from tests.support.guarding import Oracle, asking, fails, masking, rule, without
 
 
 def screen(*pairs: tuple[Oracle, dict[str, Any]], words: str | None = None, **fields: Any) -> RequestScreen:
@@ -139,3 +140,30 @@ async def test_a_name_that_would_have_to_be_masked_is_refused() -> None:
     tools = [{"type": "function", "function": {"name": "my_word", "parameters": {}}}]
     with pytest.raises(BadRequest):
         await screen(words="word", action="mask").screen(exchange_of(chatting("hi", tools=tools)))
+
+
+async def test_about_tools_one_is_asked_once_as_long_as_nothing_is_found_in_them() -> None:
+    oracle = Oracle(without("bad"))
+    one = screen((oracle, {}))
+    for text in ("one", "two"):
+        await one.screen(exchange_of(request_asking(text, tools=[TOOL])))
+    (first, *rest), second = oracle.asked[0].texts, oracle.asked[1].texts
+    assert (first, second) == ("one", ("two",))
+    assert {"look", "finds a word"} <= set(rest)
+    other = exchange_of(request_asking("two", tools=[TOOL]), key=Key("k"))
+    await one.screen(other)
+    assert len(oracle.asked[2].texts) == len(oracle.asked[0].texts)
+    for verdict in (fails, without("finds")):
+        unsure = Oracle(verdict)
+        again = screen((unsure, {"on_error": "allow", "action": "flag"}))
+        for _ in range(2):
+            await again.screen(exchange_of(request_asking("one", tools=[TOOL])))
+        assert [len(asked.texts) for asked in unsure.asked] == [len(rest) + 1] * 2
+
+
+async def test_a_variable_that_is_called_name_is_no_name() -> None:
+    prompt = {"id": "p", "variables": {"name": "a word"}}
+    exchange = exchange_of(request_asking(prompt=prompt, metadata={"name": "word"}))
+    await screen(words="word", action="mask").screen(exchange)
+    assert exchange.request.get("prompt")["variables"] == {"name": "a [rule]"}
+    assert exchange.request.get("metadata") == {"name": "[rule]"}
