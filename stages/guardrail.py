@@ -69,11 +69,11 @@ class Guardrail(Stage):
     is a verdict (`hold`), ask once at its end (`end`), or ask while it runs and end it when the verdict is bad
     (`observe`). One question is on its way at a time; what comes meanwhile is in the next. A question that got no
     answer is logged as `not_run`, and `on_error` says whether that blocks. About tools, metadata and what else stands
-    beside the input, the same key's next requests ask again only when it is another, or after ten minutes. No answer waits for who observes: the
-    exchange is settled, with its line in the log, when the last verdict has come, 30 seconds later at most. What a
-    judge (`model`) costs is part of the exchange's `cost`, so also in budgets, the ledger and the metrics; its tokens
-    are not in `usage`: `guardrail` of the log has them, as `{"action": "asked", "upstream", "model", "input", "output",
-    "cost"}`.
+    beside the input, the same key's next requests ask again only when it is another, or after ten minutes. No answer
+    waits for who observes: the exchange is settled, with its line in the log, when the last verdict has come, 30
+    seconds later at most. What a judge (`model`) costs is part of the exchange's `cost`, so also in budgets, the ledger
+    and the metrics; its tokens are not in `usage`: `guardrail` of the log has them, as `{"action": "asked", "upstream",
+    "model", "input", "output", "cost"}`.
 
     Where RE2 is not installed (`pip install 'penstock[guardrails]'`), Python looks for patterns, and those that may
     hang it are refused: repeats within repeats, and two wide ones in a row over the same characters.
