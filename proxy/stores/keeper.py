@@ -344,6 +344,12 @@ def _named(items: list[msgspec.Raw], request: ResponsesRequest, response_id: str
 
     Those that stand in the request's input are not read again.
     """
+    if items is request.raw_items and all(one.id is msgspec.UNSET for one in request.items):  # what mostly comes
+        last = FIRST_INPUT + len(items) - 1
+        return [
+            _with_id(item, read, response_id, last - at)
+            for at, (item, read) in enumerate(zip(items, request.items, strict=True))
+        ]
     number = FIRST_INPUT
     taken: set[str] = set()
     named: list[msgspec.Raw] = []

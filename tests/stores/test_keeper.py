@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from proxy.exchange import Client, Exchange, Key
-from proxy.stores.keeper import owner_of
+from proxy.stores.keeper import StoreKeeper, owner_of
 from proxy.stores.memory import MemoryStore
 from proxy.stores.store import Entry, StoreFailed
+from tests.support.drive import asking, exchange_of
 from tests.support.hostile import Peer, chunked
 from tests.support.scripted import chunk, events_of, finish
 from tests.support.store_kinds import GatedStore
@@ -257,3 +258,15 @@ def test_a_key_is_not_the_owner_whose_name_it_has() -> None:
 
     assert owner(Key("a", "ann")) == owner(Key("b", "ann"))
     assert len({owner(None), owner(Key("ann")), owner(Key("a", "ann")), owner(Key("bob"))}) == 4
+
+
+async def test_items_without_ids_get_those_that_they_would_get_one_by_one() -> None:
+    given = [{"type": "message", "role": "user", "content": text} for text in "abc"]
+    one = exchange_of(asking(input=given))
+    keeper = StoreKeeper(MemoryStore(), 60.0)
+    await keeper.resolve(one)
+    ids = [json.loads(bytes(item))["id"] for item in one.input_items]
+    other = exchange_of(asking(input=[*given, {"role": "user", "content": "d", "id": "msg_mine"}]))
+    other.response_id = one.response_id
+    await keeper.resolve(other)
+    assert [json.loads(bytes(item))["id"] for item in other.input_items] == [*ids, "msg_mine"]
