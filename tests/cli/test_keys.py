@@ -11,9 +11,9 @@ from proxy.auth.attributes import KeyAttributes
 from proxy.auth.key_store import KeyStore
 from proxy.auth.stored_keys import StoredKeys
 from proxy.cli import main
-from proxy.config.types import Duration
 from proxy.exchange import Key
 from proxy.limiting.own import OwnLimits
+from proxy.limiting.window import Window
 
 FILE = """\
 upstreams: {openai: {kind: openai, api_key: env:A_KEY_THAT_IS_NOT_HERE}}
@@ -43,7 +43,7 @@ def test_the_life_of_a_key(place: Path, capsys: pytest.CaptureFixture[str]):
     assert first not in err
     keys = StoredKeys(place / "own.db")
     keys.open()
-    limits = OwnLimits(usd=5, window=Duration(86400))
+    limits = OwnLimits(usd=5, window=Window(86400))
     assert keys.find(first, 0.0) == Key("ci", "o", ("local/*", "fast"), limits=limits, tags=("x",))
     keys.close()
     assert main(["keys", "rotate", "ci", "--grace", "1h"]) == 0
