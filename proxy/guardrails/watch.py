@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 EARLY_S = 0.002
 """How much too early a timer may come, which must not have to come again."""
 
+_NONE: deque[tuple[int, float]] = deque()
+
 
 class Watch(ResponseFilter):
     """Lets through what cannot be or become a match. `lets_go_s` is how long anything is held back at most.
@@ -44,7 +46,8 @@ class Watch(ResponseFilter):
         self._flags = flags
         self.outer: ResponseFilter | None = None
         """Whose turn it is when something has been held back for too long; None for its own."""
-        self._came: deque[tuple[int, float]] = deque()  # how long the text was, and when
+        # how long the text was, and when; many answers that let go of nothing need none each
+        self._came: deque[tuple[int, float]] = deque() if lets_go_s is not None else _NONE
         self._timer: asyncio.TimerHandle | None = None
 
     def on_events(self, exchange: Exchange, events: list[Event]) -> list[Event]:
