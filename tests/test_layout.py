@@ -54,6 +54,7 @@ SANS_IO = (
 EVENT_LOOPS = ("aiohttp", "asyncio", "socket", "uvloop")
 
 WITHOUT_OWN_TEST = {
+    "proxy/api/responses/encoder_options.py": "a struct without behaviour",
     "proxy/errors.py": "a tree of classes; what they turn into is tested where it is done",
     "proxy/events.py": "structs without behaviour",
     "proxy/exchange.py": "a record that every test of the pipeline fills",

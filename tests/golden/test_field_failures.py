@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from proxy.api.responses.encoder import EncoderOptions
+from proxy.api.responses.encoder_options import EncoderOptions
 from tests.support.grammar import Checked, check_stream
 from tests.support.machines import DONE, Form, Forms, Setup, call, chunk, translate
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from proxy.api.responses.encoder import EncoderOptions
+from proxy.api.responses.encoder_options import EncoderOptions
 from tests.support.grammar import check_stream
 from tests.support.machines import DONE, Setup, call, chunk, final_of, translate
 from tests.support.own_recordings import index, play, recorded

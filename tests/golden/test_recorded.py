@@ -14,7 +14,7 @@ from typing import Any
 import openai
 import pytest
 
-from proxy.api.responses.encoder import EncoderOptions
+from proxy.api.responses.encoder_options import EncoderOptions
 from tests.support.fixtures import needs_shared, recording, recordings
 from tests.support.grammar import Checked, check_response, check_stream
 from tests.support.machines import Setup, final_of, translate, translate_whole

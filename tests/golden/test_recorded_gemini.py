@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from proxy.api.chat.encoder import ChatEncoder
-from proxy.api.responses.encoder import EncoderOptions
+from proxy.api.responses.encoder_options import EncoderOptions
 from tests.golden.test_recorded import sha
 from tests.support.fixtures import SHARED, needs_shared, recording, recordings
 from tests.support.gemini import GeminiTranslation, decoder, sealed_output, translate, translate_whole

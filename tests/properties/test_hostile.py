@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.api.responses.encoder import EncoderOptions
+from proxy.api.responses.encoder_options import EncoderOptions
 from tests.support.bad_streams import BODIES, STREAMS, budget
 from tests.support.fixtures import recording, recordings
 from tests.support.grammar import check_response, check_stream

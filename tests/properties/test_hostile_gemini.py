@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.api.chat.encoder import ChatEncoder
-from proxy.api.responses.encoder import EncoderOptions
+from proxy.api.responses.encoder_options import EncoderOptions
 from proxy.providers.gemini.state import sealer
 from tests.support.asked import SEALING, output, request
 from tests.support.bad_streams import ARGUMENTS, JUNK, TEXTS, budget, fields

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from proxy.api.responses.encoder import EncoderOptions
+from proxy.api.responses.encoder_options import EncoderOptions
 from proxy.api.responses.event_log import EventLog
 from tests.support.fixtures import recording, recordings
 from tests.support.grammar import check_stream

@@ -6,7 +6,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from proxy.api.responses.encoder import EncoderOptions, ResponsesEncoder
+from proxy.api.responses.encoder import ResponsesEncoder
+from proxy.api.responses.encoder_options import EncoderOptions
 from proxy.api.responses.snapshot import Snapshot
 from proxy.events import Event, Finish, ToolCallDelta, ToolCallStart
 from tests.support.grammar import Checked, check_stream

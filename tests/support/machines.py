@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from proxy.api.responses.encoder import EncoderOptions, ResponsesEncoder
+from proxy.api.responses.encoder import ResponsesEncoder
+from proxy.api.responses.encoder_options import EncoderOptions
 from proxy.api.responses.snapshot import Snapshot
 from proxy.providers.chat.decoder import ChatDecoder
 from proxy.sse.parser import SseParser

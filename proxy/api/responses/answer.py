@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, cast
 
 from ...transform.edited import fields_of
 from .echo import says_nothing
-from .encoder import EncoderOptions, ResponsesEncoder
+from .encoder import ResponsesEncoder
+from .encoder_options import EncoderOptions
 from .ids import new_response_id
 from .made_ids import made_id
 from .plain import PlainResponse

@@ -38,6 +38,7 @@ from ...events import (
     Usage,
 )
 from ...exchange import Outcome
+from .encoder_options import EncoderOptions
 from .event_log import DONE, EventLog
 from .event_writer import MANY, NUMBERS, EventWriter, chunk_template
 from .grammar import PartKind
@@ -53,25 +54,6 @@ _join = b"".join
 
 _OWN_CODES = frozenset(("upstream_error", "upstream_unreachable", "timeout"))
 """Codes of Penstock's own that say more about it than about the answer: clients know them as server_error."""
-
-
-class EncoderOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """What the request and `stream-translate` say about the form of the answer.
-
-    `reasoning`: raw thinking as `content` parts, as `summary` parts, or not at all. `logprobs`: the client asked for
-    them. `obfuscation`: pad deltas, so that their length does not tell the text's. `done_marker`: `[DONE]` at the end.
-    `show_sealed`: the client asked for what is sealed. `hold_end`: the terminal event is not among the bytes of
-    `encode` but given by `end`, for whoever has to do something before it leaves. `keep_log`: keep what the stream
-    said, so that it can be read again.
-    """
-
-    reasoning: str = "content"
-    logprobs: bool = False
-    obfuscation: bool = False
-    done_marker: bool = True
-    show_sealed: bool = True
-    hold_end: bool = False
-    keep_log: bool = False
 
 
 def new_item_id(prefix: str, index: int) -> str:

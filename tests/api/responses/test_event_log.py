@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proxy.api.responses import event_log
-from proxy.api.responses.encoder import EncoderOptions, ResponsesEncoder
+from proxy.api.responses.encoder import ResponsesEncoder
+from proxy.api.responses.encoder_options import EncoderOptions
 from proxy.api.responses.event_log import DONE, EventLog, zstd
 from proxy.api.responses.event_writer import delta_template
 from proxy.api.responses.snapshot import Snapshot
