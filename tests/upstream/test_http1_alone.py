@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proxy.errors import UpstreamCut, UpstreamUnreachable
-from proxy.upstream.http1 import Http1Connection, Owner
+from proxy.upstream.http1 import Http1Connection
 from proxy.upstream.response import Response
 from tests.support.hostile import PATIENT, Sink, chunked, fixed
 
@@ -41,7 +41,7 @@ class _Transport(asyncio.Transport):
         pass
 
 
-class _Owner(Owner):
+class _Owner:
     def __init__(self) -> None:
         self.events: list[str] = []
 
