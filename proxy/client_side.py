@@ -188,7 +188,7 @@ class ClientSide:
             if exchange.committed:
                 self._first_event()
         elif (pulse := exchange.pulse) is not None:
-            pulse.beat()
+            pulse.beat(time.monotonic())
         if not self._begun:
             self.open()
         self.stream.write(out)

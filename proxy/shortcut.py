@@ -29,6 +29,7 @@ class Shortcut:
     __slots__ = (
         "_exchange",
         "_on_text",
+        "_only",
         "_piece",
         "_pump",
         "_send",
@@ -44,14 +45,18 @@ class Shortcut:
         self._translation = translation
         self._pump = pump
         self._on_text = tuple(one.on_text for one in translation.filters)
+        self._only = self._on_text[0] if len(self._on_text) == 1 else None
         self._text_of = translation.text_of
         self._piece = side.get_encoder().piece
         self._stream = side.stream
         assert side.stream.send is not None
         self._send = side.stream.send
 
-    def take(self, data: bytes) -> bool:
-        """Takes the body bytes of a read if they are one more piece of text; else does nothing. Hot: once a read."""
+    def take(self, data: bytes, now: float) -> bool:
+        """Takes the body bytes of a read if they are one more piece of text; else does nothing. Hot: once a read.
+
+        `now` is when they came, by the loop's clock, which is the monotonic one.
+        """
         if self._side.stream is not self._stream:  # others follow it, or the client has left and it goes on
             return False
         text = self._text_of(data)
@@ -59,7 +64,12 @@ class Shortcut:
             return False
         exchange = self._exchange
         try:
-            if self._on_text and not self._let_through(text):
+            only = self._only
+            if only is not None:
+                if not only(exchange, text):
+                    self._detour(0, text)
+                    return True
+            elif self._on_text and not self._let_through(text):
                 return True
             chunk = self._piece(text)
             if not chunk:
@@ -68,8 +78,9 @@ class Shortcut:
         except Exception as error:  # a bug here must end the answer, not the connection's protocol
             self._pump.broke(error)
             return True
-        if exchange.pulse is not None:
-            exchange.pulse.beat()
+        pulse = exchange.pulse
+        if pulse is not None:
+            pulse.beat(now)
         self._send(chunk)
         return True
 

@@ -14,8 +14,8 @@ from ..errors import UpstreamError
 
 OnData = Callable[[bytes], None]
 OnEnd = Callable[[UpstreamError | None], None]
-Shortcut = Callable[[bytes], bool]
-"""Takes the body bytes of one read if it can, or says False and has done nothing."""
+Shortcut = Callable[[bytes, float], bool]
+"""Takes the body bytes of one read, at a moment by the loop's clock, or says False and has done nothing."""
 
 
 class Timeouts(msgspec.Struct, frozen=True, kw_only=True):

@@ -84,6 +84,7 @@ class Http1Connection(asyncio.Protocol):
         "shortcut",
         "sink",
     )
+    __deletable__ = ("_feed", "_pieces")  # what `del` may be said of, compiled
 
     def __init__(self, loop: asyncio.AbstractEventLoop, owner: Owner, peer: str) -> None:
         self.peer = peer
@@ -211,8 +212,8 @@ class Http1Connection(asyncio.Protocol):
             if shortcut is not None and size < LONGEST:
                 chunk = data.removeprefix(lines[size])
                 body = chunk.removesuffix(b"\r\n")
-                if chunk is not data and body is not chunk and shortcut(body):
-                    self._deadlines.last = self._now()
+                if chunk is not data and body is not chunk and shortcut(body, now := self._now()):
+                    self._deadlines.last = now
                     return
             self._lines = None
         answer = self._answer

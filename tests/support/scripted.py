@@ -70,7 +70,7 @@ class ScriptedResponse:
             if isinstance(step, asyncio.Event):
                 await step.wait()
             elif isinstance(step, bytes):
-                if self._shortcut is None or not self._shortcut(step):
+                if self._shortcut is None or not self._shortcut(step, asyncio.get_running_loop().time()):
                     on_data(step)
                 await asyncio.sleep(0)
             else:

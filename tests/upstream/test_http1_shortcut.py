@@ -31,7 +31,7 @@ class Reader:
     def _read(self, data: bytes) -> None:
         self.body += data
 
-    def _offered(self, data: bytes) -> bool:
+    def _offered(self, data: bytes, now: float) -> bool:
         self.offered.append(data)
         if self.takes:
             self.taken += 1
@@ -98,7 +98,7 @@ async def test_a_body_without_frames_offers_nothing() -> None:
 async def test_a_body_in_a_coding_offers_nothing() -> None:
     connection, _, response = await _answered(CHUNKED[:-2] + b"content-encoding: gzip\r\n\r\n")
     response.stream(lambda data: None, lambda error: None)
-    response.offer_to(lambda data: True)
+    response.offer_to(lambda data, now: True)
     assert connection.shortcut is None
 
 
@@ -114,7 +114,7 @@ async def test_whoever_closes_or_lets_go_is_offered_nothing_more() -> None:
 async def test_a_shortcut_may_close_what_it_is_offered() -> None:
     reader = await _reader()
 
-    def close(data: bytes) -> bool:
+    def close(data: bytes, now: float) -> bool:
         reader.response.close()
         return True
 
