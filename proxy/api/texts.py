@@ -8,11 +8,11 @@ too, where clients choose them: in schemas, in metadata, among the variables of 
 from __future__ import annotations
 
 import base64
-import binascii
 import mimetypes
+import re
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
+from urllib.parse import unquote, unquote_to_bytes
 
 import msgspec
 
@@ -65,6 +65,18 @@ _SUFFIXES = frozenset(
     ("cfg", "conf", "csv", "env", "go", "ini", "java", "jsonl", "jsx", "kt", "log", "markdown", "md", "ndjson", "rs",
      "rst", "sql", "swift", "tex", "toml", "ts", "tsv", "tsx", "txt", "yaml", "yml")
 )  # fmt: skip
+_OPAQUE = (
+    "application/gzip", "application/msword", "application/pdf", "application/vnd.", "application/zip",
+    "audio/", "font/", "image/", "video/",
+)  # fmt: skip
+"""What media types of files that are no texts begin with."""
+_ADDRESSED = ("audio", "image", "src", "uri", "url", "video")
+"""What names of fields end in that hold an address, be it one that is the data itself."""
+_FOREIGN = re.compile(r"[^A-Za-z0-9+/=_\s-]")
+"""What base64 does not have, in any of its alphabets."""
+_NOT_READ = re.compile(r"[^A-Za-z0-9+/=]+")
+_TO_STANDARD = str.maketrans("-_", "+/")
+_LOOKED_AT = 1024
 _OPENING = (b'"', b"{", b"[")
 
 
@@ -133,12 +145,12 @@ def _texts_of_field(
 ) -> Iterator[tuple[Keys, str]]:
     if not isinstance(part, str):
         yield from texts_in(part, (*keys, name), free=free or name in _FREE)
-    elif name == _FILE:
-        if text := file_text(part, whole.get("filename")):
+    elif name == _FILE or (name.endswith(_ADDRESSED) and _is_address(part)):
+        if text := file_text(part, whole.get("filename")) or (part if free else ""):
             yield (*keys, name), text
     elif name == "type" and part in _TYPES:
         return
-    elif part and (free or not (name in _SILENT or part.startswith("data:") or _is_picture(name, part))):
+    elif part and (free or not (name in _SILENT or _is_picture(name, part))):
         yield (*keys, name), part
 
 
@@ -159,7 +171,9 @@ def with_text(whole: Any, keys: Keys, text: str) -> Any:
         place.clear()
         place.update(renamed)
     else:
-        place[last] = _file_with(place[last], text) if last == _FILE else text
+        old = place[last]
+        holds_file = isinstance(last, str) and (last == _FILE or (_is_address(old) and last.endswith(_ADDRESSED)))
+        place[last] = _file_with(old, text) if holds_file else text
     return whole
 
 
@@ -175,20 +189,56 @@ def path_of(keys: Keys) -> str:
 
 
 def file_text(data: str, filename: object) -> str | None:
-    """Returns the text of a file that is one, by its media type or its name; None for any other.
+    """Returns the text of a file that is one; None for any other. `data` is a `data:` address or base64, or the text.
 
-    `data` is a `data:` address or base64; a text is in UTF-8.
+    It is one by its media type or name, or where neither says that it is none and it can be read as UTF-8: there are
+    upstreams that look no further. Read as widely as anybody might: white space, other alphabets, no padding.
     """
-    head, comma, body = data.partition(",") if data.startswith("data:") else ("", "", data)
-    media = head.removeprefix("data:").partition(";")[0].strip().lower()
-    if not _is_textual(media) and not (isinstance(filename, str) and _is_named_textual(filename)):
+    media, coded, body = "", True, data
+    if _is_address(data):
+        head, comma, body = data[5:].partition(",")
+        media, *parameters = [part.strip().lower() for part in head.split(";")]
+        coded = "base64" in parameters
+        if not comma:
+            return data
+    elif _FOREIGN.search(data):
+        return data
+    textual = _is_textual(media) or (isinstance(filename, str) and _is_named_textual(filename))
+    if not textual and (media.startswith(_OPAQUE) or (coded and not _may_be_text(_decoded(body[:_LOOKED_AT])))):
         return None
+    raw = _decoded(body) if coded else unquote_to_bytes(body)
+    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return raw.decode("utf-16", "replace")
     try:
-        if comma and not head.endswith(";base64"):
-            return unquote(body, errors="strict")
-        return base64.b64decode(body, validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError, ValueError):
-        return None
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw.decode(errors="replace") if textual else None
+
+
+def _is_address(text: str) -> bool:
+    return text[:5].lower() == "data:"
+
+
+def _decoded(written: str) -> bytes:
+    """Returns what base64 says, as the most lenient of its readers would have it."""
+    if "%" in written:
+        written = unquote(written)
+    plain = _NOT_READ.sub("", written.translate(_TO_STANDARD))
+    parts = [part[:-1] if len(part) % 4 == 1 else part for part in plain.split("=")]
+    return b"".join([base64.b64decode(part + "=" * (-len(part) % 4)) for part in parts])
+
+
+def _may_be_text(beginning: bytes) -> bool:
+    if beginning.startswith(b"%PDF"):
+        return False
+    if beginning.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return True
+    try:
+        beginning.decode()
+    except UnicodeDecodeError as error:
+        if error.start < len(beginning) - 3:  # not a character that is cut
+            return False
+    return b"\0" not in beginning
 
 
 def _is_textual(media: str) -> bool:
@@ -202,7 +252,9 @@ def _is_named_textual(filename: str) -> bool:
 
 def _file_with(data: str, text: str) -> str:
     written = base64.b64encode(text.encode()).decode()
-    if not data.startswith("data:"):
-        return written
-    head = data.partition(",")[0]
-    return f"{head if head.endswith(';base64') else head + ';base64'},{written}"
+    if not _is_address(data):
+        return text if _FOREIGN.search(data) else written
+    head, comma, _ = data.partition(",")
+    if not comma:
+        return text
+    return f"{head if head.lower().endswith(';base64') else head + ';base64'},{written}"

@@ -34,7 +34,8 @@ def test_all_that_says_something_is_found_and_nothing_secret() -> None:
         "[0].parameters.properties.place (name)": "place",
         "[1].server_label": "s",
     }
-    assert found({"id": "x", "type": "y", "image_url": "data:,z", "result": "p" * 5000, "data": "w", "n": 1}) == {}
+    picture = "data:image/png,z"
+    assert found({"id": "x", "type": "y", "image_url": picture, "result": "p" * 5000, "data": "w", "n": 1}) == {}
 
 
 def test_each_can_be_replaced_in_the_order_in_which_they_come() -> None:
@@ -56,10 +57,17 @@ def test_each_can_be_replaced_in_the_order_in_which_they_come() -> None:
         ("data:text/csv,a%20b", None, "a b"),
         (encoded('{"a":1}'), "x.json", '{"a":1}'),
         (f"data:application/octet-stream;base64,{encoded('hi')}", "notes.MD", "hi"),
-        (encoded("hi"), "x.pdf", None),
-        (encoded("hi"), None, None),
-        ("not base64!", "x.txt", None),
-        (base64.b64encode(b"\xff\xfe").decode(), "x.txt", None),
+        (encoded("hi"), "x.pdf", "hi"),
+        (encoded("hi"), None, "hi"),
+        (encoded("a word?>").rstrip("=").replace("+", "-").replace("/", "_"), None, "a word?>"),
+        (f"DATA:Text/Plain;charset=utf-8;Base64,{encoded('a ')}\n{encoded('word')}", None, "a word"),
+        ("data:application/x-python,word", None, "word"),
+        ("not base64!", "x.txt", "not base64!"),
+        (base64.b64encode(b"\xff word").decode(), "x.txt", "\ufffd word"),
+        (base64.b64encode("\ufeffword".encode("utf-16-le")).decode(), "x.txt", "word"),
+        (base64.b64encode(b"\x89PNG" + bytes(2000)).decode(), None, None),
+        (base64.b64encode(b"%PDF-1.7 word").decode(), None, None),
+        (f"data:application/pdf;base64,{encoded('word')}", None, None),
     ],
 )
 def test_files_that_are_texts_are_read(data: str, filename: str | None, text: str | None) -> None:
@@ -71,6 +79,18 @@ def test_files_that_are_texts_are_read(data: str, filename: str | None, text: st
         with_text(part, ("file_data",), "[gone]")
         assert file_text(str(part["file_data"]), filename) == "[gone]"
         assert str(part["file_data"]).startswith("data:") == data.startswith("data:")
+
+
+def test_an_address_is_a_file_only_where_addresses_stand() -> None:
+    said = {"text": "data: a word", "image_url": f"data:text/plain;base64,{encoded('a word')}"}
+    assert found(said) == {".text": "data: a word", ".image_url": "a word"}
+    with_text(said, ("image_url",), "gone")
+    assert found(said)[".image_url"] == "gone"
+    png = base64.b64encode(b"\x89PNG" + bytes(50)).decode()
+    assert found({"image_url": {"url": f"data:image/png;base64,{png}"}, "file_url": f"data:image/png,{png}"}) == {}
+    assert found({"url": "data: a word"}) == {".url": "data: a word"}
+    assert with_text({"url": "data: a word"}, ("url",), "data: a") == {"url": "data: a"}
+    assert "word" in found({"metadata": {"file_data": "word"}}).values()
 
 
 def test_fields_beside_the_input_are_texts_in_both_dialects() -> None:
