@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import Any, ClassVar, Literal, Self
+from collections.abc import Collection, Iterator, Sequence
+from typing import ClassVar, Literal, Self
 
 import msgspec
 
+from ..api.texts import field_texts
 from ..request import Dialect, InputText, ModelRequest, refuse_twins
 
-TEXTS = ("input", "instructions", "prompt", "query", "documents")
+TEXTS = ("input", "instructions", "prompt", "suffix", "query", "documents", "messages")
 """Fields of other endpoints that hold what a model will read."""
 
 _FIELDS = frozenset((*TEXTS, "max_tokens", "model", "n", "stream", "stream_options", "user"))
@@ -17,20 +18,6 @@ _FIELDS = frozenset((*TEXTS, "max_tokens", "model", "n", "stream", "stream_optio
 _IN_OBJECT = frozenset(("text", "type"))
 
 _encode = msgspec.json.encode
-
-
-class _Text:
-    """One text of a request; `put` takes another one in its place."""
-
-    def __init__(self, path: str, text: str, put: Callable[[str], None]) -> None:
-        self.path = path
-        self.text = text
-        self._put = put
-
-    def replace(self, text: str) -> None:
-        """Puts another text in its place."""
-        self.text = text
-        self._put(text)
 
 
 class RawRequest(ModelRequest):
@@ -75,42 +62,18 @@ class RawRequest(ModelRequest):
         """Does nothing: what may be asked is for the upstream to say."""
 
     def texts(self) -> Iterator[InputText]:
-        """Yields what a model will read, in the fields that hold such: texts, and lists of them, in objects too."""
+        """Yields what a model will read, in the fields that hold such, however deep it stands.
+
+        Raises BadRequest for what cannot be read, and for a second text that only some upstreams would read.
+        """
         for name in TEXTS:
             if name not in self.fields:
                 continue
             value = self.get(name)
-            if isinstance(value, str):
-                yield _Text(name, value, self._setter(name))
-            elif isinstance(value, list):
-                yield from self._listed(name, value)
-
-    def _listed(self, name: str, values: list[Any]) -> Iterator[_Text]:
-        for index, value in enumerate(values):
-            if isinstance(value, str):
-                yield _Text(f"{name}[{index}]", value, self._item_setter(name, values, index))
-            elif isinstance(value, dict):
-                path = f"{name}[{index}]."
-                refuse_twins(value, _IN_OBJECT, path)
-                if isinstance(text := value.get("text"), str):
-                    yield _Text(f"{path}text", text, self._inner_setter(name, values, value))
-
-    def _setter(self, name: str) -> Callable[[str], None]:
-        return lambda text: self.set(name, text)
-
-    def _item_setter(self, name: str, values: list[Any], index: int) -> Callable[[str], None]:
-        def put(text: str) -> None:
-            values[index] = text
-            self.set(name, values)
-
-        return put
-
-    def _inner_setter(self, name: str, values: list[Any], inner: dict[str, Any]) -> Callable[[str], None]:
-        def put(text: str) -> None:
-            inner["text"] = text
-            self.set(name, values)
-
-        return put
+            for index, part in enumerate(value if isinstance(value, list) else ()):
+                if isinstance(part, dict):
+                    refuse_twins(part, _IN_OBJECT, f"{name}[{index}].")
+            yield from field_texts(self, (name,))
 
     def add_instructions(self, text: str, where: Literal["prepend", "append"]) -> None:
         """Does nothing: what is passed on has no instructions."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from proxy.errors import BadRequest
@@ -87,6 +89,25 @@ def test_texts_inside_objects_are_seen_and_replaced():
     twin = RawRequest.parse(b'{"input": [{"text": "a", "Text": "b"}]}')
     with pytest.raises(BadRequest, match="Did you mean 'text'"):
         list(twin.texts())
+
+
+def test_texts_are_found_wherever_they_stand() -> None:
+    document = {"title": "a", "fields": ["b"]}
+    said = [{"role": "user", "content": [{"type": "text", "text": "c"}]}]
+    request = RawRequest.parse(
+        json.dumps({"suffix": "d", "query": {"text": "e"}, "documents": [document], "messages": said}).encode()
+    )
+    for place in request.texts():
+        place.replace(place.text.upper())
+    assert json.loads(request.body("")) == {
+        "suffix": "D",
+        "query": {"text": "E"},
+        "documents": [{"title": "A", "fields": ["B"]}],
+        "messages": [{"role": "user", "content": [{"type": "text", "text": "C"}]}],
+    }
+    deep = b"[" * 100_000 + b"]" * 100_000
+    with pytest.raises(BadRequest):
+        list(RawRequest.parse(b'{"input":' + deep + b"}").texts())
 
 
 def test_a_form_is_what_it_names_and_says():
