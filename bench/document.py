@@ -22,7 +22,7 @@ from .processes import ROOT
 from .report import page as plots
 from .results import Result, results, summary
 from .tables import number
-from .targets import BASELINE, STAGES
+from .targets import BASELINE, DIRECT, STAGES
 
 PAGE = ROOT / "docs" / "performance.md"
 _TEMPLATE = Path(__file__).with_name("performance.template.md")
@@ -92,6 +92,7 @@ def document(found: Mapping[str, Any], beside: str) -> str:
         "parts": _parts(msgspec.convert(found["parts"], Costs)) if "parts" in found else "",
         "stages": _stages(told["stages"]) if "stages" in told else "",
         "scenarios": "\n\n".join(_scenario(result) for result in told.values()),
+        "late of direct": _times(told["paced"].times(DIRECT, "late_ms")) if "paced" in told else "-",
         "floor of paced": _ratio(told["paced"], "nginx") if "paced" in told else "-",
         **{f"kernel of {name}": _kernel(told, name) for name in ("paced", "plain")},
     }
@@ -205,6 +206,10 @@ def _ratio(result: Result, name: str) -> str:
 
 def _number(value: float | None) -> str:
     return number(value) if value is not None else "-"
+
+
+def _times(pair: tuple[float, float] | None) -> str:
+    return f"{pair[0]:.2f} / {pair[1]:.2f}" if pair is not None else "-"
 
 
 def _kernel(told: Mapping[str, Result], name: str) -> str:
