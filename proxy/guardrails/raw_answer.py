@@ -59,11 +59,11 @@ class RawAnswer:
     def _whole(self, body: bytes) -> bytes:
         try:
             value = msgspec.json.decode(body)
+            return msgspec.json.encode(value) if self._clean(value) else body
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             text = body.decode(errors="replace")
             left = self._search(text)
             return body if left == text else left.encode()
-        return msgspec.json.encode(value) if self._clean(value) else body
 
     def _clean(self, value: Any) -> bool:
         """Searches all texts in a value and puts in their place what may go out; tells whether it has changed any."""
@@ -81,8 +81,9 @@ class RawAnswer:
                 _without_pieces(value["choices"][keys[1]])
             elif keys == ("text",):
                 _without_pieces(value)
-        if changed and self._ended and isinstance(value, dict):
-            for choice in value.get("choices") or ():
+        choices = value.get("choices") if changed and self._ended and isinstance(value, dict) else None
+        for choice in choices if isinstance(choices, list) else ():
+            if isinstance(choice, dict):
                 choice["finish_reason"] = "content_filter"
         return changed
 
@@ -114,10 +115,11 @@ class RawAnswer:
     def _event(self, name: bytes, data: bytes) -> bytes:
         try:
             chunk = msgspec.json.decode(data)
+            if not isinstance(chunk, dict):
+                return b""
+            self._clean_beside(chunk, "choices")
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise UpstreamGarbled("The upstream sent an event that is no JSON.") from None
-        if not isinstance(chunk, dict):
-            return b""
         choices = chunk.get("choices")
         if isinstance(choices, list) and choices:
             chunk["choices"] = [one for one in choices if isinstance(one, dict) and self._choice(chunk, one)]
@@ -136,6 +138,7 @@ class RawAnswer:
         at = index if isinstance(index, int) else 0
         if not self._piece(chunk, choice, at, "text"):
             return False
+        self._clean_beside(choice, *_TOLD_AGAIN)
         text = self._texts[at]
         if choice.get("finish_reason") is not None and text.screen.blocked is None:
             choice["text"] += text.screen.settle()
@@ -143,6 +146,12 @@ class RawAnswer:
         if text.screen.blocked is not None:
             choice["finish_reason"] = "content_filter"
         return True
+
+    def _clean_beside(self, holder: dict[str, Any], *names: str) -> None:
+        """Searches what else is said in an event, each part as a whole: what stands below its other fields."""
+        for name, part in holder.items():
+            if isinstance(part, dict | list) and name not in names:
+                self._clean(part)
 
     def _piece(self, chunk: dict[str, Any], holder: dict[str, Any], at: int, field: str) -> bool:
         text = self._texts.get(at)

@@ -60,7 +60,7 @@ class RequestScreen:
         hidden = False
         for place in places:
             texts.append(text := place.text)
-            if "\\" in text and place.path.endswith(_ARGUMENTS):
+            if "\\" in text and (place.path.endswith(_ARGUMENTS) or _may_be_json(text)):
                 hidden = True  # it may say what only shows when it is read as JSON
         if not hidden and self._masking.are_clean(texts):
             return
@@ -83,6 +83,9 @@ class RequestScreen:
             call = ArgumentsScreen(masking)
             return call.screen(place.text), call.found, call.flagged
         text, screen = masking.whole(place.text)
+        if "\\" in text and not screen.masked and _may_be_json(text):  # some upstreams are sent what it means
+            read = ArgumentsScreen(masking)
+            return read.screen(text), read.found, screen.flagged | read.flagged
         return text, screen.masked, screen.flagged
 
     async def consult(self, exchange: Exchange) -> None:
@@ -132,6 +135,10 @@ def _known_by(exchange: Exchange, places: Sequence[InputText]) -> bytes:
 def _places(exchange: Exchange) -> list[InputText]:
     """Returns all texts of a request: what the model would read, and what is said beside it."""
     return [*exchange.request.texts(), *exchange.request.more_texts()]
+
+
+def _may_be_json(text: str) -> bool:
+    return text.lstrip()[:1] in ("{", "[")
 
 
 def _is_fixed(place: InputText) -> bool:

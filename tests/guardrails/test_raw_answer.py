@@ -48,6 +48,24 @@ def test_texts_are_masked_and_end_where_a_rule_blocks() -> None:
     assert whole(MASK, b"no banned thing", "text/plain") == b"no *** thing"
 
 
+@pytest.mark.parametrize("choices", [["a banned b"], 5, {"a": "banned"}, [[{"text": "banned"}]]])
+def test_answers_of_no_known_form_are_searched_all_the_same(choices: Any) -> None:
+    for matcher in (MASK, BLOCK):
+        assert "banned" not in json.dumps(whole(matcher, {"choices": choices, "text": "banned"}))
+
+
+def test_an_answer_that_cannot_be_read_is_searched_as_it_stands() -> None:
+    for depth in (700, 100_000):
+        assert b"banned" not in whole(MASK, b"[" * depth + b'"banned"' + b"]" * depth)
+
+
+def test_what_stands_beside_the_texts_of_a_stream_is_searched_too() -> None:
+    chunk = {"choices": [{"index": 0, "text": "fine", "delta": {"content": "banned"}}], "x": {"y": "banned"}}
+    left = streamed(MASK, events(chunk, piece(".", finish="stop")), [])[1]
+    assert left[0]["choices"][0]["delta"] == {"content": "***"}
+    assert left[0]["x"] == {"y": "***"}
+
+
 def events(*chunks: Any) -> bytes:
     return b"".join(b"data: %b\n\n" % json.dumps(chunk).encode() for chunk in chunks) + b"data: [DONE]\n\n"
 

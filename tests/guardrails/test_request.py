@@ -74,6 +74,20 @@ async def test_what_a_model_is_said_to_have_told_tools_is_searched_as_what_it_me
         await screen(words="hm").screen(exchange_of(thinking))
 
 
+async def test_what_tools_have_answered_is_searched_as_what_it_means() -> None:
+    told = '{"q":"a w\\u006frd"}'
+    answered = {"type": "function_call_output", "call_id": "c", "output": told}
+    request, chat = request_asking(), chatting("hi")
+    request.set("input", [answered])
+    chat.set("messages", [{"role": "tool", "tool_call_id": "c", "content": told}])
+    for asked in (request, chat):
+        await screen(words="word", action="mask").screen(exchange_of(asked))
+        assert '{"q":"a [rule]"}' in [text.text for text in asked.texts()]
+    for asked in (request_asking(told), chatting(told)):
+        with pytest.raises(BadRequest):
+            await screen(words="word").screen(exchange_of(asked))
+
+
 async def test_nobody_is_asked_about_a_request_that_is_refused_here_or_has_no_text() -> None:
     oracle = Oracle(without("x"))
     with pytest.raises(BadRequest):
