@@ -28,6 +28,10 @@ class OwnAnswer(web.StreamResponse):
         self._ended = False
         self.opened = False
 
+    def __repr__(self) -> str:
+        state = "ended" if self._ended else "opened" if self.opened else "not opened"
+        return f"<{type(self).__name__} {state}>"
+
     @property
     def paused(self) -> bool:
         """True while the client does not read what was written."""

@@ -46,3 +46,12 @@ async def test_a_client_that_has_gone_is_told_nothing() -> None:
 
 def test_what_may_not_stand_in_a_header() -> None:
     assert header_value("a\r\nb\x7f\té") == "a  b \t?"
+
+
+async def test_it_says_what_it_is_and_how_far() -> None:
+    one, _, _ = answer(frames=True)
+    said = [repr(one)]
+    one._send_head("HTTP/1.1 200 OK\r\n", {})
+    said.append(repr(one))
+    await one.write_eof()
+    assert [*said, repr(one)] == ["<OwnAnswer not opened>", "<OwnAnswer opened>", "<OwnAnswer ended>"]
