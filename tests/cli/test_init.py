@@ -10,13 +10,15 @@ import pytest
 
 from proxy import __version__
 from proxy.cli import COMMANDS, main
+from proxy.compiled import is_compiled
 
+SAID = f"{__version__} (compiled)" if is_compiled() else __version__
 VERSION = "import sys; from proxy.cli import main; code = main(['--version']); "
 
 
 def test_the_version(capsys: pytest.CaptureFixture[str]):
     assert main(["--version"]) == 0
-    assert capsys.readouterr().out == f"penstock {__version__}\n"
+    assert capsys.readouterr().out == f"penstock {SAID}\n"
 
 
 def test_the_version_is_told_within_a_fifth_of_a_second():
@@ -31,7 +33,7 @@ def test_the_version_is_told_within_a_fifth_of_a_second():
 def test_the_version_imports_nothing_heavy():
     command = VERSION + "print(*[m for m in ('msgspec', 'yaml', 'aiohttp', 'asyncio', 'uvloop') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", command], check=True, capture_output=True, text=True)
-    assert done.stdout == f"penstock {__version__}\n\n"
+    assert done.stdout == f"penstock {SAID}\n\n"
 
 
 @pytest.mark.parametrize("argument", ["-h", "--help"])
