@@ -21,6 +21,7 @@ DIRECT = "direct"
 _LISTENING = r"port (\d+)"
 _SERVING = r"serves http://127\.0\.0\.1:(\d+)/"
 _PENSTOCK = "import sys; from proxy.cli import main; sys.exit(main())"
+_COMPILED = ROOT / "build" / "compiled" / "penstock"
 _PATIENCE_S = 60.0
 _MANY = 8192  # as many as nginx is given: all streams are to be open at once
 _KEY = "pk-bench-0f3a5c7e9b1d2f4a6c8e0b3d5f7a9c1e"
@@ -90,6 +91,7 @@ NAMES = (
     "penstock-chat",
     BARE,
     "penstock-storeless",
+    "penstock-compiled",
     "penstock-policy",
     "penstock-guarded",
     "litellm",
@@ -111,6 +113,7 @@ def known(upstream_port: int, directory: Path) -> dict[str, Target]:
         Target(name="penstock-chat", dialect="chat", command=shipped, ready=_SERVING),
         Target(name=BARE, dialect="responses", command=bare, ready=_SERVING),
         Target(name="penstock-storeless", dialect="responses", command=storeless, ready=_SERVING),
+        _compiled(url, directory),
         _policy(url, directory),
         _guarded(url, directory),
         _litellm(url, directory),
@@ -123,6 +126,8 @@ def missing(name: str) -> str | None:
     """Returns what is to be said of a target that is not on this machine, and how to get it; None for all others."""
     if name == "nginx" and nginx.program() is None:
         return "nginx is not installed (apt-get install nginx-light)"
+    if name == "penstock-compiled" and not any(_COMPILED.glob("*.so")):
+        return "Penstock is not compiled (make compiled)"
     if name == "litellm" and not litellm.is_installed():
         return "LiteLLM is not installed (python -m bench.peers.litellm)"
     return None
@@ -137,6 +142,14 @@ def check_installed(name: str) -> None:
 def _nginx(upstream_port: int, directory: Path) -> Target:
     port = free_port()
     return Target(name="nginx", dialect="chat", command=nginx.command(upstream_port, port, directory), port=port)
+
+
+def _compiled(url: str, directory: Path) -> Target:
+    """Returns what `penstock` is, in the form that `make compiled` has built beside the sources."""
+    python, option, code, *arguments = _serve("compiled", _shipped(), url, directory)
+    code = f"import sys; sys.path.insert(0, {str(_COMPILED)!r}); {code}"
+    command = (python, option, code, *arguments)
+    return Target(name="penstock-compiled", dialect="responses", command=command, ready=_SERVING)
 
 
 def _litellm(url: str, directory: Path) -> Target:
