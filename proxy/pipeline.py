@@ -224,6 +224,10 @@ class Pipeline:
         """Ends an exchange whose client left before its request had come whole."""
         await Run(self, exchange, client).left()
 
+    async def note(self, exchange: Exchange, client: ClientStream) -> None:
+        """Lets observers see an exchange that is answered elsewhere, and was not refused."""
+        await Run(self, exchange, client).noted()
+
     def abort_all(self, error: ExchangeError) -> None:
         """Ends every running stream with an error."""
         for run in tuple(self.running):

@@ -156,6 +156,17 @@ class Run:
         finally:
             await self._ending.settle()
 
+    async def noted(self) -> None:
+        """Ends an exchange that is answered elsewhere, and was not refused; observers see it."""
+        try:
+            await self._observe()
+            self._exchange.outcome = "completed"
+        except asyncio.CancelledError:
+            self._exchange.outcome = "cancelled"
+            raise
+        finally:
+            await self._ending.settle()
+
     async def _observe(self) -> None:
         try:
             await self._descent.through(self._pipeline.observers)

@@ -79,7 +79,7 @@ class Service:
         if pipeline.store is not None:
             self._kept = KeptResponses(pipeline.store, pipeline.keeper, pipeline.in_flight)
             if pipeline.conversations is not None:
-                screening = Screening(pipeline.stages, pipeline.refuse)
+                screening = Screening(pipeline.stages, pipeline)
                 self._conversations = Conversations(pipeline.conversations, pipeline.store, screening)
         self._serving: set[asyncio.Task[None]] = set()
         self._life = self._live()

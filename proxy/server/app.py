@@ -82,7 +82,7 @@ class App:
         self._responses = ResponseRoutes(kept, self._authenticate, self._keepalive, self._peers, self._readers)
         self._conversations: ConversationRoutes | None = None
         if pipeline.store is not None and pipeline.conversations is not None:
-            screening = Screening(pipeline.stages, pipeline.refuse)
+            screening = Screening(pipeline.stages, pipeline)
             conversations = Conversations(pipeline.conversations, pipeline.store, screening)
             self._conversations = ConversationRoutes(conversations, self._authenticate, self._read)
         self._mounted: list[Admin | Local] = []

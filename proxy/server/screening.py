@@ -1,24 +1,34 @@
 """Takes items that are put into a conversation through the stages that look at texts, before they are kept.
 
 No request brings them again: what a model is to read of them has to be looked at when they come. What is refused is an
-exchange like any other that was: observers see it, under the name of whoever was asking.
+exchange like any other that was: observers see it, under the name of whoever was asking. So is what a rule has noted
+something of, be it what a judge has cost; of all else, which is nearly all, there is nothing to tell.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
+from typing import Protocol
 
 from ..api.raw import Raw
 from ..api.responses.request import ResponsesRequest
 from ..errors import BadRequest, ExchangeError
 from ..exchange import Client, Exchange
 from ..following import Nobody
+from ..marks import GUARDRAIL
 from ..pump import ClientStream
 from ..reply import Reply
 from ..stage import Stage
 
-Refuse = Callable[[Exchange, ExchangeError, ClientStream], Awaitable[Reply]]
-"""Lets observers see an exchange that is refused."""
+
+class Teller(Protocol):
+    """Who lets observers see an exchange: a pipeline."""
+
+    async def refuse(self, exchange: Exchange, error: ExchangeError, client: ClientStream) -> Reply:
+        """Shows them one that is refused."""
+
+    async def note(self, exchange: Exchange, client: ClientStream) -> None:
+        """Shows them one that is not."""
 
 
 class _Elsewhere(Nobody):
@@ -28,11 +38,11 @@ class _Elsewhere(Nobody):
 
 
 class Screening:
-    """The stages of a pipeline that screen texts. `refuse` is told what they refuse."""
+    """The stages of a pipeline that screen texts. `teller` is told what they refuse, and what they have noted."""
 
-    def __init__(self, stages: Sequence[Stage], refuse: Refuse | None = None) -> None:
+    def __init__(self, stages: Sequence[Stage], teller: Teller | None = None) -> None:
         self._stages = [stage for stage in stages if stage.screens]
-        self._refuse = refuse
+        self._teller = teller
 
     async def items(self, items: list[Raw], asker: Exchange | None = None) -> list[Raw]:
         """Returns items as the stages leave them; raises BadRequest where one of them refuses.
@@ -50,7 +60,9 @@ class Screening:
                 await stage.on_request(exchange)
             except BadRequest as error:
                 error.param = "items"
-                if self._refuse is not None:
-                    await self._refuse(exchange, error, _Elsewhere())
+                if self._teller is not None:
+                    await self._teller.refuse(exchange, error, _Elsewhere())
                 raise
+        if self._teller is not None and GUARDRAIL in exchange.marks:
+            await self._teller.note(exchange, _Elsewhere())
         return request.raw_items

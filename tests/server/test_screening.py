@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -12,7 +13,9 @@ from proxy.config.types import Secret
 from proxy.errors import BadRequest
 from proxy.guardrails.check import Asked, Verdict
 from proxy.keyring import KeyEntry
+from proxy.ledger.row import row_of
 from proxy.logs.row import Rows
+from proxy.marks import GUARDRAIL
 from proxy.server.screening import Screening
 from proxy.stores.memory import MemoryStore
 from stages.auth import Auth, AuthConfig
@@ -55,6 +58,26 @@ async def test_no_conversation_takes_what_no_request_may_say() -> None:
             kept = await reply.text()
     assert kept.count("[rule 0]") == 2
     assert "bluebird" not in kept
+
+
+async def test_what_a_judge_has_cost_has_a_row_where_nothing_is_refused() -> None:
+    stage = await guard({"match": "http", "url": "http://127.0.0.1:9/", "scan": ["input"]})
+
+    def says(about: Asked) -> Verdict:
+        about.exchange.cost = Decimal("0.25")
+        mark = {"rule": "rule 0", "action": "asked", "where": "input", "cost": 0.25}
+        about.exchange.marks.setdefault(GUARDRAIL, []).append(mark)
+        return Verdict(bad=False)
+
+    async with house(ScriptedProvider("up", body(b"{}")), stages=[stage], store=MemoryStore()) as home:
+        stage._askings[0]._check = Oracle(says)
+        async with home.session.post(f"{home.url}/conversations", json={"items": [said("a dog")]}) as reply:
+            assert reply.status == 200
+        exchange = await home.settled()
+    row = json.loads(Rows().row(exchange, ()))
+    assert (row["outcome"], row["status"], row["path"]) == ("completed", None, "/v1/conversations")
+    assert (row["cost"], row["guardrail"][0]["action"]) == (0.25, "asked")
+    assert row_of(exchange).cost == 250_000_000
 
 
 async def test_who_is_asked_hears_who_is_asking_and_a_refusal_has_a_row() -> None:
