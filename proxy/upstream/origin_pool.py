@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from math import inf
 from typing import Generic, Protocol, TypeVar
 
 import msgspec
@@ -73,6 +72,13 @@ class OriginPool(Generic[C]):
     def waiting(self) -> int:
         """Requests in line."""
         return sum(not waiter.done() for waiter in self._line)
+
+    def take_idle(self) -> C | None:
+        """Returns an idle connection; None where `acquire` has to find one. Nobody is overtaken.
+
+        While somebody waits in line, none is idle.
+        """
+        return self._pop_idle() if self._idle and not self._closed else None
 
     async def acquire(self, timeout_s: float | None, *, fresh: bool = False) -> C | None:
         """Returns an idle connection, or None for a slot: the caller must then `adopt` a new connection or `free` it.
@@ -195,8 +201,8 @@ class OriginPool(Generic[C]):
         return None
 
     def _expiry(self, connection: C) -> float:
-        own = inf if connection.idle_limit is None else connection.idle_limit
-        return connection.idle_since + min(self._limits.max_idle_s, own)
+        limit, own = self._limits.max_idle_s, connection.idle_limit
+        return connection.idle_since + (limit if own is None or own > limit else own)
 
     def _reap_at(self, when: float) -> None:
         if self._reaper is not None:

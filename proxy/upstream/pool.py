@@ -11,7 +11,7 @@ import msgspec
 
 from ..errors import UpstreamCut, UpstreamTimeout
 from .address import Origin
-from .client import Timeouts, Upload, UpstreamRequest
+from .client import Timeouts, UpstreamRequest
 from .connect import connect
 from .deadlines import GRAIN
 from .http1 import Http1Connection
@@ -32,14 +32,11 @@ class PoolCounts(msgspec.Struct, frozen=True):
 
 
 class _Order(msgspec.Struct, frozen=True):
-    """One call of `send`, made ready. `total_at` is a moment of the loop's clock."""
+    """What one call of `send` wants a connection for. `total_at` is a moment of the loop's clock."""
 
     origin: Origin
-    head: bytes
-    body: bytes
     timeouts: Timeouts
     total_at: float
-    upload: Upload | None = None
 
 
 class Http1Client:
@@ -69,20 +66,23 @@ class Http1Client:
         Raises InternalError for a request that cannot be put into HTTP (a line break in a header).
         """
         loop = asyncio.get_running_loop()
-        target = target_of(request)
+        target, upload = target_of(request), request.upload
         total_at = inf if timeouts.total is None else loop.time() + timeouts.total
-        order = _Order(target.origin, write_head(request, target), request.body, timeouts, total_at, request.upload)
-        pool = self._pool(target.origin, loop)
+        head = write_head(request, target)
+        pool = self._pools.get(target.origin) or self._open_pool(target.origin, loop)
         try:
-            connection = await self._checkout(pool, order, fresh=order.upload is not None)
+            connection = pool.take_idle() if upload is None else None
+            if connection is None:
+                order = _Order(target.origin, timeouts, total_at)
+                connection = await self._checkout(pool, order, fresh=upload is not None)
             was_fresh = connection.fresh
             try:
-                return await connection.send(order.head, order.body, timeouts, total_at, order.upload)
+                return await connection.send(head, request.body, timeouts, total_at, upload)
             except UpstreamCut as cut:
                 if was_fresh or not cut.before_bytes or self._closed:
                     raise
-            connection = await self._checkout(pool, order, fresh=True)
-            return await connection.send(order.head, order.body, timeouts, total_at)
+            connection = await self._checkout(pool, _Order(target.origin, timeouts, total_at), fresh=True)
+            return await connection.send(head, request.body, timeouts, total_at)
         except UpstreamTimeout as late:
             if late.phase in ("connect", "pool") and loop.time() + GRAIN >= total_at:
                 message = f"upstream {target.origin.peer} did not answer within {timeouts.total:g} s"
@@ -97,14 +97,12 @@ class Http1Client:
         # A closed socket is only let go in the loop's next turn.
         await asyncio.sleep(0)
 
-    def _pool(self, origin: Origin, loop: asyncio.AbstractEventLoop) -> OriginPool[Http1Connection]:
-        pool = self._pools.get(origin)
-        if pool is None:
-            if len(self._pools) >= _MANY_ORIGINS:
-                self._pools = {o: p for o, p in self._pools.items() if p.open or p.waiting}
-            pool = self._pools[origin] = OriginPool(loop, self._limits, origin.peer)
-            if self._closed:
-                pool.close()
+    def _open_pool(self, origin: Origin, loop: asyncio.AbstractEventLoop) -> OriginPool[Http1Connection]:
+        if len(self._pools) >= _MANY_ORIGINS:
+            self._pools = {o: p for o, p in self._pools.items() if p.open or p.waiting}
+        pool = self._pools[origin] = OriginPool(loop, self._limits, origin.peer)
+        if self._closed:
+            pool.close()
         return pool
 
     async def _checkout(self, pool: OriginPool[Http1Connection], order: _Order, *, fresh: bool) -> Http1Connection:

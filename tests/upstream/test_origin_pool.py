@@ -312,3 +312,16 @@ async def test_a_thousand_of_everything_leaves_nothing_behind(seed: int) -> None
     assert pool.open == pool.idle <= 2
     pool.close()
     assert _counts(pool) == (0, 0, 0)
+
+
+async def test_only_what_is_idle_can_be_taken_at_once() -> None:
+    pool = _pool()
+    assert pool.take_idle() is None
+    connection = await _take(pool)
+    assert pool.take_idle() is None
+    pool.give_back(connection)
+    assert pool.take_idle() is connection
+    assert _counts(pool) == (1, 0, 0)
+    pool.give_back(connection)
+    pool.close()
+    assert pool.take_idle() is None
