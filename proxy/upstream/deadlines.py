@@ -61,8 +61,9 @@ class Deadlines:
         """Goes over to another phase, which begins now."""
         self._phase = phase
         self._limit = inf if limit is None else limit
-        self.last = self._loop.time()
-        self._arm(min(self.last + self._limit, self._total_at), self.last)
+        self.last = now = self._loop.time()
+        due = now + self._limit
+        self._arm(due if due < self._total_at else self._total_at, now)
 
     def pause(self) -> None:
         """Lets the phase stand still; the total goes on."""

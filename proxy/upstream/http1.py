@@ -62,6 +62,7 @@ class Http1Connection(asyncio.Protocol):
         "_discarded",
         "_feed",
         "_head",
+        "_head_came",
         "_idle_timeout",
         "_lines",
         "_loop",
@@ -103,6 +104,7 @@ class Http1Connection(asyncio.Protocol):
         self._answer: Answer | None = None
         self._response: Response | None = None
         self._head: asyncio.Future[Response] | None = None
+        self._head_came = False  # in the read that is being taken
         self._unsent: memoryview | None = None
         self._pouring: Pouring | None = None
         self._idle_timeout: float | None = None
@@ -225,6 +227,11 @@ class Http1Connection(asyncio.Protocol):
             self._feed(data)
         except FAULTS as error:
             fault = error
+        if self._head_came:
+            self._head_came = False
+            if not answer.complete:  # what has come whole has nothing left to be late with
+                self._deadlines.resume()
+                self._deadlines.enter("idle", self._idle_timeout)
         pieces = self._pieces
         if pieces:
             body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
@@ -262,8 +269,7 @@ class Http1Connection(asyncio.Protocol):
         headers, answer.headers = answer.headers, _LET_GO
         self.idle_limit = _keep_alive_s(headers.get("keep-alive"))
         self._response = Response(answer.status, headers, self, self.peer)
-        self._deadlines.resume()
-        self._deadlines.enter("idle", self._idle_timeout)
+        self._head_came = True
         if not waiter.done():
             waiter.set_result(self._response)
 
@@ -295,10 +301,11 @@ class Http1Connection(asyncio.Protocol):
             answer.forget()
             del self._feed, self._pieces
         self._answer = self._response = self._head = None
-        self._stop_sending()
+        if self._unsent is not None or self._pouring is not None:
+            self._stop_sending()
         self._deadlines.stop()
         self.sink, self.shortcut, self._lines = discard, None, None
-        if not self.closed:
+        if self._paused:
             self.resume()
 
     def _stop_sending(self) -> None:
