@@ -97,7 +97,7 @@ class Succession:
         for serving in self._all():
             serving.app.drain()
 
-    async def drained(self, timeout_s: float) -> bool:
+    async def drained(self, timeout_s: float | None) -> bool:
         """Waits until nothing runs any more; tells whether that came about in time."""
         return all(await asyncio.gather(*(serving.app.drained(timeout_s) for serving in self._all())))
 

@@ -32,7 +32,8 @@ objects each while they run: at Python's 700 it looked at them again and again, 
 BACKLOG = 1024
 _ECHO_S = 1.0
 _LAST_REQUESTS_S = 2.0
-"""How long the idle connections of a worker that leaves stay open: a request may be on its way."""
+"""How long the idle connections of a worker that leaves stay open, and others behind their streams: a request may be on
+its way."""
 
 
 class Post(msgspec.Struct, frozen=True):
@@ -233,11 +234,11 @@ class Worker:
         for close in self._closers:
             close()
         if self._leaves:
-            server.answer_last()
+            server.answer_last(_LAST_REQUESTS_S)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._hurry.wait(), _LAST_REQUESTS_S)
         server.pre_shutdown()
-        drained = asyncio.ensure_future(served.drained(float(served.now.config.limits.drain)))
+        drained = asyncio.ensure_future(self._drained(server, float(served.now.config.limits.drain)))
         hurry = asyncio.ensure_future(self._hurry.wait())
         await asyncio.wait((drained, hurry), return_when=asyncio.FIRST_COMPLETED)
         in_time = drained.done() and drained.result()
@@ -248,6 +249,18 @@ class Worker:
             served.cut_off()
             await served.drained(_LAST_WORDS_S)
         await server.shutdown(1.0)
+
+    async def _drained(self, server: Server, timeout_s: float) -> bool:
+        """Waits until nothing runs any more, nor comes behind a stream; tells whether that came about in time."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._succession.drained(None)
+                if self._leaves:
+                    await server.emptied()
+                    await self._succession.drained(None)
+        except TimeoutError:
+            return False
+        return True
 
 
 def listener(host: str, port: int) -> socket.socket:

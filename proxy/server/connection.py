@@ -28,7 +28,7 @@ class Connection(LeanHandler):
     sent to it; that cancels its handler.
     """
 
-    __slots__ = ("_last_body", "_leaving", "_stall", "_stalled_s", "_unread", "on_pause", "on_resume")
+    __slots__ = ("_grace_s", "_last_body", "_leaving", "_stall", "_stalled_s", "_unread", "on_pause", "on_resume")
 
     def __init__(self, *args: Any, stalled_s: float = 120.0, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -38,6 +38,7 @@ class Connection(LeanHandler):
         self._stall: asyncio.TimerHandle | None = None
         self._unread = 0
         self._leaving = False
+        self._grace_s = 0.0
         self._last_body: StreamReader | None = None
 
     def pause_writing(self) -> None:
@@ -104,9 +105,14 @@ class Connection(LeanHandler):
         if self._last_body is not None and self._last_body.is_eof():
             self._last_body = None
 
-    def answer_last(self) -> None:
-        """Answers what is coming, or the next request, and closes behind that."""
+    def answer_last(self, grace_s: float) -> None:
+        """Answers what is coming, or the next request, and closes behind that.
+
+        Behind a stream that has begun already another request may be on its way: nothing has told its client that there
+        is no time for it. It gets so many seconds, and an answer.
+        """
         self._leaving = True
+        self._grace_s = grace_s
 
     def leave(self) -> None:
         """Takes no more requests: closes when idle, else behind the answer of what has come or is still coming."""
@@ -119,8 +125,14 @@ class Connection(LeanHandler):
     ) -> tuple[web.StreamResponse, bool]:
         """Sends an answer, or its end; the last one before the connection closes says so."""
         if self._leaving and not self._messages:
-            resp.force_close()
-            super().close()
+            if self._grace_s and request.writer.output_size and resp.keep_alive and not self._upgraded:
+                self._keepalive_timeout = self._grace_s
+                if self._keepalive_handle is not None:
+                    self._keepalive_handle.cancel()
+                    self._keepalive_handle = None  # set again behind the answer
+            else:
+                resp.force_close()
+                super().close()
         return await super().finish_response(request, resp, start_time)
 
     def handle_error(
@@ -159,10 +171,20 @@ class Server(web.Server):
         super().__init__(handler, handler_cancellation=True)
         self._options = options
         self.on_lost: Callable[[], None] | None = None
+        self._open = 0
+        self._empty: asyncio.Event | None = None  # there when somebody waits for it
+
+    def connection_made(self, handler: RequestHandler, transport: asyncio.Transport) -> None:
+        """Notes a connection."""
+        super().connection_made(handler, transport)
+        self._open += 1
 
     def connection_lost(self, handler: RequestHandler, exc: BaseException | None = None) -> None:
         """Forgets a connection."""
         super().connection_lost(handler, exc)
+        self._open -= 1
+        if self._empty is not None and not self._open:
+            self._empty.set()
         if self.on_lost is not None:
             self.on_lost()
 
@@ -173,10 +195,16 @@ class Server(web.Server):
         """Changes how long a line of a request's head may be, for the connections to come."""
         self._options.update(max_line_size=most_bytes, max_field_size=most_bytes)
 
-    def answer_last(self) -> None:
-        """Has each connection answer one more request: its client may just be sending it."""
+    def answer_last(self, grace_s: float) -> None:
+        """Has each connection answer one more request: its client may just be sending it, or soon behind a stream."""
         for connection in self.connections:
-            cast(Connection, connection).answer_last()
+            cast(Connection, connection).answer_last(grace_s)
+
+    async def emptied(self) -> None:
+        """Returns when no connection is open."""
+        if self._open:
+            self._empty = asyncio.Event()
+            await self._empty.wait()
 
     def pre_shutdown(self) -> None:
         """Lets the connections go that nobody waits on, and the others behind their answers."""

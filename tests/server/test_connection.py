@@ -119,10 +119,36 @@ async def test_a_server_that_others_replace_answers_what_is_on_its_way() -> None
         writer.write(asked)
         async with asyncio.timeout(5):
             assert b"connection: close" not in (await reader.readuntil(b"}")).lower()
-            home.server.answer_last()
+            home.server.answer_last(2.0)
             writer.write(asked)
             answer = await reader.read()
         writer.close()
+    assert answer.startswith(b"HTTP/1.1 200 OK")
+    assert b"connection: close" in answer.lower()
+
+
+async def test_a_request_behind_a_stream_is_answered_where_others_replace_the_server() -> None:
+    gate = asyncio.Event()
+    provider = ScriptedProvider("a", stream(chunk(content="x"), gate, finish()))
+    async with house(provider) as home:
+        assert home.server is not None
+        (first, one), (second, other) = await home.connect(), await home.connect()
+        async with asyncio.timeout(20):
+            for reader in (first, second):
+                await reader.readuntil(b'"delta":"x"')
+            home.server.answer_last(0.2)
+            home.server.pre_shutdown()
+            emptied = asyncio.ensure_future(home.server.emptied())
+            gate.set()
+            for reader in (first, second):
+                await reader.readuntil(b"\r\n0\r\n\r\n")
+            assert not emptied.done()
+            one.write(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
+            answer = await first.read()
+            assert await second.read() == b""
+            await emptied
+        one.close()
+        other.close()
     assert answer.startswith(b"HTTP/1.1 200 OK")
     assert b"connection: close" in answer.lower()
 
