@@ -103,6 +103,7 @@ class LeanHandler(RequestHandler):
         """Serves the requests of the connection, one after the other."""
         loop, manager = self._loop, self._manager
         assert manager is not None
+        broken = False
         while not self._force_close:
             if not self._messages:
                 self._waiter = loop.create_future()
@@ -111,6 +112,7 @@ class LeanHandler(RequestHandler):
                 finally:
                     self._waiter = None
             request, handler = self._next()
+            broken = request._message is ERROR
             manager.requests_count += 1
             self._request_in_progress, self._current_request = True, request
             try:
@@ -147,8 +149,21 @@ class LeanHandler(RequestHandler):
             self._await_next()
         if not self._force_close:
             self._task_handler = None
-            if self.transport is not None:
+            if self.transport is not None and broken:
+                self._part(self.transport)
+            elif self.transport is not None:
                 self.transport.close()
+
+    def _part(self, transport: asyncio.Transport) -> None:
+        """Ends the connection behind the answer to what was no request, of which more may come for a while.
+
+        Where a connection is closed before all was read that has come, the client is told of a reset, and may never see
+        the answer. So what comes is thrown away until the client has ended its side.
+        """
+        self.close()
+        if transport.can_write_eof():
+            transport.write_eof()
+        self._loop.call_later(self._lingering_time, transport.close)
 
     def _is_over(self) -> None:
         """Tells whoever waits for it that no request is being handled."""

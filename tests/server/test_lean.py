@@ -157,3 +157,24 @@ async def test_how_large_a_request_was_is_known_only_of_one_that_came_alone_in_o
         assert await answer(asked + asked) == "None>"
         await reader.readuntil(b">")
         writer.close()
+
+
+async def flood(writer: asyncio.StreamWriter) -> None:
+    """Sends for ever: who does that is not heard for ever."""
+    while True:
+        writer.write(b"y" * 100_000)
+        await writer.drain()
+
+
+async def test_an_answer_to_what_is_no_request_is_not_lost_while_more_of_that_comes() -> None:
+    async with serving(lingering_time=5.0) as connect:
+        reader, writer = await connect()
+        writer.write(b"GET / HTTP/1.1\r\nx: " + b"y" * 3_000_000)
+        assert (await reader.read()).endswith(b"}")
+        writer.close()
+    async with serving(lingering_time=0.05) as connect:
+        reader, writer = await connect()
+        writer.write(b"no request\r\n\r\n")
+        assert b"400" in await reader.readline()
+        with pytest.raises(ConnectionError):
+            await flood(writer)
