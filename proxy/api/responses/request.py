@@ -180,11 +180,7 @@ class ResponsesRequest(ModelRequest):
     @property
     def stream(self) -> bool:
         """Whether the client wants a stream; raises BadRequest when the field is no boolean."""
-        raw = self._fields.get("stream")
-        if raw is None:
-            return False
-        known = self._values.get("stream")
-        return bool(known[1]) if known is not None and known[0] is raw else super().stream
+        return bool(self.value("stream"))
 
     def refers(self) -> bool:
         """Tells whether something stands in the input for other items, which are not there yet."""

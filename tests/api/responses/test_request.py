@@ -35,6 +35,17 @@ def test_values_are_decoded_again_when_the_field_is_another():
     assert made.value("temperature") is None
 
 
+@pytest.mark.parametrize("wrong", ["[[]]", "1", '"x"', "1e400"])
+def test_a_wrong_stream_is_refused_in_the_same_words_whoever_reads_it_first(wrong):
+    made = [ResponsesRequest.parse(b'{"model":"m","input":"x","stream":%b}' % wrong.encode()) for _ in "ab"]
+    with pytest.raises(BadRequest) as first:
+        made[0].validate()
+    with pytest.raises(BadRequest) as second:
+        _ = made[1].stream
+    assert str(first.value) == str(second.value)
+    assert not ResponsesRequest.parse(b'{"model":"m","input":"x","stream":null}').stream
+
+
 def test_items_and_tools_are_read_again_when_the_input_is_another():
     made = request(input=[{"type": "additional_tools", "tools": [function("f")]}, user("x")])
     assert [tool.name for tool in made.tools] == ["f"]
