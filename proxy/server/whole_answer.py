@@ -51,33 +51,41 @@ class WholeAnswer(OwnAnswer):
             await connection.drained()
 
     def _head(self) -> bytes:
-        request, reply = self._request, self._reply
+        reply = self._reply
         headers = reply.headers
-        said = "".join(headers.values())
-        if said.isascii() and said.isprintable():
-            lines = [_FIRST[reply.status], *[f"{name}: {value}\r\n" for name, value in headers.items()]]
-        else:
-            lines = [_FIRST[reply.status], *[f"{name}: {header_value(value)}\r\n" for name, value in headers.items()]]
-        if "server" not in headers:
-            lines.append("server: penstock\r\n")
-        if "x-request-id" not in headers:
-            lines.append(f"x-request-id: {request_id(request)}\r\n")
+        said = tuple(headers.values())
+        together = "".join(said)
+        if not (together.isascii() and together.isprintable()):
+            said = tuple(map(header_value, said))
+        lines = _lines(tuple(headers))
+        assert lines is not None
+        rest = self._rest()
+        date, length = rfc822_formatted_time(), len(reply.body)
+        return f"{_FIRST[reply.status]}{lines % said}{rest}date: {date}\r\ncontent-length: {length}\r\n\r\n".encode()
+
+    def _rest(self) -> str:
+        """Returns the lines that most answers do without."""
+        request = self._request
+        rest = "" if "x-request-id" in self._reply.headers else f"x-request-id: {request_id(request)}\r\n"
         if not self.keep_alive:
-            lines.append("connection: close\r\n")
-        elif request.version < (1, 1):
-            lines.append("connection: keep-alive\r\n")
-        lines.append(f"date: {rfc822_formatted_time()}\r\ncontent-length: {len(reply.body)}\r\n\r\n")
-        return "".join(lines).encode()
+            return rest + "connection: close\r\n"
+        return rest if request.version >= (1, 1) else rest + "connection: keep-alive\r\n"
 
 
 def whole_answer(request: web.BaseRequest, reply: Reply) -> web.StreamResponse:
     """Returns what answers a request, one that has a body, with a reply."""
-    if reply.status in _FIRST and reply.status not in _BODILESS and _pass(tuple(reply.headers)):
+    if reply.status in _FIRST and reply.status not in _BODILESS and _lines(tuple(reply.headers)) is not None:
         return WholeAnswer(request, reply)
     return to_response(request, reply)
 
 
 @lru_cache(maxsize=256)
-def _pass(names: tuple[str, ...]) -> bool:
-    """Tells whether headers can be written as they are: in lower case, so that none comes twice, and none of ours."""
-    return all(name not in _FRAMING and _plain_name(name) is not None for name in names)
+def _lines(names: tuple[str, ...]) -> str | None:
+    """Returns the lines of headers, with a place for each value, and of who serves: the same for most answers.
+
+    None where they cannot be written as they are: in lower case, so that none comes twice, and none of ours.
+    """
+    if not all(name not in _FRAMING and _plain_name(name) is not None for name in names):
+        return None
+    lines = "".join(f"{name.replace('%', '%%')}: %s\r\n" for name in names)
+    return lines if "server" in names else lines + "server: penstock\r\n"
