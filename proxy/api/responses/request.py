@@ -164,7 +164,9 @@ class ResponsesRequest(ModelRequest):
 
         Such an input is right as it is: nothing in it has to be looked for.
         """
-        _ = self.items
+        raw = self._items_of
+        if raw is None or self._items_changed or self._fields.get("input") is not raw:  # what `items` is asked for
+            _ = self.items
         return self._is_plain
 
     @property
@@ -180,7 +182,11 @@ class ResponsesRequest(ModelRequest):
     @property
     def stream(self) -> bool:
         """Whether the client wants a stream; raises BadRequest when the field is no boolean."""
-        return bool(self.value("stream"))
+        raw = self._fields.get("stream")
+        if raw is None:
+            return False
+        known = self._values.get("stream")
+        return bool(known[1] if known is not None and known[0] is raw else self.value("stream"))
 
     def refers(self) -> bool:
         """Tells whether something stands in the input for other items, which are not there yet."""
@@ -256,8 +262,7 @@ class ResponsesRequest(ModelRequest):
     @property
     def updates_settings(self) -> bool:
         """Whether settings stand among the items of the input."""
-        _ = self.items
-        return self._updates
+        return not self.is_plain and self._updates
 
     def _update(self, name: Literal["reasoning", "text"]) -> Any:
         """Returns the last `configuration_update` that says something of a field."""
