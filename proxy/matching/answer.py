@@ -326,6 +326,7 @@ class AnswerScreen:
 
     def _pass_annotation(self, event: Annotation, out: list[Event]) -> None:
         annotation = self._searched(event.annotation, "output", self._text)
+        annotation = self._searched(annotation, "arguments", self._in_items)
         if self.blocked:
             return
         if annotation is not event.annotation:

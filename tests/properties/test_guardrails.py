@@ -145,11 +145,13 @@ async def _through(rules: list[dict[str, Any]], batches: list[list[Event]]) -> l
     return seen
 
 
+_CITED = [Annotation({"type": "url_citation", "start_index": 0, "end_index": 0, "title": "AAc"}), Finish()]
 _CUT_BY_THINKING = [TextDelta("a"), ReasoningDelta("x"), TextDelta("acb"), Finish()]
 
 
 @settings(max_examples=150, deadline=None)
 @example(_CUT_BY_THINKING, [{"name": "r", "word": "aac", "way": "ask", "scan": ["output"]}], [4])
+@example(_CITED, [{"name": "r", "word": "aac", "way": "words", "scan": ["arguments"], "action": "mask"}], [1])
 @given(_events(), _rules(), st.lists(st.integers(1, 4), min_size=1))
 def test_nothing_banned_reaches_the_client_at_any_chunking(
     events: list[Event], rules: list[dict[str, Any]], sizes: list[int]
