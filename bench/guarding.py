@@ -74,11 +74,7 @@ def _searching(name: str, rules: Sequence[GuardrailRule], size: int) -> Operatio
 
     def run() -> None:
         for _ in range(10):
-            coroutine = screen.screen(_exchange(text))
-            try:
-                coroutine.send(None)
-            except StopIteration:
-                continue
+            screen.search(_exchange(text))
 
     return Operation(name, 10, lambda: run)
 

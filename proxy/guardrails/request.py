@@ -41,16 +41,10 @@ class RequestScreen:
         self.asks = bool(askings)
         """Whether somebody else is asked."""
 
-    async def screen(self, exchange: Exchange) -> None:
-        """Masks what is to be masked; raises BadRequest where something blocks."""
-        self.search(exchange)
-        if self.asks:
-            await self.consult(exchange)
-
     def search(self, exchange: Exchange) -> None:
-        """Does what can be done here: all texts are searched together at first. Hot: once a request.
+        """Masks what is found here; raises BadRequest where something blocks. Hot: once a request.
 
-        In nearly all requests nothing is found.
+        All texts are searched together at first: in nearly all requests nothing is found.
         """
         exchange.marks[SEARCHED] = True
         if self._masking is None:
@@ -89,7 +83,7 @@ class RequestScreen:
         return text, screen.masked, screen.flagged
 
     async def consult(self, exchange: Exchange) -> None:
-        """Asks whoever is to be asked; about tools and the like only when they are new.
+        """Does the same with what others find who are asked; about tools and the like only when they are new.
 
         They are many texts, and the same ones in each request of a client.
         """
