@@ -18,10 +18,10 @@ from ..matching.answer import WITHHELD, reword
 from ..stage import ResponseFilter, want_turn
 from .check import Asked, Asking
 from .consult import consult
-from .held import Held, Part, Piece
+from .held import Held, Part, Piece, place_of_parts
 from .marks import note_rule
 from .observer import Observer
-from .rules import ANSWER, GuardrailRule, Where
+from .rules import ANSWER, OF_PARTS, Where
 from .watch import EARLY_S, Watch
 
 if TYPE_CHECKING:
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
 
 _MOST_HELD = 256 * 1024
 """With so many characters held back, the upstream waits for the next verdict."""
-
-
-_PARTS: tuple[Where, ...] = ("output", "arguments")
 
 
 class Gate(msgspec.Struct, frozen=True):
@@ -140,8 +137,8 @@ class AskingWatch(ResponseFilter):
         """Asks about a part as about text, and those who look at arguments alone as about arguments."""
         assert self._exchange is not None
         texts = part.texts
-        for where in _PARTS:
-            askings = [one for one in self._gate.askings if _place_of_parts(one.rule) == where]
+        for where in OF_PARTS:
+            askings = [one for one in self._gate.askings if place_of_parts(one.rule.scan) == where]
             if not askings or self._blocked:
                 continue
             consulted = await consult(askings, Asked(self._exchange, where, texts))
@@ -268,11 +265,6 @@ class AskingWatch(ResponseFilter):
             self._watch.finish(exchange)
         if self._observer is not None:
             await self._observer.finish(exchange)
-
-
-def _place_of_parts(rule: GuardrailRule) -> Where | None:
-    """Returns as what a rule looks at parts, if it does."""
-    return next((where for where in _PARTS if where in rule.scan), None)
 
 
 def _is_json(text: str) -> bool:

@@ -28,11 +28,9 @@ from ..events import (
     UpstreamFailed,
     Usage,
 )
-from .rules import Where
+from .rules import OF_PARTS, Where
 
 _MAX_CONTEXT = 1000
-_OF_PARTS: frozenset[Where] = frozenset(("output", "arguments"))
-"""The places of rules that are asked about parts."""
 
 Text = TextDelta | ReasoningDelta | Refusal | ToolCallDelta
 
@@ -186,7 +184,7 @@ class Held:
 
     def _part(self, event: Event, now: float) -> Part | None:
         """Returns what is asked about as a whole, if an event brings that."""
-        if not (self._wheres & _OF_PARTS and isinstance(event, (Annotation, OutputItem, ToolCallStart))):
+        if not (place_of_parts(self._wheres) and isinstance(event, (Annotation, OutputItem, ToolCallStart))):
             return None
         if isinstance(event, ToolCallStart) and self._declared is not None and self._declared(event.name):
             return None
@@ -304,6 +302,11 @@ class Held:
 def _is_call(item: Piece | Part | Event) -> bool:
     """Tells whether a call begins here."""
     return isinstance(item.event if isinstance(item, Part) else item, ToolCallStart)
+
+
+def place_of_parts(wheres: Collection[Where]) -> Where | None:
+    """Returns as what parts are looked at by somebody who looks at these places, if they are."""
+    return next((where for where in OF_PARTS if where in wheres), None)
 
 
 def _of(event: Annotation | OutputItem | ToolCallStart) -> Any:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ..events import Event, ReasoningDelta, Refusal, TextDelta, ToolCallDelta, UpstreamFailed
 from .check import Asked, Asking
 from .consult import consult
-from .held import parts_of, text_of, where_of
+from .held import parts_of, place_of_parts, text_of, where_of
 from .rules import Where
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 _MOST = 64 * 1024
 """So many characters wait to be asked about; what is in front of them is not asked about any more."""
 _CONTEXT = 1000
-_PARTS: tuple[Where, ...] = ("output", "arguments")
 
 
 class Observer:
@@ -59,7 +58,7 @@ class Observer:
 
     def _add_part(self, texts: Sequence[str]) -> None:
         """Takes what is no running text; it is shown among the text, or among arguments to those who see only them."""
-        where = next((where for where in _PARTS if where in self._wheres), None)
+        where = place_of_parts(self._wheres)
         if where is not None and texts:
             self._add(where, "\n".join(("", *texts, "")))
 

@@ -15,6 +15,8 @@ from ..upstream.address import parse_url
 Where = Literal["input", "output", "reasoning", "arguments"]
 """Where a rule looks: the request's texts, the answer's text, the model's thinking, what it passes to tools."""
 ANSWER: tuple[Where, ...] = ("output", "reasoning", "arguments")
+OF_PARTS: tuple[Where, ...] = ("output", "arguments")
+"""As what rules look at a part of an answer that is no running text (see `held`): the first of these that they name."""
 Kind = Literal["words", "regex", "pii", "http", "openai-moderation", "model", "bedrock-guardrail"]
 Mode = Literal["hold", "end", "observe"]
 
