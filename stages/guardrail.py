@@ -55,11 +55,11 @@ class Guardrail(Stage):
 
     The input is all that a request says: instructions, messages, calls and their results, items of tools, variables of
     a prompt, tools and schemas with their names, metadata, and files that come with the request and are texts (by type
-    or name, in UTF-8). Where the name of a tool would have to be masked, the request is refused. Not searched are files
-    of other kinds, pictures, sound, what is only named by an id, `user`, and the headers for servers of tools. The
-    output is the answer's text with its citations and items of tools, and what an upstream says of its failure: that
-    is masked, or withheld where a rule blocks. The name of a call that no client has declared is searched as output and
-    as arguments, and ends the answer when something is found in it.
+    or name, or because they can be read as one). Where the name of a tool would have to be masked, the request is
+    refused. Not searched are files of other kinds, pictures, sound, what is only named by an id, `user`, and the
+    headers for servers of tools. The output is the answer's text with its citations and items of tools, and what an
+    upstream says of its failure: that is masked, or withheld where a rule blocks. The name of a call that no client has
+    declared is searched as output and as arguments, and ends the answer when something is found in it.
 
     In a stream, only the text that may still become a match is held back: at most a word less one character, or what
     a pattern may still take in. The rest leaves at once, so what came before a match may have been shown. With
@@ -84,8 +84,9 @@ class Guardrail(Stage):
     texts as it got. What others only call bad is put in place of by `mask` as a whole where the action is to mask.
 
     Of what is passed on to other endpoints (embeddings, images, audio) the texts of the request are searched, in JSON
-    and in the fields of forms: `input`, `instructions`, `prompt`, `query`, `documents`; and of their answers those that
-    are texts (completions, transcriptions) and failures. Nobody is asked about these: the log says `not_run`.
+    and in the fields of forms: `input`, `instructions`, `prompt`, `suffix`, `query`, `documents`, `messages`; and of
+    their answers those that are texts (completions, transcriptions) and failures. Nobody is asked about these: the log
+    says `not_run`.
 
     Example:
 
