@@ -96,12 +96,12 @@ class LimitStage(Stage, ABC):
         if not self._joined or MIRROR_OF in exchange.marks:
             return None
         claims: list[Claim] = []
-        watched: list[tuple[LimitStage, list[Claim]]] = []
+        parts: list[tuple[LimitStage, list[Claim]]] = []
         for stage in self._joined:
             own = stage.claims(exchange)
             claims += own
             if own and stage.watches:
-                watched.append((stage, own))
+                parts.append((stage, own))
         if not claims:
             return None
         grant = await self.counters.reserve(demands(exchange, claims))
@@ -111,8 +111,8 @@ class LimitStage(Stage, ABC):
             tell(reply.headers, claims, grant.standings)
             return reply
         tell(exchange.response_headers, claims, grant.standings)
-        if watched:
-            return watched[0][0].watched(exchange, grant, claims, watched)
+        if parts:
+            return parts[0][0].watched(exchange, grant, claims, parts)
         return Admitted(self.counters, grant, claims, exchange)
 
 
