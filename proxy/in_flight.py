@@ -49,16 +49,36 @@ class Background:
     """
 
     def __init__(self, running: int, waiting: int, *, most_bytes: int = _WAITING_BYTES) -> None:
+        self.bounds = running, waiting
         self._most = running + waiting
         self._most_bytes = most_bytes
         self._slots = asyncio.Semaphore(running)
         self._inside = 0
         self._bytes = 0
+        self._before: Background | None = None
+
+    def following(self, before: Background) -> Background:
+        """Returns what stands in the place of another: that one where the bounds are the same, else this, counting it.
+
+        Then as many as may be running here run beside those that run there.
+        """
+        if self.bounds == before.bounds:
+            return before
+        self._before = before
+        return self
+
+    @property
+    def inside(self) -> int:
+        """How many run or wait."""
+        earlier = 0 if self._before is None else self._before.inside
+        if not earlier:
+            self._before = None
+        return self._inside + earlier
 
     def enter(self, size: int = 0) -> Ticket:
         """Takes a place for a request of so many bytes; raises RateLimited when all are taken."""
-        if self._inside >= self._most:
-            raise _full(f"{self._inside} background responses are running or waiting here, and there may be no more.")
+        if (inside := self.inside) >= self._most:
+            raise _full(f"{inside} background responses are running or waiting here, and there may be no more.")
         if self._bytes and self._bytes + size > self._most_bytes:
             raise _full(f"Background responses of {self._bytes} bytes wait here, and there may be no more.")
         self._inside += 1

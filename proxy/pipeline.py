@@ -120,6 +120,7 @@ class Pipeline:
         Only before it is started, and before anybody else has looked at what is in flight.
         """
         self.in_flight = before.in_flight
+        self.background = self.background.following(before.background)
         if self.store is not None and self.store is before.store and self.conversations is before.conversations:
             self._stores = before._stores
             if isinstance(self.keeper, StoreKeeper) and isinstance(before.keeper, StoreKeeper):

@@ -134,6 +134,33 @@ async def test_a_websocket_goes_on_with_what_is_served_then() -> None:
         assert (await socket.receive()).type is aiohttp.WSMsgType.CLOSE
 
 
+async def test_bounds_of_what_runs_are_not_handed_out_anew() -> None:
+    bounded = OLD + "limits: {max_requests: 4, background: 1, background_waiting: 1}\n"
+    more = bounded.replace("max_requests: 4", "max_requests: 5").replace("waiting: 1", "waiting: 2")
+    async with serving(bounded) as home:
+        open: list[aiohttp.ClientResponse] = []
+
+        async def begun(**fields: bool) -> int:
+            open.append(await home.ask("old", "[[stall]]", **fields))
+            return open[-1].status
+
+        for number, expected in enumerate((200, 200, 429)):
+            assert await begun(background=True) == expected
+            assert await begun(stream=True) == 200
+            assert await home.change(bounded + f"# {number}\n")
+        assert (await begun(stream=True), await begun(stream=True)) == (200, 503)
+        assert await home.change(more)
+        assert (await begun(background=True), await begun(background=True)) == (200, 429)
+        assert (await begun(stream=True), await begun(stream=True)) == (200, 503)
+        home.succession.cut_off()
+        for answer in open:
+            await answer.read()
+        await home.ended()
+        assert await home.succession.drained(10)
+        assert home.succession.now.app._running.total == 0
+        assert home.succession.now.pipeline.background.inside == 0
+
+
 async def test_what_cannot_be_started_changes_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     broken = NEW.replace("{kind: memory}", f"{{kind: sqlite, path: {tmp_path}/none/kept.db}}")
     log = NEW.replace("route,", f"route, log: {{to: {tmp_path}/none/log}},")

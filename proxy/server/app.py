@@ -153,7 +153,11 @@ class App:
         self._websockets.drain()
 
     def succeed(self, before: App) -> None:
-        """Takes over the WebSockets of the app before it: what they ask from now on is asked here."""
+        """Takes over the WebSockets of the app before it: what they ask from now on is asked here.
+
+        What still runs there is counted here.
+        """
+        self._running.follow(before._running)
         self._websockets, before._websockets = before._websockets, self._websockets
         self._websockets.go_on_with(before._websockets)
 

@@ -19,6 +19,7 @@ class Running:
         self._at_most = at_most
         self._alone = alone
         self._none: asyncio.Event | None = None  # made when somebody waits for it
+        self._before: Running | None = None
         self.count = 0
 
     def __enter__(self) -> None:
@@ -31,8 +32,21 @@ class Running:
 
     def check(self) -> None:
         """Raises Overloaded when more run than may, the one that asks among them."""
-        if self._at_most is not None and self.count + len(self._alone) > self._at_most:
+        if self._at_most is not None and self.total > self._at_most:
             raise Overloaded(f"This server answers {self._at_most} requests at a time.", retry_after_s=1)
+
+    @property
+    def total(self) -> int:
+        """How many run, with those that came before another configuration took over and are not over yet."""
+        earlier = 0 if self._before is None else self._before.total
+        if not earlier:
+            self._before = None
+        return self.count + len(self._alone) + earlier
+
+    def follow(self, before: Running) -> None:
+        """Counts from now on also what runs there."""
+        if before.total:
+            self._before = before
 
     async def none(self) -> None:
         """Returns when nothing runs."""
