@@ -14,7 +14,7 @@ from ..errors import UpstreamError
 
 OnData = Callable[[bytes], None]
 OnEnd = Callable[[UpstreamError | None], None]
-Shortcut = Callable[[bytes, float], bool]
+Take = Callable[[bytes, float], bool]
 """Takes the body bytes of one read, at a moment by the loop's clock, or says False and has done nothing."""
 
 
@@ -86,7 +86,7 @@ class UpstreamResponse(Protocol):
         is delivered within it, so `on_end` may run before it returns.
         """
 
-    def offer_to(self, shortcut: Shortcut) -> None:
+    def offer_to(self, shortcut: Take) -> None:
         """Offers pieces of the body to a shortcut before anybody else sees them, where that saves something.
 
         It is asked only for pieces that came whole and by themselves; what it does not take goes to `on_data`. To be

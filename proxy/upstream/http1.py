@@ -20,7 +20,7 @@ from typing import Protocol, cast
 from ..chunks import LONGEST, lines_of
 from ..errors import TimeoutPhase, UpstreamCut, UpstreamError, UpstreamGarbled, UpstreamTimeout, UpstreamUnreachable
 from .answer import FAULTS, MAX_HEAD, Answer, fault_of
-from .client import OnData, Shortcut, Timeouts, Upload
+from .client import OnData, Take, Timeouts, Upload
 from .connect import cause_of
 from .deadlines import Deadlines
 from .pouring import Pouring
@@ -94,7 +94,7 @@ class Http1Connection(asyncio.Protocol):
         self.idle_since = 0.0
         self.idle_limit: float | None = None
         self.sink: OnData = discard
-        self.shortcut: Shortcut | None = None
+        self.shortcut: Take | None = None
         self._lines: list[bytes] | None = None  # how chunks are framed, while the parser stands between two of them
         self._loop = loop
         self._now = loop.time

@@ -11,7 +11,7 @@ from proxy.errors import UpstreamError, UpstreamRefused
 from proxy.exchange import Exchange
 from proxy.providers.chat.decoder import ChatDecoder
 from proxy.providers.provider import Provider, UpstreamConfig
-from proxy.upstream.client import OnData, OnEnd, Shortcut, Timeouts, UpstreamRequest
+from proxy.upstream.client import OnData, OnEnd, Take, Timeouts, UpstreamRequest
 
 Step = bytes | UpstreamError | asyncio.Event | None
 """Bytes to deliver; an error to end with; an event to wait for; None for the good end."""
@@ -54,9 +54,9 @@ class ScriptedResponse:
         self._running: asyncio.Task[None] | None = None
         self._go = asyncio.Event()
         self._go.set()
-        self._shortcut: Shortcut | None = None
+        self._shortcut: Take | None = None
 
-    def offer_to(self, shortcut: Shortcut) -> None:
+    def offer_to(self, shortcut: Take) -> None:
         self._shortcut = shortcut
 
     def stream(self, on_data: OnData, on_end: OnEnd) -> None:
