@@ -35,7 +35,6 @@ from .guarded import is_cancelled
 from .in_flight import Ticket
 from .pump import ClientStream
 from .reply import Reply
-from .request import ModelRequest
 
 if TYPE_CHECKING:
     from .pipeline import Pipeline
@@ -285,57 +284,57 @@ class Run:
         reply = await self._descent.through(self._pipeline.above)
         if reply is not None:
             return await self._descent.replied(reply)
-        exchange.request.validate()
-        await self._resolve(exchange.request)
+        request = exchange.request
+        request.validate()
+        own = len(request.items) if isinstance(request, ResponsesRequest) else 0
+        await self._pipeline.keeper.resolve(exchange)
+        if isinstance(request, ResponsesRequest) and not request.is_plain:  # there may be summaries of earlier turns
+            unfold(request, self._pipeline.sealing, earlier=len(request.items) - own)
         if exchange.plan is None:
             raise InternalError("No stage of the pipeline has chosen an upstream.")
         return None
 
-    async def _resolve(self, request: ModelRequest) -> None:
-        """Puts what the request refers to in its place, and summaries in the place of compactions."""
-        if not isinstance(request, ResponsesRequest):
-            await self._pipeline.keeper.resolve(self._exchange)
-            return
-        own = len(request.items)
-        await self._pipeline.keeper.resolve(self._exchange)
-        if not request.is_plain:
-            unfold(request, self._pipeline.sealing, earlier=len(request.items) - own)
-
     async def _answer(self) -> Reply | None:
-        """Gets the answer; what an upstream has failed with, filters see before anybody is told. Raises it."""
+        """Makes attempts until one gives the answer; raises the failure of the last.
+
+        What an upstream has failed with, filters see before anybody is told.
+        """
+        exchange, plan = self._exchange, self._exchange.plan
+        assert plan is not None
         try:
-            return await self._answered()
+            if exchange.counting:
+                return await self._attempts.count(plan)
+            if self._ticket is not None:
+                await self._ticket.turn()
+            self._promise()
+            if not exchange.generate:
+                return await self._warmed_up()
+            if may_be_compacted(exchange.request):
+                self._attempts.own_filters = await compacted(
+                    exchange, self._pipeline.sealing, lambda inner: self._pipeline.serve(inner, Nobody())
+                )
+            if plan.mirror is not None:
+                self._pipeline.mirrors.offer(exchange, plan.mirror)
+            return await self._attempts.run(plan)
         except UpstreamError as error:
             for one in reversed(self._descent.filters):
-                await one.on_error(self._exchange, error)
+                await one.on_error(exchange, error)
             raise
 
-    async def _answered(self) -> Reply | None:
-        """Makes attempts until one gives the answer; raises the failure of the last."""
+    def _promise(self) -> None:
+        """Gives a response its id, by which it can be found from here on; sees to it that a stream is not silent."""
         exchange, side = self._exchange, self._side
-        assert exchange.plan is not None
-        if exchange.counting:
-            return await self._attempts.count(exchange.plan)
+        stream = exchange.request.stream
         if self._ticket is not None:
-            await self._ticket.turn()
             side.begin()
         elif exchange.request.dialect == "responses":
-            if exchange.request.stream:
+            if stream:
                 side.get_encoder()
             else:
                 side.promise()
             self._pipeline.in_flight.add(self)
-        if not exchange.generate:
-            return await self._warmed_up()
-        if exchange.request.stream and self._pipeline.keepalive_s:
+        if stream and exchange.generate and self._pipeline.keepalive_s:
             side.open_early_at(self._pipeline.keepalive_s)
-        if may_be_compacted(exchange.request):
-            self._attempts.own_filters = await compacted(
-                exchange, self._pipeline.sealing, lambda inner: self._pipeline.serve(inner, Nobody())
-            )
-        if exchange.plan.mirror is not None:
-            self._pipeline.mirrors.offer(exchange, exchange.plan.mirror)
-        return await self._attempts.run(exchange.plan)
 
     async def _warmed_up(self) -> Reply | None:
         """Ends a response that was only to prepare the context."""
