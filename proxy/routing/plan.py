@@ -166,6 +166,8 @@ class RoutePlan(Plan):
         while True:
             while index < len(self._groups):
                 group = self._groups[index]
+                if len(group) == 1 and group[0].health.is_ready(now):
+                    return group.pop()
                 ready = [one for one in group if one.health.is_ready(now)]
                 if ready:
                     member = self._chosen(ready, now)
