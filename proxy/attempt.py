@@ -111,7 +111,8 @@ class Answering:
             try:
                 exchange.timing.upstream_head = time.monotonic()
                 exchange.attempts[-1].status = response.status
-                await raise_for_status(provider, response)
+                if response.status != 200:
+                    await raise_for_status(provider, response)
             except UpstreamError as error:
                 response.close()
                 if amended is not None or (amended := provider.amended(exchange, error)) is None:
@@ -136,7 +137,8 @@ class Answering:
                     '"stream-translate" stage to translate'
                 )
             exchange.upstream_request = provider.passthrough(exchange, self._deployment.model)
-        for name, value in exchange.marks.get("upstream_headers", {}).items():
+        headers = exchange.marks.get("upstream_headers")
+        for name, value in headers.items() if headers else ():
             if value is None:
                 exchange.upstream_request.headers.pop(name, None)
             else:
@@ -146,7 +148,10 @@ class Answering:
 
     def _events_filters(self) -> list[ResponseFilter]:
         """Returns the filters that look at events, in the order in which a response climbs."""
-        return [one for one in reversed(self._filters) if type(one).on_events is not ResponseFilter.on_events]
+        filters = self._filters
+        if not filters:
+            return []
+        return [one for one in reversed(filters) if type(one).on_events is not ResponseFilter.on_events]
 
     @property
     def _relay(self) -> Callable[[Exchange], ChatRelay] | None:
@@ -266,7 +271,8 @@ class Answering:
         exchange.committed = True
         exchange.timing.first_event = time.monotonic()
         self._pipeline.prices.charge(exchange)
-        await side.head()
+        if side.filters:
+            await side.head()
         exchange.outcome = outcome
         exchange.head_status = 200
         return Reply(200, body, {**side.headers(), **_JSON})

@@ -280,7 +280,8 @@ class ClientSide:
         """Says that nothing follows."""
         self.finished = True
         self.stream.finish()
-        self._stop_timers()
+        if self._timers:
+            self._stop_timers()
         if self._early is not None:
             self._early.cancel()
 

@@ -121,15 +121,17 @@ class Ending:
         except Exception as error:  # whatever is wrong, everybody must be told that it is over
             _log.error("exchange %s could not be closed", self._exchange.id, exc_info=error)
             self._side.finish()
-        if self._unkept or self._exchange.claim is not None or not all(one.ends_at_once for one in self.filters):
-            if any(one.lingers for one in self.filters):
+        filters = self.filters
+        waits = self._unkept or self._exchange.claim is not None
+        if waits or (filters and not all(one.ends_at_once for one in filters)):
+            if any(one.lingers for one in filters):
                 self._pipeline.settling(self._ends())
             else:
                 await self._pipeline.shielded(self._ends())
             return
         try:
-            if self.filters:
-                await _tell_end_at_once(self.filters, self._exchange)
+            if filters:
+                await _tell_end_at_once(filters, self._exchange)
         finally:
             self._ended()
 

@@ -65,7 +65,8 @@ class EventStream(OwnAnswer):
 
     def finish(self) -> None:
         """Says that the last event was written; the body ends when the exchange is settled."""
-        self._keepalive.discard(self)
+        if self.opened:
+            self._keepalive.discard(self)
 
     async def write_eof(self, data: bytes = b"") -> None:
         """Ends the body."""
@@ -74,5 +75,6 @@ class EventStream(OwnAnswer):
 
     def drop(self) -> None:
         """Forgets the stream, however it ended."""
-        self._keepalive.discard(self)
+        if self.opened:
+            self._keepalive.discard(self)
         self.on_flow(None, None)
