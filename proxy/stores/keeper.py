@@ -148,17 +148,20 @@ class StoreKeeper:
         request = exchange.request
         if not isinstance(request, ResponsesRequest):
             return
-        history, own = ([], request.raw_items) if refers_to_nothing(request) else await self._found(exchange, request)
+        history, own = ([], None) if refers_to_nothing(request) else await self._found(exchange, request)
+        given = request.raw_items
+        if own is None:
+            own = given
         exchange.background = bool(request.value("background"))
         exchange.keeps = exchange.background or request.value("store") is not False
         is_read = exchange.background or self._resume_s > 0  # the client of a background stream reads its log, too
         exchange.keeps_log = exchange.keeps and request.stream and is_read
         if exchange.is_remembered:
             exchange.response_id = exchange.response_id or new_response_id()
-            exchange.input_items = _named(own, request, exchange.response_id)
+            exchange.input_items = _named(own, given, request.items, exchange.response_id)
         else:
             exchange.input_items = []
-        if history or own != request.raw_items:
+        if history or (own is not given and own != given):
             request.put_items(history + own)
 
     async def accept(self, exchange: Exchange, encoder: ResponsesEncoder) -> None:
@@ -339,22 +342,22 @@ def _whole(output: list[msgspec.Raw]) -> list[msgspec.Raw]:
     return [item for item in output if (kind := _decode_kind(item)).type not in _CALLS or kind.status != "incomplete"]
 
 
-def _named(items: list[msgspec.Raw], request: ResponsesRequest, response_id: str) -> list[msgspec.Raw]:
+def _named(items: list[msgspec.Raw], given: list[msgspec.Raw], read: list[Item], response_id: str) -> list[msgspec.Raw]:
     """Returns input items that each have an id of their own; of several with one id the last one keeps it.
 
-    Those that stand in the request's input are not read again.
+    Those that were `given` in the request's input have been `read`, and are not read again.
     """
-    if items is request.raw_items and all(one.id is msgspec.UNSET for one in request.items):  # what mostly comes
-        last = FIRST_INPUT + len(items) - 1
-        return [
-            _with_id(item, read, response_id, last - at)
-            for at, (item, read) in enumerate(zip(items, request.items, strict=True))
-        ]
+    if items is given:
+        for one in read:
+            if one.id is not msgspec.UNSET:
+                break
+        else:
+            return _all_named(items, read, response_id)  # what mostly comes
     number = FIRST_INPUT
     taken: set[str] = set()
     named: list[msgspec.Raw] = []
-    for item, given, read in zip(reversed(items), reversed(request.raw_items), reversed(request.items), strict=True):
-        kind = read if item is given else _decode_kind(item)
+    for item, as_given, known in zip(reversed(items), reversed(given), reversed(read), strict=True):
+        kind = known if item is as_given else _decode_kind(item)
         if kind.id and kind.id not in taken:
             taken.add(kind.id)
             named.append(item)
@@ -364,10 +367,20 @@ def _named(items: list[msgspec.Raw], request: ResponsesRequest, response_id: str
     return named[::-1]
 
 
+def _all_named(items: list[msgspec.Raw], read: list[Item], response_id: str) -> list[msgspec.Raw]:
+    """Returns items that had no ids with one each. Hot: once a request."""
+    number = FIRST_INPUT + len(items)
+    named: list[msgspec.Raw] = []
+    for item, kind in zip(items, read):  # noqa: B905 - they are as many
+        number -= 1
+        named.append(_with_id(item, kind, response_id, number))
+    return named
+
+
 def _with_id(item: msgspec.Raw, kind: _Kind | Item, response_id: str, number: int) -> msgspec.Raw:
     type = kind.type or "message"
     id = made_id(response_id, _PREFIXES.get(type, "item"), number)
     if kind.type and kind.id is msgspec.UNSET:  # what mostly comes: the id is put in front, and nothing decoded
-        return msgspec.Raw(b"".join((b'{"id":"', id.encode(), b'",', memoryview(item)[1:])))
+        return msgspec.Raw(b"".join((b'{"id":"', id.encode(), b'",', bytes(item)[1:])))
     fields = msgspec.json.decode(item, type=dict[str, msgspec.Raw])
     return msgspec.Raw(msgspec.json.encode({**fields, "id": id, "type": type}))
