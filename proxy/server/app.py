@@ -104,6 +104,7 @@ class App:
         }
         if websocket_s:
             self._routes["/responses"]["GET"] = self._websocket
+        self._with_version = {"/v1" + path: methods for path, methods in self._routes.items()}
 
     def mount(self, routes: Admin | Local) -> None:
         """Serves paths for whoever has the admin key, or for this machine alone, too."""
@@ -113,8 +114,13 @@ class App:
         """Answers as clients of another gateway expect it."""
         self._compat = compat
 
-    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answers one request."""
+    def handle(self, request: web.BaseRequest) -> Awaitable[web.StreamResponse]:
+        """Answers one request. Hot: what mostly comes goes to its handler without a coroutine between."""
+        if self._compat is None and not self._head_is_too_large(request):
+            return self._handler(request)(request)
+        return self._handle(request)
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         if self._head_is_too_large(request):
             error = BadRequest(f"The request's head is larger than {self._max_head} bytes (limits.header).", status=431)
             response: web.StreamResponse = to_response(request, Reply.from_error(error))
@@ -138,7 +144,7 @@ class App:
     def _methods(self, request: web.BaseRequest) -> dict[str, Handler] | None:
         """Returns the handlers of a request's path, by method."""
         asked = request.path
-        if asked.startswith("/v1/") and (known := self._routes.get(asked[3:])) is not None:
+        if (known := self._with_version.get(asked)) is not None:
             return known  # what mostly comes
         path, model = read_path(asked)
         if self._compat is not None:
