@@ -29,6 +29,21 @@ def test_rows_and_sums_are_written_together_or_not_at_all(tmp_path: Path) -> Non
     connection.close()
 
 
+def test_rows_are_written_as_they_are_and_sums_are_exact(tmp_path: Path) -> None:
+    connection = open_ledger(tmp_path / "ledger.db")
+    known = ROW._replace(input=10, cached=3, output=5, reasoning=2, cost=7, estimated=True, end_user="ann")
+    unknown = ROW._replace(input=1, cached=None, output=2, reasoning=0, cost=None, partial=True, end_user="bob")
+    rows = [known, unknown, unknown, known._replace(cached=0, cost=0, upstream="other")]
+    add_rows(connection, rows)
+    assert connection.execute("SELECT * FROM exchanges ORDER BY rowid").fetchall() == rows
+    sums = "requests, input, cached, output, reasoning, cost, estimated, unpriced, partial"
+    days = connection.execute(f"SELECT {sums} FROM days ORDER BY requests").fetchall()
+    assert days == [(1, 10, 0, 5, 2, 0, 1, 0, 0), (3, 12, 3, 9, 2, 7, 1, 2, 2)]
+    users = connection.execute(f"SELECT {sums} FROM end_user_days ORDER BY end_user").fetchall()
+    assert users == [(2, 20, 3, 10, 4, 7, 2, 0, 0), (2, 2, 0, 4, 0, 0, 0, 2, 2)]
+    connection.close()
+
+
 def test_two_workers_write_to_one_file(tmp_path: Path) -> None:
     first, second = open_ledger(tmp_path / "l.db"), open_ledger(tmp_path / "l.db", durable=True)
     add_rows(first, [ROW])
