@@ -8,6 +8,8 @@ from aiohttp import web
 
 from .assembly import assemble
 from .config.file import Config
+from .counters import RedisCounters
+from .limiting.stage import LimitStage
 from .metrics.stage import MetricsStage, metrics_listen
 from .pipeline import Pipeline
 from .sealing import Sealing
@@ -104,7 +106,19 @@ async def _after(before: Serving, config: Config, sealing: Sealing) -> Pipeline:
     for stage in pipeline.stages:
         if isinstance(stage, MetricsStage):
             stage.earlier = cells
+    _keep_counters(before.pipeline, pipeline)
     return pipeline
+
+
+def _keep_counters(before: Pipeline, pipeline: Pipeline) -> None:
+    """Counts on with what asks the same Redis: it knows what Redis is still to be told, and who holds what.
+
+    Counters of this host alone are those of the process anyway.
+    """
+    known = [stage.counters for stage in before.stages if isinstance(stage, LimitStage)]
+    for stage in pipeline.stages:
+        if isinstance(stage, LimitStage) and isinstance(own := stage.counters, RedisCounters):
+            stage.counters = next((one for one in known if own.is_like(one)), own)
 
 
 def _keeps_store(old: Config, new: Config) -> bool:

@@ -9,6 +9,8 @@ from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
 from proxy.config.loader import Sources, load_text
+from proxy.counters import Counters, Demand, Limit, RedisCounters
+from proxy.limiting.stage import LimitStage
 from proxy.sealing import Sealing
 from proxy.serving import Serving
 from stages.metrics import Metrics
@@ -41,6 +43,33 @@ async def test_a_store_that_stays_the_same_is_the_same(tmp_path: Path) -> None:
     assert await second.pipeline.store.get("resp_x", "") is None  # it is open as long as somebody uses it
     await second.close()
     await third.close()
+    await third.close()
+
+
+async def test_counters_that_ask_the_same_redis_are_the_same(tmp_path: Path) -> None:
+    def limited(redis: str) -> str:
+        return FILE.replace("[route,", "[rate-limit: {parallel: 5}, budget: {usd: 5}, route,") + (
+            f"  counters: {{kind: redis, url: 'redis://127.0.0.1:1/0', on_failure: open{redis}}}\n"
+        )
+
+    async def counting(redis: str, before: Serving | None = None) -> tuple[Serving, list[Counters]]:
+        text = limited(redis).replace("STORE", "{kind: memory}").replace("stores: {responses:", "stores:\n  responses:")
+        config = load_text(text.replace("memory}}", "memory}"), str(tmp_path / "pipeline.yaml"))
+        one = await Serving.begin(config, Sealing.fresh(), before)
+        return one, [stage.counters for stage in one.pipeline.stages if isinstance(stage, LimitStage)]
+
+    first, counters = await counting("")
+    limit = Limit(unit="tokens", most=5, window_s=60.0)
+    grant = await counters[0].reserve([Demand("x", limit, 1)])
+    second, same = await counting("", first)
+    third, others = await counting(", timeout: 200ms", second)
+    assert [id(one) for one in counters] == [id(one) for one in same] == [id(counters[0])] * 2
+    assert counters[0] not in others
+    await first.close()
+    await same[0].settle(grant, [3])
+    assert isinstance(same[0], RedisCounters)
+    assert len(same[0]._late) == 1  # it is told when Redis is back
+    await second.close()
     await third.close()
 
 

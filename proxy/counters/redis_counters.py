@@ -107,6 +107,12 @@ class RedisCounters:
         self.holds = Holds()
         self._users = 0
 
+    def is_like(self, other: Counters) -> bool:
+        """Tells whether other counters ask the same Redis in the same way."""
+        if not isinstance(other, RedisCounters):
+            return False
+        return self._settings == other._settings and self._fallback is other._fallback
+
     async def start(self) -> None:
         """Makes the connections' pool; whether Redis answers shows with the first decision."""
         self._users += 1
