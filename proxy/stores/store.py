@@ -57,8 +57,13 @@ class Entry(msgspec.Struct, kw_only=True):
 
     @property
     def size(self) -> int:
-        """How many bytes its items and its Response take."""
-        return len(self.response) + sum(map(len, self.input)) + sum(map(len, self.output))
+        """How many bytes its items and its Response take. Hot: once a put."""
+        size = len(self.response)
+        for item in self.input:  # sum() takes twice as long for a few
+            size += len(item)
+        for item in self.output:
+            size += len(item)
+        return size
 
     def copy(self) -> Entry:
         """Returns an entry that shares nothing that changes, and no part of a larger buffer, with this one."""
