@@ -25,7 +25,8 @@ def test_chat_requests() -> None:
     tools = [{"type": "function", "function": {"name": "f" * 100}}]
     one = expected(exchange_of(chatting("x" * 400, "y" * 40, max_tokens=50, n=3, tools=tools)))
     assert (one.input_tokens, one.output(1000)) == (100 + 4 + 10 + 4 + 36, 150)
-    image = [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:," + "x" * 9999}}]}]
+    picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "x" * 9999}}
+    image = [{"role": "user", "content": [picture]}]
     assert expected(exchange_of(chatting(messages=image))).input_tokens == 800
     assert expected(exchange_of(chatting("hi", max_tokens="x", n=True))).output(10) == 10, "left for validation"
 
