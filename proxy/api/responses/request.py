@@ -80,7 +80,7 @@ class ResponsesRequest(ModelRequest):
         self._said_instructions: Raw | None = None
         self._instructions_added = False
         self.warms_up = False
-        super().__init__(fields)
+        self._fields = fields
 
     @classmethod
     def parse(cls, body: bytes) -> Self:
@@ -262,7 +262,10 @@ class ResponsesRequest(ModelRequest):
     @property
     def updates_settings(self) -> bool:
         """Whether settings stand among the items of the input."""
-        return not self.is_plain and self._updates
+        raw = self._items_of
+        if raw is None or self._items_changed or self._fields.get("input") is not raw:
+            _ = self.items
+        return self._updates
 
     def _update(self, name: Literal["reasoning", "text"]) -> Any:
         """Returns the last `configuration_update` that says something of a field."""

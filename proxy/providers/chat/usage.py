@@ -24,8 +24,9 @@ def usage_from_chat(usage: dict[str, Any]) -> Usage:
     where there is more of it than output.
     """
     if _PLAIN.issuperset(usage):
-        prompt, completion, total = map(usage.get, _COUNTS)
-        if not type(prompt) is type(completion) is type(total) is int or min(prompt, completion, total) < 0:
+        get = usage.get
+        prompt, completion, total = get("prompt_tokens"), get("completion_tokens"), get("total_tokens")
+        if not (type(prompt) is type(completion) is type(total) is int and prompt >= 0 <= completion and total >= 0):
             prompt, completion, total = (count(usage, name) for name in _COUNTS)
         return Usage(prompt, completion, total_tokens=total or prompt + completion)
     prompt_details = part(usage, "prompt_tokens_details")
