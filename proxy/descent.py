@@ -29,15 +29,18 @@ class Descent:
         """Shows stages the request, until one answers it; their filters are added to those `seen`, too."""
         exchange = self._exchange
         for stage in stages:  # as `stage_times.asked` does, which is a coroutine more
-            before = monotonic()
-            try:
+            if exchange.times is None and not stage.observer:  # nobody has wanted to know it, and nobody will
                 result = await stage.on_request(exchange)
-            finally:
-                if exchange.times is not None:
-                    took(stage.name, exchange.times, monotonic() - before)
-            if isinstance(result, Reply):
-                return result
+            else:
+                before = monotonic()
+                try:
+                    result = await stage.on_request(exchange)
+                finally:
+                    if exchange.times is not None:
+                        took(stage.name, exchange.times, monotonic() - before)
             if result is not None:
+                if isinstance(result, Reply):
+                    return result
                 self.filters.append(result)
                 if seen is not None:
                     seen.append(result)
