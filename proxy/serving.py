@@ -56,7 +56,7 @@ class Serving:
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answers one request. A WebSocket is not waited for: it outlives the configuration. Hot: once a request."""
-        if is_upgrade(request):
+        if request.method == "GET" and is_upgrade(request):
             return await self.app.handle(request)
         self._handling += 1
         try:

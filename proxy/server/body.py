@@ -65,12 +65,15 @@ def body_at_hand(request: web.BaseRequest, max_bytes: int) -> bytes | None:
     content = request.content
     if not content.is_eof() or content.exception() is not None:
         return None
-    _check_type(request)
-    codings = _codings(request.headers.get("content-encoding", ""))
+    headers = request.headers
+    if headers.get("content-type") != "application/json":
+        _check_type(request)
+    coded = headers.get("content-encoding")
+    codings = _codings(coded) if coded else None
     body = _only_piece(content) or content.read_nowait()
     if len(body) > max_bytes:
         raise _too_large(max_bytes)
-    return _decoded(body, codings, max_bytes)
+    return body if codings is None else _decoded(body, codings, max_bytes)
 
 
 def _only_piece(content: StreamReader) -> bytes | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, cast
 
 from aiohttp import StreamReader, web
@@ -120,9 +120,9 @@ class Connection(LeanHandler):
         if self._waiter is not None and not self._waiter.done():
             self.force_close()
 
-    async def finish_response(
+    def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
-    ) -> tuple[web.StreamResponse, bool]:
+    ) -> Coroutine[Any, Any, tuple[web.StreamResponse, bool]]:
         """Sends an answer, or its end; the last one before the connection closes says so."""
         if self._leaving and not self._messages:
             if self._grace_s and request.writer.output_size and resp.keep_alive and not self._upgraded:
@@ -133,7 +133,7 @@ class Connection(LeanHandler):
             else:
                 resp.force_close()
                 super().close()
-        return await super().finish_response(request, resp, start_time)
+        return super().finish_response(request, resp, start_time)
 
     def handle_error(
         self,
