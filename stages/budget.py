@@ -9,7 +9,7 @@ import msgspec
 
 from proxy.counters import Grant, Limit, Unit
 from proxy.counters.limits import NANO
-from proxy.errors import RateLimited
+from proxy.errors import BadRequest, RateLimited
 from proxy.exchange import Exchange
 from proxy.limiting.budget_config import BudgetConfig
 from proxy.limiting.estimate import Expected, expected
@@ -127,7 +127,7 @@ class Budget(LimitStage):
         wanted = expected(exchange)
         if not wanted.uses:
             return Admitted(self.counters, grant, claims, exchange)
-        if wanted.most_output is None and exchange.request.stream:
+        if wanted.most_output is None and _streams(exchange):
             cuts = [
                 Cut(stage, own, stage.config.assume_output) for stage, own in parts if stage.config.in_flight == "cut"
             ]
@@ -180,3 +180,14 @@ class Budget(LimitStage):
             there = [name for name in names if name in request.fields]
             for name in there or [names[0] if request.dialect == "responses" else names[1]]:
                 request.set(name, affordable)
+
+
+def _streams(exchange: Exchange) -> bool:
+    """Tells whether the client wants a stream.
+
+    What cannot be read is for validation to refuse: a fault here would keep what has been reserved.
+    """
+    try:
+        return exchange.request.stream
+    except BadRequest:
+        return False

@@ -209,6 +209,17 @@ async def test_a_stream_is_watched_only_where_it_may_be_cut(config: dict[str, An
     assert type(await admit(stage, asked(asking(**request_fields)))) is Spending
 
 
+@pytest.mark.parametrize("ask", [asking, chatting])
+async def test_a_request_that_will_be_refused_gives_back_what_was_reserved(ask: Any) -> None:
+    stage = await budgeting(usd=1)
+    exchange = asked(ask("x", stream=[]))
+    admitted = await admit(stage, exchange)
+    assert (await counted(stage)).held
+    await admitted.on_end(exchange)
+    state = await counted(stage)
+    assert (state.used, state.held) == (0, 0)
+
+
 async def test_what_asks_for_no_answer_costs_nothing_but_needs_a_budget() -> None:
     stage = await budgeting(usd=0.001)
     counting = asked()
