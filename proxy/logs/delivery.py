@@ -28,6 +28,8 @@ from .spool import Spool
 _log = logging.getLogger("penstock")
 _FIRST_PAUSE_S = 0.25
 _SPILL_AFTER = 2  # failures in a row
+_LOOK_S = 60.0
+"""How often one who has nothing to do looks for what others have left: a configuration before this one, a worker."""
 
 
 class DeliveryFailed(Exception):
@@ -151,12 +153,18 @@ class Delivery:
         while True:
             if not self._batches and not self._rows and self._closing:
                 return
-            if not self._batches:
-                await self._work.wait()
+            if not self._batches and not await self._woken():
+                await self._adopt()
             if self._work.is_set():
                 await self._seal()
             if self._batches and not await self._deliver(self._batches[0]):
                 await self._pause()
+
+    async def _woken(self) -> bool:
+        """Waits for work; tells whether some came before it is time to look around."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._work.wait(), None if self._spool is None else _LOOK_S)
+        return self._work.is_set()
 
     async def _adopt(self) -> None:
         if self._spool is None:

@@ -154,6 +154,23 @@ async def test_what_is_left_at_the_end_is_delivered_by_the_next_start(tmp_path: 
     assert everything(tmp_path) == []
 
 
+async def test_what_another_one_leaves_is_found_by_one_that_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("proxy.logs.delivery._LOOK_S", 0.01)
+    gone, other = Other(), Other()
+    gone.failing = DeliveryFailed("away")
+    before, after = Delivery(gone, config(flush=Duration(0.01)), tmp_path), Delivery(other, config(), tmp_path)
+    await before.start()
+    await after.start()  # as where a configuration takes the place of another
+    put(before, 1, 2)
+    await before.close()
+    await until(lambda: after.delivered == 2)
+    await after.close()
+    assert sorted(other.rows) == [1, 2]
+    assert everything(tmp_path) == []
+
+
 async def test_memory_is_bounded_and_the_disk_takes_what_is_over(tmp_path: Path) -> None:
     other = Other()
     other.hanging = asyncio.Event()
