@@ -84,6 +84,15 @@ class Deadlines:
             self._far_off.discard(self._second, self)
             self._second = None
 
+    def rest(self) -> None:
+        """Ends all limits until the next start. What is far off stays where it is: the next limit mostly needs it too,
+        and who looks before that finds nothing due.
+        """
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._limit = self._total_at = inf
+
     def close(self) -> None:
         """Ends all limits for good, and lets go of who would be told."""
         self.stop()

@@ -303,7 +303,7 @@ class Http1Connection(asyncio.Protocol):
         self._answer = self._response = self._head = None
         if self._unsent is not None or self._pouring is not None:
             self._stop_sending()
-        self._deadlines.stop()
+        self._deadlines.rest()
         self.sink, self.shortcut, self._lines = discard, None, None
         if self._paused:
             self.resume()

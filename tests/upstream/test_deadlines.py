@@ -125,3 +125,23 @@ def test_a_timer_that_is_a_little_early_is_enough(clock: Clock, deadlines: Deadl
     clock.now += 0.9995
     timer.call()
     assert fired == [("idle", 1.0)]
+
+
+@pytest.mark.parametrize("second", [30.0, 8.0, 1.0])
+def test_what_rests_has_no_limit_until_it_starts_again(
+    clock: Clock, deadlines: Deadlines, fired: list[Any], second: float
+) -> None:
+    deadlines.start("first_byte", 10.0, 15.0, clock.now + 15.0)
+    clock.turn(2.0)
+    deadlines.rest()
+    clock.turn(5.0)
+    deadlines.start("first_byte", second, None, inf)
+    clock.turn(second - 0.1)
+    assert fired == []
+    clock.turn(0.2)
+    assert fired == [("first_byte", second)]
+    deadlines.start("idle", 20.0, None, inf)
+    deadlines.rest()
+    clock.turn(100.0)
+    assert len(fired) == 1
+    assert clock.live == []
