@@ -161,8 +161,8 @@ class Answering:
         """Tells whether bytes can be passed on: same dialect, nobody looks at events, no encoder has spoken yet."""
         return (
             not filters
-            and not self._drops_reasoning
             and self._relay is not None
+            and not self._drops_reasoning
             and self._deployment.provider.speaks(self._exchange.request.dialect, self._deployment.model)
             and (self._side.encoder is None or not self._side.stream.opened)
         )
