@@ -67,11 +67,12 @@ class Entry(msgspec.Struct, kw_only=True):
 
     def copy(self) -> Entry:
         """Returns an entry that shares nothing that changes, and no part of a larger buffer, with this one."""
+        given, output = self.input, self.output
         return msgspec.structs.replace(
             self,
-            response=self.response.copy(),
-            input=[item.copy() for item in self.input],
-            output=[item.copy() for item in self.output],
+            response=self.response.copy(),  # of items there is mostly one, for which a comprehension takes long
+            input=[given[0].copy()] if len(given) == 1 else [item.copy() for item in given],
+            output=[output[0].copy()] if len(output) == 1 else [item.copy() for item in output],
         )
 
 
