@@ -16,7 +16,8 @@ from ..matching import Matcher, Screen
 from ..sse.parser import SseParser
 
 _DONE = b"[DONE]"
-_TOLD_AGAIN = ("logprobs", "segments", "words", "tokens")
+_LOGPROBS = "logprobs"
+_TOLD_AGAIN = (_LOGPROBS, "segments", "words", "tokens")
 """Fields in which the same text stands once more, in pieces."""
 
 
@@ -65,10 +66,13 @@ class RawAnswer:
             left = self._search(text)
             return body if left == text else left.encode()
 
-    def _clean(self, value: Any) -> bool:
-        """Searches all texts in a value and puts in their place what may go out; tells whether it has changed any."""
+    def _clean(self, value: Any, *, free: bool = False) -> bool:
+        """Searches all texts in a value and puts in their place what may go out; tells whether it has changed any.
+
+        `free` says that names of fields are texts, as in logprobs, where tokens that were not chosen are names.
+        """
         changed = False
-        for keys, text in list(texts_in(value)):
+        for keys, text in list(texts_in(value, free=free)):
             left = self._search(text)
             if left == text:
                 continue
@@ -81,10 +85,12 @@ class RawAnswer:
                 _without_pieces(value["choices"][keys[1]])
             elif keys == ("text",):
                 _without_pieces(value)
-        choices = value.get("choices") if changed and self._ended and isinstance(value, dict) else None
+        choices = value.get("choices") if isinstance(value, dict) else None
         for choice in choices if isinstance(choices, list) else ():
             if isinstance(choice, dict):
-                choice["finish_reason"] = "content_filter"
+                changed = self._clean(choice.get(_LOGPROBS), free=True) or changed
+                if changed and self._ended:
+                    choice["finish_reason"] = "content_filter"
         return changed
 
     def _search(self, text: str) -> str:
@@ -138,7 +144,7 @@ class RawAnswer:
         at = index if isinstance(index, int) else 0
         if not self._piece(chunk, choice, at, "text"):
             return False
-        self._clean_beside(choice, *_TOLD_AGAIN)
+        self._clean_beside(choice)
         text = self._texts[at]
         if choice.get("finish_reason") is not None and text.screen.blocked is None:
             choice["text"] += text.screen.settle()
@@ -151,7 +157,7 @@ class RawAnswer:
         """Searches what else is said in an event, each part as a whole: what stands below its other fields."""
         for name, part in holder.items():
             if isinstance(part, dict | list) and name not in names:
-                self._clean(part)
+                self._clean(part, free=name == _LOGPROBS)
 
     def _piece(self, chunk: dict[str, Any], holder: dict[str, Any], at: int, field: str) -> bool:
         text = self._texts.get(at)
@@ -206,7 +212,7 @@ def _without_pieces(holder: Any) -> None:
     """Takes out what would tell the text that was there."""
     for name in _TOLD_AGAIN:
         if isinstance(holder, dict) and holder.get(name) is not None:
-            holder[name] = None if name == "logprobs" else []
+            holder[name] = None if name == _LOGPROBS else []
 
 
 def _framed(name: bytes, data: bytes) -> bytes:

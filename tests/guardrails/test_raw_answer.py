@@ -59,6 +59,14 @@ def test_an_answer_that_cannot_be_read_is_searched_as_it_stands() -> None:
         assert b"banned" not in whole(MASK, b"[" * depth + b'"banned"' + b"]" * depth)
 
 
+def test_tokens_that_were_not_chosen_are_searched() -> None:
+    odds = {"tokens": ["fine"], "top_logprobs": [{" banned": -1.5, "fine": -0.5}]}
+    told = {"choices": [{"index": 0, "text": "fine", "logprobs": odds, "finish_reason": "stop"}]}
+    left = [whole(MASK, told), streamed(MASK, events(told), [])[1][0]]
+    assert [one["choices"][0]["logprobs"]["top_logprobs"] for one in left] == [[{" ***": -1.5, "fine": -0.5}]] * 2
+    assert "banned" not in json.dumps(whole(BLOCK, told))
+
+
 def test_what_stands_beside_the_texts_of_a_stream_is_searched_too() -> None:
     chunk = {"choices": [{"index": 0, "text": "fine", "delta": {"content": "banned"}}], "x": {"y": "banned"}}
     left = streamed(MASK, events(chunk, piece(".", finish="stop")), [])[1]
