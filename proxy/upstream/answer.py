@@ -22,6 +22,10 @@ MAX_INTERIM = 32
 """Answers with a status of 1xx before the real one."""
 
 
+_MOST_KEYS, _LONGEST_KEY = 512, 64
+_keys: dict[bytes, str] = {}
+
+
 class Fault(Exception):
     """What is wrong with an answer beyond llhttp's grammar."""
 
@@ -89,7 +93,7 @@ class Answer:
         if self.status:
             return
         headers = self.headers
-        key = name.decode("latin-1").lower()
+        key = _keys.get(name) or _key(name)
         text = value.decode("latin-1").strip()
         known = headers.get(key)
         headers[key] = text if known is None else f"{known}, {text}"
@@ -109,10 +113,12 @@ class Answer:
         version = parser.get_http_version()
         if status < 100 or version not in ("1.1", "1.0"):
             raise Fault(f"it answered with status {status} of HTTP/{version}")
-        coding = self.headers.get("transfer-encoding", "").lower()
-        if coding not in ("", "chunked", "identity"):
-            raise Fault(f'transfer-encoding "{coding[:60]}" is not known here')
-        self.until_close = coding != "chunked" and "content-length" not in self.headers
+        headers, coding = self.headers, ""
+        if "transfer-encoding" in headers:
+            coding = headers["transfer-encoding"].lower()
+            if coding not in ("", "chunked", "identity"):
+                raise Fault(f'transfer-encoding "{coding[:60]}" is not known here')
+        self.until_close = coding != "chunked" and "content-length" not in headers
         self.keep_alive = parser.should_keep_alive()
         self.status = status
         self._on_head()
@@ -121,6 +127,14 @@ class Answer:
         """Parser's callback: notes the end, unless it is that of an interim answer."""
         if self.status:
             self.complete = True
+
+
+def _key(name: bytes) -> str:
+    """Returns how a header is called here, in lower case; what is short is remembered, for there are few of them."""
+    key = name.decode("latin-1").lower()
+    if len(_keys) < _MOST_KEYS and len(name) <= _LONGEST_KEY:
+        _keys[name] = key
+    return key
 
 
 def fault_of(error: Exception) -> str:
