@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import os
 import re
 import shlex
@@ -92,6 +93,33 @@ def test_the_stage_of_ones_own(tmp_path: Path) -> None:
         subprocess.run(["sh", "-c", line], capture_output=True, timeout=20, check=True)
         assert served.process.stdout is not None
         assert "echo completed 2\n" in iter(served.process.stdout.readline, "")
+
+
+def test_the_page_on_stages_of_ones_own(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "own-stages.md").read_text()
+    code, config = (re.findall(rf"```{language}\n(.*?)```", page, re.DOTALL)[0] for language in ("python", "yaml"))
+    (tmp_path / "brief_answers.py").write_text(code)
+    with serving(config=config, directory=tmp_path) as served:
+
+        def ask(stream: bool, **headers: str) -> tuple[str | None, bytes]:
+            body = json.dumps({"model": "echo", "input": "Hello, river.", "stream": stream}).encode()
+            request = urllib.request.Request(
+                f"{served.url}/responses", body, {"content-type": "application/json", **headers}
+            )
+            with urllib.request.urlopen(request, timeout=20) as response:
+                return response.headers["x-brief"], response.read()
+
+        for stream in (True, False):
+            told, body = ask(stream)
+            assert (told, b"river" in body) == ("10", True)
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            ask(False, **{"x-essay": "yes"})
+        assert b"No essays here." in refused.value.read()
+        assert served.process.stdout is not None
+        lines = iter(served.process.stdout.readline, "")
+        assert [next(line for line in lines if line.startswith("completed")) for _ in range(2)] == (
+            ["completed long 13\n"] * 2
+        )
 
 
 def test_the_commands_exist() -> None:
