@@ -94,11 +94,12 @@ class Run:
     async def run(self) -> Reply | None:
         """Serves the exchange; returns the answer, or None when it went to the client as a stream."""
         going_on = False
+        task = asyncio.current_task()
         try:
-            reply = await self._served(self._admit)
+            reply = await self._served(self._admit, task)
             going_on = reply is None and self._exchange.outcome is None
             if going_on and self._exchange.background:
-                reply = await self._served(self._queue)
+                reply = await self._served(self._queue, task)
                 going_on = reply is None
                 if reply is not None and self._exchange.response_id is not None:
                     self._pipeline.spawn(self._pipeline.keeper.withdraw(self._exchange))
@@ -113,12 +114,12 @@ class Run:
             return reply
         if self._exchange.background:
             return await self._in_background()
-        return await self._in_own_task() if self._may_outlive_client() else await self._rest()
+        return await self._in_own_task() if self._may_outlive_client() else await self._rest(task)
 
-    async def _rest(self) -> Reply | None:
-        """Serves what was admitted, to its very end."""
+    async def _rest(self, task: asyncio.Task[object] | None = None) -> Reply | None:
+        """Serves what was admitted, to its very end; in the task that is given, or in one of its own."""
         try:
-            reply = await self._served(self._answer)
+            reply = await self._served(self._answer, task or asyncio.current_task())
             if self._side.stream.opened or self._exchange.is_remembered:
                 await self._ending.conclude()
             encoder = self._side.encoder
@@ -172,11 +173,13 @@ class Run:
         except Exception as error:  # the top of an exchange
             _log.error("exchange %s failed", self._exchange.id, exc_info=error)
 
-    async def _served(self, work: Callable[[], Awaitable[Reply | None]]) -> Reply | None:
-        """Does one part of the exchange; whatever fails becomes an answer, as HTTP or in the stream."""
+    async def _served(
+        self, work: Callable[[], Awaitable[Reply | None]], task: asyncio.Task[object] | None
+    ) -> Reply | None:
+        """Does one part of the exchange, in this task; whatever fails becomes an answer, as HTTP or in the stream."""
         if self._aborted is not None:  # between two parts
             return self._ending.fail(self._aborted)
-        self._task = asyncio.current_task()
+        self._task = task
         try:
             return await work()
         except asyncio.CancelledError as error:
