@@ -17,9 +17,9 @@ _FORM = re.compile(r"resp_([0-9a-f]{48})")
 
 def new_response_id() -> str:
     """Returns a fresh response id, in OpenAI's form. The number of this worker is masked by the bytes behind it."""
-    token = random_bytes(24).hex()
-    masked = this_worker() ^ int(token[24:28], 16)
-    return f"resp_{masked:04x}{token[4:]}"
+    token = random_bytes(24)
+    masked = (this_worker() ^ int.from_bytes(token[12:14], "big")).to_bytes(2, "big")
+    return f"resp_{masked.hex()}{token[2:].hex()}"
 
 
 @cache

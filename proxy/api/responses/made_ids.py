@@ -23,15 +23,10 @@ def made_id(response_id: str, prefix: str, number: int) -> str:
     It is any fresh id where it cannot name the response: for a response whose id is not Penstock's, and for items
     without number.
     """
-    token = _token(response_id)
-    if token is None or not 0 <= number <= _LAST:
-        return f"{prefix}_{secrets.token_hex(24)}"
-    return f"{prefix}_{token}{number:04x}"
-
-
-def _token(response_id: str) -> str | None:
     response = _RESPONSE.fullmatch(response_id)
-    return None if response is None else response[1]
+    if response is None or not 0 <= number <= _LAST:
+        return f"{prefix}_{secrets.token_hex(24)}"
+    return f"{prefix}_{response[1]}{number.to_bytes(2, 'big').hex()}"
 
 
 def response_of(item_id: str) -> str | None:
