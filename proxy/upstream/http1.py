@@ -124,6 +124,17 @@ class Http1Connection(asyncio.Protocol):
         Raises UpstreamCut, UpstreamGarbled, UpstreamTimeout, or UpstreamUnreachable for a refusal within TLS; and what
         an upload raises.
         """
+        waiter = self.begin(head, body, timeouts, total_at, upload)
+        try:
+            return await waiter
+        except BaseException:
+            self.leave(waiter)
+            raise
+
+    def begin(
+        self, head: bytes, body: bytes, timeouts: Timeouts, total_at: float, upload: Upload | None = None
+    ) -> asyncio.Future[Response]:
+        """Sends a request; what it returns gets the head of the answer. Who waits for it in vain must `leave`."""
         transport = self._transport
         if self.closed or transport is None:
             raise UpstreamCut(f"upstream {self.peer} closed the connection", before_bytes=True)
@@ -146,16 +157,20 @@ class Http1Connection(asyncio.Protocol):
                 transport.write(head)
                 self._unsent = memoryview(body)
                 self._send_more()
-            return await waiter
         except BaseException:
-            if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
-                # the head has come in the very turn of the cancellation: by now the connection may be another's
-                waiter.result().close()
-            else:
-                waiter.cancel()
-                if self._head is waiter:
-                    self.abort()
+            self.leave(waiter)
             raise
+        return waiter
+
+    def leave(self, waiter: asyncio.Future[Response]) -> None:
+        """Closes the connection for one who waits no longer."""
+        if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
+            # the head has come in the very turn of the cancellation: by now the connection may be another's
+            waiter.result().close()
+        else:
+            waiter.cancel()
+            if self._head is waiter:
+                self.abort()
 
     def _send_more(self) -> None:
         """Writes of a large body what the transport takes."""

@@ -77,7 +77,12 @@ class Http1Client:
                 connection = await self._checkout(pool, order, fresh=upload is not None)
             was_fresh = connection.fresh
             try:
-                return await connection.send(head, request.body, timeouts, total_at, upload)
+                waiter = connection.begin(head, request.body, timeouts, total_at, upload)
+                try:
+                    return await waiter
+                except BaseException:
+                    connection.leave(waiter)
+                    raise
             except UpstreamCut as cut:
                 if was_fresh or not cut.before_bytes or self._closed:
                     raise
