@@ -6,7 +6,7 @@ so that stages may set fields as they like.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal, Self
 
 import msgspec
@@ -14,7 +14,7 @@ import msgspec
 from ...request import Fields, InputText, ModelRequest
 from .. import invalid
 from ..raw import ABSENT, Raw, given
-from ..texts import field_texts, path_of
+from ..texts import Keys, field_texts, path_of
 from .echo import echo
 from .fields import FIELDS, LIMIT_ALIASES, ReasoningSettings, TextSettings
 from .items import (
@@ -175,7 +175,7 @@ class ResponsesRequest(ModelRequest):
         raw = self._fields.get("model")
         known = self._values.get("model")
         if raw is None or known is None or known[0] is not raw or not known[1]:
-            known = self._values["model"] = (raw or ABSENT, super().model)
+            known = self._values["model"] = (raw or ABSENT, _text_of(raw) or super().model)
         model: str = known[1]
         return model
 
@@ -324,19 +324,24 @@ class ResponsesRequest(ModelRequest):
         others = self._fields.keys() - NO_TEXTS
         return field_texts(self, others) if others else ()
 
-    def put_text(self, keys: tuple[str | int, ...], text: str) -> None:
-        """Puts another text where `keys` lead to."""
-        if len(keys) == 1:
-            self.set(str(keys[0]), text)
+    def put_texts(self, texts: Sequence[tuple[Keys, str]]) -> None:
+        """Puts other texts where keys lead to."""
+        of_items: dict[int, list[tuple[Keys, str]]] = {}
+        for keys, text in texts:
+            if len(keys) == 1:
+                self.set(str(keys[0]), text)
+            else:
+                of_items.setdefault(int(keys[1]), []).append((keys[2:], text))
+        if not of_items:
             return
-        index = int(keys[1])
         items, raws = self.items, self.raw_items
         if self._items_shared:
             self._items_shared = False
             self._items, self._items_raw = items, raws = list(items), list(raws)
         # the input is joined again when somebody reads it, not once a text
-        raws[index] = raw = replaced(raws[index], keys[2:], text)
-        items[index] = decode_item(raw, f"input[{index}]")
+        for index, some in of_items.items():
+            raws[index] = raw = replaced(raws[index], some)
+            items[index] = decode_item(raw, f"input[{index}]")
         self._items_changed = True
         self._is_plain = False
         self._turns = {}
@@ -373,6 +378,14 @@ class ResponsesRequest(ModelRequest):
         _ = self.fields  # in which texts that were replaced are written down
         self._items_raw, self._items, self._items_of = [], [], None
         self._values, self._turns, self._tools = {}, {}, None
+
+
+def _text_of(raw: Raw | None) -> str | None:
+    """Returns the text that a field is; None where it is anything else, or nothing."""
+    try:
+        return None if raw is None else _decode_text(raw)
+    except invalid.UNREADABLE:
+        return None
 
 
 def _raw_items(raw: Raw | None) -> list[Raw]:
