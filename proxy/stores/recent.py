@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Iterable
 
 from .store import Entry
 
@@ -26,15 +27,22 @@ class Recent:
 
     def add(self, file: int, row: int, entry: Entry, size: int) -> None:
         """Takes the entry of a row of a file, which has so many bytes; it must not be changed afterwards."""
-        if size > self._max_bytes // 4:
-            return
-        size += _OVERHEAD
+        self.add_all(file, [(row, entry, size)])
+
+    def add_all(self, file: int, rows: Iterable[tuple[int, Entry, int]]) -> None:
+        """Takes entries of rows, each with its bytes, at once: the lock takes longer than what is done under it."""
+        most, entries = self._max_bytes // 4, self._entries
         with self._lock:
-            if (file, row) not in self._entries:
-                self._bytes += size
-            self._entries[file, row] = entry, size
+            for row, entry, size in rows:
+                if size > most:
+                    continue
+                size += _OVERHEAD
+                key = file, row
+                if key not in entries:
+                    self._bytes += size
+                entries[key] = entry, size
             while self._bytes > self._max_bytes:
-                _, (_, gone) = self._entries.popitem(last=False)
+                _, (_, gone) = entries.popitem(last=False)
                 self._bytes -= gone
 
     def get(self, file: int, row: int) -> Entry | None:

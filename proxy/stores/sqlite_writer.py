@@ -175,11 +175,14 @@ class Writer:
         except (sqlite3.Error, OSError, UnicodeError, OverflowError) as error:
             return self._database.failed(error)
         self._note_lost(transaction.lost)
+        self._pages += _PAGES_OF_A_ROW * len(ready)
+        put: list[tuple[int, Entry, int]] = []
         for work in ready:
-            self._pages += _PAGES_OF_A_ROW
-            if isinstance(work.what, Row):
-                self._pages += (len(work.what.values[-1]) + len(work.what.log)) // _PAGE
-                self._recent.add(self._database.file, work.seq, work.what.entry, work.what.size)
+            row = work.what
+            if isinstance(row, Row):
+                self._pages += (len(row.values[-1]) + len(row.log)) // _PAGE
+                put.append((work.seq, row.entry, row.size))
+        self._recent.add_all(self._database.file, put)
         return None
 
     def _change(
