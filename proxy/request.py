@@ -6,7 +6,7 @@ The fields stay JSON bytes (`msgspec.Raw`) until somebody reads them; what nobod
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, ClassVar, Literal, Protocol, Self
 
 import msgspec
@@ -31,6 +31,13 @@ class InputText(Protocol):
 
     def replace(self, text: str) -> None:
         """Puts another text in its place."""
+
+    @staticmethod
+    def replace_all(changes: Sequence[tuple[Any, str]]) -> None:
+        """Does so for many texts of this kind in one request, in the order in which they were found.
+
+        What they stand in is read and written once, and not once a text: there may be thousands in it.
+        """
 
 
 class ModelRequest(ABC):

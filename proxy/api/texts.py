@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import mimetypes
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, unquote_to_bytes
 
@@ -100,8 +100,20 @@ class FieldText:
 
     def replace(self, text: str) -> None:
         """Puts another text in its place."""
-        self._request.set(self._field, with_text(self._request.get(self._field), self._keys, text))
-        self.text = text
+        self.replace_all([(self, text)])
+
+    @staticmethod
+    def replace_all(changes: Sequence[tuple[FieldText, str]]) -> None:
+        """Does so for many, field by field."""
+        wholes: dict[str, Any] = {}
+        for place, text in changes:
+            field = place._field
+            if field not in wholes:
+                wholes[field] = place._request.get(field)
+            wholes[field] = with_text(wholes[field], place._keys, text)
+            place.text = text
+        for field, whole in wholes.items():
+            changes[0][0]._request.set(field, whole)
 
 
 def field_texts(request: ModelRequest, fields: Collection[str]) -> Iterator[FieldText]:
@@ -177,9 +189,12 @@ def with_text(whole: Any, keys: Keys, text: str) -> Any:
     return whole
 
 
-def with_text_in_json(raw: bytes, keys: Keys, text: str) -> bytes:
-    """Returns JSON with another text where `keys` lead to; all else stays as it was."""
-    return msgspec.json.encode(with_text(msgspec.json.decode(raw), keys, text))
+def with_texts_in_json(raw: bytes, texts: Sequence[tuple[Keys, str]]) -> bytes:
+    """Returns JSON with other texts where keys lead to, put there in that order; all else stays as it was."""
+    whole = msgspec.json.decode(raw)
+    for keys, text in texts:
+        whole = with_text(whole, keys, text)
+    return msgspec.json.encode(whole)
 
 
 def path_of(keys: Keys) -> str:

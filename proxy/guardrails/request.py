@@ -59,6 +59,7 @@ class RequestScreen:
         if not hidden and self._masking.are_clean(texts):
             return
         blocking: str | None = None
+        changes = []
         for place in places:
             text, masked, flagged = self._searched(place, self._masking)
             for number in sorted(masked | flagged):
@@ -67,7 +68,8 @@ class RequestScreen:
                 if act.does == "blocked" or (number in masked and _is_fixed(place)):
                     blocking = blocking or act.rule
             if masked:
-                place.replace(text)
+                changes.append((place, text))
+        _replace(changes)
         if blocking is not None:
             raise refused(exchange, blocking)
 
@@ -99,8 +101,7 @@ class RequestScreen:
         if known is not None and consulted.clean:
             self._remember(known)
         changed = [(place, after) for place, after in zip(places, consulted.texts, strict=True) if after != place.text]
-        for place, after in changed:
-            place.replace(_arguments(after) if place.path.endswith(_ARGUMENTS) else after)
+        _replace([(place, _arguments(after) if place.path.endswith(_ARGUMENTS) else after) for place, after in changed])
         if consulted.blocked is not None:
             raise refused(exchange, consulted.blocked)
         if any(_is_fixed(place) for place, _ in changed):
@@ -129,6 +130,14 @@ def _known_by(exchange: Exchange, places: Sequence[InputText]) -> bytes:
 def _places(exchange: Exchange) -> list[InputText]:
     """Returns all texts of a request: what the model would read, and what is said beside it."""
     return [*exchange.request.texts(), *exchange.request.more_texts()]
+
+
+def _replace(changes: Sequence[tuple[InputText, str]]) -> None:
+    kinds: dict[type[InputText], list[tuple[InputText, str]]] = {}
+    for place, text in changes:
+        kinds.setdefault(type(place), []).append((place, text))
+    for kind, some in kinds.items():
+        kind.replace_all(some)
 
 
 def _may_be_json(text: str) -> bool:

@@ -10,6 +10,7 @@ from proxy.errors import BadRequest
 from proxy.exchange import Exchange, Key
 from proxy.guardrails.local import Searches
 from proxy.guardrails.request import RequestScreen
+from proxy.request import ModelRequest
 from tests.support.drive import asking as request_asking
 from tests.support.drive import chatting, exchange_of
 from tests.support.guarding import Oracle, asking, fails, masking, rule, without
@@ -188,3 +189,26 @@ async def test_a_variable_that_is_called_name_is_no_name() -> None:
     await through(screen(words="word", action="mask"), exchange)
     assert exchange.request.get("prompt")["variables"] == {"name": "a [rule]"}
     assert exchange.request.get("metadata") == {"name": "[rule]"}
+
+
+def test_thousands_of_masks_read_and_write_a_request_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = 0
+    set_field = ModelRequest.set
+
+    def counted(self: ModelRequest, name: str, value: Any) -> None:
+        nonlocal written
+        written += 1
+        set_field(self, name, value)
+
+    schema = {"type": "object", "properties": {f"p{at}": {"description": "a word"} for at in range(2000)}}
+    parts = [{"type": "input_text", "text": "a word"}] * 2000
+    said = [{"type": "message", "role": "user", "content": parts}] * 3
+    request = request_asking(tools=[{**TOOL, "parameters": schema}], input=said)
+    chat = chatting(*["a word"] * 3000)
+    monkeypatch.setattr(ModelRequest, "set", counted)
+    for asked in (request, chat):
+        screen(words="word", action="mask").search(exchange_of(asked))
+        texts = [place.text for place in (*asked.texts(), *asked.more_texts())]
+        assert "a [rule]" in texts
+        assert "a word" not in texts
+    assert written <= 2

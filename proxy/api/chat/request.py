@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, ClassVar, Literal, Self
 
 import msgspec
 
 from ...errors import BadRequest
 from ...request import Dialect, InputText, ModelRequest, refuse_twins
-from ..texts import Keys, field_texts, path_of, texts_of, with_text_in_json
+from ..texts import Keys, field_texts, path_of, texts_of, with_texts_in_json
 from .names import chat_name
 
 _Object = dict[str, msgspec.Raw]
@@ -218,10 +218,14 @@ class ChatRequest(ModelRequest):
     def _put_messages(self, raws: list[msgspec.Raw]) -> None:
         self.fields["messages"] = msgspec.Raw(b"[" + b",".join(raws) + b"]")
 
-    def put_text(self, index: int, keys: Keys, text: str) -> None:
-        """Puts another text where `keys` lead to in one message."""
+    def put_texts(self, texts: Sequence[tuple[int, Keys, str]]) -> None:
+        """Puts other texts where keys lead to in messages."""
+        of_messages: dict[int, list[tuple[Keys, str]]] = {}
+        for index, keys, text in texts:
+            of_messages.setdefault(index, []).append((keys, text))
         raws = self._messages()
-        raws[index] = msgspec.Raw(with_text_in_json(raws[index], keys, text))
+        for index, some in of_messages.items():
+            raws[index] = msgspec.Raw(with_texts_in_json(raws[index], some))
         self._put_messages(raws)
 
 
@@ -239,8 +243,14 @@ class ChatText:
 
     def replace(self, text: str) -> None:
         """Puts another text in its place."""
-        self._request.put_text(self._index, self._keys, text)
-        self.text = text
+        self.replace_all([(self, text)])
+
+    @staticmethod
+    def replace_all(changes: Sequence[tuple[ChatText, str]]) -> None:
+        """Does so for many."""
+        for place, text in changes:
+            place.text = text
+        changes[0][0]._request.put_texts([(place._index, place._keys, text) for place, text in changes])
 
 
 def _message(raw: msgspec.Raw, path: str) -> _Object:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..raw import Raw
-from ..texts import Keys, texts_of, with_text_in_json
+from ..texts import Keys, texts_of, with_texts_in_json
 from .items import Item, ItemReference, Message
 
 if TYPE_CHECKING:
@@ -46,8 +47,14 @@ class TextPlace:
 
     def replace(self, text: str) -> None:
         """Puts another text in its place."""
-        self._request.put_text(self._keys, text)
-        self.text = text
+        self.replace_all([(self, text)])
+
+    @staticmethod
+    def replace_all(changes: Sequence[tuple[TextPlace, str]]) -> None:
+        """Does so for many."""
+        for place, text in changes:
+            place.text = text
+        changes[0][0]._request.put_texts([(place._keys, text) for place, text in changes])
 
 
 def item_texts(item: Item, raw: Raw, path: str) -> list[tuple[Keys, str]]:
@@ -57,6 +64,6 @@ def item_texts(item: Item, raw: Raw, path: str) -> list[tuple[Keys, str]]:
     return [] if isinstance(item, ItemReference) else texts_of(raw, path)
 
 
-def replaced(raw: Raw, keys: Keys, text: str) -> Raw:
-    """Returns the JSON of an item with another text where `keys` lead to; all else stays as it was."""
-    return Raw(with_text_in_json(raw, keys, text))
+def replaced(raw: Raw, texts: Sequence[tuple[Keys, str]]) -> Raw:
+    """Returns the JSON of an item with other texts where keys lead to; all else stays as it was."""
+    return Raw(with_texts_in_json(raw, texts))

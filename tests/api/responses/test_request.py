@@ -222,7 +222,7 @@ def test_messages_of_text_are_read_in_one_step(given):
         assert asdict(item) == asdict(decode_item(raw, "input"))
     made.validate()
     twin = made.copy()
-    twin.put_text(("input",) if isinstance(given, str) else ("input", 0, "content"), "other")
+    twin.put_texts([(("input",) if isinstance(given, str) else ("input", 0, "content"), "other")])
     assert [next(iter(one.texts())).text for one in (made, twin)] == [listed[0]["content"], "other"]
 
 
@@ -249,7 +249,7 @@ def test_whatever_else_an_input_may_be_is_read_item_by_item(given):
 
 def test_an_input_whose_texts_were_replaced_is_written_anew():
     made = request(input=PLAIN["a conversation"])
-    made.put_text(("input", 1, "content", 0, "text"), "bye")
+    made.put_texts([(("input", 1, "content", 0, "text"), "bye")])
     assert body(made)["input"][1]["content"][0]["text"] == "bye"
     assert not made.is_plain
 

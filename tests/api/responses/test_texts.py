@@ -47,7 +47,7 @@ def test_the_texts_of_an_item_and_the_way_to_them(item, texts):
     raw = Raw(json.dumps(item).encode())
     assert item_texts(decode_item(raw, "input[0]"), raw, "input[0]") == texts
     for keys, _ in texts:
-        changed = replaced(raw, keys, "new")
+        changed = replaced(raw, [(keys, "new")])
         assert "new" in [text for _, text in item_texts(decode_item(changed, "input[0]"), changed, "input[0]")]
 
 
@@ -55,7 +55,7 @@ def test_what_is_not_replaced_stays():
     raw = Raw(
         b'{"role":"user","id":"msg_1","extra":{"deep":[1,2.5,null]},"content":[{"type":"input_text","text":"a"}]}'
     )
-    whole = json.loads(bytes(replaced(raw, ("content", 0, "text"), "b")))
+    whole = json.loads(bytes(replaced(raw, [(("content", 0, "text"), "b")])))
     assert whole == {
         "role": "user",
         "id": "msg_1",
