@@ -29,6 +29,13 @@ def banned(count: int = 1000) -> tuple[str, ...]:
     return tuple("".join(chance.choices(_LETTERS, k=chance.randint(5, 12))) for _ in range(count))
 
 
+def watch() -> Watch:
+    """Returns a filter for 1,000 words, of which none begins as words of answers do: nothing is held back."""
+    rule = GuardrailRule(name="words", words=tuple(f"жanned{number:04d}word" for number in range(1000)))
+    searches = _searches([rule])
+    return Watch(AnswerScreen(searches.matcher(), None, None), {"output": searches.acts})
+
+
 def operations() -> list[Operation]:
     """Returns the operations of a guardrail's filter on text deltas, one a read, and of its search of a request."""
     words = GuardrailRule(name="words", words=banned())

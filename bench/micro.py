@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import count
 from typing import Any
 
 import msgspec
@@ -45,7 +46,7 @@ Feed = Callable[[Any], object]
 
 def operations(way: Way) -> list[Operation]:
     """Returns all micro-benchmarks; the first one is the reference, a plain decode of one chunk."""
-    own = [*_pieces(), *_dialects(), *_translations(), _whole_way(way), *_requests(), *_answers()]
+    own = [*_pieces(), *_dialects(), *_translations(), *_whole_ways(way), *_requests(), *_answers()]
     return [_reference(), *own, *guarding.operations()]
 
 
@@ -190,11 +191,22 @@ def _translations() -> list[Operation]:
     return found
 
 
-def _whole_way(way: Way) -> Operation:
-    """Returns the operation of one delta on its whole way, without sockets."""
+def _whole_ways(way: Way) -> list[Operation]:
+    """Returns the operations of one delta on its whole way, without sockets: alone, and where a policy looks at it.
+
+    What a policy looks at is never the same twice, for it remembers that.
+    """
     frames = [frame(one) for one in _many(text_chunk)]
     name = "whole way, text delta: HTTP in, translator, HTTP out"
-    return Operation(name, _COUNT, lambda: way.prepare(_encoder(), frames))
+    policy = "whole way, text delta, 1,000 words searched and gaps counted"
+    begins = count(1, _COUNT)
+
+    def watched() -> Run:
+        first = next(begins)
+        fresh = [frame(text_chunk(index)) for index in range(first, first + _COUNT)]
+        return way.prepare(_encoder(), fresh, [guarding.watch()])
+
+    return [Operation(name, _COUNT, lambda: way.prepare(_encoder(), frames)), Operation(policy, _COUNT, watched)]
 
 
 def _translate(body: bytes) -> bytes:

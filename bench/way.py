@@ -8,11 +8,15 @@ from typing import cast
 
 from aiohttp import web
 
+from proxy.client_side import ClientSide
 from proxy.exchange import Client, Exchange
+from proxy.metrics.pulse import Pulse
 from proxy.providers.chat.decoder import ChatDecoder
 from proxy.pump import Pump
 from proxy.server.keepalive import KeepAlive
 from proxy.server.stream import EventStream
+from proxy.shortcut import Shortcut
+from proxy.stage import ResponseFilter
 from proxy.translation import Encoder, Translation
 from proxy.upstream.client import Timeouts
 from proxy.upstream.http1 import Http1Connection
@@ -75,12 +79,15 @@ class Way:
             self._loop.run_until_complete(asyncio.gather(*self._pumps, return_exceptions=True))
         self._loop.close()
 
-    def prepare(self, encoder: Encoder, reads: Sequence[bytes]) -> Run:
-        """Returns what takes one stream's reads from the upstream through to the client."""
-        connection = self._loop.run_until_complete(self._open(encoder))
+    def prepare(self, encoder: Encoder, reads: Sequence[bytes], policy: Sequence[ResponseFilter] = ()) -> Run:
+        """Returns what takes one stream's reads from the upstream through to the client.
+
+        With the filters of a `policy` the gaps between its pieces are counted, too.
+        """
+        connection = self._loop.run_until_complete(self._open(encoder, policy))
         return _taking(connection, reads)
 
-    async def _open(self, encoder: Encoder) -> Http1Connection:
+    async def _open(self, encoder: Encoder, policy: Sequence[ResponseFilter]) -> Http1Connection:
         """Returns a connection on which an answer has begun, its sink leading to a client."""
         connection = Http1Connection(self._loop, _Owner(), "upstream:80")
         connection.connection_made(cast(asyncio.Transport, _Transport()))
@@ -91,9 +98,14 @@ class Way:
         stream = EventStream(cast(web.BaseRequest, _Client()), KeepAlive(0))
         stream.opened = True
         exchange = Exchange("req_bench", Client("127.0.0.1", {}), None)
-        translation = Translation(exchange, ChatDecoder(), (), encoder, lambda: None)
-        translation.feed(chunk("@"))
-        pump = Pump(translation, stream, response, stream.write)
+        if policy:
+            exchange.pulse = Pulse()
+        translation = Translation(exchange, ChatDecoder(), policy, encoder, lambda: None)
+        side = ClientSide(exchange, stream, lambda *_: encoder, lambda _: None)
+        if out := translation.feed(chunk("@")):
+            side.write(out)
+        pump = Pump(translation, stream, response, side.write)
+        pump.shortcut = Shortcut(exchange, side, translation, pump).take
         self._pumps.append(self._loop.create_task(pump.run(first_token_s=None, is_committed=lambda: True)))
         await asyncio.sleep(0)
         return connection
