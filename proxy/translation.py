@@ -190,34 +190,41 @@ class Translation:
         if text:
             events: list[Event] = [TextDelta(text)]
             return self._pass(events) if self._filters else self._encode(events)
-        return self._feed(data)
+        events = self._decoded(data)
+        return self._pass(events) if events else b""
 
-    def _feed(self, data: bytes) -> bytes:
-        """Takes bytes of the body through the parser."""
+    def _decoded(self, data: bytes) -> list[Event]:
+        """Takes bytes of the body through parser and decoder, which learns from what they end in."""
         events = self._decoder.feed(self._parser.feed(data))
-        if not events:
-            return b""
-        last = events[-1]
-        out = self._pass(events)
-        if type(last) is TextDelta and (len(events) == 1 or self._texts_of is not None):
+        if events and type(last := events[-1]) is TextDelta and (len(events) == 1 or self._texts_of is not None):
             self._decoder.learn(data[data.rfind(b"\n\n", 0, -2) + 2 :] if len(events) > 1 else data, last.text)
-        return out
+        return events
 
     def _feed_many(self, data: bytes, texts_of: TextsOf) -> bytes:
-        """Takes a large read: plain text in stretches, and what is between them in small parts."""
+        """Takes a large read: plain text in stretches, and what is between them in small parts.
+
+        Filters see all of a read at once, as ever: one that ends the answer does not keep from them what follows.
+        """
         out: list[bytes] = []
+        events: list[Event] = []
         step = AT_A_TIME
-        while data and not self._encoder.done:
+        while data and not self._decoder.done:
             texts, strings, size = texts_of(data)
-            if size:
-                out.append(b"" if self._filters else self._pieces(texts, strings))
-                out[-1] = out[-1] or self._pass([TextDelta(text) for text in texts])
-            else:
+            if not size:
                 size = data.find(b"\n\n", step) + 2
                 size = size if size > 2 else len(data)
                 step *= 8
-                out.append(self._feed(data[:size]))
+                events += self._decoded(data[:size])
+            elif not self._filters and (piece := self._pieces(texts, strings)):
+                out.append(piece)
+            else:
+                events += [TextDelta(text) for text in texts]
             data = data[size:]
+            if events and not self._filters:
+                out.append(self._pass(events))
+                events = []
+        if events:
+            out.append(self._pass(events))
         return b"".join(out)
 
     def finish(self, error: ExchangeError | None = None) -> bytes:

@@ -14,7 +14,7 @@ from proxy.api.responses.encoder import ResponsesEncoder
 from proxy.api.responses.encoder_options import EncoderOptions
 from proxy.api.responses.snapshot import Snapshot
 from proxy.client_side import ClientSide
-from proxy.events import Event, Finish, TextDelta
+from proxy.events import Event, Finish, TextDelta, Usage
 from proxy.exchange import Exchange
 from proxy.metrics.pulse import Pulse
 from proxy.providers.chat.decoder import ChatDecoder
@@ -330,6 +330,27 @@ def test_texts_that_come_together_are_taken_together(monkeypatch: pytest.MonkeyP
     assert answer.translation.done
     assert sum(taken) > 5900
     assert b'"sequence_number":5999,' in answer.client.body  # beyond the numbers that are kept ready
+
+
+class EndsAt(ResponseFilter):
+    """Ends the answer at a text."""
+
+    def on_events(self, exchange: Exchange, events: list[Event]) -> list[Event]:
+        """Lets usage through."""
+        at = next((n for n, one in enumerate(events) if isinstance(one, TextDelta) and one.text == "stop"), None)
+        if at is None:
+            return events
+        return [*events[:at], *(one for one in events[at:] if isinstance(one, Usage)), Finish("content_filter")]
+
+
+def test_a_filter_that_ends_a_large_read_has_seen_all_of_it() -> None:
+    answer = Answer("responses", [EndsAt()], short=False)
+    usage = b'data: {"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":7,"total_tokens":8}}\n\n'
+    texts = [chunk({"content": text}) for text in [*"abcdefghijklmnopqrst", "stop", *"uvw"]]
+    answer.take(b"".join([*texts, chunk({}, finish="stop"), usage, DONE]))
+    assert answer.translation.done
+    final = json.loads(answer.side.get_encoder().final())
+    assert (final["status"], final["usage"]["output_tokens"]) == ("incomplete", 7)
 
 
 def test_filters_see_texts_that_come_together() -> None:
