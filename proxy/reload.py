@@ -8,6 +8,7 @@ what the worker has, it keeps: its number, its sockets, what it counts, the resp
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 from collections.abc import Awaitable, Callable
 
@@ -77,6 +78,8 @@ class Succession:
         await serving.close()
         del self._ending[serving]
         _log.debug("what %s (%s) was asked is answered", serving.config.file, serving.config.digest)
+        # what it had, mapped files among it, is in circles that the collector would find only much later
+        asyncio.get_running_loop().call_soon(gc.collect)
 
     def handle(self, request: web.BaseRequest) -> Awaitable[web.StreamResponse]:
         """Answers one request. Hot: once a request."""
