@@ -9,9 +9,10 @@ import msgspec
 from ..config.file import Config
 from ..config.listen import Listen
 from ..config.loader import load, load_text
+from ..deferred import Deferred
 from ..errors import ConfigError, Problem
-from ..litellm.loading import load_litellm
 
+_litellm = Deferred("proxy.litellm.loading")  # which nothing else needs
 _ONE_UPSTREAM = """\
 upstreams:
   upstream: {{kind: openai-compatible, base_url: {url}}}
@@ -39,7 +40,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
             url = msgspec.json.encode(self.upstream).decode()
             config = load_text(_ONE_UPSTREAM.format(url=url), "--upstream")
         elif self.litellm is not None:
-            loaded = load_litellm(self.litellm)
+            loaded = _litellm.load_litellm(self.litellm)
             os.environ.update(loaded.environ)  # libraries that look for credentials by themselves look there
             config = loaded.config
         else:
