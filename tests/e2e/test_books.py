@@ -18,7 +18,7 @@ from tests.support.books import numbers
 from tests.support.limited import PATIENCE_S, Limited
 from tests.support.serving import serving
 
-EXCHANGES = int(os.environ.get("PENSTOCK_TEST_EXCHANGES", "1000"))
+EXCHANGES = int(os.environ.get("PENSTOCK_TEST_EXCHANGES", "500"))
 FILE = """\
 workers: 2
 upstreams: {e: {kind: echo}}
