@@ -20,13 +20,13 @@ _SHAPES = (
     r"\bAIza[\w-]{30,}",
     r"\bya29\.[\w.-]{10,}",
     r"\beyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?",
-    r"(?<=://)[^/\s@\"]*:[^/\s@\"]+(?=@)",
+    r"(?<=://)[^/\s@\":]*:[^/\s@\"]+(?=@)",
     r"(?i:(?<=\bbearer )\s*[\w.~+/=:-]{6,})",
     r"(?i:(?<=\bbasic )\s*[A-Za-z0-9+/]{12,}={0,2})",
 )
 _NAMED = re.compile(
     r"(?i)((?:(?:api[-_]?key|authorization|secret|passw(?:or)?d|(?:access|auth|refresh|id)[-_]token|signature)"
-    r"|[?&](?:key|token|sig|code))[\"']?\s*[:=]\s*[\"']?(?:bearer\s|basic\s)?\s*)[^\s\"'&,;}\]]+"
+    r"|[?&](?:key|token|sig|code))[\"']?\s*+[:=]\s*+[\"']?(?:bearer\s|basic\s)?\s*+)[^\s\"'&,;}\]]+"
 )
 _SHAPE = re.compile("|".join(_SHAPES))
 _SUSPECT = re.compile(
