@@ -51,7 +51,7 @@ async def test_requests_follow_one_another_whatever_was_let_go_of(ends: int) -> 
         for _ in range(3):  # in one read, or in two
             writer.write(asked[:ends])
             if ends < len(asked):
-                await asyncio.sleep(0.001)
+                await asyncio.sleep(0.001)  # so that it mostly comes by itself; both ways must be answered
                 writer.write(asked[ends:])
             answer = await reader.readuntil(b">")
             assert answer.endswith(b"<one 0>") or (ends < len(asked) and answer.endswith(b"<one 1>"))

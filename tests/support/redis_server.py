@@ -52,7 +52,7 @@ class RedisServer:
                     if connection.recv(16).startswith(b"+PONG") and self.process.poll() is None:
                         return True
             except OSError:
-                time.sleep(0.01)
+                time.sleep(0.01)  # another process: nothing tells of its listening
         return False
 
     def pause(self) -> None:
