@@ -122,7 +122,7 @@ class Budget(LimitStage):
         grant: Grant,
         claims: Sequence[Claim],
         parts: Sequence[tuple[Budget, Sequence[Claim]]],
-    ) -> Admitted:
+    ) -> Admitted | Spending | Metered:
         """Returns what reserves more for dearer attempts, and for streams whose length is not known that may be cut."""
         wanted = expected(exchange)
         if not wanted.uses:

@@ -139,7 +139,7 @@ class Transform(Stage):
         self._fields = config.response.changes()
         self._conditions = Conditions(config.when)
 
-    async def on_request(self, exchange: Exchange) -> ResponseFilter | None:
+    async def on_request(self, exchange: Exchange) -> Rewrite | Reshape | None:
         """Changes the request, or leaves it alone when the conditions do not hold."""
         if self._headers:
             forget_last_attempt(exchange)

@@ -6,7 +6,8 @@ import ast
 import inspect
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from types import NoneType
 
 import msgspec
 
@@ -69,7 +70,7 @@ def _order(stage: type[Stage]) -> Iterator[str]:
 
 
 def _sees(stage: type[Stage]) -> Iterator[str]:
-    """Yields what a stage does with an exchange, as the return annotation of its `on_request` says."""
+    """Yields what a stage does with an exchange, as the return annotations of its methods say."""
     if stage.on_request is Stage.on_request:
         yield "does not look at requests"
         return
@@ -78,21 +79,43 @@ def _sees(stage: type[Stage]) -> Iterator[str]:
     filters = [answer for answer in answers if issubclass(answer, ResponseFilter)]
     if Reply in answers:
         yield "may answer them itself"
-    if any(answer.on_head is not ResponseFilter.on_head for answer in filters):
-        yield "sees the head of the answer"
-    touches = any(answer.on_events is not ResponseFilter.on_events for answer in filters)
-    yield "sees the stream" if touches else "does not touch the stream"
+    always = filters if NoneType not in answers else []
+    if heads := [one for one in filters if one.on_head is not ResponseFilter.on_head]:
+        yield "sees the head of the answer" if heads == always else "may see the head of the answer"
+    if stage.name == DIVIDER:
+        yield "translates the stream"
+    elif streams := [one for one in filters if one.on_events is not ResponseFilter.on_events]:
+        yield "sees the stream" if streams == always else "may see the stream"
+    else:
+        yield "does not touch the stream"
     if any(answer.on_end is not ResponseFilter.on_end for answer in filters):
         yield "settles at the end" + (", of refused requests too" if stage.observer else "")
 
 
 def _answers(stage: type[Stage]) -> list[type]:
-    """Returns the classes in the return annotation of `on_request`, which may be a string."""
-    function = stage.on_request
+    """Returns the classes that `on_request` may return, by its annotation and those of methods that it may ask.
+
+    NoneType is among them where `on_request` says so.
+    """
+    answers = _named_by(stage.on_request)
+    for name in dict.fromkeys(name for one in stage.__mro__ if issubclass(one, Stage) for name in vars(one)):
+        method = getattr(stage, name)
+        if inspect.isfunction(method):
+            answers += [one for one in _named_by(method) if issubclass(one, ResponseFilter)]
+    return list(dict.fromkeys(answers))
+
+
+def _named_by(function: Callable[..., object]) -> list[type]:
+    """Returns the classes in a function's return annotation, which may be a string."""
     annotation = function.__annotations__.get("return")
     if not isinstance(annotation, str):
         parts = getattr(annotation, "__args__", (annotation,))
         return [part for part in parts if isinstance(part, type)]
     known = vars(sys.modules[function.__module__])
-    names = [node.id for node in ast.walk(ast.parse(annotation, mode="eval")) if isinstance(node, ast.Name)]
-    return [known[name] for name in names if isinstance(known.get(name), type)]
+    found: list[type] = []
+    for node in ast.walk(ast.parse(annotation, mode="eval")):
+        if isinstance(node, ast.Constant) and node.value is None:
+            found.append(NoneType)
+        elif isinstance(node, ast.Name) and isinstance(one := known.get(node.id), type):
+            found.append(one)
+    return found

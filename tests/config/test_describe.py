@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from proxy.config.describe import describe
@@ -66,9 +68,9 @@ def test_what_a_stage_sees():
     assert describe(RateLimit).sees == (
         "looks at requests", "may answer them itself", "does not touch the stream", "settles at the end",
     )  # fmt: skip
-    assert describe(Guardrail).sees == ("looks at requests", "sees the stream")
+    assert describe(Guardrail).sees == ("looks at requests", "may see the stream")
     assert describe(Dashed).sees == (
-        "looks at requests", "sees the head of the answer", "does not touch the stream",
+        "looks at requests", "may see the head of the answer", "does not touch the stream",
         "settles at the end, of refused requests too",
     )  # fmt: skip
     assert describe(Log).sees == ("does not look at requests",)
@@ -78,9 +80,38 @@ def test_annotations_that_are_no_strings():
     async def on_request(self, exchange):
         return None
 
-    on_request.__annotations__["return"] = Head | None
+    on_request.__annotations__["return"] = Head
     stage = type("Plain", (Stage,), {"name": "plain", "on_request": on_request})
     assert describe(stage).sees[1] == "sees the head of the answer"
+
+
+class Counting(Head):
+    def on_events(self, exchange, events):
+        return events
+
+
+class Counts(Stage):
+    """Leaves it to another method what is done with an answer."""
+
+    name = "counts"
+
+    async def on_request(self, exchange: object) -> Head:
+        return self.for_answer(exchange)
+
+    def for_answer(self, exchange: object) -> Counting | Head:
+        return Counting()
+
+
+def test_what_another_method_returns_counts():
+    assert describe(Counts).sees[1:3] == ("sees the head of the answer", "may see the stream")
+
+
+@pytest.mark.parametrize("stage", installed_stages().values(), ids=lambda stage: stage.name)
+def test_a_stage_whose_filters_look_at_events_says_so(stage: type[Stage]):
+    known = vars(sys.modules[stage.__module__]).values()
+    filters = [one for one in known if isinstance(one, type) and issubclass(one, ResponseFilter)]
+    looks = any(one.on_events is not ResponseFilter.on_events for one in filters)
+    assert ("may see the stream" in describe(stage).sees) == looks
 
 
 def test_where_a_stage_may_stand():
