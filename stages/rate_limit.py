@@ -15,6 +15,7 @@ from proxy.limiting.estimate import expected
 from proxy.limiting.rules import Claim, Rule
 from proxy.limiting.stage import LimitStage
 from proxy.limiting.subjects import Per
+from proxy.limiting.window import check_length
 from proxy.stage import StageConfig
 
 _MINUTE = Duration(60)
@@ -32,8 +33,7 @@ class WindowLimit(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
     def __post_init__(self) -> None:
         if self.requests is None and self.tokens is None:
             raise Mistake("nothing is limited in this window", "set requests or tokens")
-        if self.window < 1:
-            raise Mistake("the window is shorter than a second", "write 1s or more")
+        check_length(self.window, write="1s or more")
 
 
 class RateLimitConfig(StageConfig, frozen=True, kw_only=True):
@@ -76,8 +76,7 @@ class RateLimitConfig(StageConfig, frozen=True, kw_only=True):
                 raise Mistake(f"{unit} and {unit}_per_minute say the same thing", "keep one of them")
             if short is not None and self.window != _MINUTE:
                 raise Mistake(f"{unit}_per_minute counts in minutes, not in another window", f"write {unit} and window")
-        if self.window < 1:
-            raise Mistake("the window is shorter than a second", "write 1s or more")
+        check_length(self.window, write="1s or more")
         every = [(unit, float(window)) for unit, _, window in self.windows()]
         if not every and self.parallel is None:
             raise Mistake("nothing is limited", "set requests_per_minute, tokens_per_minute, limits or parallel")

@@ -11,7 +11,7 @@ from msgspec import Meta
 from ..config.types import Mistake
 from ..stage import StageConfig
 from .subjects import Per
-from .window import Window
+from .window import Window, check_length
 
 _Usd = Annotated[float, Meta(gt=0, le=1_000_000)]
 _Subject = Per | Annotated[tuple[Per, ...], Meta(min_length=1, max_length=4)]
@@ -25,8 +25,7 @@ class WindowBudget(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_o
     window: Annotated[Window, Meta(description="How long the window is, or which of the calendar (UTC).")]
 
     def __post_init__(self) -> None:
-        if self.window < 1:
-            raise Mistake("the window is shorter than a second", "write 1d, say")
+        check_length(self.window, write="1d, say")
 
 
 class BudgetConfig(StageConfig, frozen=True, kw_only=True):
@@ -75,8 +74,7 @@ class BudgetConfig(StageConfig, frozen=True, kw_only=True):
         windows = [window for _, window in self.windows()]
         if not windows and self.usd_per_response is None:
             raise Mistake("there is no budget", "set usd, limits or usd_per_response")
-        if min(windows, default=Window(1)) < 1:
-            raise Mistake("the window is shorter than a second", "write 1d, say")
+        check_length(*windows, write="1d, say")
         if len(set(windows)) < len(windows):
             raise Mistake("two budgets are for the same window", "keep the lower one")
         if len(set(self.subjects)) < len(self.subjects):

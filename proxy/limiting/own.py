@@ -11,7 +11,7 @@ from msgspec import Meta
 from ..config.types import Duration, Mistake
 from ..counters.limits import NANO, Limit, Unit
 from .rules import Rule
-from .window import Window
+from .window import Window, check_length
 
 _MINUTE = Duration(60)
 _MONTH = Window(30 * 86400)
@@ -32,8 +32,7 @@ class OwnLimits(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only
     ] = _MONTH
 
     def __post_init__(self) -> None:
-        if self.window < 1:
-            raise Mistake("the window is shorter than a second", "write 30d, say")
+        check_length(self.window, write="30d, say")
         if not any(True for _ in self.limits()):
             raise Mistake("nothing is limited", "set requests_per_minute, tokens_per_minute, parallel or usd")
 

@@ -48,3 +48,9 @@ class Window(Duration):
 
     def __hash__(self) -> int:
         return hash((float(self), self.period))
+
+
+def check_length(*windows: Duration, write: str) -> None:
+    """Raises Mistake for a window that is shorter than a second; `write` is what could be written in its place."""
+    if any(window < 1 for window in windows):
+        raise Mistake("the window is shorter than a second", f"write {write}")
