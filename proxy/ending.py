@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from .client_side import ClientSide
-from .errors import BadRequest, ExchangeError, ResponseCancelled
+from .errors import BadRequest, ExchangeError, ResponseCancelled, UpstreamError
 from .exchange import Exchange, Outcome
 from .guarded import guarded
 from .reply import Reply
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from .pipeline import Pipeline
 
 _log = logging.getLogger("penstock")
+_ON_ERROR_S = 30.0
+"""How long a filter may look at what an upstream has failed with, for the same reason as below."""
 _ON_END_S = 30.0
 """How long a filter may take for the end of an exchange: one that hangs must not hold the exchange for ever."""
 
@@ -174,6 +176,18 @@ class Ending:
             self.is_settled = True
             if self._settled is not None:
                 self._settled.set()
+
+
+async def tell_failure(filters: Sequence[ResponseFilter], exchange: Exchange, *errors: UpstreamError) -> None:
+    """Shows filters, in reverse, what an upstream has failed with.
+
+    Raises what one of them raises, and TimeoutError where one hangs: the client must not be told what it would have
+    changed.
+    """
+    for one in reversed(filters):
+        for error in errors:
+            async with asyncio.timeout(_ON_ERROR_S):
+                await one.on_error(exchange, error)
 
 
 async def tell_end(filters: Sequence[ResponseFilter], exchange: Exchange) -> None:

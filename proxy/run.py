@@ -26,7 +26,7 @@ from .client_side import ClientSide
 from .compaction.history import unfold
 from .compaction.plan import compacted, may_be_compacted
 from .descent import Descent
-from .ending import Ending
+from .ending import Ending, tell_failure
 from .errors import ExchangeError, InternalError, ResponseCancelled, UpstreamError
 from .events import Finish
 from .exchange import Exchange
@@ -320,8 +320,7 @@ class Run:
                 self._pipeline.mirrors.offer(exchange, plan.mirror)
             return await self._attempts.run(plan)
         except UpstreamError as error:
-            for one in reversed(self._descent.filters):
-                await one.on_error(exchange, error)
+            await tell_failure(self._descent.filters, exchange, error)
             raise
 
     def _promise(self) -> None:

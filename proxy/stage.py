@@ -103,6 +103,7 @@ class ResponseFilter:
         """Sees what the last attempt has failed with, before the client is told; may change what it says.
 
         What fails while an answer is on its way comes to `on_events` as `UpstreamFailed`, and then perhaps here, too.
+        After 30 seconds it is cancelled, and the client is told of an internal error, as when it fails itself.
         """
 
     async def on_end(self, exchange: Exchange) -> None:

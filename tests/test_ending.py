@@ -10,7 +10,7 @@ import pytest
 from proxy import ending, pipeline
 from proxy.api.responses.request import ResponsesRequest
 from proxy.client_side import ClientSide
-from proxy.errors import UpstreamCut
+from proxy.errors import UpstreamCut, UpstreamError
 from proxy.exchange import Client, Exchange
 from proxy.following import Nobody
 from proxy.models import ModelTable
@@ -201,6 +201,34 @@ async def test_a_filter_that_hangs_at_the_end_keeps_nobody(
             await home.pipeline.idle()
         assert not home.pipeline.running
     assert "on_end of _Hanging failed" in caplog.text
+
+
+class Muses(Stage):
+    """Never gets done with what an upstream has failed with."""
+
+    name = "muses"
+
+    async def on_request(self, exchange: Exchange) -> ResponseFilter:
+        return _Musing()
+
+
+class _Musing(ResponseFilter):
+    async def on_error(self, exchange: Exchange, error: UpstreamError) -> None:
+        await asyncio.Event().wait()
+
+
+async def test_a_filter_that_hangs_over_a_failure_lets_nobody_know_of_it(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(ending, "_ON_ERROR_S", 0.01)
+    async with house(ScriptedProvider("a", body(b"", status=400)), stages=[Muses()]) as home:
+        async with asyncio.timeout(20):
+            status, _, data = await home.ask()
+            exchange = await home.settled()
+    assert (status, exchange.outcome) == (500, "failed")
+    assert b"Penstock failed" in data  # and not what the upstream said, which the filter might have masked
+    assert b"status 400" not in data
+    assert "on_error" in caplog.text
 
 
 class Waits(Stage):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ..client_side import answer_headers
-from ..ending import tell_end
+from ..ending import tell_end, tell_failure
 from ..errors import BadRequest, ExchangeError, Forbidden, InternalError, Overloaded, UpstreamError
 from ..exchange import Attempt, Exchange, pass_gates
 from ..limiting.estimate import expected
@@ -142,24 +142,27 @@ class Passage:
 
     async def _served(self) -> Reply | None:
         try:
-            reply = await self._admit()
-            return reply if reply is not None else await self._attempts()
+            return await self._answered()
         except ExchangeError as error:
-            if isinstance(error, UpstreamError):
-                await self._screen(error)
             return self._failed(error)
         except Exception as error:  # the top of an exchange: whatever went wrong, the client gets an answer
             _log.error("exchange %s failed", self._exchange.id, exc_info=error)
             return self._failed(InternalError("Penstock failed on this request; its log says why."))
+
+    async def _answered(self) -> Reply | None:
+        try:
+            reply = await self._admit()
+            return reply if reply is not None else await self._attempts()
+        except UpstreamError as error:
+            await self._screen(error)
+            raise
 
     async def _screen(self, error: UpstreamError) -> None:
         """Lets filters see a failure; where they change its words, the upstream's own are not told at all."""
         said = UpstreamError("")
         if self._refusal is not None and self._refusal[0] is error:
             said.message = body = self._refusal[1].body.decode(errors="replace")
-        for one in reversed(self._filters):
-            await one.on_error(self._exchange, said)
-            await one.on_error(self._exchange, error)
+        await tell_failure(self._filters, self._exchange, said, error)
         if said.message and said.message != body:
             self._refusal = None
 

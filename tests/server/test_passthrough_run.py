@@ -401,6 +401,23 @@ async def test_stages_that_break(place, outcome, error, status):
     assert "x-seen" not in headers
 
 
+class Bugged(ResponseFilter):
+    """Breaks on a failure that it might have changed."""
+
+    async def on_error(self, exchange, error):
+        raise ValueError("a bug in the failure")
+
+
+async def test_a_filter_that_breaks_on_a_failure_lets_nobody_know_of_it():
+    refused = fixed(b'{"error":{"message":"secret"}}', status=400, headers=JSON)
+    async with HostileUpstream(answering(refused)) as up, before(up, stages=[Odd(Bugged())]) as home:
+        status, _, raw = await ask(home)
+        exchange = await home.settled()
+    assert (status, exchange.outcome, exchange.error.code) == (500, "failed", "server_error")
+    assert b"Penstock failed" in raw
+    assert b"secret" not in raw
+
+
 @pytest.mark.parametrize("place", ["stages", "below"])
 @pytest.mark.parametrize(
     ("reply", "status", "outcome"),
