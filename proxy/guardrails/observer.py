@@ -53,6 +53,13 @@ class Observer:
         if self._task is None and any(where != "arguments" for where in self._texts):
             self._task = asyncio.get_running_loop().create_task(self._ask(exchange, whole=False))
 
+    def hear(self, exchange: Exchange, text: str) -> None:
+        """Takes a piece of the visible text on its way to the client. Hot: once a read."""
+        if "output" in self._wheres:
+            self._add("output", text)
+            if self._task is None:
+                self._task = asyncio.get_running_loop().create_task(self._ask(exchange, whole=False))
+
     def _add(self, where: Where, text: str) -> None:
         self._texts[where] = (self._texts.get(where, "") + text)[-_MOST:]
 

@@ -42,6 +42,18 @@ class ObservingWatch(ResponseFilter):
             self._over = True
         return events
 
+    def on_text(self, exchange: Exchange, text: str) -> bool:
+        """Lets one more piece of text through where nothing is found in it, and shows it to observers.
+
+        Hot: once a read.
+        """
+        if self._over or self._observer.blocked is not None:
+            return False
+        if self._watch is not None and not self._watch.on_text(exchange, text):
+            return False
+        self._observer.hear(exchange, text)
+        return True
+
     def _turn(self) -> None:
         if self._exchange is not None and not self._over:
             want_turn(self, self._exchange)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import pytest
 
@@ -11,7 +12,9 @@ from proxy.guardrails.observing_watch import ObservingWatch
 from tests.support.drive import exchange_of
 from tests.support.guarding import Oracle, asking, guard, without
 from tests.support.house import house
+from tests.support.machines import chunk as in_chunk
 from tests.support.scripted import ScriptedProvider, body, chunk, stream
+from tests.test_shortcut import Answer
 
 
 async def test_who_observes_holds_nothing_and_ends_a_stream_that_has_turned_bad() -> None:
@@ -31,6 +34,38 @@ async def test_who_observes_holds_nothing_and_ends_a_stream_that_has_turned_bad(
     exchange.outcome = "incomplete"
     await watch.on_end(exchange)
     assert exchange.marks["guardrail"][-1]["action"] == "blocked"
+
+
+async def test_pieces_that_go_the_short_way_are_searched_and_shown_as_well() -> None:
+    stage = await guard(
+        {"words": ["red fox"], "scan": ["output"], "action": "mask"},
+        {"match": "http", "url": "http://127.0.0.1:9/", "scan": ["output"], "mode": "observe"},
+    )
+    told: dict[bool, tuple[bytes, list[str], str]] = {}
+    for short in (False, True):
+        oracle = Oracle(without("evil"), waits=True)
+        stage._answering[0]._check = oracle
+        watch = await stage.on_request(exchange_of())
+        assert isinstance(watch, ObservingWatch)
+        answer = Answer("responses", [watch], short=short)
+        for piece in ("one ", "two ", "a r", "ed fox", " ", "three ", "evil ", "four "):
+            answer.take(in_chunk({"content": piece}))
+            await oracle.asked_so_often(1)
+        oracle.go()
+        await oracle.asked_so_often(2)
+        oracle.go()
+        async with asyncio.timeout(10):
+            while watch._observer.blocked is None:
+                await asyncio.sleep(0)
+        answer.take(in_chunk({"content": "five"}))
+        assert answer.taken == (8 if short else 0)
+        final = json.loads(answer.side.get_encoder().final())
+        asked = [text for one in oracle.asked for text in one.texts]
+        told[short] = answer.client.body, asked, final["output"][0]["content"][0]["text"]
+        answer.exchange.outcome = "incomplete"
+        await watch.on_end(answer.exchange)
+    assert told[True] == told[False]
+    assert told[True][2] == "one two a [rule 0] three evil four "
 
 
 async def test_flags_hold_nothing_and_are_there_for_the_log() -> None:
