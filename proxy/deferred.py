@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from importlib import import_module
-from typing import Any
+from typing import Any, TypeVar
+
+_T = TypeVar("_T")
 
 
 class Deferred:
@@ -14,3 +17,27 @@ class Deferred:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(import_module(self._name), name)
+
+
+class DeferredClasses(Mapping[str, type[_T]]):
+    """Classes by name, each loaded when it is looked up; to look at the names loads none.
+
+    `places` says where each is, as `module:Class`. A look-up raises what the import does.
+    """
+
+    def __init__(self, places: Mapping[str, str]) -> None:
+        self._places = places
+
+    def __getitem__(self, name: str) -> type[_T]:
+        module, _, class_name = self._places[name].partition(":")
+        found: type[_T] = getattr(import_module(module), class_name)
+        return found
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._places
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)

@@ -1,14 +1,14 @@
-"""The stages that Penstock ships."""
+"""The stages that Penstock ships: where each is, by its name."""
 
-from .auth import Auth
-from .budget import Budget
-from .guardrail import Guardrail
-from .log import Log
-from .metrics import Metrics
-from .rate_limit import RateLimit
-from .route import Route
-from .stream_translate import StreamTranslate
-from .trace import Trace
-from .transform import Transform
-
-STAGES = (Auth, Budget, Guardrail, Log, Metrics, RateLimit, Route, StreamTranslate, Trace, Transform)
+STAGES = {
+    "auth": "stages.auth:Auth",
+    "budget": "stages.budget:Budget",
+    "guardrail": "stages.guardrail:Guardrail",
+    "log": "stages.log:Log",
+    "metrics": "stages.metrics:Metrics",
+    "rate-limit": "stages.rate_limit:RateLimit",
+    "route": "stages.route:Route",
+    "stream-translate": "stages.stream_translate:StreamTranslate",
+    "trace": "stages.trace:Trace",
+    "transform": "stages.transform:Transform",
+}

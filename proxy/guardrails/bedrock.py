@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ..providers.bedrock.provider import Bedrock
 from ..refusal import raise_for_status
 from .check import ALLOWED, Asked, CheckFailed, Verdict
 from .rules import GuardrailRule
+
+if TYPE_CHECKING:  # where there is one of that kind, it has been loaded
+    from ..providers.bedrock.provider import Bedrock
 
 _MAX_ANSWER = 4 * 1024 * 1024
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, cast
 
 from ..config.types import Mistake
 from ..pricing.book import PriceBook
-from ..providers.bedrock.provider import Bedrock
 from ..providers.provider import Deployment, Provider
 from .bedrock import BedrockGuardrail
 from .check import Asking, Check
@@ -15,6 +15,9 @@ from .moderation import Moderation
 from .presidio import Presidio
 from .rules import GuardrailRule
 from .webhook import Webhook
+
+if TYPE_CHECKING:
+    from ..providers.bedrock.provider import Bedrock
 
 Resolve = Callable[[str], Sequence[Deployment]]
 """Returns the deployments behind a model's name."""
@@ -47,6 +50,6 @@ def _check(rule: GuardrailRule, providers: Mapping[str, Provider], resolve: Reso
         if provider.forwarded("/moderations", "") is None:
             raise Mistake(f'rule "{rule.name}": upstream "{rule.upstream}" has no moderation', "name one of OpenAI's")
         return Moderation(rule, provider)
-    if not isinstance(provider, Bedrock):
+    if provider.kind != "bedrock":
         raise Mistake(f'rule "{rule.name}": upstream "{rule.upstream}" is not of kind bedrock', "name one that is")
-    return BedrockGuardrail(rule, provider)
+    return BedrockGuardrail(rule, cast("Bedrock", provider))

@@ -1,31 +1,26 @@
-"""The kinds of upstream that Penstock ships."""
+"""The kinds of upstream that Penstock ships, each loaded when a configuration first names it."""
 
 from __future__ import annotations
 
-from .anthropic.provider import Anthropic
-from .azure_ai.provider import AzureAI
-from .azure_openai.provider import AzureOpenAI
-from .bedrock.provider import Bedrock
-from .echo.provider import Echo
-from .gemini.provider import Gemini
-from .openai.provider import OpenAI
-from .openai_compatible.provider import OpenAICompatible
+from collections.abc import Mapping
+
+from ..deferred import DeferredClasses
 from .provider import Provider
-from .vertex.provider import Vertex
 
-SHIPPED: tuple[type[Provider], ...] = (
-    Anthropic,
-    AzureAI,
-    AzureOpenAI,
-    Bedrock,
-    Echo,
-    Gemini,
-    OpenAI,
-    OpenAICompatible,
-    Vertex,
-)
+SHIPPED: Mapping[str, str] = {
+    "anthropic": "proxy.providers.anthropic.provider:Anthropic",
+    "azure-ai": "proxy.providers.azure_ai.provider:AzureAI",
+    "azure-openai": "proxy.providers.azure_openai.provider:AzureOpenAI",
+    "bedrock": "proxy.providers.bedrock.provider:Bedrock",
+    "echo": "proxy.providers.echo.provider:Echo",
+    "gemini": "proxy.providers.gemini.provider:Gemini",
+    "openai": "proxy.providers.openai.provider:OpenAI",
+    "openai-compatible": "proxy.providers.openai_compatible.provider:OpenAICompatible",
+    "vertex": "proxy.providers.vertex.provider:Vertex",
+}
+"""Where the provider of each kind is. A process that serves one kind does not load the others."""
 
 
-def kinds() -> dict[str, type[Provider]]:
+def kinds() -> Mapping[str, type[Provider]]:
     """Returns the provider of each `kind` that an upstream of the file may have."""
-    return {provider.kind: provider for provider in SHIPPED}
+    return DeferredClasses(SHIPPED)
