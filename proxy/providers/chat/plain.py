@@ -6,56 +6,82 @@ decoder; `tests/providers/chat/test_plain.py` holds the one against the other.
 
 from __future__ import annotations
 
+from typing import Annotated, Any
+
 import msgspec
+from msgspec import Meta
 
 from ...events import PlainAnswer
-from .chunk import Chunk, Delta, decode_chunk
 from .finish import FAILED_FINISH, FINISH
 from .usage import usage_from_chat
+
+_NoText = Annotated[str, Meta(max_length=0)] | None
+_NoList = Annotated[list[Any], Meta(max_length=0)] | None
+
+
+class _Message(msgspec.Struct, gc=False):
+    """A message of one text. What may stand beside it, by the names that the decoder reads, is there and empty."""
+
+    content: str
+    refusal: _NoText = None
+    annotations: _NoList = None
+    audio: None = None
+    function_call: None = None
+    tool_calls: _NoList = None
+    reasoning_content: _NoText = None
+    reasoning: _NoText = None
+    reasoning_details: _NoList = None
+    thinking: _NoText = None
+    thinking_blocks: _NoList = None
+    images: _NoList = None
+
+
+class _Logprobs(msgspec.Struct, gc=False):
+    content: _NoList = None
+
+
+class _Choice(msgspec.Struct, gc=False):
+    message: _Message
+    finish_reason: str
+    index: Annotated[int, Meta(ge=0, le=0)] | None = None
+    logprobs: _Logprobs | None = None
+    delta: None = None
+    error: None = None
+
+
+class _Whole(msgspec.Struct, gc=False):
+    """A completion that holds one such message, and nothing that the decoder would tell of but usage and tier."""
+
+    choices: tuple[_Choice]
+    usage: dict[str, Any] | None = None
+    service_tier: str | None = None
+    error: None = None
+    x_groq: None = None
+    citations: None = None
+    search_results: None = None
+
+
+_decode = msgspec.json.Decoder(_Whole).decode
+_reasons = {"stop": "stop", **FINISH}.get
 
 
 def plain_answer(body: bytes) -> PlainAnswer | None:
     """Returns the answer of a body that holds nothing but a text; None for every other body, whatever is the matter.
 
-    For upstreams that do not put their thinking into the text.
+    For upstreams that do not put their thinking into the text. Hot: once an answer that is not streamed.
     """
     try:
-        answer = decode_chunk(body)
+        answer = _decode(body)  # the types say what may be in it
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    choices = answer.choices
-    if not choices or len(choices) > 1 or not _says_no_more(answer):
+    choice = answer.choices[0]
+    text, finish, told = choice.message.content, choice.finish_reason, answer.usage
+    reason = _reasons(finish)
+    if reason is None:
+        finish = finish.lower()
+        if not finish or finish in FAILED_FINISH:
+            return None
+        reason = FINISH.get(finish, "stop")
+    if not text or text.isspace():
         return None
-    choice = choices[0]
-    message, finish, logprobs = choice.message, choice.finish_reason, choice.logprobs
-    if message is None or not finish or choice.index or choice.delta is not None or choice.error is not None:
-        return None
-    text, finish = message.content, finish.lower()
-    if type(text) is not str or not text or text.isspace() or finish in FAILED_FINISH or _says_beside(message):
-        return None
-    if logprobs is not None and logprobs.content:
-        return None
-    usage = usage_from_chat(answer.usage) if answer.usage else None
-    return PlainAnswer(text, FINISH.get(finish, "stop"), usage, answer.service_tier or None)
-
-
-def _says_no_more(answer: Chunk) -> bool:
-    """Tells whether there is nothing beside the choices but usage and tier."""
-    return answer.error is None and answer.x_groq is None and answer.citations is None and answer.search_results is None
-
-
-def _says_beside(message: Delta) -> bool:
-    """Tells whether there may be something in a message beside its text."""
-    return bool(
-        message.tool_calls
-        or message.reasoning_content
-        or message.reasoning
-        or message.reasoning_details
-        or message.thinking
-        or message.thinking_blocks
-        or message.refusal
-        or message.annotations
-        or message.function_call is not None
-        or message.audio is not None
-        or message.images
-    )
+    return PlainAnswer(text, reason, usage_from_chat(told) if told else None, answer.service_tier or None)

@@ -11,10 +11,6 @@ from .told_cost import told_cost
 _CACHE = ("cached_tokens", "prompt_cache_hit_tokens", "cache_read_input_tokens")
 """Where others than OpenAI count what was read from a cache: Moonshot, DeepSeek, gateways to Anthropic."""
 
-_COUNTS = ("prompt_tokens", "completion_tokens", "total_tokens")
-_PLAIN = frozenset(_COUNTS)
-"""With nothing else, there is nothing else to look for."""
-
 
 def usage_from_chat(usage: dict[str, Any]) -> Usage:
     """Returns the neutral usage of a chat `usage` object; absent or malformed counts are 0.
@@ -23,12 +19,11 @@ def usage_from_chat(usage: dict[str, Any]) -> Usage:
     what the total leaves after the prompt. Perplexity's deep research counts it in neither, beside them, which shows
     where there is more of it than output.
     """
-    if _PLAIN.issuperset(usage):
-        get = usage.get
-        prompt, completion, total = get("prompt_tokens"), get("completion_tokens"), get("total_tokens")
-        if not (type(prompt) is type(completion) is type(total) is int and prompt >= 0 <= completion and total >= 0):
-            prompt, completion, total = (count(usage, name) for name in _COUNTS)
-        return Usage(prompt, completion, total_tokens=total or prompt + completion)
+    if len(usage) == 3 and "prompt_tokens" in usage and "completion_tokens" in usage and "total_tokens" in usage:
+        # with nothing else, there is nothing else to look for
+        prompt, completion, total = usage["prompt_tokens"], usage["completion_tokens"], usage["total_tokens"]
+        if type(prompt) is type(completion) is type(total) is int and prompt >= 0 <= completion and total >= 0:
+            return Usage(prompt, completion, total_tokens=total or prompt + completion)
     prompt_details = part(usage, "prompt_tokens_details")
     completion_details = part(usage, "completion_tokens_details")
     prompt = count(usage, "prompt_tokens")
