@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
 from ..config.types import Duration, Mistake, Secret
+from ..deferred import Deferred, load
 from ..upstream.address import parse_url
 from ..upstream.client import Timeouts, UpstreamClient
 from ..upstream.origin_pool import PoolLimits
 from ..upstream.pool import Http1Client
-from ..upstream.proxied import ProxiedClient
 from ..upstream.tls import TlsSettings
 from .provider import UpstreamConfig
+
+if TYPE_CHECKING:
+    from ..upstream import proxied
+else:
+    proxied = Deferred("proxy.upstream.proxied")
 
 
 def _about(description: str) -> msgspec.Meta:
@@ -54,12 +59,15 @@ class ConnectedConfig(UpstreamConfig, forbid_unknown_fields=True, frozen=True, k
         _about("Connections open at a time; further requests wait. null: no limit."),
     ] = 1000
 
-    def make_client(self) -> UpstreamClient:
-        """Returns the client for this upstream; raises ValueError when TLS files or the proxy cannot be used."""
+    def make_client(self, name: str) -> UpstreamClient:
+        """Returns the client for this upstream, which errors call by its name and not by an address.
+
+        Raises ValueError when TLS files or the proxy cannot be used.
+        """
         limits = PoolLimits(max_connections=self.max_connections)
         if self.proxy is not None:
-            return ProxiedClient(proxy=self.proxy.reveal(), tls=self.tls, limits=limits)
-        return Http1Client(tls=self.tls, limits=limits)
+            return proxied.ProxiedClient(proxy=self.proxy.reveal(), tls=self.tls, limits=limits, name=name)
+        return Http1Client(tls=self.tls, limits=limits, name=name)
 
 
 def check_base_url(url: str) -> None:

@@ -21,8 +21,12 @@ class Origin(msgspec.Struct, frozen=True):
 
     @property
     def peer(self) -> str:
-        """`host:port`, as error messages name it."""
+        """`host:port`."""
         return f"{_bracketed(self.host)}:{self.port}"
+
+    def called(self, name: str | None) -> str:
+        """What error messages name: the upstream by its name in the file, where it has one, else host and port."""
+        return self.peer if name is None else f'"{name}"'
 
 
 class Target(msgspec.Struct, frozen=True):

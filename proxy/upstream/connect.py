@@ -24,9 +24,9 @@ P = TypeVar("P", bound=asyncio.Protocol)
 
 
 async def connect(
-    origin: Origin, make_protocol: Callable[[], P], tls: ssl.SSLContext | None, timeout_s: float | None
+    origin: Origin, make_protocol: Callable[[], P], tls: ssl.SSLContext | None, timeout_s: float | None, peer: str
 ) -> P:
-    """Returns the protocol of a new connection to the origin, over TLS when a context is given.
+    """Returns the protocol of a new connection to the origin, over TLS when a context is given. Errors name `peer`.
 
     Raises UpstreamUnreachable with the cause, or UpstreamTimeout when resolution, TCP and TLS together take longer
     than `timeout_s`. When it is cancelled, nothing is left open.
@@ -46,15 +46,16 @@ async def connect(
             return protocol
     except (OSError, RuntimeError, UnicodeError) as error:  # UnicodeError: a name that cannot be one
         if limit.expired():
-            message = f"upstream {origin.peer} could not be connected within {timeout_s:g} s"
+            message = f"upstream {peer} could not be connected within {timeout_s:g} s"
             raise UpstreamTimeout(message, phase="connect") from None
-        raise UpstreamUnreachable(f"upstream {origin.peer} cannot be reached: {cause_of(error)}") from None
+        raise UpstreamUnreachable(f"upstream {peer} cannot be reached: {cause_of(error)}") from None
 
 
 def cause_of(error: BaseException) -> str:
     """Returns why a connection could not be made, in a few words without addresses or secrets."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"certificate verify failed: {error.verify_message or error.reason}"
+        said = str(error.verify_message or error.reason)
+        return f"certificate verify failed: {said.partition(', certificate is not valid for')[0]}"
     if isinstance(error, ssl.SSLError):
         # Those raised by an event loop itself have no reason.
         reason = (getattr(error, "reason", None) or "unexpected end").replace("_", " ").lower()

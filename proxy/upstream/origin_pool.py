@@ -50,7 +50,8 @@ class OriginPool(Generic[C]):
     def __init__(self, loop: asyncio.AbstractEventLoop, limits: PoolLimits, peer: str) -> None:
         self._loop = loop
         self._limits = limits
-        self._peer = peer
+        self.peer = peer
+        """What error messages call the other side."""
         self._slots = 0
         self._connections: set[C] = set()
         self._idle: list[C] = []
@@ -156,10 +157,10 @@ class OriginPool(Generic[C]):
         while (waiter := self._next_in_line()) is not None:
             waiter.set_exception(self._closing())
         for connection in list(self._connections):
-            connection.fail(UpstreamCut(f"the connection to upstream {self._peer} was closed by Penstock"))
+            connection.fail(UpstreamCut(f"the connection to upstream {self.peer} was closed by Penstock"))
 
     def _closing(self) -> UpstreamUnreachable:
-        return UpstreamUnreachable(f"upstream {self._peer} is not in use any more")
+        return UpstreamUnreachable(f"upstream {self.peer} is not in use any more")
 
     async def _wait(self, timeout_s: float | None, *, first: bool) -> C | None:
         waiter: asyncio.Future[C | None] = self._loop.create_future()

@@ -42,10 +42,14 @@ class _Order(msgspec.Struct, frozen=True):
 class Http1Client:
     """An UpstreamClient. `limits` hold for each origin by itself. To be used in one event loop only.
 
+    Its errors name the upstream: by `name`, where it has one, else by host and port, which clients need not know.
     Raises ValueError, naming setting and file, when the TLS settings cannot be used.
     """
 
-    def __init__(self, *, tls: TlsSettings | None = None, limits: PoolLimits | None = None) -> None:
+    def __init__(
+        self, *, tls: TlsSettings | None = None, limits: PoolLimits | None = None, name: str | None = None
+    ) -> None:
+        self._name = name
         self._tls = None if tls is None else make_context(tls)
         self._limits = limits or PoolLimits()
         self._pools: dict[Origin, OriginPool[Http1Connection]] = {}
@@ -90,7 +94,7 @@ class Http1Client:
             return await connection.send(head, request.body, timeouts, total_at)
         except UpstreamTimeout as late:
             if late.phase in ("connect", "pool") and loop.time() + GRAIN >= total_at:
-                message = f"upstream {target.origin.peer} did not answer within {timeouts.total:g} s"
+                message = f"upstream {pool.peer} did not answer within {timeouts.total:g} s"
                 raise UpstreamTimeout(message, phase="total") from None
             raise
 
@@ -105,7 +109,7 @@ class Http1Client:
     def _open_pool(self, origin: Origin, loop: asyncio.AbstractEventLoop) -> OriginPool[Http1Connection]:
         if len(self._pools) >= _MANY_ORIGINS:
             self._pools = {o: p for o, p in self._pools.items() if p.open or p.waiting}
-        pool = self._pools[origin] = OriginPool(loop, self._limits, origin.peer)
+        pool = self._pools[origin] = OriginPool(loop, self._limits, origin.called(self._name))
         if self._closed:
             pool.close()
         return pool
@@ -113,7 +117,7 @@ class Http1Client:
     async def _checkout(self, pool: OriginPool[Http1Connection], order: _Order, *, fresh: bool) -> Http1Connection:
         """Returns an idle connection of the pool, or a new one."""
         loop = asyncio.get_running_loop()
-        peer = order.origin.peer
+        peer = pool.peer
         try:
             connection = await pool.acquire(_within(order.timeouts.pool, order.total_at, loop), fresh=fresh)
         except TimeoutError:
@@ -124,7 +128,7 @@ class Http1Client:
         context = self._context() if order.origin.scheme == "https" else None
         limit = _within(order.timeouts.connect, order.total_at, loop)
         try:
-            connection = await connect(order.origin, lambda: Http1Connection(loop, pool, peer), context, limit)
+            connection = await connect(order.origin, lambda: Http1Connection(loop, pool, peer), context, limit, peer)
         except BaseException:
             pool.free()
             raise

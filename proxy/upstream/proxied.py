@@ -67,12 +67,19 @@ class ProxiedClient:
     """An UpstreamClient over aiohttp, through `proxy` (`http://[user:password@]host:port`) when one is given.
 
     https goes through the proxy by CONNECT, http by the absolute form. `max_connections` and its line hold for all
-    origins together. Raises ValueError for a proxy URL or TLS settings that cannot be used.
+    origins together. Errors name the upstream as those of `Http1Client` do. Raises ValueError for a proxy URL or TLS
+    settings that cannot be used.
     """
 
     def __init__(
-        self, *, proxy: str | None = None, tls: TlsSettings | None = None, limits: PoolLimits | None = None
+        self,
+        *,
+        proxy: str | None = None,
+        tls: TlsSettings | None = None,
+        limits: PoolLimits | None = None,
+        name: str | None = None,
     ) -> None:
+        self._name = name
         self._proxy: URL | None = None
         self._proxy_headers: dict[str, str] = {}
         if proxy is not None:
@@ -99,7 +106,7 @@ class ProxiedClient:
         origin = target_of(request).origin
         total_at = inf if timeouts.total is None else loop.time() + timeouts.total
         if self._closed:
-            raise UpstreamUnreachable(f"upstream {origin.peer} is not in use any more")
+            raise UpstreamUnreachable(f"upstream {self._peer(origin)} is not in use any more")
         if self._kept is None or self._fresh is None:
             self._kept, self._fresh = self._session(keep=True), self._session(keep=False)
         await self._enter(origin, timeouts, total_at)
@@ -162,7 +169,7 @@ class ProxiedClient:
                     await self._slots.acquire()
             except TimeoutError:
                 phase: TimeoutPhase = "pool" if pool_at <= total_at else "total"
-                message = f"no connection to upstream {origin.peer} became free in time"
+                message = f"no connection to upstream {self._peer(origin)} became free in time"
                 raise UpstreamTimeout(message, phase=phase) from None
             finally:
                 self._waiting -= 1
@@ -199,14 +206,14 @@ class ProxiedClient:
                 )
                 progress.answered = True
         except TimeoutError:
-            message = f"upstream {origin.peer} {_SAID[progress.phase]} {progress.limit_s:g} s"
+            message = f"upstream {self._peer(origin)} {_SAID[progress.phase]} {progress.limit_s:g} s"
             raise UpstreamTimeout(message, phase=progress.phase) from None
         except (aiohttp.ClientError, OSError, UnicodeError) as error:
             raise progress.broken or self._mapped(error, origin) from None
         if reply.status == 101 or (reply.status == 407 and self._proxy):
             reply.close()
             if reply.status == 101:
-                raise UpstreamGarbled(f"upstream {origin.peer} switched protocols (101), which was not asked for")
+                raise UpstreamGarbled(f"upstream {self._peer(origin)} switched protocols (101), unasked")
             raise self._proxy_refused(407, origin)
         return reply
 
@@ -215,10 +222,10 @@ class ProxiedClient:
         for name, value in reply.headers.items():
             key = name.lower()
             headers[key] = f"{headers[key]}, {value}" if key in headers else value
-        body = ProxiedBody(reply, origin.peer, timeouts, self._body_ended)
+        body = ProxiedBody(reply, self._peer(origin), timeouts, self._body_ended)
         body.start(total_at)
         self._bodies.add(body)
-        body.response = Response(reply.status, headers, body, origin.peer)
+        body.response = Response(reply.status, headers, body, self._peer(origin))
         return body.response
 
     def _body_ended(self, body: ProxiedBody) -> None:
@@ -227,13 +234,13 @@ class ProxiedClient:
 
     def _mapped(self, error: Exception, origin: Origin) -> UpstreamError:
         """Returns our error for one of aiohttp's."""
-        upstream = f"upstream {origin.peer}"
+        upstream = f"upstream {self._peer(origin)}"
         if isinstance(error, aiohttp.ClientHttpProxyError):
             return self._proxy_refused(error.status, origin)
         if isinstance(error, aiohttp.ClientConnectorCertificateError):
             return UpstreamUnreachable(f"{upstream} cannot be reached: {cause_of(error.certificate_error)}")
         if isinstance(error, aiohttp.ClientConnectorError):
-            who = f"proxy {self._proxy_peer()}" if isinstance(error, aiohttp.ClientProxyConnectionError) else upstream
+            who = self._proxy_called() if isinstance(error, aiohttp.ClientProxyConnectionError) else upstream
             return UpstreamUnreachable(f"{who} cannot be reached: {cause_of(error.os_error)}")
         if isinstance(error, (aiohttp.InvalidURL, UnicodeError)):
             return UpstreamUnreachable(f"{upstream} cannot be reached: name not known")
@@ -243,11 +250,16 @@ class ProxiedClient:
 
     def _proxy_refused(self, status: int, origin: Origin) -> UpstreamUnreachable:
         return UpstreamUnreachable(
-            f"upstream {origin.peer} cannot be reached: proxy {self._proxy_peer()} answered {status}"
+            f"upstream {self._peer(origin)} cannot be reached: {self._proxy_called()} answered {status}"
         )
 
-    def _proxy_peer(self) -> str:
-        return parse_url(str(self._proxy)).origin.peer if self._proxy else ""
+    def _peer(self, origin: Origin) -> str:
+        return origin.called(self._name)
+
+    def _proxy_called(self) -> str:
+        if self._name is not None:
+            return f'the proxy of upstream "{self._name}"'
+        return f"proxy {parse_url(str(self._proxy)).origin.peer}" if self._proxy else "the proxy"
 
 
 def _body_of(request: UpstreamRequest, progress: _Progress) -> io.BytesIO | AsyncIterator[bytes] | None:

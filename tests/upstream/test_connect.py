@@ -116,9 +116,9 @@ async def test_a_certificate_of_an_authority_nobody_knows(other_authority: trust
 
 async def test_a_certificate_for_another_name(authority: trustme.CA, ca_file: str) -> None:
     async with HostileUpstream(answering(), tls=_server(authority, "other.example")) as upstream:
-        with pytest.raises(UpstreamUnreachable, match=r"certificate verify failed: Hostname mismatch"):
+        with pytest.raises(UpstreamUnreachable, match=r"certificate verify failed: Hostname mismatch$"):
             await _ask(upstream, TlsSettings(ca_file=ca_file))
-        with pytest.raises(UpstreamUnreachable, match=r"certificate verify failed: IP address mismatch"):
+        with pytest.raises(UpstreamUnreachable, match=r"certificate verify failed: IP address mismatch$"):
             await _ask(upstream, TlsSettings(ca_file=ca_file), "127.0.0.1")
 
 
@@ -205,7 +205,7 @@ async def test_a_handshake_that_is_cut(ca_file: str, manner: str) -> None:
 
 
 async def _connect(host: str, port: int, tls: ssl.SSLContext | None = None, timeout_s: float | None = 5.0) -> Any:
-    return await connect(Origin("http", host, port), asyncio.Protocol, tls, timeout_s)
+    return await connect(Origin("http", host, port), asyncio.Protocol, tls, timeout_s, f"{host}:{port}")
 
 
 async def test_connection_refused() -> None:
@@ -224,8 +224,8 @@ async def test_a_name_nobody_knows(monkeypatch: pytest.MonkeyPatch) -> None:
 
     origin = Origin("http", "no-such-host.invalid", 80)
     monkeypatch.setattr(connecting, "_resolve", unknown)
-    with pytest.raises(UpstreamUnreachable, match=r"no-such-host\.invalid:80 cannot be reached: name not known"):
-        await connect(origin, asyncio.Protocol, None, 5.0)
+    with pytest.raises(UpstreamUnreachable, match="upstream up cannot be reached: name not known"):
+        await connect(origin, asyncio.Protocol, None, 5.0, "up")
 
 
 @pytest.mark.parametrize("host", ["a..b", "x" * 70 + ".example", ".example"])
@@ -368,7 +368,7 @@ async def test_small_writes_go_out_at_once() -> None:
             def connection_made(self, transport: asyncio.BaseTransport) -> None:
                 made.append(transport)
 
-        await connect(Origin("http", "127.0.0.1", upstream.port), Noting, None, 5.0)
+        await connect(Origin("http", "127.0.0.1", upstream.port), Noting, None, 5.0, "up")
         sock = made[0].get_extra_info("socket")
         assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
         assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)

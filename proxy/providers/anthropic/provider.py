@@ -74,7 +74,7 @@ class Anthropic(Provider):
             else:
                 self._headers["x-api-key"] = key
         self._headers.update((key.lower(), value.reveal()) for key, value in config.headers.items())
-        self.client = config.make_client()
+        self.client = config.make_client(name)
 
     async def close(self) -> None:
         """Closes all connections."""

@@ -76,7 +76,7 @@ class Bedrock(Provider):
 
     def _make_client(self) -> UpstreamClient:
         """Returns the client: one that signs, unless a key is sent as it is."""
-        client, bearer = self.config.make_client(), self.config.bearer
+        client, bearer = self.config.make_client(self.name), self.config.bearer
         if bearer is not None:
             self._headers["authorization"] = f"Bearer {bearer.reveal()}"
             return client

@@ -50,7 +50,7 @@ class GeminiUpstream(Provider):
         self._headers = {"content-type": "application/json", "user-agent": "penstock"}
         self._headers.update((key.lower(), value.reveal()) for key, value in config.headers.items())
         self._settings = self.ask_settings()
-        self.client = config.make_client()
+        self.client = config.make_client(name)
 
     async def close(self) -> None:
         """Closes all connections."""

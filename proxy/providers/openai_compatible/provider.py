@@ -76,7 +76,7 @@ class ChatUpstream(Provider):
         if config.api_key is not None:
             self._headers.update(self.key_headers(config.api_key.reveal()))
         self._headers.update((key.lower(), value.reveal()) for key, value in config.headers.items())
-        self.client = config.make_client()
+        self.client = config.make_client(name)
         self._uncounted = UncountedStreams(name)
 
     async def close(self) -> None:

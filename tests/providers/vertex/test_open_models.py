@@ -15,7 +15,7 @@ PARENT = "https://x/v1/projects/p/locations/global"
 
 def models(**settings):
     config = VertexConfig(**{"project": "p", "base_url": "https://x", **settings})
-    return OpenModels("v", config, config.place(), config.make_client())
+    return OpenModels("v", config, config.place(), config.make_client("v"))
 
 
 def asked(model, up=None, **fields):
