@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.api.responses.ids import new_response_id, this_worker
+from proxy.api.responses.ids import forget_worker, new_response_id
 from proxy.server.connection import Server
 from proxy.server.peers import Peers
 from proxy.stores.memory import MemoryStore
@@ -22,13 +22,13 @@ ASKED = {"model": "m", "input": "hi", "stream": True}
 def _nobody_else() -> Iterator[None]:
     """Lets nobody else have the numbers of these tests."""
     yield
-    this_worker.cache_clear()
+    forget_worker()
 
 
 def be_worker(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Makes this process the worker of a number."""
     monkeypatch.setenv("PENSTOCK_WORKER", str(number))
-    this_worker.cache_clear()
+    forget_worker()
 
 
 def id_of(worker: int, monkeypatch: pytest.MonkeyPatch) -> str:

@@ -3,34 +3,53 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 
 import pytest
 
-from proxy.api.responses.ids import new_response_id, this_worker, worker_of
+from proxy.api.responses.ids import forget_worker, new_response_id, worker_of
 
 
 @pytest.fixture(autouse=True)
 def _anew() -> Iterator[None]:
     """Lets nobody else have the numbers of these tests."""
     yield
-    this_worker.cache_clear()
+    forget_worker()
 
 
 @pytest.mark.parametrize("number", [0, 1, 255, 256, 1023])
 def test_an_id_names_its_worker(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PENSTOCK_WORKER", str(number))
-    this_worker.cache_clear()
+    forget_worker()
     ids = [new_response_id() for _ in range(50)]
     assert len(set(ids)) == 50
     assert all(re.fullmatch(r"resp_[0-9a-f]{48}", id) for id in ids)
     assert {worker_of(id) for id in ids} == {number}
-    assert len({id[:9] for id in ids}) > 40  # the number does not show
+
+
+def test_later_ids_stand_behind_earlier_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a store's index grows at its end."""
+    now = 1_795_000_000.25
+    ids = []
+    for _ in range(300):
+        monkeypatch.setattr(time, "time", lambda: now)
+        ids.append(new_response_id())
+        now += 0.125
+    assert ids == sorted(ids)
+    assert all(id.startswith(f"resp_{1_795_000_000 + int(0.25 + at / 8):08x}") for at, id in enumerate(ids))
+
+
+def test_ids_of_one_moment_have_nothing_in_common_but_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "time", lambda: 1_795_000_000.25)
+    ids = [new_response_id() for _ in range(1000)]
+    assert len({id[:15] for id in ids}) == 1
+    assert len({id[15:29] for id in ids}) == len({id[33:] for id in ids}) == 1000
 
 
 def test_a_process_without_a_number_is_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PENSTOCK_WORKER", raising=False)
-    this_worker.cache_clear()
+    forget_worker()
     assert worker_of(new_response_id()) == 0
 
 
