@@ -63,6 +63,8 @@ def test_what_no_model_reads_is_nothing():
 def test_an_image_is_a_flat_figure_however_long_its_address():
     image = {"type": "input_image", "image_url": "data:image/png;base64," + "A" * 10_000}
     assert tokens(user([image, {"type": "input_text", "text": TEXT}])) == 4 + IMAGE_TOKENS + 100
+    image["image_url"] = "data:image/svg+xml;utf8,<svg>" + "x" * 10_000
+    assert tokens(user([image])) == 4 + IMAGE_TOKENS
 
 
 def test_a_file_of_text_counts_as_text_and_others_flat():

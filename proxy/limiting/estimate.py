@@ -22,6 +22,8 @@ _CHAT_LIMITS = ("max_completion_tokens", "max_tokens")
 _MESSAGE_TOKENS = 4
 _NANO = Decimal(NANO)  # which is multiplied faster
 _BYTES_A_TOKEN = 4
+_PICTURES = (".image_url", ".image_url.url")
+"""Where addresses of pictures stand: one that holds an SVG is a text to those who search texts."""
 
 
 class Expected(msgspec.Struct):
@@ -65,7 +67,10 @@ def _expected(exchange: Exchange) -> Expected:
         return Expected(request_tokens(request), request.max_output_tokens)
     tokens, limits = 0, _CHAT_LIMITS
     for text in request.texts():
-        tokens += text_tokens(text.text) + _MESSAGE_TOKENS
+        if text.path.endswith(_PICTURES):
+            tokens += IMAGE_TOKENS if request.dialect == "raw" else 0  # those of messages are counted below
+        else:
+            tokens += text_tokens(text.text) + _MESSAGE_TOKENS
     for name in ("tools", "functions", "response_format"):
         raw = request.fields.get(name)
         tokens += 0 if raw is None else len(raw) // _BYTES_A_TOKEN

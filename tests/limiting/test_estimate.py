@@ -28,6 +28,10 @@ def test_chat_requests() -> None:
     picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "x" * 9999}}
     image = [{"role": "user", "content": [picture]}]
     assert expected(exchange_of(chatting(messages=image))).input_tokens == 800
+    picture["image_url"] = {"url": "data:image/svg+xml;utf8,<svg>" + "x" * 9999}
+    assert expected(exchange_of(chatting(messages=image))).input_tokens == 800
+    picture["image_url"] = picture["image_url"]["url"]
+    assert expected(exchange_of(chatting(messages=image))).input_tokens == 800
     assert expected(exchange_of(chatting("hi", max_tokens="x", n=True))).output(10) == 10, "left for validation"
 
 
@@ -37,6 +41,7 @@ def test_what_is_passed_on_has_no_output_unless_it_says_so() -> None:
 
     assert (raw(input="x" * 400).input_tokens, raw(input="x" * 400).output(1000)) == (104, 0)
     assert raw(prompt="hi", max_tokens=70).output(1000) == 70
+    assert raw(input=[{"image_url": "data:image/svg+xml;utf8,<svg>" + "x" * 9999}]).input_tokens == 800
 
 
 @pytest.mark.parametrize("mark", [{"counting": True}, {"generate": False}])
