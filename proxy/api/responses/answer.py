@@ -54,9 +54,10 @@ def responses_encoder(exchange: Exchange, shown: ModelRequest | None = None) -> 
 
 def plain_response(exchange: Exchange, shown: ModelRequest, answer: PlainAnswer) -> PlainResponse:
     """Returns the Response of a plain answer that nobody is told of while it comes, in one step."""
-    response_id = _id_of(exchange)
-    snapshot = _snapshot(exchange, cast(ResponsesRequest, shown), response_id)
-    return PlainResponse(answer, snapshot, response_id, int(time.time()))
+    said = _shown_by(exchange, cast(ResponsesRequest, shown))
+    response_id = exchange.response_id or _id_of(exchange)
+    wall = int(exchange.timing.wall)
+    return PlainResponse(answer, said, response_id, wall, int(time.time()), fields_of(exchange))
 
 
 def _id_of(exchange: Exchange) -> str:
@@ -66,20 +67,32 @@ def _id_of(exchange: Exchange) -> str:
 
 
 def _snapshot(exchange: Exchange, request: ResponsesRequest, response_id: str) -> Snapshot:
-    model = exchange.asked_model or request.model
-    of = _shown_of_nothing if len(model) <= _LONGEST_MODEL and says_nothing(request) else partial(_shown, request)
     return Snapshot.showing(
-        of(model, keeps=exchange.keeps),
+        _shown_by(exchange, request),
         response_id=response_id,
         created_at=int(exchange.timing.wall),
         changed=fields_of(exchange),
     )
 
 
+def _shown_by(exchange: Exchange, request: ResponsesRequest) -> Shown:
+    """Returns what the Response shows of a request."""
+    model = exchange.asked_model or request.model
+    if len(model) <= _LONGEST_MODEL and says_nothing(request):
+        return _kept_of_nothing(model) if exchange.keeps else _unkept_of_nothing(model)
+    return _shown(request, model, keeps=exchange.keeps)
+
+
 @lru_cache(maxsize=_MOST_MODELS)
-def _shown_of_nothing(model: str, *, keeps: bool) -> Shown:
-    """Returns what is shown of requests that say nothing of all that is shown."""
-    return _shown(ResponsesRequest({}), model, keeps=keeps)
+def _kept_of_nothing(model: str) -> Shown:
+    """Returns what is shown of requests that say nothing of all that is shown, where they are kept."""
+    return _shown(ResponsesRequest({}), model, keeps=True)
+
+
+@lru_cache(maxsize=_MOST_MODELS)
+def _unkept_of_nothing(model: str) -> Shown:
+    """Returns the same where they are not."""
+    return _shown(ResponsesRequest({}), model, keeps=False)
 
 
 def _shown(request: ResponsesRequest, model: str, *, keeps: bool) -> Shown:

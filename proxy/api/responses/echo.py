@@ -42,9 +42,11 @@ _SHOWN = frozenset(
 
 def says_nothing(request: ResponsesRequest) -> bool:
     """Tells whether a request says nothing of all that is shown: then the same is shown of all."""
-    if not _SHOWN.isdisjoint(request.fields) or request.client_instructions is not None:
-        return False
-    return not request.updates_settings
+    return (
+        _SHOWN.isdisjoint(request.fields)
+        and (not request.was_instructed or request.client_instructions is None)
+        and not request.updates_settings
+    )
 
 
 def echo(request: ResponsesRequest) -> dict[str, Any]:

@@ -12,20 +12,27 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from .made_ids import made_id
+from .snapshot import Shown, Snapshot, render_completed
 
 if TYPE_CHECKING:
     from ...errors import ExchangeError
     from ...events import Event, PlainAnswer, Usage
     from ...exchange import Outcome
-    from .snapshot import Snapshot
+    from ...transform.edited import Changes
 
 _encode = msgspec.json.encode
+_ITEM = (
+    b'{"id":"%b","type":"message","status":"%b","role":"assistant",'
+    b'"content":[{"type":"output_text","text":%b,"annotations":[],"logprobs":[]}]}'
+)
+_COMPLETED = _ITEM % (b"%b", b"completed", b"%b")
 
 
 class PlainResponse:
     """The Response of a plain answer: an encoder that has ended.
 
-    `now` is the moment of its end, in Unix seconds.
+    `created_at` and `now`, the moment of its end, are in Unix seconds; `shown` is what it tells of its request, and
+    `changed` what the file changes about its fields.
     """
 
     __slots__ = ("_chars", "_final", "_item", "outcome", "service_tier", "usage")
@@ -37,25 +44,31 @@ class PlainResponse:
     usage: Usage | None
     service_tier: str | None
 
-    def __init__(self, answer: PlainAnswer, snapshot: Snapshot, response_id: str, now: int) -> None:
+    def __init__(
+        self, answer: PlainAnswer, shown: Shown, response_id: str, created_at: int, now: int, changed: Changes
+    ) -> None:
+        usage, tier = answer.usage, answer.service_tier
+        self.usage = usage
+        self.service_tier = tier
+        self._chars = len(answer.text)
+        item_id = made_id(response_id, "msg", 0).encode()
+        if answer.reason == "stop" and not changed:  # as nearly all
+            self.outcome = "completed"
+            item = self._item = _COMPLETED % (item_id, _encode(answer.text))
+            self._final = render_completed(shown, response_id, created_at, now, item, usage, tier)
+            return
         whole = answer.reason == "stop"
         self.outcome = "completed" if whole else "incomplete"
-        self.usage = answer.usage
-        self.service_tier = answer.service_tier
-        self._chars = len(answer.text)
-        self._item = (
-            b'{"id":"%b","type":"message","status":"%b","role":"assistant",'
-            b'"content":[{"type":"output_text","text":%b,"annotations":[],"logprobs":[]}]}'
-            % (made_id(response_id, "msg", 0).encode(), self.outcome.encode(), _encode(answer.text))
-        )
+        self._item = _ITEM % (item_id, self.outcome.encode(), _encode(answer.text))
         reason = "max_output_tokens" if answer.reason == "length" else answer.reason
+        snapshot = Snapshot.showing(shown, response_id=response_id, created_at=created_at, changed=changed)
         self._final = snapshot.render(
             self.outcome,
             output=b"[%b]" % self._item,
-            usage=answer.usage,
+            usage=usage,
             completed_at=now if whole else None,
             incomplete_reason=None if whole else reason,
-            service_tier=answer.service_tier,
+            service_tier=tier,
         )
 
     def use(self, tools: Any, seal: Any, *, heard: bool = True) -> None:

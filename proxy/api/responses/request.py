@@ -43,11 +43,13 @@ _NO_REASONING, _NO_TEXT = ReasoningSettings(), TextSettings()
 
 
 class ResponsesRequest(ModelRequest):
-    """One request of the Responses API. One that only `warms_up` asks for no answer, and may come without any input."""
+    """One request of the Responses API. One that only `warms_up` asks for no answer, and may come without any input.
+
+    It `was_instructed` where a stage has added instructions to the client's.
+    """
 
     __slots__ = (
         "_fields",
-        "_instructions_added",
         "_is_plain",
         "_items",
         "_items_changed",
@@ -61,6 +63,7 @@ class ResponsesRequest(ModelRequest):
         "_updates",
         "_values",
         "warms_up",
+        "was_instructed",
     )
 
     dialect = "responses"
@@ -78,7 +81,7 @@ class ResponsesRequest(ModelRequest):
         self._tools: tuple[Raw | None, Raw | None, list[Tool]] | None = None
         self._turns: dict[bool, tuple[list[Turn], list[str]]] = {}
         self._said_instructions: Raw | None = None
-        self._instructions_added = False
+        self.was_instructed = False
         self.warms_up = False
         self._fields = fields
 
@@ -287,7 +290,7 @@ class ResponsesRequest(ModelRequest):
     @property
     def client_instructions(self) -> str | None:
         """The instructions as the client gave them, without what a stage has added."""
-        if not self._instructions_added:
+        if not self.was_instructed:
             instructions: str | None = self.value("instructions")
             return instructions
         said = self._said_instructions
@@ -351,9 +354,9 @@ class ResponsesRequest(ModelRequest):
 
         The client does not see it: the Response shows the instructions that the client gave.
         """
-        if not self._instructions_added:
+        if not self.was_instructed:
             self._said_instructions = self.fields.get("instructions")
-            self._instructions_added = True
+            self.was_instructed = True
         there = self.value("instructions")
         if there:
             text = f"{text}\n\n{there}" if where == "prepend" else f"{there}\n\n{text}"
@@ -369,7 +372,7 @@ class ResponsesRequest(ModelRequest):
         twin._updates, twin._plain_input, twin._is_plain = self._updates, self._plain_input, self._is_plain
         twin._values, twin._turns, twin._tools = self._values, self._turns, self._tools  # each says what it is of
         twin._said_instructions = self._said_instructions
-        twin._instructions_added = self._instructions_added
+        twin.was_instructed = self.was_instructed
         twin.warms_up = self.warms_up
         return twin
 

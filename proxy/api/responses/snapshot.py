@@ -25,6 +25,18 @@ _OWN = frozenset(
 )  # fmt: skip
 _OBJECTS = frozenset(("reasoning", "text"))
 _DEFAULT = b'"default"'
+_COMPLETED = (
+    b'{"id":"%b","object":"response","created_at":%d,"status":"completed","completed_at":%d,"error":null,'
+    b'"incomplete_details":null,"output":[%b],"usage":%b,"service_tier":%b,%b'
+)
+_USAGE = (
+    b'{"input_tokens":%d,"input_tokens_details":{"cached_tokens":%d,"cache_write_tokens":%d},'
+    b'"output_tokens":%d,"output_tokens_details":{"reasoning_tokens":%d},"total_tokens":%d}'
+)
+_USAGE_WITHOUT_DETAILS = (
+    b'{"input_tokens":%d,"input_tokens_details":{"cached_tokens":0,"cache_write_tokens":0},'
+    b'"output_tokens":%d,"output_tokens_details":{"reasoning_tokens":0},"total_tokens":%d}'
+)
 _KNOWN_LATE = frozenset(("content_filters", "moderation"))
 """What an upstream's Response knows only when it has ended."""
 
@@ -143,6 +155,31 @@ class Snapshot:
         return edited(response, self._changed) if self._changed else response
 
 
+def render_completed(
+    shown: Shown,
+    response_id: str,
+    created_at: int,
+    completed_at: int,
+    item: bytes,
+    usage: Usage | None,
+    service_tier: str | None,
+) -> bytes:
+    """Returns what `Snapshot.render` does for a response of one item that is complete.
+
+    It is for those that nobody was told of before: one template is filled where a snapshot would be made and rendered.
+    """
+    tier = service_tier or shown.tier
+    return _COMPLETED % (
+        response_id.encode(),
+        created_at,
+        completed_at,
+        item,
+        b"null" if usage is None else _usage(usage),
+        _DEFAULT if tier == "default" or tier == "auto" else _encode(tier),
+        shown.rest,
+    )
+
+
 def _completed(ours: msgspec.Raw | None, theirs: msgspec.Raw) -> msgspec.Raw:
     """Returns an object of the upstream's, with our values for what it leaves out or null."""
     try:
@@ -155,18 +192,10 @@ def _completed(ours: msgspec.Raw | None, theirs: msgspec.Raw) -> msgspec.Raw:
 
 def _usage(usage: Usage) -> bytes:
     """Returns the JSON of `usage_object`, by a template: every answer has one."""
-    return (
-        b'{"input_tokens":%d,"input_tokens_details":{"cached_tokens":%d,"cache_write_tokens":%d},'
-        b'"output_tokens":%d,"output_tokens_details":{"reasoning_tokens":%d},"total_tokens":%d}'
-        % (
-            usage.input_tokens,
-            usage.cached_tokens,
-            usage.cache_write_tokens,
-            usage.output_tokens,
-            usage.reasoning_tokens,
-            usage.total_tokens,
-        )
-    )
+    cached, written, thought = usage.cached_tokens, usage.cache_write_tokens, usage.reasoning_tokens
+    if cached or written or thought:
+        return _USAGE % (usage.input_tokens, cached, written, usage.output_tokens, thought, usage.total_tokens)
+    return _USAGE_WITHOUT_DETAILS % (usage.input_tokens, usage.output_tokens, usage.total_tokens)
 
 
 def usage_object(usage: Usage) -> dict[str, Any]:
