@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .auth.stage import KeyStage
 from .config.file import Config, StageEntry
 from .counters.config import make_counters
+from .deferred import Deferred, load
 from .errors import ConfigError, Problem
 from .ledger.config import make_ledger
-from .ledger.stage import LedgerStage
 from .limiting.stage import LimitStage, join_neighbours
-from .litellm.compat import adopt
 from .metrics.stage import MetricsStage
 from .models import ModelTable
 from .pipeline import Pipeline, Settings
@@ -24,6 +24,12 @@ from .stage import Stage
 from .stores.config import NoneConfig, SqliteConfig, make_conversations, make_store
 from .stores.conversations import ConversationStore
 from .stores.store import ResponseStore
+
+if TYPE_CHECKING:
+    from .ledger import stage as ledger_stage
+    from .litellm import compat
+else:
+    ledger_stage, compat = Deferred("proxy.ledger.stage"), Deferred("proxy.litellm.compat")
 
 KEY_FILE = "PENSTOCK_KEY_FILE"
 """The variable that names the file in which workers without a store on disk share their key."""
@@ -50,7 +56,7 @@ def assemble(
     unavailable = {one.name: one.reason for one in config.skipped if one.kind == "model"}
     stages = [_stage(entry, directory) for entry in config.pipeline]
     if config.stores.ledger is not None:
-        stages.append(LedgerStage(make_ledger(config.stores.ledger, directory)))
+        stages.append(ledger_stage.LedgerStage(make_ledger(config.stores.ledger, directory)))
     prices = PriceBook(config.prices)
     _limit(config, stages, prices)
     for stage in stages:
@@ -82,8 +88,16 @@ def assemble(
         if isinstance(stage, MetricsStage):
             stage.parts = (*stages, *providers.values(), pipeline.store, pipeline.mirrors)
     if config.compat == "litellm":
-        adopt(pipeline)
+        compat.adopt(pipeline)
     return pipeline
+
+
+def load_for(config: Config) -> None:
+    """Loads what this module needs for a configuration, and not for most others."""
+    if config.stores.ledger is not None:
+        load(ledger_stage)
+    if config.compat == "litellm":
+        load(compat)
 
 
 def _limit(config: Config, stages: list[Stage], prices: PriceBook) -> None:

@@ -1,4 +1,8 @@
-"""Modules that are loaded when something of them is first used: large ones that most processes never need."""
+"""Modules that are loaded when something of them is first used: large ones that most processes never need.
+
+What a configuration names is loaded while it is read: before workers are forked, whose memory it then shares, and
+before there is a request to keep waiting.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +21,13 @@ class Deferred:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(import_module(self._name), name)
+
+
+def load(*modules: object) -> None:
+    """Loads what modules stand for now: their use is certain, and later there would be somebody to wait for it."""
+    for module in modules:
+        if isinstance(module, Deferred):
+            import_module(module._name)
 
 
 class DeferredClasses(Mapping[str, type[_T]]):

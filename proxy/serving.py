@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from .assembly import assemble
+from .assembly import assemble, load_for
 from .config.file import Config
-from .counters import RedisCounters
+from .counters.limits import OfAllHosts
+from .deferred import Deferred, load
 from .limiting.stage import LimitStage
 from .metrics.stage import MetricsStage, metrics_listen
 from .pipeline import Pipeline
 from .sealing import Sealing
 from .server.admin import Admin
-from .server.admin_keys import key_routes
-from .server.admin_limits import limit_routes
-from .server.admin_spend import spend_routes
-from .server.admin_upstreams import upstream_routes
 from .server.app import App
-from .server.compat import Compat
 from .server.http import is_upgrade
 from .server.metrics import Local, metrics_routes
 from .server.peers import Peers
 from .stores.config import MemoryConfig
+
+if TYPE_CHECKING:
+    from .server import admin_keys, admin_limits, admin_spend, admin_upstreams, compat
+else:
+    admin_keys, admin_limits, admin_spend, admin_upstreams, compat = (
+        Deferred(f"proxy.server.{name}")
+        for name in ("admin_keys", "admin_limits", "admin_spend", "admin_upstreams", "compat")
+    )
 
 
 class Serving:
@@ -95,6 +100,15 @@ class Serving:
         await self.pipeline.close()
 
 
+def load_parts(config: Config) -> None:
+    """Loads what a configuration uses and most others do not: workers that are forked later share it."""
+    if config.admin is not None:
+        load(admin_keys, admin_limits, admin_spend, admin_upstreams)
+    if config.compat is not None:
+        load(compat)
+    load_for(config)
+
+
 async def _after(before: Serving, config: Config, sealing: Sealing) -> Pipeline:
     """Returns the pipeline of a configuration that follows another, not yet started; made in a thread."""
     store, conversations = None, None
@@ -117,7 +131,7 @@ def _keep_counters(before: Pipeline, pipeline: Pipeline) -> None:
     """
     known = [stage.counters for stage in before.stages if isinstance(stage, LimitStage)]
     for stage in pipeline.stages:
-        if isinstance(stage, LimitStage) and isinstance(own := stage.counters, RedisCounters):
+        if isinstance(stage, LimitStage) and isinstance(own := stage.counters, OfAllHosts):
             stage.counters = next((one for one in known if own.is_like(one)), own)
 
 
@@ -140,11 +154,16 @@ def _app(config: Config, pipeline: Pipeline) -> App:
         peers=peers,
     )
     if config.compat is not None:
-        app.answer_as(Compat())
+        app.answer_as(compat.Compat())
     metrics = metrics_routes(stages) if metrics_listen(config) is None else {}
     if config.admin is None:
         app.mount(Local(metrics))
         return app
-    tables = (limit_routes(stages, peers), upstream_routes(stages), key_routes(stages), spend_routes(stages))
+    tables = (
+        admin_limits.limit_routes(stages, peers),
+        admin_upstreams.upstream_routes(stages),
+        admin_keys.key_routes(stages),
+        admin_spend.spend_routes(stages),
+    )
     app.mount(Admin(config.admin.key.reveal(), *tables, metrics))
     return app

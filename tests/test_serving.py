@@ -9,7 +9,8 @@ from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
 from proxy.config.loader import Sources, load_text
-from proxy.counters import Counters, Demand, Limit, RedisCounters
+from proxy.counters import Counters, Demand, Limit
+from proxy.counters.redis_counters import RedisCounters
 from proxy.limiting.stage import LimitStage
 from proxy.sealing import Sealing
 from proxy.serving import Serving

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..stage import Stage
-from .stored_keys import StoredKeys
+
+if TYPE_CHECKING:
+    from .stored_keys import StoredKeys
 
 
 class KeyStage(Stage):

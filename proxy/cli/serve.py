@@ -23,6 +23,7 @@ from ..metrics.stage import metrics_listen
 from ..reload import read_again, say_what_stays
 from ..rollout import Plan
 from ..server.app import App
+from ..serving import load_parts
 from ..shares import Shares
 from ..stores.config import MemoryConfig
 from ..stores.store import StoreFailed
@@ -124,11 +125,13 @@ class _Host:
 
     def run(self) -> int:
         """Runs them until they are stopped; returns the exit code."""
+        plan = self._plan(self._config)
         gc.collect()
         gc.freeze()  # the collectors of the workers leave it alone, and so it stays shared
-        return Supervisor(self._plan(self._config), self._again, self._shares.leave).run()
+        return Supervisor(plan, self._again, self._shares.leave).run()
 
     def _plan(self, config: Config) -> Plan:
+        load_parts(config)
         self._shares.expect(config.workers)
         return Plan(config.workers, lambda index, line: self._work(config, index, line), config.file, config.digest)
 

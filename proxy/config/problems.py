@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from ..deferred import Deferred
 from ..errors import ConfigError, Problem
+
+_difflib = Deferred("difflib")  # for who has made a mistake
 
 
 class Place(NamedTuple):
@@ -60,7 +62,7 @@ class Problems:
 def closest(name: str, known: Iterable[str]) -> str | None:
     """Returns the known name that was most likely meant, if any is near."""
     by_folded = {option.lower().replace("_", "-"): option for option in known}
-    near = difflib.get_close_matches(name.lower().replace("_", "-"), by_folded, n=1, cutoff=0.6)
+    near: list[str] = _difflib.get_close_matches(name.lower().replace("_", "-"), by_folded, n=1, cutoff=0.6)
     return by_folded[near[0]] if near else None
 
 

@@ -1,8 +1,10 @@
-"""Limits that hold under concurrency: counters of this process, of all processes of one host, or of all hosts."""
+"""Limits that hold under concurrency: counters of this process, of all processes of one host, or of all hosts.
+
+The last ones, in Redis, are in `redis_counters`: who has none of them does not load it.
+"""
 
 from .limits import Counters, CounterState, Demand, Grant, Holder, Limit, Standing, Unit
 from .local import LocalCounters
-from .redis_counters import RedisCounters, RedisSettings
 from .shared import SharedCounters
 
 __all__ = [
@@ -13,8 +15,6 @@ __all__ = [
     "Holder",
     "Limit",
     "LocalCounters",
-    "RedisCounters",
-    "RedisSettings",
     "SharedCounters",
     "Standing",
     "Unit",

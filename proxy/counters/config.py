@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
 from ..config.types import Duration, Mistake
+from ..deferred import Deferred, load
 from ..redis_config import KeyPrefix, RedisUrl, check_redis
 from .limits import Counters
 from .local import LocalCounters
-from .redis_counters import RedisCounters, RedisSettings
 from .shared import SharedCounters
+
+if TYPE_CHECKING:
+    from . import redis_counters
+else:
+    redis_counters = Deferred("proxy.counters.redis_counters")
 
 TABLE = "PENSTOCK_COUNTERS"
 """The variable that names the table of workers that have no file of their own to keep it in."""
@@ -64,6 +69,7 @@ class RedisConfig(_Kind, tag="redis", frozen=True):
     def __post_init__(self) -> None:
         _check_lease(self.lease)
         check_redis(self.url, self.timeout, "100ms")
+        load(redis_counters)
 
 
 CountersConfig = SharedConfig | RedisConfig
@@ -76,14 +82,14 @@ def make_counters(config: CountersConfig, responses: Path | None, directory: Pat
     begin at `directory`. Raises OSError, and ValueError for a file that is no table.
     """
     if isinstance(config, RedisConfig):
-        settings = RedisSettings(
+        settings = redis_counters.RedisSettings(
             url=config.url.reveal(),
             prefix=config.prefix,
             timeout_s=config.timeout,
             lease_s=config.lease,
             on_failure=config.on_failure,
         )
-        return RedisCounters(settings, _of_host(SharedConfig(), responses, directory))
+        return redis_counters.RedisCounters(settings, _of_host(SharedConfig(), responses, directory))
     return _of_host(config, responses, directory)
 
 

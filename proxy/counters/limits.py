@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 import msgspec
 
@@ -141,3 +141,11 @@ class Counters(Protocol):
 
     async def snapshot(self) -> list[CounterState]:
         """Returns every counter as it is now."""
+
+
+@runtime_checkable
+class OfAllHosts(Protocol):
+    """What counters of all hosts are besides: two that ask the same server are like each other."""
+
+    def is_like(self, other: Counters) -> bool:
+        """Tells whether other counters ask the same server in the same way."""

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 from msgspec import Meta
 
 from ..config.types import Duration
-from .ledger import Ledger
+from ..deferred import Deferred
+
+if TYPE_CHECKING:
+    from . import ledger
+else:  # loaded with its stage
+    ledger = Deferred("proxy.ledger.ledger")
 
 
 class LedgerConfig(
@@ -36,6 +41,6 @@ class LedgerConfig(
     ] = False
 
 
-def make_ledger(config: LedgerConfig, directory: Path) -> Ledger:
+def make_ledger(config: LedgerConfig, directory: Path) -> ledger.Ledger:
     """Returns the ledger for its settings, not yet started. Relative paths begin at `directory`."""
-    return Ledger(directory / Path(config.path).expanduser(), keep_s=float(config.keep), durable=config.durable)
+    return ledger.Ledger(directory / Path(config.path).expanduser(), keep_s=float(config.keep), durable=config.durable)

@@ -7,18 +7,21 @@ import gzip
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
+from ..deferred import Deferred
 from ..errors import ConfigError, Problem
 from ..linesink import LineSink
 from ..metrics.measure import Measure
 from ..redact import redact
 from .chain import Chain
 from .config import AuditConfig, DeliveryConfig, RotateConfig, S3Config, WebhookConfig
-from .delivery import Delivery, Sender
 from .rotation import Rotation
-from .s3 import S3Sender
-from .webhook import WebhookSender
+
+if TYPE_CHECKING:
+    from . import delivery, s3, webhook
+else:  # a file needs none of them
+    delivery, s3, webhook = (Deferred(f"proxy.logs.{name}") for name in ("delivery", "s3", "webhook"))
 
 Pack = Callable[[Sequence[bytes]], bytes]
 """Makes the bytes of a batch out of rows."""
@@ -110,13 +113,13 @@ class FileSink:
 class RemoteSink:
     """A bucket or a server, behind the queue of all remote sinks."""
 
-    def __init__(self, sender: Sender, config: DeliveryConfig, directory: Path, pack: Pack = b"".join) -> None:
+    def __init__(self, sender: delivery.Sender, config: DeliveryConfig, directory: Path, pack: Pack = b"".join) -> None:
         spill = None
         if config.spill is not None:  # one directory a destination: nobody must deliver what is meant for another
             name = hashlib.sha256(f"{sender.where} {pack is packed}".encode()).hexdigest()[:16]
             spill = directory / Path(config.spill).expanduser() / name
         self._spill = spill
-        self._delivery = Delivery(sender, config, spill, pack)
+        self._delivery = delivery.Delivery(sender, config, spill, pack)
 
     @property
     def lost(self) -> int:
@@ -148,7 +151,7 @@ class RemoteSink:
 def s3_sink(to: str, config: S3Config, delivery: DeliveryConfig, directory: Path) -> RemoteSink:
     """Returns the sink of `s3://BUCKET/PREFIX`."""
     bucket, _, prefix = to.removeprefix("s3://").partition("/")
-    sender = S3Sender(bucket, prefix, config, float(delivery.timeout))
+    sender = s3.S3Sender(bucket, prefix, config, float(delivery.timeout))
     return RemoteSink(sender, delivery, directory, packed if config.compress else b"".join)
 
 
@@ -156,7 +159,7 @@ def webhook_sink(to: str, config: WebhookConfig, delivery: DeliveryConfig, direc
     """Returns the sink of a URL; rows are posted as lines of JSON."""
     headers = {name: secret.reveal() for name, secret in config.headers.items()}
     secret = None if config.secret is None else config.secret.reveal()
-    return RemoteSink(WebhookSender(to, "application/x-ndjson", headers, secret), delivery, directory)
+    return RemoteSink(webhook.WebhookSender(to, "application/x-ndjson", headers, secret), delivery, directory)
 
 
 def packed(rows: Sequence[bytes]) -> bytes:

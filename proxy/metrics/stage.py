@@ -14,10 +14,10 @@ from ..stage import Stage, StageConfig
 from .cells import Cells
 from .exposition import exposition
 from .measure import Measured
-from .recorder import Recorder
 
 if TYPE_CHECKING:
     from ..config.file import Config
+    from .recorder import Recorder
 
 _log = logging.getLogger("penstock")
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 
 from ..config.types import Duration, Mistake, Secret
-from ..deferred import Deferred, load
+from ..deferred import Deferred
 from ..upstream.address import parse_url
 from ..upstream.client import Timeouts, UpstreamClient
 from ..upstream.origin_pool import PoolLimits

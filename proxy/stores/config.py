@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -11,20 +11,24 @@ from msgspec import Meta
 from ..auth.store_config import KeysConfig
 from ..config.types import Duration, Mistake, Size
 from ..counters.config import CountersConfig, SharedConfig
+from ..deferred import Deferred, load
 from ..ledger.config import LedgerConfig
 from ..redis_config import KeyPrefix, RedisUrl, check_redis
 from .bounds import Bounds
-from .cold_bucket import Bucket
 from .cold_config import ColdConfig
 from .conversation_memory import MemoryConversations
 from .conversation_sqlite import SqliteConversations
 from .conversations import ConversationBounds, ConversationStore
 from .memory import MemoryStore
-from .redis_store import RedisStore
 from .sqlite import SqliteStore
 from .sqlite_cold import ColdRule
 from .store import ResponseStore
-from .tiered import TieredStore
+
+if TYPE_CHECKING:
+    from . import cold_bucket, redis_store, tiered
+else:
+    redis_store = Deferred("proxy.stores.redis_store")
+    cold_bucket, tiered = Deferred("proxy.stores.cold_bucket"), Deferred("proxy.stores.tiered")
 
 _MONTH = Duration(30 * 86400)
 
@@ -107,6 +111,7 @@ class RedisStoreConfig(_Kind, tag="redis", frozen=True):
 
     def __post_init__(self) -> None:
         check_redis(self.url, self.timeout, "2s")
+        load(redis_store)
 
 
 class NoneConfig(_Kind, tag="none", frozen=True):
@@ -142,6 +147,7 @@ class StoresConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_o
             raise Mistake("cold needs responses on disk, where they wait for it", "write responses: {kind: sqlite}")
         if self.cold.after >= self.responses.keep:
             raise Mistake("cold.after is not shorter than responses.keep: nothing would ever leave", "lower cold.after")
+        load(cold_bucket, tiered)
 
 
 def make_store(config: ResponsesConfig, directory: Path, cold: ColdConfig | None = None) -> ResponseStore | None:
@@ -155,13 +161,13 @@ def make_store(config: ResponsesConfig, directory: Path, cold: ColdConfig | None
     if isinstance(config, MemoryConfig):
         return MemoryStore(bounds)
     if isinstance(config, RedisStoreConfig):
-        return RedisStore(config.url.reveal(), bounds, prefix=config.prefix, timeout_s=config.timeout)
+        return redis_store.RedisStore(config.url.reveal(), bounds, prefix=config.prefix, timeout_s=config.timeout)
     path = directory / Path(config.path).expanduser()
     if cold is None:
         return SqliteStore(path, bounds, on_corrupt=config.on_corrupt)
     rule = ColdRule(after_s=cold.after, backlog=cold.backlog, content=cold.content)
     local = SqliteStore(path, bounds, on_corrupt=config.on_corrupt, cold=rule)
-    return TieredStore(local, Bucket(cold), cold.content, flush_s=cold.flush)
+    return tiered.TieredStore(local, cold_bucket.Bucket(cold), cold.content, flush_s=cold.flush)
 
 
 def make_conversations(config: ResponsesConfig, directory: Path) -> ConversationStore | None:

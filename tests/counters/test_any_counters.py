@@ -19,11 +19,10 @@ from proxy.counters import (
     Grant,
     Limit,
     LocalCounters,
-    RedisCounters,
-    RedisSettings,
     SharedCounters,
 )
 from proxy.counters.periods import Period
+from proxy.counters.redis_counters import RedisCounters, RedisSettings
 from tests.support.redis_server import RedisServer, redis_server
 
 Make = Callable[[Callable[[], float]], Awaitable[Counters]]

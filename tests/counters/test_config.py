@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from proxy.config.types import Duration, Mistake, Secret
-from proxy.counters import LocalCounters, RedisCounters, SharedCounters
+from proxy.counters import LocalCounters, SharedCounters
 from proxy.counters.config import TABLE, RedisConfig, SharedConfig, make_counters
+from proxy.counters.redis_counters import RedisCounters
 
 
 @pytest.fixture(autouse=True)

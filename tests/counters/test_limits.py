@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from proxy.counters import Counters, Grant, Limit, LocalCounters, RedisCounters, RedisSettings, SharedCounters
+from proxy.counters import Counters, Grant, Limit, LocalCounters, SharedCounters
+from proxy.counters.redis_counters import RedisCounters, RedisSettings
 
 
 def test_a_slot_is_a_thirtieth_of_the_window() -> None:

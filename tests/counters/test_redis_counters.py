@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from proxy.counters import Demand, Grant, Limit, LocalCounters, RedisCounters, RedisSettings
-from proxy.counters.redis_counters import OnFailure
+from proxy.counters import Demand, Grant, Limit, LocalCounters
+from proxy.counters.redis_counters import OnFailure, RedisCounters, RedisSettings
 from proxy.errors import Overloaded
 from tests.support.redis_server import RedisServer, redis_server
 

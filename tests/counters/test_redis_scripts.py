@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator
 import pytest
 from redis.asyncio import Redis
 
-from proxy.counters import Demand, Limit, LocalCounters, RedisCounters, RedisSettings, cells
+from proxy.counters import Demand, Limit, LocalCounters, cells
 from proxy.counters.periods import PERIODS
+from proxy.counters.redis_counters import RedisCounters, RedisSettings
 from proxy.counters.redis_scripts import _BEGIN
 from tests.support.redis_server import redis_server
 
