@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Iterator
@@ -30,12 +31,9 @@ def test_an_id_names_its_worker(number: int, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_later_ids_stand_behind_earlier_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that a store's index grows at its end."""
-    now = 1_795_000_000.25
-    ids = []
-    for _ in range(300):
-        monkeypatch.setattr(time, "time", lambda: now)
-        ids.append(new_response_id())
-        now += 0.125
+    moments = iter([1_795_000_000.25 + at / 8 for at in range(300)])
+    monkeypatch.setattr(time, "time", lambda: next(moments))
+    ids = [new_response_id() for _ in range(300)]
     assert ids == sorted(ids)
     assert all(id.startswith(f"resp_{1_795_000_000 + int(0.25 + at / 8):08x}") for at, id in enumerate(ids))
 
@@ -51,6 +49,22 @@ def test_a_process_without_a_number_is_the_first(monkeypatch: pytest.MonkeyPatch
     monkeypatch.delenv("PENSTOCK_WORKER", raising=False)
     forget_worker()
     assert worker_of(new_response_id()) == 0
+
+
+def test_a_forked_process_makes_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "time", lambda: 1_795_000_000.25)
+    new_response_id()  # what was drawn beforehand is there in both
+    hear, tell = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(tell, " ".join(new_response_id() for _ in range(5)).encode())
+        os._exit(0)
+    os.close(tell)
+    with os.fdopen(hear, "rb") as said:
+        theirs = said.read().decode().split()
+    os.waitpid(child, 0)
+    assert len(theirs) == 5
+    assert not {*theirs} & {new_response_id() for _ in range(5)}
 
 
 @pytest.mark.parametrize("id", ["", "resp_", "resp_xyz", "msg_" + "0" * 48, "resp_" + "0" * 47, "resp_" + "A" * 48])
