@@ -7,9 +7,10 @@ where a string belongs, half a surrogate pair, NaN) is read again by `decode_len
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
 
 class FunctionPiece(msgspec.Struct, gc=False):
@@ -82,6 +83,61 @@ class Chunk(msgspec.Struct, gc=False):
 
 
 decode_chunk = msgspec.json.Decoder(Chunk).decode
+
+_NoText = Annotated[str, Meta(max_length=0)] | None
+_NoList = Annotated[list[Any], Meta(max_length=0)] | None
+
+
+class PlainMessage(msgspec.Struct, gc=False):
+    """A message of one text: all else that a `Delta` may hold is absent or empty."""
+
+    content: str
+    refusal: _NoText = None
+    annotations: _NoList = None
+    audio: None = None
+    function_call: None = None
+    tool_calls: _NoList = None
+    reasoning_content: _NoText = None
+    reasoning: _NoText = None
+    reasoning_details: _NoList = None
+    thinking: _NoText = None
+    thinking_blocks: _NoList = None
+    images: _NoList = None
+
+
+class NoLogprobs(msgspec.Struct, gc=False):
+    """Log probabilities of nothing."""
+
+    content: _NoList = None
+
+
+class PlainChoice(msgspec.Struct, gc=False):
+    """The one answer of a completion, whole, if it is such a message."""
+
+    message: PlainMessage
+    finish_reason: str
+    index: Annotated[int, Meta(ge=0, le=0)] | None = None
+    logprobs: NoLogprobs | None = None
+    delta: None = None
+    error: None = None
+
+
+class PlainCompletion(msgspec.Struct, gc=False):
+    """A whole completion that says nothing but one text, usage and tier: what a `Chunk` may hold besides is not there.
+
+    Its types are that narrow so that nobody has to look whether it is one.
+    """
+
+    choices: tuple[PlainChoice]
+    usage: dict[str, Any] | None = None
+    service_tier: str | None = None
+    error: None = None
+    x_groq: None = None
+    citations: None = None
+    search_results: None = None
+
+
+decode_plain = msgspec.json.Decoder(PlainCompletion).decode
 
 
 def decode_leniently(payload: bytes) -> tuple[Chunk, Any] | None:

@@ -13,6 +13,9 @@ from proxy.providers.chat.chunk import (
     Chunk,
     Delta,
     FunctionPiece,
+    PlainChoice,
+    PlainCompletion,
+    PlainMessage,
     ToolCallPiece,
     decode_chunk,
     decode_leniently,
@@ -103,3 +106,10 @@ def test_the_plain_object_comes_too() -> None:
     read = decode_leniently(b'{"choices":5,"more":1}')
     assert read is not None
     assert read[1] == {"choices": 5, "more": 1}
+
+
+@pytest.mark.parametrize(("plain", "whole"), [(PlainMessage, Delta), (PlainChoice, Choice), (PlainCompletion, Chunk)])
+def test_what_is_plain_looks_at_all_that_may_be_said_besides(
+    plain: type[msgspec.Struct], whole: type[msgspec.Struct]
+) -> None:
+    assert set(plain.__struct_fields__) == set(whole.__struct_fields__)
