@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
@@ -23,7 +23,6 @@ from .azure_paths import DEPLOYMENT, read_path
 from .body import IDLE_S, body_at_hand, read_body
 from .catalog import Catalog
 from .compact import read_compact
-from .compat import Compat
 from .connection import Connection
 from .conversation_routes import ConversationRoutes
 from .conversations import Conversations
@@ -42,6 +41,9 @@ from .uploads import Uploads
 from .websocket import WebSockets
 from .websocket_connection import SocketOptions
 from .whole_answer import whole_answer
+
+if TYPE_CHECKING:
+    from .compat import Compat
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
