@@ -112,6 +112,8 @@ def test_the_quick_look_misses_nothing(parts: list[str]) -> None:
         "a-" * 10**5,
         "://" * 10**5,
         "eyJ" + "a" * 10**5,
+        "eyJ-" * 10**5,
+        "eyJ-" * 10**5 + ".a",
         "://" + "a:" * 10**5,
         "api_key:" + " " * 10**5,
         "token" + " " * 10**5,
@@ -144,6 +146,21 @@ def test_long_hostile_texts_without_a_secret_are_left_alone_in_a_time_that_grows
     ],
 )
 def test_what_stands_in_an_address_and_behind_a_name_is_hidden(text: str, hidden: str) -> None:
+    assert redact(text) == hidden
+
+
+@pytest.mark.parametrize(
+    ("text", "hidden"),
+    [
+        ("eyJhbGciOiJI.eyJzdWIiOiIx", "***"),
+        ("eyJhbGciOiJI.short", "eyJhbGciOiJI.short"),
+        ("eyJ-eyJhbGciOiJI.eyJzdWIiOiIx.x-y, eyJhbGciOiJI", "***, eyJhbGciOiJI"),
+        ("eyJhbGciOiJI-sk-abcdEFGH12345678", "eyJhbGciOiJI-***"),
+        ("sk-abcdEFGH-eyJhbGciOiJI.eyJzdWIiOiIx.abc", "***"),
+        ("eyJhbGciOiJI-ya29.a.bcdefghijk", "eyJhbGciOiJI-***"),
+    ],
+)
+def test_tokens_are_hidden_whole_and_hide_nothing_else(text: str, hidden: str) -> None:
     assert redact(text) == hidden
 
 
