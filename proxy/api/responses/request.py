@@ -40,6 +40,27 @@ _decode_list = msgspec.json.Decoder(list[Raw]).decode
 _decode_text = msgspec.json.Decoder(str).decode
 _MESSAGE = b'{"type":"message","role":"user","content":'
 _NO_REASONING, _NO_TEXT = ReasoningSettings(), TextSettings()
+_TRUE, _FALSE = Raw(b"true"), Raw(b"false")
+
+
+class _Input(msgspec.Struct):
+    """What was read in an input. Requests of one input share it; who changes something makes another one.
+
+    It was read `of` some JSON. `raws` are its items as JSON, parted when somebody asks where they are plain. It
+    `is_text` where it is a string; `is_plain` as `ResponsesRequest.is_plain` says; it has `updates` where settings
+    stand among its items. `turns` are those without and with images.
+    """
+
+    of: Raw | None
+    items: list[Item]
+    raws: list[Raw] | None = None
+    is_text: bool = False
+    is_plain: bool = False
+    updates: bool = False
+    turns: dict[bool, tuple[list[Turn], list[str]]] = {}
+
+
+_UNREAD = _Input(Raw(), [])  # of JSON that no request has
 
 
 class ResponsesRequest(ModelRequest):
@@ -50,17 +71,10 @@ class ResponsesRequest(ModelRequest):
 
     __slots__ = (
         "_fields",
-        "_is_plain",
-        "_items",
-        "_items_changed",
-        "_items_of",
-        "_items_raw",
-        "_items_shared",
-        "_plain_input",
+        "_input",
+        "_input_changed",
         "_said_instructions",
         "_tools",
-        "_turns",
-        "_updates",
         "_values",
         "warms_up",
         "was_instructed",
@@ -70,20 +84,14 @@ class ResponsesRequest(ModelRequest):
     known = frozenset((*FIELDS, *LIMIT_ALIASES))
 
     def __init__(self, fields: Fields) -> None:
-        self._items_raw: list[Raw] | None = None  # parted when somebody asks, where they are plain
-        self._items: list[Item] = []
-        self._items_of: Raw | None = None
-        self._items_changed = False
-        self._items_shared = False  # with a copy: then they are not to be changed in their place
-        self._updates = False  # whether settings stand among the items
+        self._fields = fields
+        self._input = _UNREAD
+        self._input_changed = False  # since the field was written
         self._values: dict[str, tuple[Raw, Any]] = {}
-        self._plain_input = self._is_plain = False
         self._tools: tuple[Raw | None, Raw | None, list[Tool]] | None = None
-        self._turns: dict[bool, tuple[list[Turn], list[str]]] = {}
         self._said_instructions: Raw | None = None
         self.was_instructed = False
         self.warms_up = False
-        self._fields = fields
 
     @classmethod
     def parse(cls, body: bytes) -> Self:
@@ -92,16 +100,15 @@ class ResponsesRequest(ModelRequest):
         if long is None:
             return super().parse(body)
         made = cls(long.fields)
-        made._take(long.input)
-        made._items_of = long.fields["input"]
+        made._input = _plain_input(long.fields["input"], long.input)
         return made
 
     @property
     def fields(self) -> Fields:
         """The body's top-level keys; `input` is written anew here after texts in it were replaced."""
-        if self._items_changed:
-            self._items_changed = False
-            self._items_of = self._fields["input"] = Raw(msgspec.json.encode(self._items_raw))
+        if self._input_changed:
+            self._input_changed = False
+            self._input.of = self._fields["input"] = Raw(msgspec.json.encode(self._input.raws))
         return self._fields
 
     @fields.setter
@@ -124,42 +131,28 @@ class ResponsesRequest(ModelRequest):
     @property
     def items(self) -> list[Item]:
         """The items of `input`; a string is one message of the user. Raises BadRequest."""
-        raw = (self.fields if self._items_changed else self._fields).get("input")
-        if raw is None or raw is not self._items_of:
-            self._turns = {}
-            plain = None if raw is None else plain_messages(raw)
-            if plain is not None:
-                self._take(plain)
-            else:
-                self._plain_input = self._is_plain = False
-                self._items_raw = _raw_items(raw)
-                self._items = [decode_item(one, f"input[{index}]") for index, one in enumerate(self._items_raw)]
-                self._updates = any(isinstance(one, ConfigurationUpdate) for one in self._items)
-            self._items_of = raw
-        return self._items
+        return self._read().items
 
-    def _take(self, plain: str | list[PlainMessage]) -> None:
-        """Takes an input of messages of text, which was read at once."""
-        self._plain_input, self._is_plain = isinstance(plain, str), bool(plain)
-        self._items_raw, self._updates = None, False
-        if isinstance(plain, str):
-            self._items = [user_message(plain)] if plain else []
-        else:
-            self._items = [*plain]
+    def _read(self) -> _Input:
+        """Returns what is in the input. Raises BadRequest."""
+        raw, found = self._fields.get("input"), self._input
+        if raw is not found.of:
+            found = self._input = _input_of(raw)
+        return found
 
     @property
     def raw_items(self) -> list[Raw]:
         """The items of `input` as JSON. Raises BadRequest."""
-        items = self.items
-        if self._items_raw is None:
+        found = self._read()
+        if found.raws is None:
             raw = self._fields["input"]
-            if self._plain_input:
-                self._items_raw = [Raw(b"".join((_MESSAGE, raw, b"}")))] if items else []
-            elif len(items) == 1:
-                self._items_raw = [Raw(bytes(raw)[1:-1].strip())]
+            if found.is_text:
+                found.raws = [Raw(b"".join((_MESSAGE, raw, b"}")))] if found.items else []
+            elif len(found.items) == 1:
+                found.raws = [Raw(bytes(raw)[1:-1].strip())]
             else:
-                self._items_raw = _raw_items(raw)
-        return self._items_raw
+                found.raws = _raw_items(raw)
+        return found.raws
 
     @property
     def is_plain(self) -> bool:
@@ -167,10 +160,14 @@ class ResponsesRequest(ModelRequest):
 
         Such an input is right as it is: nothing in it has to be looked for.
         """
-        raw = self._items_of
-        if raw is None or self._items_changed or self._fields.get("input") is not raw:  # what `items` is asked for
-            _ = self.items
-        return self._is_plain
+        return self._read().is_plain
+
+    def says_only(self, names: frozenset[str]) -> bool:
+        """Tells whether the input is plain, and no other fields than these are there. Raises BadRequest."""
+        raw, found = self._fields.get("input"), self._input  # as `_read` does, in one call: it is asked at each step
+        if raw is not found.of:
+            found = self._input = _input_of(raw)
+        return found.is_plain and names.issuperset(self._fields)
 
     @property
     def model(self) -> str:
@@ -186,10 +183,9 @@ class ResponsesRequest(ModelRequest):
     def stream(self) -> bool:
         """Whether the client wants a stream; raises BadRequest when the field is no boolean."""
         raw = self._fields.get("stream")
-        if raw is None:
+        if raw is None or raw == _FALSE:
             return False
-        known = self._values.get("stream")
-        return bool(known[1] if known is not None and known[0] is raw else self.value("stream"))
+        return raw == _TRUE or bool(self.value("stream"))
 
     def refers(self) -> bool:
         """Tells whether something stands in the input for other items, which are not there yet."""
@@ -205,11 +201,11 @@ class ResponsesRequest(ModelRequest):
         With `images` they hold those that a model has made. Raises BadRequest when calls and outputs do not belong
         together.
         """
-        items = self.items
-        known = self._turns.get(images)
+        found = self._read()
+        known = found.turns.get(images)
         if known is None:
             dropped: list[str] = []
-            known = self._turns[images] = (assemble(items, dropped.append, images=images), dropped)
+            known = found.turns[images] = (assemble(found.items, dropped.append, images=images), dropped)
         return known
 
     @property
@@ -265,10 +261,7 @@ class ResponsesRequest(ModelRequest):
     @property
     def updates_settings(self) -> bool:
         """Whether settings stand among the items of the input."""
-        raw = self._items_of
-        if raw is None or self._items_changed or self._fields.get("input") is not raw:
-            _ = self.items
-        return self._updates
+        return self._read().updates
 
     def _update(self, name: Literal["reasoning", "text"]) -> Any:
         """Returns the last `configuration_update` that says something of a field."""
@@ -308,13 +301,13 @@ class ResponsesRequest(ModelRequest):
         """Yields every text the model would read in instructions and items: of messages, calls and what came back."""
         if "instructions" in self._fields and (instructions := self.value("instructions")):
             yield TextPlace(self, "instructions", ("instructions",), instructions)
-        items = self.items
-        if self._plain_input:
-            for item in items:
+        found = self._read()
+        if found.is_text:
+            for item in found.items:
                 assert isinstance(item, Message)
                 yield TextPlace(self, "input", ("input",), str(item.content))
             return
-        for index, item in enumerate(items):
+        for index, item in enumerate(found.items):
             path = f"input[{index}]"
             if isinstance(item, Message) and isinstance(item.content, str):
                 yield TextPlace(self, path + ".content", ("input", index, "content"), item.content)
@@ -337,17 +330,13 @@ class ResponsesRequest(ModelRequest):
                 of_items.setdefault(int(keys[1]), []).append((keys[2:], text))
         if not of_items:
             return
-        items, raws = self.items, self.raw_items
-        if self._items_shared:
-            self._items_shared = False
-            self._items, self._items_raw = items, raws = list(items), list(raws)
-        # the input is joined again when somebody reads it, not once a text
+        raws, found = list(self.raw_items), self._read()
+        items = list(found.items)
         for index, some in of_items.items():
             raws[index] = raw = replaced(raws[index], some)
             items[index] = decode_item(raw, f"input[{index}]")
-        self._items_changed = True
-        self._is_plain = False
-        self._turns = {}
+        self._input = _Input(found.of, items, raws, found.is_text, updates=found.updates)
+        self._input_changed = True  # the input is joined again when somebody reads it, not once a text
 
     def add_instructions(self, text: str, where: Literal["prepend", "append"]) -> None:
         """Puts a system text before or after the client's `instructions`; without any it stands in their place.
@@ -366,11 +355,9 @@ class ResponsesRequest(ModelRequest):
         """Returns a copy whose changes do not show in this one; what was decoded is shared."""
         twin = type(self).__new__(type(self))
         twin._fields = dict(self.fields)
-        twin._items_changed = False
-        self._items_shared = twin._items_shared = True
-        twin._items_raw, twin._items, twin._items_of = self._items_raw, self._items, self._items_of
-        twin._updates, twin._plain_input, twin._is_plain = self._updates, self._plain_input, self._is_plain
-        twin._values, twin._turns, twin._tools = self._values, self._turns, self._tools  # each says what it is of
+        twin._input = self._input
+        twin._input_changed = False
+        twin._values, twin._tools = self._values, self._tools  # each says what it is of
         twin._said_instructions = self._said_instructions
         twin.was_instructed = self.was_instructed
         twin.warms_up = self.warms_up
@@ -379,8 +366,7 @@ class ResponsesRequest(ModelRequest):
     def forget(self) -> None:
         """Lets go of items, turns, tools and values."""
         _ = self.fields  # in which texts that were replaced are written down
-        self._items_raw, self._items, self._items_of = [], [], None
-        self._values, self._turns, self._tools = {}, {}, None
+        self._input, self._values, self._tools = _UNREAD, {}, None
 
 
 def _text_of(raw: Raw | None) -> str | None:
@@ -389,6 +375,23 @@ def _text_of(raw: Raw | None) -> str | None:
         return None if raw is None else _decode_text(raw)
     except invalid.UNREADABLE:
         return None
+
+
+def _input_of(raw: Raw | None) -> _Input:
+    """Returns what is in the JSON of an input. Raises BadRequest."""
+    plain = None if raw is None else plain_messages(raw)
+    if plain is not None:
+        return _plain_input(raw, plain)
+    raws = _raw_items(raw)
+    items = [decode_item(one, f"input[{index}]") for index, one in enumerate(raws)]
+    return _Input(raw, items, raws, updates=any(isinstance(one, ConfigurationUpdate) for one in items))
+
+
+def _plain_input(raw: Raw | None, plain: str | list[PlainMessage]) -> _Input:
+    """Returns an input of messages of text, which was read at once."""
+    if isinstance(plain, str):
+        return _Input(raw, [user_message(plain)] if plain else [], is_text=True, is_plain=bool(plain))
+    return _Input(raw, [*plain], is_plain=bool(plain))
 
 
 def _raw_items(raw: Raw | None) -> list[Raw]:

@@ -34,7 +34,7 @@ def validate(request: ResponsesRequest) -> None:
     for name in request.fields:
         if name in FIELDS and name not in _READ:
             request.value(name)
-    if _SIMPLE.issuperset(request.fields) and request.is_plain:
+    if request.says_only(_SIMPLE):
         return
     request.max_output_tokens  # noqa: B018  # may stand under other names
     _check_refused(request)
