@@ -165,6 +165,7 @@ class Worker:
                 loop.add_signal_handler(number, self._signalled)
             if self._load is not None and self._post is None:
                 loop.add_signal_handler(signal.SIGHUP, self._hung_up)
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})  # one may wait since the start
         except (ValueError, RuntimeError):
             pass  # not in the main thread: whoever runs the worker there calls `stop`
 

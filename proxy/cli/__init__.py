@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -45,6 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f'penstock: no command "{command}"\n' if command else "penstock: which command?\n", file=sys.stderr)
         print(_usage(), file=sys.stderr)
         return 2
+    if command == "serve":  # it would end it: kept for the server, who reads its file again once it has read it
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     return _run(command, arguments[1:])
 
 

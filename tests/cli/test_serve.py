@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import shlex
@@ -15,6 +16,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -226,6 +228,44 @@ def test_a_second_signal_does_not_wait(tmp_path: Path) -> None:
         assert served.process.wait(15) == 0
         reader.join(15)
     assert b"event: response.failed" in reader.data
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_signal_that_comes_too_early_waits(workers: int, tmp_path: Path) -> None:
+    """The file is a pipe at first: who reads it waits until there is something in it."""
+    text = f"workers: {workers}\n{ECHO}"
+    file = tmp_path / "pipeline.yaml"
+    os.mkfifo(file)
+    process = subprocess.Popen(
+        [*PENSTOCK, "serve", "--port", "0"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    try:
+        with opened(file) as pipe:
+            process.send_signal(signal.SIGHUP)
+            file.unlink()
+            file.write_text(text)  # for those who read it again
+            pipe.write(text)
+        assert "is used" in process.stderr.readline()
+    finally:
+        process.terminate()
+        assert process.wait(20) == 0
+        process.stderr.close()
+
+
+def opened(pipe: Path) -> IO[str]:
+    """Waits until somebody reads a pipe; returns its other end."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError):
+            return os.fdopen(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK), "w")
+        time.sleep(0.005)  # another process opens it: nothing tells of it
+    raise AssertionError("nobody reads the file")
 
 
 def test_workers_share_a_port_and_come_back(tmp_path: Path) -> None:
