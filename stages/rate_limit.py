@@ -109,8 +109,10 @@ class RateLimit(LimitStage):
     the limiting stages right above and below it, are decided at once: a refused request counts for none of them.
 
     Limits hold for all workers of this host together, and for all hosts with `stores: {counters: {kind: redis}}`. What
-    a killed worker has held is free again after a lease of some seconds. `GET /admin/limits` shows every counter, and
-    which running exchanges hold how much of it.
+    a killed worker has held is free again after a lease of some seconds. An answer that is not streamed is settled
+    before its client has it; a stream right behind its last event, so that a next request which comes to another worker
+    or host in that very moment may still find held what it has: its tokens in the headers, its place among `parallel`.
+    `GET /admin/limits` shows every counter, and which running exchanges hold how much of it.
 
     The answer says how the client stands in `x-ratelimit-limit-requests`, `-remaining-requests` and `-reset-requests`,
     and the same with `-tokens`, of several limits for the nearest; a refusal (429) in `retry-after` when to come again.
