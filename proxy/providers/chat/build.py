@@ -18,7 +18,7 @@ from ...json_writing import write_json
 from ...sealing import Sealing
 from ..effects import OWN_FIELDS, Effects, Ignore
 from ..provider import TranslateOptions
-from .messages import Message, chat_messages
+from .messages import Message, chat_messages, plain_messages
 from .profile import ChatProfile
 from .tools import tool_fields
 
@@ -53,10 +53,9 @@ def build_body(
     Raises BadRequest for what this upstream cannot do. `ignore` is told of each field and tool without effect;
     `sealing` opens the thinking that is given back.
     """
-
+    if request.says_only(_SIMPLE) and not (profile.extra_body or profile.cache_breakpoints):
+        return _simple_body(request, model, profile), ToolMap()
     effects = Effects(options, ignore)
-    if _SIMPLE.issuperset(request.fields) and request.is_plain and not profile.extra_body:
-        return _simple_body(request, model, profile, effects, sealing), ToolMap()
     names = ToolMap.of(request.tools)
     build = _Build(request, profile, effects)
     fields = request.fields
@@ -74,12 +73,9 @@ def build_body(
     return write_json(body), names
 
 
-def _simple_body(
-    request: ResponsesRequest, model: str, profile: ChatProfile, effects: Effects, sealing: Sealing
-) -> bytes:
+def _simple_body(request: ResponsesRequest, model: str, profile: ChatProfile) -> bytes:
     """Returns the body for messages of text and nothing else, of a request without settings: the same as of any."""
-    messages = chat_messages(request, profile, ToolMap(), effects.note, sealing)
-    body: dict[str, Any] = {"model": model, "messages": messages}
+    body: dict[str, Any] = {"model": model, "messages": plain_messages(request, profile)}
     if request.stream:
         body["stream"] = True
         if profile.stream_usage:

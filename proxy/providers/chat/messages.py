@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from ...api import invalid
-from ...api.responses.items import Item, PlainMessage
+from ...api.responses.items import PlainMessage
+from ...api.responses.parts import PlainPart
 from ...api.responses.request import ResponsesRequest
 from ...api.responses.tool_map import ToolMap
 from ...api.responses.turns import Called, ModelTurn, SystemTurn, Turn, UserTurn
@@ -37,20 +38,48 @@ def chat_messages(
     A model's turn is one message with all its calls; the messages of role `tool` stand directly behind it, in the
     order of the calls, and behind those one message of the user with the images and files that tools gave back.
     """
-    messages: list[Message] = []
-    instructions = request.value("instructions")
-    if instructions:
-        messages.append({"role": profile.system_role, "content": instructions})
     if request.is_plain and not profile.cache_breakpoints:
-        _add_plain(request.items, messages, profile)
+        return plain_messages(request, profile)
+    messages = _instructing(request, profile)
+    turns, dropped = request.turns()
+    for what in dropped:
+        ignore(what)
+    replay = partial(replayed, profile=profile, sealing=sealing, ignore=ignore)
+    for turn in turns:
+        _add(turn, messages, profile, tools, replay)
+    return _in_form(messages, profile)
+
+
+def plain_messages(request: ResponsesRequest, profile: ChatProfile) -> list[Message]:
+    """Returns the messages of a plain input where nobody marks what to cache: the same as `chat_messages`.
+
+    Each of its items is a turn by itself. Raises BadRequest.
+    """
+    messages = _instructing(request, profile)
+    for item in cast(list[PlainMessage], request.items):
+        role, said = item.role, item.content
+        content = said if isinstance(said, str) else _plain_content(role, said, profile)
+        if role == "user":
+            messages.append({"role": "user", "content": content})
+        elif role != "assistant":
+            messages.append({"role": profile.system_role, "content": content})
+        elif content:
+            messages.append({"role": "assistant", "content": content})
+    return _in_form(messages, profile)
+
+
+def _instructing(request: ResponsesRequest, profile: ChatProfile) -> list[Message]:
+    """Returns the messages to begin with: one of the instructions, if there are any."""
+    instructions = request.value("instructions")
+    return [{"role": profile.system_role, "content": instructions}] if instructions else []
+
+
+def _in_form(messages: list[Message], profile: ChatProfile) -> list[Message]:
+    """Returns messages as the server takes them; raises BadRequest where nothing is said in them."""
+    for message in messages:
+        if message["content"] or message["role"] not in _INSTRUCTING:
+            break
     else:
-        turns, dropped = request.turns()
-        for what in dropped:
-            ignore(what)
-        replay = partial(replayed, profile=profile, sealing=sealing, ignore=ignore)
-        for turn in turns:
-            _add(turn, messages, profile, tools, replay)
-    if not any(message["content"] or message["role"] not in _INSTRUCTING for message in messages):
         raise invalid.invalid("input", "The input holds nothing that a model could read.", "invalid_value")
     if len(messages) == 1:
         return messages
@@ -61,23 +90,10 @@ def chat_messages(
     return messages
 
 
-def _add_plain(items: Sequence[Item], messages: list[Message], profile: ChatProfile) -> None:
-    """Adds messages of text and nothing else, each of which is a turn by itself: the same as `_add` of those turns."""
-    for item in items:
-        assert isinstance(item, PlainMessage)
-        role, said = item.role, item.content
-        content = said if isinstance(said, str) else _plain_content(role, [part.text for part in said], profile)
-        if role == "user":
-            messages.append({"role": "user", "content": content})
-        elif role != "assistant":
-            messages.append({"role": profile.system_role, "content": content})
-        elif content:
-            messages.append({"role": "assistant", "content": content})
-
-
-def _plain_content(role: str, texts: list[str], profile: ChatProfile) -> Content:
-    if len(texts) == 1:
-        return texts[0]
+def _plain_content(role: str, parts: list[PlainPart], profile: ChatProfile) -> Content:
+    if len(parts) == 1:
+        return parts[0].text
+    texts = [part.text for part in parts]
     if role == "user" and texts and not profile.string_content:
         return [{"type": "text", "text": text} for text in texts]
     return ("" if role == "assistant" else PARAGRAPH).join(texts)
