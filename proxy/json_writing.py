@@ -22,7 +22,7 @@ def write_json(value: Any) -> bytes:
     except TypeError:
         return msgspec.json.encode(value)
     # what orjson returns has the room it was written in, 4 kB at least and ten times its length: a copy has its own
-    return bytes(memoryview(written)) if len(written) <= _COPIED else written
+    return b"%b" % written if len(written) <= _COPIED else written
 
 
 def _passed(value: Any) -> orjson.Fragment:
