@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import logging
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,7 +25,8 @@ class S3Server:
         self._app = DomainDispatcherApplication(create_backend_app)
         self._server: BaseWSGIServer | None = None
         self._thread: threading.Thread | None = None
-        self._port = 0
+        self._place = _bound(0)  # so that the port is nobody else's while the server is away
+        self._port: int = self._place.getsockname()[1]
         self._buckets = 0
         self.start()
 
@@ -34,9 +36,10 @@ class S3Server:
         return f"http://127.0.0.1:{self._port}"
 
     def start(self) -> None:
-        """Starts it, on the port it had before if it had one."""
-        self._server = make_server("127.0.0.1", self._port, self._app, threaded=True)
-        self._port = self._server.server_port
+        """Starts it, on the port it had before."""
+        with _bound(self._port) as listening:
+            listening.listen(128)
+            self._server = make_server("127.0.0.1", self._port, self._app, threaded=True, fd=listening.fileno())
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         self._thread.start()
 
@@ -75,6 +78,14 @@ class S3Server:
             data = client.get_object(Bucket=bucket, Key=key)["Body"].read()
             found[key] = gzip.decompress(data) if key.endswith(".gz") else data
         return found
+
+
+def _bound(port: int) -> socket.socket:
+    """Returns a socket that has a port, which only others of this kind may have too; nobody listens at it."""
+    made = socket.socket()
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    made.bind(("127.0.0.1", port))
+    return made
 
 
 _shared: list[S3Server] = []
