@@ -155,7 +155,7 @@ def dollars(pico: int) -> Decimal:
 
 def written(cost: Decimal) -> str:
     """Returns an amount of dollars as it is told: all its digits, and no zeros behind them."""
-    return f"{cost.normalize():f}"
+    return f"{cost.normalize():f}" if cost else "0"
 
 
 def _schedule(base: Prices, longer: Sequence[tuple[int, Prices]]) -> Schedule:

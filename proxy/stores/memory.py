@@ -50,7 +50,7 @@ class MemoryStore:
         entry.log, entry.log_until = b"", 0.0
         self._entries[entry.id] = entry
         self._bytes += size + len(log)
-        for id in listed_ids(entry):
+        for id in listed_ids(entry.id, [*map(bytes, entry.input), *map(bytes, entry.output)]):
             self._holders.setdefault((entry.owner, id), []).append(entry)
         self._await_expiry(entry.expires_at, entry.id)
         self._sweep()
@@ -114,7 +114,7 @@ class MemoryStore:
             return
         self._forget_log(id)
         self._bytes -= entry.size
-        for item in listed_ids(entry):
+        for item in listed_ids(entry.id, [*map(bytes, entry.input), *map(bytes, entry.output)]):
             holders = self._holders[entry.owner, item]
             holders.remove(entry)
             if not holders:

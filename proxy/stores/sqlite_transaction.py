@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable, Sequence
+from functools import cache
+from operator import itemgetter
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import msgspec
 
@@ -12,17 +15,17 @@ from .bounds import Bounds
 from .sqlite_cold import UNFIT, WAITS, ColdRows, ColdRule
 from .sqlite_rows import COLUMNS, Row, ids_of
 
-_MAYBE = frozenset(("parent", "deployment", "cost", "holder"))
-_VALUES = ", ".join("nullif(?, 0)" if name in _MAYBE else "?" for name in COLUMNS.split(", "))
-_INSERT = (
-    f"INSERT INTO entries (all_entries, all_bytes, {COLUMNS}) VALUES (?, ?, {_VALUES}) ON CONFLICT (id) DO NOTHING"
-)
-"""Texts that are not there are given as 0: sqlite3 asks a None how it wants to be written, which takes 0.4 us."""
+_COLUMNS = COLUMNS.split(", ")[1:]  # as Row has their values
+_MAYBE = tuple(_COLUMNS.index(name) for name in ("parent", "deployment", "cost", "holder"))
+_ROWS_AT_ONCE = 8
+"""How many rows one statement writes at most: each further one takes but half as long as one by itself."""
 _STATE = """
 SELECT CASE WHEN seq > last THEN seq ELSE last END, CASE WHEN seq > last THEN all_entries ELSE entries END,
 CASE WHEN seq > last THEN all_bytes ELSE bytes END, gone_entries, gone_bytes
 FROM totals LEFT JOIN entries ON seq = (SELECT max(seq) FROM entries)
 """
+_VERSION = "PRAGMA data_version"
+"""A number that changes when another connection has written."""
 _REMOVED = "UPDATE totals SET last = ?, entries = ?, bytes = ?, gone_entries = ?, gone_bytes = ?"
 _INSERT_LOG = "INSERT INTO logs (entry, expires_at, body) VALUES (?, ?, ?)"
 _FOUND = "SELECT seq, size, item_ids, (SELECT length(body) FROM logs WHERE entry = seq) FROM entries"
@@ -37,6 +40,34 @@ WHERE state = ? AND seq <= ? ORDER BY since LIMIT ?
 """
 _EXPIRED_LOGS = "SELECT entry, length(body) FROM logs WHERE expires_at <= ? LIMIT ?"
 _OLDEST_LOGS = "SELECT entry, length(body) FROM logs WHERE entry <= ? ORDER BY entry LIMIT ?"
+
+
+def _with(columns: int) -> tuple[Callable[[tuple[Any, ...]], tuple[Any, ...]], str]:
+    """Returns what picks the values that are there, and the names of their columns; those of _MAYBE are bits."""
+    left_out = {place for bit, place in enumerate(_MAYBE) if not columns >> bit & 1}
+    places = [place for place in range(len(_COLUMNS)) if place not in left_out]
+    return itemgetter(*places), ", ".join(_COLUMNS[place] for place in places)
+
+
+_WITH = tuple(_with(columns) for columns in range(1 << len(_MAYBE)))
+
+
+@cache
+def _insert_sql(columns: int, rows: int) -> str:
+    """Returns what writes so many rows. What is not there is left out: sqlite3 takes 0.4 us for a None."""
+    names = _WITH[columns][1]
+    row = f"({', '.join('?' * (names.count(',') + 4))})"
+    return (
+        f"INSERT INTO entries (seq, all_entries, all_bytes, {names}) VALUES {', '.join([row] * rows)} "
+        "ON CONFLICT (id) DO NOTHING"
+    )
+
+
+def _columns_of(row: Row) -> int:
+    """Returns which columns of _MAYBE a row has a value for, each as a bit."""
+    *_, parent, deployment, cost, holder, _body = row.values
+    return (parent is not None) | (deployment is not None) << 1 | (cost is not None) << 2 | (holder is not None) << 3
+
 
 _Found = tuple[int, int, bytes, int | None]
 """Number, size, column of ids, and the length of the log of an entry that has one."""
@@ -77,6 +108,28 @@ def state_of(db: sqlite3.Connection | sqlite3.Cursor) -> State:
     return State(*db.execute(_STATE).fetchone())
 
 
+class LastState:
+    """The state as the last transaction over a connection left it: true for as long as no other one has written."""
+
+    def __init__(self) -> None:
+        self._connection: sqlite3.Connection | None = None
+        self._version = -1
+        self._state: State | None = None
+
+    def take(self, connection: sqlite3.Connection, db: sqlite3.Cursor) -> State:
+        """Returns the state, for a transaction that has begun, and forgets it until that has ended."""
+        version = db.execute(_VERSION).fetchone()[0]
+        known, self._state = self._state, None
+        if known is not None and self._connection is connection and self._version == version:
+            return known
+        self._connection, self._version = connection, version
+        return state_of(db)
+
+    def put(self, state: State) -> None:
+        """Takes the state that a transaction has left."""
+        self._state = state
+
+
 class Transaction:
     """Begins with `with`, is committed at its end, and undone when anything is raised. Raises sqlite3.Error.
 
@@ -85,9 +138,16 @@ class Transaction:
     """
 
     def __init__(
-        self, connection: sqlite3.Connection, now: float, rule: ColdRule | None = None, *, known: bool = False
+        self,
+        connection: sqlite3.Connection,
+        now: float,
+        rule: ColdRule | None = None,
+        *,
+        known: bool = False,
+        last: LastState | None = None,
     ) -> None:
         self._connection = connection
+        self._known_state = last or LastState()
         self._db = connection.cursor()
         self._now = now
         self._removed = False
@@ -97,7 +157,7 @@ class Transaction:
     def __enter__(self) -> Self:
         self._db.execute("BEGIN IMMEDIATE")
         try:
-            self._state = state_of(self._db)
+            self._state = self._known_state.take(self._connection, self._db)
         except BaseException:
             self._undo()
             raise
@@ -112,6 +172,7 @@ class Transaction:
                 self._db.execute(_REMOVED, msgspec.structs.astuple(self._state))
             if error is None:
                 self._db.execute("COMMIT")
+                self._known_state.put(self._state)
         finally:
             self._undo()
 
@@ -119,30 +180,47 @@ class Transaction:
         if self._connection.in_transaction:
             self._db.execute("ROLLBACK")
 
-    def put(self, row: Row) -> int:
-        """Writes a row in the place of one with the same id; returns its number."""
-        state = self._state
-        state.last += 1
-        state.all_entries += 1
-        state.all_bytes += row.size + len(row.log)
-        *known, parent, deployment, cost, holder, body = row.values
-        maybe = (
-            0 if parent is None else parent,
-            0 if deployment is None else deployment,
-            0 if cost is None else cost,
-            0 if holder is None else holder,
-        )
-        values = (state.all_entries, state.all_bytes, state.last, *known, *maybe, body)
-        if not self._db.execute(_INSERT, values).rowcount:
-            self._remove(self._db.execute(_ANY, (row.entry.id,)).fetchall(), deleted=True)
-            self._db.execute(_INSERT, values)
-        if row.ids:
-            self._db.executemany("INSERT INTO items (id, entry) VALUES (?, ?)", [(id, state.last) for id in row.ids])
-        if row.log:
-            self._db.execute(_INSERT_LOG, (state.last, row.log_until, row.log))
+    def put(self, rows: Sequence[Row]) -> None:
+        """Writes rows, each in the place of one with the same id, and gives them their numbers.
+
+        No two of them have the same id.
+        """
+        start = 0
+        while start < len(rows):
+            columns, stop = _columns_of(rows[start]), start + 1
+            while stop < len(rows) and stop - start < _ROWS_AT_ONCE and _columns_of(rows[stop]) == columns:
+                stop += 1
+            self._insert(columns, rows[start:stop])
+            start = stop
+        pairs = [(id, row.seq) for row in rows if row.ids for id in row.ids]
+        if pairs:
+            self._db.executemany("INSERT INTO items (id, entry) VALUES (?, ?)", pairs)
+        logs = [(row.seq, row.log_until, row.log) for row in rows if row.log]
+        if logs:
+            self._db.executemany(_INSERT_LOG, logs)
         if self.cold is not None:
-            self.cold.put(state.last, row.entry)
-        return state.last
+            for row in rows:
+                self.cold.put(row.seq, row.entry)
+
+    def _insert(self, columns: int, rows: Sequence[Row]) -> None:
+        """Writes rows that have values in the same columns."""
+        state, (pick, _) = self._state, _WITH[columns]
+        values: list[Any] = []
+        for row in rows:
+            state.last += 1
+            state.all_entries += 1
+            state.all_bytes += row.size + len(row.log)
+            row.seq = state.last
+            values += (state.last, state.all_entries, state.all_bytes)
+            values += pick(row.values)
+        if self._db.execute(_insert_sql(columns, len(rows)), values).rowcount == len(rows):
+            return
+        each = len(values) // len(rows)
+        for place, row in enumerate(rows):
+            found = self._db.execute(_ANY, (row.entry.id,)).fetchall()
+            if found[0][0] != row.seq:
+                self._remove(found, deleted=True)
+                self._db.execute(_insert_sql(columns, 1), values[place * each : (place + 1) * each])
 
     def delete(self, id: str, owner: str) -> bool:
         """Removes an entry of an owner; tells whether there was one that had not expired."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -16,8 +16,8 @@ from .sqlite_cold import THERE, UNFIT, ColdRule, Note, is_due, is_known
 from .sqlite_file import Database, code, explained
 from .sqlite_holder import Holder, is_gone
 from .sqlite_rows import Row, RowMaker
-from .sqlite_transaction import Transaction, state_of
-from .store import Entry, StoreFailed
+from .sqlite_transaction import LastState, Transaction, state_of
+from .store import UNFINISHED, Entry, StoreFailed
 
 _log = logging.getLogger("penstock")
 
@@ -75,7 +75,6 @@ class _Work(msgspec.Struct):
 
     place: int
     what: Row | Delete | Bury | Arrived | Lead
-    seq: int = 0
 
 
 class Writer:
@@ -103,6 +102,7 @@ class Writer:
         self._sweep_every_s = sweep_every_s
         self._next_sweep = 0.0
         self._pages = 0
+        self._last = LastState()
         self._rows = RowMaker()
         self._holder = Holder(database.path)
         self._resting_failed = False
@@ -120,7 +120,7 @@ class Writer:
             raise self._database.failed(error) from error
 
     def _transaction(self, connection: sqlite3.Connection) -> Transaction:
-        return Transaction(connection, self._clock(), self._cold, known=self._cold_known)
+        return Transaction(connection, self._clock(), self._cold, known=self._cold_known, last=self._last)
 
     def close(self) -> None:
         """Closes it; the last one of all workers to do so leaves a single file."""
@@ -150,7 +150,7 @@ class Writer:
         self._bounds.check(entry, job.size)
         if entry.log:
             entry.log = self._bounds.log_of(entry, job.size, self._clock())
-        return self._rows.row(entry, job.size, None if entry.finished else self._holder.token())
+        return self._rows.row(entry, job.size, self._holder.token() if entry.status in UNFINISHED else None)
 
     def _one_by_one(self, ready: list[_Work], results: list[Any], error: StoreFailed) -> None:
         """Does each job alone, unless there is but one, or waiting for the lock would be in vain for each again."""
@@ -164,10 +164,9 @@ class Writer:
         try:
             connection = self._database.connection()
             with self._database.alone(), self._transaction(connection) as transaction:
-                for work in ready:
-                    if isinstance(work.what, Row):
-                        work.seq = transaction.put(work.what)
-                    else:
+                for rows, work in _parted(ready):
+                    transaction.put(rows)
+                    if work is not None:
                         results[work.place] = self._change(connection, transaction, work.what)
                 transaction.trim(self._bounds, _SWEEP_AT_ONCE + len(ready))
         except StoreFailed as error:
@@ -176,17 +175,13 @@ class Writer:
             return self._database.failed(error)
         self._note_lost(transaction.lost)
         self._pages += _PAGES_OF_A_ROW * len(ready)
-        put: list[tuple[int, Entry, int]] = []
-        for work in ready:
-            row = work.what
-            if isinstance(row, Row):
-                self._pages += (len(row.values[-1]) + len(row.log)) // _PAGE
-                put.append((work.seq, row.entry, row.size))
-        self._recent.add_all(self._database.file, put)
+        put = [work.what for work in ready if isinstance(work.what, Row)]
+        self._pages += sum([len(row.values[-1]) + len(row.log) for row in put]) // _PAGE
+        self._recent.add_all(self._database.file, [(row.seq, row.entry, row.size) for row in put])
         return None
 
     def _change(
-        self, connection: sqlite3.Connection, transaction: Transaction, what: Delete | Bury | Arrived | Lead
+        self, connection: sqlite3.Connection, transaction: Transaction, what: Row | Delete | Bury | Arrived | Lead
     ) -> bool | None:
         if isinstance(what, Delete):
             return transaction.delete(what.id, what.owner)
@@ -265,6 +260,22 @@ class Writer:
         with self._database.alone():
             busy, pages, moved = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
         self._pages = 0 if not busy and moved == pages else _CHECKPOINT_PAGES // 2
+
+
+def _parted(ready: Sequence[_Work]) -> Iterator[tuple[list[Row], _Work | None]]:
+    """Yields rows that can be put together, no two of one id, each time with what is to be done behind them, if any."""
+    rows: dict[str, Row] = {}
+    for work in ready:
+        row = work.what
+        if not isinstance(row, Row):
+            yield list(rows.values()), work
+            rows = {}
+        elif row.entry.id in rows:
+            yield list(rows.values()), None
+            rows = {row.entry.id: row}
+        else:
+            rows[row.entry.id] = row
+    yield list(rows.values()), None
 
 
 def _locked(error: StoreFailed) -> bool:

@@ -10,6 +10,9 @@ import msgspec
 
 from ..errors import PenstockError
 
+UNFINISHED = ("queued", "in_progress")
+"""What responses are of which more is to come."""
+
 
 class StoreFailed(PenstockError):
     """The store could not do what was asked: no space, no connection, a broken file. Says which and why."""
@@ -53,7 +56,7 @@ class Entry(msgspec.Struct, kw_only=True):
     @property
     def finished(self) -> bool:
         """Whether nothing more is to come."""
-        return self.status not in ("queued", "in_progress")
+        return self.status not in UNFINISHED
 
     @property
     def size(self) -> int:

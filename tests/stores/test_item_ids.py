@@ -44,9 +44,12 @@ def test_of_two_items_with_one_id_the_last_has_it() -> None:
 def test_ids_that_name_a_response_are_not_listed() -> None:
     mine, theirs = made_id(OWN, "msg", 0), made_id(OTHER, "fc", 7)
     late = raw({"type": "message", "id": mine, "content": [{"id": "c"}]})
-    odd = [raw({"id": 5}), raw([]), raw({"content": {"id": "inner"}}), raw({"id": mine + "0"})]
+    odd = [raw({"id": 5}), raw([]), raw({"content": {"id": "inner"}}), raw({"id": theirs + "0"})]
     kept = entry(OWN, given=[mine, "a", theirs, *odd, late], output=["b", "a"])
-    assert listed_ids(kept) == ["a", mine + "0", "b"]
+    items = [*map(bytes, kept.input), *map(bytes, kept.output)]
+    assert listed_ids(OWN, items) == ["a", theirs + "0", "b"]
+    assert listed_ids(OWN, [b'{"id":"' + mine.encode() + b'"}'] * 2) == listed_ids(OWN, []) == []
+    assert listed_ids("resp_1", [b'{"id":"' + mine.encode() + b'"}', b'{"id":"c"}', b"[]"]) == ["c"]
 
 
 def test_ids_are_parted_by_the_response_that_they_name() -> None:

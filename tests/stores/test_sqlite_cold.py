@@ -41,7 +41,7 @@ def put(db: sqlite3.Connection, *ids: str, rule: ColdRule | None = RULE, **field
     with Transaction(db, START, rule, known=True) as transaction:
         for id in ids:
             kept = entry(id, **fields)
-            transaction.put(RowMaker().row(kept, kept.size, None if kept.finished else "somebody"))
+            transaction.put([RowMaker().row(kept, kept.size, None if kept.finished else "somebody")])
 
 
 def states(db: sqlite3.Connection) -> dict[str, int]:
