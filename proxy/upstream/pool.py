@@ -16,7 +16,7 @@ from .connect import connect
 from .deadlines import GRAIN
 from .http1 import Http1Connection
 from .origin_pool import OriginPool, PoolLimits
-from .request_head import target_of, write_head
+from .request_head import Heads
 from .response import Response
 from .tls import TlsSettings, make_context
 
@@ -52,6 +52,7 @@ class Http1Client:
         self._name = name
         self._tls = None if tls is None else make_context(tls)
         self._limits = limits or PoolLimits()
+        self._heads = Heads()
         self._pools: dict[Origin, OriginPool[Http1Connection]] = {}
         self._closed = False
 
@@ -70,9 +71,9 @@ class Http1Client:
         Raises InternalError for a request that cannot be put into HTTP (a line break in a header).
         """
         loop = asyncio.get_running_loop()
-        target, upload = target_of(request), request.upload
+        target, head = self._heads.write(request)
+        upload = request.upload
         total_at = inf if timeouts.total is None else loop.time() + timeouts.total
-        head = write_head(request, target)
         pool = self._pools.get(target.origin) or self._open_pool(target.origin, loop)
         try:
             connection = pool.take_idle() if upload is None else None
