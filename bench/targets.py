@@ -94,6 +94,7 @@ NAMES = (
     "penstock-compiled",
     "penstock-policy",
     "penstock-guarded",
+    "penstock-looking-behind",
     "litellm",
     *STAGES,
 )
@@ -115,7 +116,8 @@ def known(upstream_port: int, directory: Path) -> dict[str, Target]:
         Target(name="penstock-storeless", dialect="responses", command=storeless, ready=_SERVING),
         _compiled(url, directory),
         _policy(url, directory),
-        _guarded(url, directory),
+        _guarded("penstock-guarded", {"pattern": _DIGITS}, url, directory),
+        _guarded("penstock-looking-behind", {"pattern": f"(?<=card ){_DIGITS}", "engine": "python"}, url, directory),
         _litellm(url, directory),
         *(_with_stage(name, url, directory) for name in STAGES),
     ]
@@ -212,15 +214,18 @@ def _with_stage(name: str, url: str, directory: Path) -> Target:
     return Target(name=name, dialect="responses", command=command, ready=_SERVING, headers=headers)
 
 
-def _guarded(url: str, directory: Path) -> Target:
+_DIGITS = r"\d{4}-\d{4}-\d{4}"
+
+
+def _guarded(name: str, numbers: dict[str, str], url: str, directory: Path) -> Target:
     """Returns Penstock with a word list and a pattern for which text is held back, so that pieces are cut anew."""
     rules = [
         {"name": "words", "words": _banned_words("b"), "action": "mask"},
-        {"name": "numbers", "match": "regex", "pattern": r"\d{4}-\d{4}-\d{4}", "action": "mask"},
+        {"name": "numbers", "match": "regex", "action": "mask", **numbers},
     ]
     settings = {**_BARE, "pipeline": [{"guardrail": {"rules": rules}}, "route", "stream-translate"]}
-    command = _serve("guarded", settings, url, directory)
-    return Target(name="penstock-guarded", dialect="responses", command=command, ready=_SERVING, strict=False)
+    command = _serve(name.removeprefix("penstock-"), settings, url, directory)
+    return Target(name=name, dialect="responses", command=command, ready=_SERVING, strict=False)
 
 
 def _banned_words(first: str) -> list[str]:
