@@ -30,6 +30,7 @@ from .http import client_of, is_upgrade, request_id, to_response
 from .input_tokens import read_count
 from .keepalive import KeepAlive
 from .kept import KeptResponses
+from .known_request import KnownRequest
 from .metrics import METRICS, Local
 from .passthrough import PassLimits, Passthrough
 from .peers import Peers
@@ -118,6 +119,8 @@ class App:
 
     def handle(self, request: web.BaseRequest) -> Awaitable[web.StreamResponse]:
         """Answers one request. Hot: what mostly comes goes to its handler without a coroutine between."""
+        if type(request) is KnownRequest and self._compat is None and request.head.most_bytes <= self._max_head:
+            return self._with_version[request.head.path]["POST"](request)
         if self._compat is None and not self._head_is_too_large(request):
             return self._handler(request)(request)
         return self._handle(request)
@@ -207,9 +210,9 @@ class App:
     def _answers(self, read: _Read) -> Handler:
         """Returns the handler of requests that go through the pipeline."""
 
-        return partial(self._answer, read=read)
+        return partial(self._answer, read)
 
-    async def _answer(self, request: web.BaseRequest, read: _Read) -> web.StreamResponse:
+    async def _answer(self, read: _Read, request: web.BaseRequest) -> web.StreamResponse:
         with self._running:
             exchange = Exchange(request_id(request), client_of(request), None)
             stream = EventStream(request, self._keepalive)

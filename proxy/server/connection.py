@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import Any, cast
 
 from aiohttp import StreamReader, web
@@ -14,6 +14,8 @@ from aiohttp.web_protocol import RequestHandler
 
 from ..errors import BadRequest, ExchangeError, InternalError
 from ..reply import Reply
+from .heads import Heads
+from .known_request import KnownRequest
 from .lean import LeanHandler
 
 
@@ -88,6 +90,8 @@ class Connection(LeanHandler):
 
         aiohttp only puts the fault behind the requests that wait, where nobody comes to see it.
         """
+        if not self._request_in_progress and self._takes_known(data):
+            return
         before = len(self._messages)
         super().data_received(data)
         if len(self._messages) > before:
@@ -120,20 +124,21 @@ class Connection(LeanHandler):
         if self._waiter is not None and not self._waiter.done():
             self.force_close()
 
-    def finish_response(
-        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
-    ) -> Coroutine[Any, Any, tuple[web.StreamResponse, bool]]:
-        """Sends an answer, or its end; the last one before the connection closes says so."""
+    def _before_end(self, request: web.BaseRequest, response: web.StreamResponse) -> None:
+        """The last answer before the connection closes says so."""
         if self._leaving and not self._messages:
-            if self._grace_s and request.writer.output_size and resp.keep_alive and not self._upgraded:
+            if self._grace_s and self._has_begun(request) and response.keep_alive and not self._upgraded:
                 self._keepalive_timeout = self._grace_s
                 if self._keepalive_handle is not None:
                     self._keepalive_handle.cancel()
                     self._keepalive_handle = None  # set again behind the answer
             else:
-                resp.force_close()
+                response.force_close()
                 super().close()
-        return super().finish_response(request, resp, start_time)
+
+    def _has_begun(self, request: web.BaseRequest) -> bool:
+        """Tells whether something of the answer was sent."""
+        return bool(self.sent) or (type(request) is not KnownRequest and request.writer.output_size > 0)
 
     def handle_error(
         self,
@@ -145,7 +150,7 @@ class Connection(LeanHandler):
         """Answers what is no HTTP request, or what escaped a handler, with the API's error object; then closes."""
         if status >= 500:
             self.logger.error("a request handler failed", exc_info=exc)
-        if request.writer.output_size > 0:
+        if self._has_begun(request):
             raise ConnectionError("The answer has begun already.")
         error: ExchangeError
         if isinstance(exc, LineTooLong):
@@ -170,6 +175,7 @@ class Server(web.Server):
     def __init__(self, handler: Callable[..., Any], **options: Any) -> None:
         super().__init__(handler, handler_cancellation=True)
         self._options = options
+        self._heads = Heads()
         self.on_lost: Callable[[], None] | None = None
         self._open = 0
         self._empty: asyncio.Event | None = None  # there when somebody waits for it
@@ -189,11 +195,12 @@ class Server(web.Server):
             self.on_lost()
 
     def __call__(self) -> RequestHandler:
-        return Connection(self, loop=asyncio.get_running_loop(), **self._options)
+        return Connection(self, loop=asyncio.get_running_loop(), heads=self._heads, **self._options)
 
     def limit_heads(self, most_bytes: int) -> None:
         """Changes how long a line of a request's head may be, for the connections to come."""
         self._options.update(max_line_size=most_bytes, max_field_size=most_bytes)
+        self._heads = Heads()  # what was read may be too long now
 
     def answer_last(self, grace_s: float) -> None:
         """Has each connection answer one more request: its client may just be sending it, or soon behind a stream."""

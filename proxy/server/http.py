@@ -7,9 +7,11 @@ import re
 from aiohttp import web
 
 from ..exchange import Client
-from ..random_bytes import random_hex
 from ..reply import Reply
+from .heads import lower_headers
+from .known_request import KnownRequest
 from .own_answer import header_value
+from .request_ids import new_request_id
 
 _REQUEST_ID = re.compile(r"[\w.:/=+-]{1,128}", re.ASCII)
 
@@ -38,7 +40,9 @@ def is_upgrade(request: web.BaseRequest) -> bool:
 
 def client_of(request: web.BaseRequest) -> Client:
     """Returns where a request came from."""
-    return Client(request.remote or "", _lower_headers(request), request.method, request.path)
+    if type(request) is KnownRequest:
+        return request.client()
+    return Client(request.remote or "", lower_headers(request.headers), request.method, request.path)
 
 
 def query_of(request: web.BaseRequest) -> Query:
@@ -48,17 +52,6 @@ def query_of(request: web.BaseRequest) -> Query:
 
 def request_id(request: web.BaseRequest) -> str:
     """Returns the client's own id of the request if it is one, else a fresh one."""
-    given = request.headers.get("x-request-id")
-    return given if given is not None and _REQUEST_ID.fullmatch(given) else "req_" + random_hex(16)
-
-
-def _lower_headers(request: web.BaseRequest) -> dict[str, str]:
-    given = request.headers
-    headers = {name.lower(): value for name, value in given.items()}
-    if len(headers) == len(given):
-        return headers
-    headers = {}  # some came more than once
-    for name, value in given.items():
-        name = name.lower()
-        headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    return headers
+    headers = request.head.headers if type(request) is KnownRequest else request.headers
+    given = headers.get("x-request-id")
+    return given if given is not None and _REQUEST_ID.fullmatch(given) else new_request_id()

@@ -1,7 +1,9 @@
 """aiohttp's server connection, holding less: an answer may take minutes, and thousands of them are open at a time.
 
 What differs from aiohttp's: requests of a connection are served in its one task, not in a task each; what only the
-reading of a request needs is let go of when its answer streams (`lighten`); the queue of requests is a list.
+reading of a request needs is let go of when its answer streams (`lighten`); the queue of requests is a list; a request
+whose head is known already (see `heads`) does not go through aiohttp's parser, and an answer that ends itself not
+through what aiohttp ends answers with.
 """
 
 from __future__ import annotations
@@ -14,6 +16,9 @@ from aiohttp.http import HttpRequestParser, RawRequestMessage, StreamWriter
 from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import ERROR, MAX_MSG_QUEUE_SIZE, RequestHandler
 from multidict import CIMultiDict, CIMultiDictProxy
+
+from .heads import Heads, KnownHead
+from .known_request import KnownRequest
 
 _NO_HEADERS: CIMultiDictProxy[str] = CIMultiDictProxy(CIMultiDict())
 _HEAD_END = b"\r\n\r\n"
@@ -31,17 +36,31 @@ class _Waiting(list[Any]):
 
 
 class LeanHandler(RequestHandler):
-    """One client connection. `received` is how many bytes have come."""
+    """One client connection. `received` is how many bytes have come; `sent` is how many bytes of the answer's head have
+    been, of an answer of ours. `heads` are those that are known.
+    """
 
-    __slots__ = ("_alone", "_at_boundary", "_auto_decompress", "received")
+    __slots__ = ("_alone", "_at_boundary", "_auto_decompress", "_heads", "_likely", "_remote", "received", "sent")
 
-    def __init__(self, *args: Any, auto_decompress: bool = True, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, auto_decompress: bool = True, heads: Heads | None = None, **kwargs: Any) -> None:
         super().__init__(*args, auto_decompress=auto_decompress, **kwargs)
+        self._heads = heads or Heads()
+        self._likely: KnownHead | None = None
+        self._remote: str | None = None
         self._messages = cast(Any, _Waiting())
         self._auto_decompress = auto_decompress
         self._at_boundary = False  # all that has come are whole requests: the parser has begun no other one
         self._alone: int | None = None  # the length of a read that was one whole request, from its first byte
         self.received = 0
+        self.sent = 0
+
+    @property
+    def remote(self) -> str:
+        """The address of the client; empty where it has none."""
+        if self._remote is None:
+            name: Any = self.peername or ""
+            self._remote = str(name[0] if isinstance(name, (list, tuple)) else name)
+        return self._remote
 
     @property
     def came_whole(self) -> int | None:
@@ -57,7 +76,7 @@ class LeanHandler(RequestHandler):
         if self._parser is None:
             if not data or self._manager is None:
                 return
-            self._parser = self._new_parser()
+            self._parser = self.new_parser()
         self.received += len(data)
         before = len(self._messages)
         super().data_received(data)
@@ -66,8 +85,29 @@ class LeanHandler(RequestHandler):
             begins = self._at_boundary or self.received == len(data)
             self._at_boundary = came == 1 and _is_whole(data, self._messages[-1][1])
             self._alone = len(data) if begins and self._at_boundary else None
+            if self._alone and isinstance(message := self._messages[-1][0], RawRequestMessage):
+                self._heads.learn(data, message)
 
-    def _new_parser(self) -> HttpRequestParser:
+    def _takes_known(self, data: bytes) -> bool:
+        """Takes what has come if it is one whole request with a head that is known, and nobody has to wait for it.
+
+        The parser, which stands between two requests, never hears of it. Hot: once a request.
+        """
+        if self._messages or self._upgraded or not (self._at_boundary or not self.received):
+            return False
+        found = self._heads.find(data, self._likely)
+        if found is None or self._close or self._force_close:
+            return False
+        self._likely, body = found
+        self.received += len(data)
+        self._at_boundary, self._alone = True, len(data)
+        self._messages.append(cast(Any, KnownRequest(self._likely, body, self)))
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+        return True
+
+    def new_parser(self) -> HttpRequestParser:
+        """Returns a parser with the limits of the connection."""
         return HttpRequestParser(
             self,
             self._loop,
@@ -88,14 +128,17 @@ class LeanHandler(RequestHandler):
         if self._keepalive_handle is not None:
             self._keepalive_handle.cancel()
             self._keepalive_handle = None  # set again behind the answer
-        if not request.content.is_eof():
+        if isinstance(request, KnownRequest):
+            request.lighten()
+        elif request.content.is_eof():
+            request._cache.clear()
+            request._transport_peername = None
+            request._payload = EMPTY_PAYLOAD
+            request._headers = _NO_HEADERS
+            request._message = request._message._replace(headers=_NO_HEADERS, raw_headers=())
+        else:
             return
         self._cache.clear()
-        request._cache.clear()
-        request._transport_peername = None
-        request._payload = EMPTY_PAYLOAD
-        request._headers = _NO_HEADERS
-        request._message = request._message._replace(headers=_NO_HEADERS, raw_headers=())
         if self._at_boundary and not self._messages and not self._upgraded:
             self._parser = None
 
@@ -112,9 +155,9 @@ class LeanHandler(RequestHandler):
                 finally:
                     self._waiter = None
             request, handler = self._next()
-            broken = request._message is ERROR
+            broken = handler is not self._request_handler
             manager.requests_count += 1
-            self._request_in_progress, self._current_request = True, request
+            self._request_in_progress, self._current_request, self.sent = True, request, 0
             try:
                 try:
                     response: web.StreamResponse = await handler(request)
@@ -124,14 +167,20 @@ class LeanHandler(RequestHandler):
                     response = self.handle_error(request, 504)
                 except Exception as error:  # the top of a request
                     response = self.handle_error(request, 500, error)
-                response, reset = await self.finish_response(request, response, None)
-                self._is_over()
-                if reset:
-                    break
+                self._before_end(request, response)
+                if (end := getattr(response, "end", None)) is not None and not self._upgraded:  # it is one of ours
+                    if (rest := end()) is not None:
+                        await rest
+                else:
+                    response, reset = await self.finish_response(request, response, None)
+                    if reset:
+                        break
                 self._keepalive = bool(response.keep_alive)
-                if not request.content.is_eof():
-                    await self._pass_over(request.content)
-                request.content.set_exception(_OVER)
+                if type(request) is not KnownRequest:
+                    self._is_over()
+                    if not request.content.is_eof():
+                        await self._pass_over(request.content)
+                    request.content.set_exception(_OVER)
             except ConnectionError:
                 break
             except asyncio.CancelledError:
@@ -165,6 +214,9 @@ class LeanHandler(RequestHandler):
             transport.write_eof()
         self._loop.call_later(self._lingering_time, transport.close)
 
+    def _before_end(self, request: web.BaseRequest, response: web.StreamResponse) -> None:
+        """Called when an answer is about to be sent, or its end."""
+
     def _is_over(self) -> None:
         """Tells whoever waits for it that no request is being handled."""
         self._request_in_progress, self._current_request = False, None
@@ -173,7 +225,10 @@ class LeanHandler(RequestHandler):
 
     def _next(self) -> tuple[web.BaseRequest, Any]:
         """Returns the first request that waits, and what handles it."""
-        message, payload = self._messages.popleft()
+        first: Any = self._messages.popleft()
+        if type(first) is KnownRequest:
+            return first, self._request_handler
+        message, payload = first
         if self._parser is not None:
             self._parser.message_consumed()
         if self._buffer_paused and len(self._messages) <= self._msg_queue_resume_size:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from .connection import Connection
+if TYPE_CHECKING:
+    from .connection import Connection
 
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
@@ -46,6 +47,10 @@ class OwnAnswer(web.StreamResponse):
         """Does nothing: the head is sent when it is known."""
         return None
 
+    def end(self) -> Awaitable[None] | None:
+        """Ends it when its handler has returned; returns what is still to be awaited, if anything is."""
+        return self.write_eof()
+
     async def write_eof(self, data: bytes = b"") -> None:
         """Ends the body."""
         if self._ended:
@@ -70,7 +75,7 @@ class OwnAnswer(web.StreamResponse):
             lines.append("connection: close\r\n")
         head = "".join((*lines, "\r\n")).encode()
         transport.write(head)
-        self._request.writer.output_size += len(head)  # or a fault behind it would be answered by another head
+        self._connection.sent += len(head)  # or a fault behind it would be answered by another head
         return True
 
 

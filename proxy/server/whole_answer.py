@@ -7,6 +7,7 @@ is not streamed. `to_response` makes that one where an answer has anything out o
 from __future__ import annotations
 
 import re
+from collections.abc import Awaitable
 from functools import lru_cache
 from http import HTTPStatus
 
@@ -26,42 +27,44 @@ _plain_name = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]{1,64}", re.ASCII).fullmatch
 class WholeAnswer(OwnAnswer):
     """One reply to one client, sent when aiohttp ends it."""
 
-    def __init__(self, request: web.BaseRequest, reply: Reply) -> None:
+    def __init__(self, request: web.BaseRequest, reply: Reply, lines: str) -> None:
         super().__init__(request, frames=False)
         self._reply = reply
+        self._lines = lines
 
     @property
     def keep_alive(self) -> bool:
         """Whether the connection can carry another request behind this answer."""
         return self._keep_alive is not False and self._request.keep_alive
 
-    async def write_eof(self, data: bytes = b"") -> None:
-        """Sends it; waits where the client does not read, so that no answers pile up."""
+    def end(self) -> Awaitable[None] | None:
+        """Sends it; returns what is to be awaited where the client does not read, so that no answers pile up."""
         if self._ended:
-            return
+            return None
         self._ended = self.opened = True
-        connection, reply = self._connection, self._reply
+        connection = self._connection
         transport = connection.transport
         if transport is None:
-            return
+            return None
         head = self._head()
-        transport.write(head + reply.body)
-        self._request.writer.output_size += len(head)
-        if connection.writing_paused:
-            await connection.drained()
+        transport.write(head + self._reply.body)
+        connection.sent += len(head)
+        return connection.drained() if connection.writing_paused else None
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        """Does the same, and waits."""
+        if (rest := self.end()) is not None:
+            await rest
 
     def _head(self) -> bytes:
         reply = self._reply
-        headers = reply.headers
-        said = tuple(headers.values())
+        said = tuple(reply.headers.values())
         together = "".join(said)
         if not (together.isascii() and together.isprintable()):
             said = tuple(map(header_value, said))
-        lines = _lines(tuple(headers))
-        assert lines is not None
-        rest = self._rest()
+        first, rest = _FIRST[reply.status], self._rest()
         date, length = rfc822_formatted_time(), len(reply.body)
-        return f"{_FIRST[reply.status]}{lines % said}{rest}date: {date}\r\ncontent-length: {length}\r\n\r\n".encode()
+        return f"{first}{self._lines % said}{rest}date: {date}\r\ncontent-length: {length}\r\n\r\n".encode()
 
     def _rest(self) -> str:
         """Returns the lines that most answers do without."""
@@ -74,8 +77,9 @@ class WholeAnswer(OwnAnswer):
 
 def whole_answer(request: web.BaseRequest, reply: Reply) -> web.StreamResponse:
     """Returns what answers a request, one that has a body, with a reply."""
-    if reply.status in _FIRST and reply.status not in _BODILESS and _lines(tuple(reply.headers)) is not None:
-        return WholeAnswer(request, reply)
+    lines = _lines(tuple(reply.headers)) if reply.status in _FIRST and reply.status not in _BODILESS else None
+    if lines is not None:
+        return WholeAnswer(request, reply, lines)
     return to_response(request, reply)
 
 

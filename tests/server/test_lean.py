@@ -10,6 +10,7 @@ import pytest
 from aiohttp import web
 
 from proxy.server.connection import Connection, Server
+from proxy.server.known_request import KnownRequest
 
 Connect = Callable[[], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]
 
@@ -178,3 +179,86 @@ async def test_an_answer_to_what_is_no_request_is_not_lost_while_more_of_that_co
         assert b"400" in await reader.readline()
         with pytest.raises(ConnectionError):
             await flood(writer)
+
+
+def known(body: bytes) -> bytes:
+    return post(body, "/v1/responses", "content-type: application/json\r\n")
+
+
+@pytest.mark.parametrize(
+    "behind", [known(b"two"), known(b"two")[:9], b"GET / HTTP/1.1\r\nhost: x\r\n\r\n", b"nonsense\r\n\r\n"]
+)
+async def test_whatever_follows_a_request_with_a_known_head_is_served_as_ever(behind: bytes) -> None:
+    kinds: list[bool] = []
+
+    async def handle(request: web.BaseRequest) -> web.StreamResponse:
+        kinds.append(isinstance(request, KnownRequest))
+        return await light(request)
+
+    async with serving(handle) as connect:
+        reader, writer = await connect()
+        for _ in range(4):
+            writer.write(known(b"one"))
+            assert (await reader.readuntil(b">")).endswith(b"<one 0>")
+        assert kinds == [False, False, True, True]
+        writer.write(behind)
+        if behind == known(b"two")[:9]:
+            await asyncio.sleep(0.001)  # so that it mostly comes by itself; both ways must be answered
+            writer.write(known(b"two")[9:])
+        said = await reader.readuntil(b"}" if b"nonsense" in behind else b">")
+        assert (b"<two 0>" in said) or (b"< 0>" in said) or said.startswith(b"HTTP/1.0 400")
+        if b"nonsense" not in behind:
+            writer.write(known(b"three") + known(b"four"))  # together: neither is alone
+            assert b"<three 1>" in await reader.readuntil(b">")
+            assert b"<four 1>" in await reader.readuntil(b">")
+            assert kinds[-2:] == [False, False]
+        writer.close()
+
+
+async def test_a_handler_that_fails_on_a_known_head_is_answered_for() -> None:
+    async def fail(request: web.BaseRequest) -> web.StreamResponse:
+        if isinstance(request, KnownRequest):
+            raise ValueError
+        return web.Response(body=b"<>")
+
+    async with serving(fail) as connect:
+        reader, writer = await connect()
+        for _ in range(2):
+            writer.write(known(b"one"))
+            await reader.readuntil(b">")
+        writer.write(known(b"one"))
+        assert (await reader.read()).startswith(b"HTTP/1.1 500")
+        writer.close()
+
+
+async def test_who_leaves_cancels_the_handler_of_a_known_head_too() -> None:
+    begun, ended = asyncio.Event(), asyncio.Event()
+
+    async def wait(request: web.BaseRequest) -> web.StreamResponse:
+        if isinstance(request, KnownRequest):
+            begun.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                ended.set()
+        return web.Response(body=b"<>")
+
+    async with serving(wait) as connect:
+        reader, writer = await connect()
+        for _ in range(2):
+            writer.write(known(b"one"))
+            await reader.readuntil(b">")
+        writer.write(known(b"one"))
+        await begun.wait()
+        writer.close()
+        await ended.wait()
+
+
+async def test_a_known_head_is_read_anew_where_heads_may_be_shorter_now() -> None:
+    server = Server(light, access_log=None, auto_decompress=False)
+    before = server()
+    server.limit_heads(100)
+    assert isinstance(before, Connection)
+    after = server()
+    assert isinstance(after, Connection)
+    assert before._heads is not after._heads

@@ -1,0 +1,122 @@
+"""Heads of requests that come again and again: read once by aiohttp, and known by their bytes from then on.
+
+A client sends the same head with every request, but for the length of its body. To read that anew each time, header by
+header, is a tenth of what a request costs that is not streamed. So a head that has come twice is remembered as what
+stands before the digits of its length and what stands behind them. What differs anywhere else is another head.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+from aiohttp import hdrs
+from aiohttp.http import HttpVersion11, RawRequestMessage
+
+PATHS = frozenset(("/v1/chat/completions", "/v1/responses"))
+"""What is asked so often that its heads are remembered."""
+
+_LENGTH, _LOWER_LENGTH = b"\r\nContent-Length: ", b"\r\ncontent-length: "  # as clients write it
+_END = b"\r\n\r\n"
+_LONGEST = 4096
+_LARGEST = 64 * 1024
+_MOST_KNOWN = 256
+_MOST_SEEN = 4096
+
+
+class KnownHead(msgspec.Struct, frozen=True, eq=False):
+    """The head of a POST of JSON, of a length that is told; the connection stays open behind it.
+
+    `before` and `behind` are its bytes without the digits of the length and its end, `most_bytes` is how many all are
+    at most. `headers` have names in lower case.
+    """
+
+    before: bytes
+    behind: bytes
+    path: str
+    headers: dict[str, str]
+    most_bytes: int
+
+    def write(self, length: int) -> bytes:
+        """Returns the head, but for its end, of a body of that length."""
+        return b"%b%d%b" % (self.before, length, self.behind)
+
+
+class Heads:
+    """The heads that are known to the connections of a worker."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[bytes, bytes], KnownHead] = {}
+        self._seen: set[int] = set()  # once; they may never come again
+
+    def find(self, data: bytes, likely: KnownHead | None = None) -> tuple[KnownHead, bytes] | None:
+        """Returns the head of what has come and its body, where that is one whole request, and the head is known.
+
+        The head that the connection has had before is `likely` to come again. Hot: once a request.
+        """
+        if len(data) > _LARGEST:
+            return None
+        said, _, body = data.partition(_END)
+        if likely is not None and said == likely.write(len(body)):
+            return likely, body
+        cut = _cut(said)
+        head = None if cut is None else self._known.get(cut)
+        return None if head is None or said != head.write(len(body)) else (head, body)
+
+    def learn(self, data: bytes, message: RawRequestMessage) -> None:
+        """Takes what was one whole request and what aiohttp has made of its head, which is remembered at its second
+        time.
+        """
+        if message.path not in PATHS:
+            return
+        said, _, body = data.partition(_END)
+        cut = _cut(said) if len(said) <= _LONGEST else None
+        if cut is None:
+            return
+        mark = hash(cut)
+        if mark not in self._seen:
+            if len(self._seen) >= _MOST_SEEN:
+                self._seen.clear()
+            self._seen.add(mark)
+        elif _is_plain(message) and message.headers[hdrs.CONTENT_LENGTH] == str(len(body)):
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            most = len(said) + len(_END) + len(str(_LARGEST))
+            self._known[cut] = KnownHead(*cut, message.path, lower_headers(message.headers), most)
+
+
+def lower_headers(given: Mapping[str, str]) -> dict[str, str]:
+    """Returns headers by their names in lower case; the values of one that came more than once are joined."""
+    headers = {name.lower(): value for name, value in given.items()}
+    if len(headers) == len(given):
+        return headers
+    headers = {}
+    for name, value in given.items():
+        name = name.lower()
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return headers
+
+
+def _cut(said: bytes) -> tuple[bytes, bytes] | None:
+    """Returns what stands in a head before and behind the digits of the length."""
+    before, name, rest = said.partition(_LENGTH)
+    if not name:
+        before, name, rest = said.partition(_LOWER_LENGTH)
+        if not name:
+            return None
+    digits = rest.partition(b"\r")[0]
+    return before + name, rest[len(digits) :]
+
+
+def _is_plain(message: RawRequestMessage) -> bool:
+    """Tells whether there is nothing about a head that anybody has to look at."""
+    headers = message.headers
+    return (
+        message.method == hdrs.METH_POST
+        and message.version == HttpVersion11
+        and not (message.should_close or message.upgrade or message.chunked or message.compression)
+        and len(headers.getall(hdrs.CONTENT_LENGTH, ())) == 1
+        and len(headers.getall(hdrs.CONTENT_TYPE, ())) == 1
+        and headers[hdrs.CONTENT_TYPE].partition(";")[0].strip().lower() == "application/json"
+        and not any(name in headers for name in (hdrs.CONTENT_ENCODING, hdrs.EXPECT, hdrs.TRANSFER_ENCODING))
+    )

@@ -1,0 +1,115 @@
+"""Heads that come again: which are remembered, and what is found by them."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from aiohttp.base_protocol import BaseProtocol
+from aiohttp.http import HttpRequestParser, RawRequestMessage
+
+from proxy.server import heads as module
+from proxy.server.heads import Heads
+
+LINES = (
+    "Host: here",
+    "Authorization: Bearer one",
+    "Content-Type: application/json",
+    "Content-Length: {}",
+    "X-A: 1",
+    "x-a: 2",
+)
+
+
+def sent(body: bytes = b'{"a":1}', lines: tuple[str, ...] = LINES, first: str = "POST /v1/responses HTTP/1.1") -> bytes:
+    return "\r\n".join((first, *lines, "\r\n")).format(len(body)).encode() + body
+
+
+def read(data: bytes) -> RawRequestMessage:
+    loop = asyncio.get_running_loop()
+    parser: Any = HttpRequestParser(BaseProtocol(loop), loop, 2**16, auto_decompress=False)
+    message: RawRequestMessage = parser.feed_data(data)[0][0][0]
+    return message
+
+
+def learned(*come: bytes) -> Heads:
+    heads = Heads()
+    for data in come:
+        heads.learn(data, read(data))
+    return heads
+
+
+async def test_a_head_is_known_at_its_third_time_whatever_the_length_of_its_body() -> None:
+    heads = learned(sent())
+    assert heads.find(sent()) is None
+    heads.learn(sent(b"{}"), read(sent(b"{}")))
+    for body in (b"{}", b"x" * 12345, b"", b"\r\n\r\nContent-Length: 3\r\n\r\n"):
+        found = heads.find(sent(body))
+        assert found is not None
+        head, rest = found
+        assert (rest, head.path, head.write(len(body)) + b"\r\n\r\n" + body) == (body, "/v1/responses", sent(body))
+        assert len(head.write(len(body))) < head.most_bytes
+        assert heads.find(sent(body), head) == (head, body)
+    assert head.headers == {
+        "host": "here",
+        "authorization": "Bearer one",
+        "content-type": "application/json",
+        "content-length": "2",
+        "x-a": "1, 2",
+    }
+
+
+async def test_what_is_another_head_or_no_whole_request_is_not_found() -> None:
+    heads = learned(sent(), sent())
+    found = heads.find(sent())
+    assert found is not None
+    others = [
+        sent(lines=(*LINES, "X-B: 1")),
+        sent().replace(b"one", b"two"),
+        sent().replace(b"Content-Length", b"content-length"),
+        sent().replace(b"h: 7", b"h: 07"),
+        sent().replace(b"h: 7", b"h:  7"),
+        sent().replace(b"h: 7", b"h: +7"),
+        sent()[:-1],
+        sent() + b" ",
+        sent()[:40],
+        sent(b"x" * 70_000),
+        b"",
+        b"\r\n\r\n",
+    ]
+    for data in others:
+        assert heads.find(data) is None
+        assert heads.find(data, found[0]) is None
+
+
+@pytest.mark.parametrize(
+    ("first", "lines"),
+    [
+        ("POST /v1/embeddings HTTP/1.1", LINES),
+        ("POST /v1/responses?a=b HTTP/1.1", LINES),
+        ("PUT /v1/responses HTTP/1.1", LINES),
+        ("POST /v1/responses HTTP/1.0", LINES),
+        *(("POST /v1/responses HTTP/1.1", (*LINES, more)) for more in ("Connection: close", "Expect: 100-continue")),
+        ("POST /v1/responses HTTP/1.1", (*LINES, "Content-Encoding: gzip")),
+        ("POST /v1/responses HTTP/1.1", (*LINES, "X-Long: " + "a" * 5000)),
+        ("POST /v1/responses HTTP/1.1", ("Host: x", "Content-Type: text/plain", "Content-Length: {}")),
+        ("POST /v1/responses HTTP/1.1", ("Host: x", "Content-Length: {}")),
+        ("POST /v1/responses HTTP/1.1", ("Host: x", "Content-Type: application/json", "CONTENT-LENGTH: {}")),
+    ],
+)
+async def test_what_somebody_has_to_look_at_is_not_remembered(first: str, lines: tuple[str, ...]) -> None:
+    data = sent(lines=lines, first=first)
+    assert learned(data, data, data).find(data) is None
+
+
+async def test_so_many_are_remembered_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_MOST_KNOWN", 2)
+    monkeypatch.setattr(module, "_MOST_SEEN", 2)
+    come = [
+        sent(lines=("Host: x", "Content-Type: application/json", f"X-A: {n}", "Content-Length: {}")) for n in range(3)
+    ]
+    heads = learned(*(data for data in come for _ in range(2)))
+    assert [heads.find(data) is not None for data in come] == [False, False, True]
+    heads = learned(*come, come[0])  # which was forgotten as seen
+    assert not any(heads.find(data) for data in come)
