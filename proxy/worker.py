@@ -16,7 +16,7 @@ from aiohttp import web
 from .config.file import Config
 from .metrics.stage import metrics_listen
 from .reload import Succession, read_again, say_what_stays
-from .rollout import COMMIT, DROP, LEAVE, PREPARE, READY, REFUSED, REFUSED_FILE, USED, heard, tell
+from .rollout import COMMIT, DROP, LEAVE, PREPARE, REFUSED_FILE, USED, answer_to, heard, tell
 from .server.app import App
 from .server.connection import Server
 from .server.metrics import OwnAddress
@@ -203,7 +203,8 @@ class Worker:
     async def _obey(self, said: bytes, line: socket.socket) -> None:
         async with self._changing:
             if said.startswith(PREPARE):
-                tell(line, READY if await self._prepare(said.removeprefix(PREPARE).decode()) else REFUSED)
+                digest = said.rpartition(b" ")[2].decode()
+                tell(line, answer_to(said, ready=await self._prepare(digest)))
             elif said == DROP:
                 await self._succession.drop()
             elif said == COMMIT:

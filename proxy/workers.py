@@ -1,7 +1,7 @@
 """Several processes that serve one address: started, watched, started again when one dies, stopped together.
 
 All of them are forked from one that has loaded everything: memory that nobody writes stays shared. A signal has them
-change to another plan (`rollout.py`); there may be more or fewer of them then.
+change to another assignment (`rollout.py`); there may be more or fewer of them then.
 
 A worker whose supervisor is gone, however it went, stops: nobody else would stop it, and it would keep its share of the
 port beside those that come after it.
@@ -20,7 +20,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from .rollout import LEAVE, REFUSED_FILE, USED, Plan, Rollout, pair, tell
+from .rollout import LEAVE, REFUSED_FILE, USED, Assignment, Rollout, pair, tell
 from .terminal import Terminal
 
 _log = logging.getLogger("penstock")
@@ -41,31 +41,32 @@ class _Child(msgspec.Struct):
 
 
 class Supervisor:
-    """Runs worker processes as a plan says.
+    """Runs worker processes as an assignment says.
 
     A worker that dies is started again, after a pause that grows while it keeps dying young. When none of them can even
     start, three times in a row, that is given up: whoever started the supervisor is told by the exit code. `again`
-    returns the next plan, or None when all is to stay as it is; without it there is none. `gone` is told the number of
-    a worker that has ended.
+    returns the next assignment, or None when all is to stay as it is; without it there is none. `gone` is told the
+    number of a worker that has ended.
     """
 
     def __init__(
         self,
-        plan: Plan,
-        again: Callable[[], Plan | None] | None = None,
+        assignment: Assignment,
+        again: Callable[[], Assignment | None] | None = None,
         gone: Callable[[int], object] | None = None,
     ) -> None:
-        self._plan = plan
+        self._assignment = assignment
         self._again = again
         self._gone = gone
         self._children: dict[int, _Child] = {}  # by process id
-        self._due: dict[int, float] = dict.fromkeys(range(plan.count), 0.0)  # when each is to be started
+        self._due: dict[int, float] = dict.fromkeys(range(assignment.count), 0.0)  # when each is to be started
         self._deaths: dict[int, int] = {}
-        self._failed_starts: dict[int, int] = dict.fromkeys(range(plan.count), 0)
+        self._failed_starts: dict[int, int] = dict.fromkeys(range(assignment.count), 0)
         self._stopping = False
         self._code = 0
         self._wanted = False
         self._rollout: Rollout | None = None
+        self._numbers = itertools.count(1)
         self._terminal = Terminal()
         self._alive = os.pipe()  # workers read the one end, which ends when the supervisor, who holds the other, does
 
@@ -125,7 +126,7 @@ class Supervisor:
             threading.Thread(target=_stop_at_end, args=(self._alive[0],), daemon=True).start()
             signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a terminal tells all of its processes
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _HANDLED)
-            code = self._plan.work(index, theirs)
+            code = self._assignment.work(index, theirs)
         except BaseException as error:  # the bottom of a process: there is nobody else to tell
             _log.error("worker %d failed", index, exc_info=error)
         finally:
@@ -174,31 +175,32 @@ class Supervisor:
         deaths = self._deaths[index]
         return min(_MAX_PAUSE_S, 0.1 * 2 ** min(10, deaths)) if deaths else 0.0
 
-    # --- another plan
+    # --- another assignment
 
     def _go_on(self) -> None:
-        """Begins with another plan when one is wanted, and goes on with it."""
+        """Begins with another assignment when one is wanted, and goes on with it."""
         if self._stopping:
             self._rollout = None
             return
         if self._wanted and self._rollout is None:
             self._wanted = False
-            plan = self._another()
-            if plan is None:
+            assignment = self._another()
+            if assignment is None:
                 self._have_counted(REFUSED_FILE)
                 return
-            self._rollout = Rollout(plan, self._lines())
+            self._rollout = Rollout(assignment, self._lines(), next(self._numbers))
         done = None if self._rollout is None else self._rollout.step()
         if self._rollout is None or done is None:
             return
-        plan, self._rollout = self._rollout.plan, None
+        assignment, self._rollout = self._rollout.assignment, None
         self._have_counted(USED if done else REFUSED_FILE)
         if not done:
-            _log.error("%s (%s) is not used: a worker cannot start it, and nothing has changed", plan.name, plan.digest)
+            what = f"{assignment.name} ({assignment.digest})"
+            _log.error("%s is not used: a worker cannot start it, and nothing has changed", what)
             return
-        self._plan = plan
+        self._assignment = assignment
         self._resize()
-        _log.info("%s (%s) is used, by %s", plan.name, plan.digest, _counted(plan.count))
+        _log.info("%s (%s) is used, by %s", assignment.name, assignment.digest, _counted(assignment.count))
 
     def _lines(self) -> list[socket.socket]:
         """Returns the lines to the workers that are to stay, in their order."""
@@ -209,7 +211,7 @@ class Supervisor:
         for line in self._lines()[:1]:
             tell(line, what)
 
-    def _another(self) -> Plan | None:
+    def _another(self) -> Assignment | None:
         try:
             return None if self._again is None else self._again()
         except Exception as error:  # whatever is wrong with the new one, those who run must not suffer from it
@@ -217,10 +219,10 @@ class Supervisor:
             return None
 
     def _resize(self) -> None:
-        """Has as many workers as the plan says: the last ones leave when what they do is done."""
+        """Has as many workers as the assignment says: the last ones leave when what they do is done."""
         pids = {child.index: pid for pid, child in self._children.items() if not child.leaves}
         serving = sorted({*pids, *self._due})
-        for index in serving[self._plan.count :]:
+        for index in serving[self._assignment.count :]:
             self._due.pop(index, None)
             del self._failed_starts[index]
             if index in pids:
@@ -229,7 +231,7 @@ class Supervisor:
                 tell(child.line, LEAVE)
         taken = {*serving, *(child.index for child in self._children.values())}
         free = (index for index in itertools.count() if index not in taken)  # nobody has the number of one that leaves
-        for index in itertools.islice(free, max(0, self._plan.count - len(serving))):
+        for index in itertools.islice(free, max(0, self._assignment.count - len(serving))):
             self._due[index] = 0.0
             self._failed_starts[index] = 0
 

@@ -13,7 +13,7 @@ from tests.support.programs import runs
 
 PROGRAM = """
 import os, signal, sys, time
-from proxy.rollout import Plan
+from proxy.rollout import Assignment
 from proxy.workers import Supervisor
 
 def work(index, line):
@@ -25,7 +25,7 @@ def work(index, line):
     signal.sigwait({signal.SIGTERM})
     return 0
 
-sys.exit(Supervisor(Plan(int(sys.argv[1]), work)).run())
+sys.exit(Supervisor(Assignment(int(sys.argv[1]), work)).run())
 """
 
 
@@ -99,7 +99,7 @@ def test_workers_that_cannot_even_start_are_given_up(tmp_path: Path) -> None:
 CHANGING = """
 import logging, os, signal, socket, sys
 from pathlib import Path
-from proxy.rollout import LEAVE, PREPARE, READY, REFUSED, Plan
+from proxy.rollout import LEAVE, PREPARE, Assignment, answer_to
 from proxy.workers import Supervisor
 
 logging.basicConfig(level=logging.INFO, format="%(message)s")
@@ -109,11 +109,11 @@ def note(*words):
     with open(sys.argv[1], "a") as notes:
         notes.write(" ".join(map(str, words)) + "\\n")
 
-def plan():
+def assignment():
     count, digest = wanted.read_text().split()
     if digest == "wrong":
         raise ValueError("a bug")
-    return Plan(int(count), lambda index, line: work(index, line, digest), "file", digest)
+    return Assignment(int(count), lambda index, line: work(index, line, digest), "file", digest)
 
 def work(index, line, digest):
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
@@ -122,12 +122,12 @@ def work(index, line, digest):
         if said == LEAVE:
             os._exit(0)
         if said.startswith(PREPARE):
-            digest = said.removeprefix(PREPARE).decode()
-            line.send(REFUSED if digest == "bad" and index == 1 else READY)
+            digest = said.split()[-1].decode()
+            line.send(answer_to(said, ready=digest != "bad" or index != 1))
         note(index, os.getpid(), said.decode())
     return 1
 
-sys.exit(Supervisor(plan(), plan).run())
+sys.exit(Supervisor(assignment(), assignment).run())
 """
 
 
@@ -162,7 +162,7 @@ def test_workers_change_to_another_plan_all_of_them_or_none(tmp_path: Path) -> N
 
     pids = {row[0]: int(row[1]) for row in heard("one", "one")}
     change("2 bad")
-    heard("prepare bad", "prepare bad", "drop", "drop", "refused file")
+    heard("prepare 1 bad", "prepare 1 bad", "drop", "drop", "refused file")
     assert "nothing has changed" in process.stderr.readline()
     change("2 wrong")
     assert process.stderr.readline() == "nothing has changed\n"
@@ -170,7 +170,7 @@ def test_workers_change_to_another_plan_all_of_them_or_none(tmp_path: Path) -> N
         pass
     heard("refused file")
     change("3 two")
-    heard("prepare two", "prepare two", "commit", "commit", "used", "two")
+    heard("prepare 2 two", "prepare 2 two", "commit", "commit", "used", "two")
     assert process.stderr.readline() == "file (two) is used, by 3 workers\n"
     os.kill(pids["1"], signal.SIGKILL)
     assert heard("two")[0][0] == "1"  # who comes in its place begins with what is used now

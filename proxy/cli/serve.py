@@ -21,7 +21,7 @@ from ..errors import ConfigError, ConfigMissing
 from ..logs.diagnostics import log_to
 from ..metrics.stage import metrics_listen
 from ..reload import read_again, say_what_stays
-from ..rollout import Plan
+from ..rollout import Assignment
 from ..server.app import App
 from ..serving import load_parts
 from ..shares import Shares
@@ -125,22 +125,24 @@ class _Host:
 
     def run(self) -> int:
         """Runs them until they are stopped; returns the exit code."""
-        plan = self._plan(self._config)
+        assignment = self._assignment(self._config)
         gc.collect()
         gc.freeze()  # the collectors of the workers leave it alone, and so it stays shared
-        return Supervisor(plan, self._again, self._shares.leave).run()
+        return Supervisor(assignment, self._again, self._shares.leave).run()
 
-    def _plan(self, config: Config) -> Plan:
+    def _assignment(self, config: Config) -> Assignment:
         load_parts(config)
         self._shares.expect(config.workers)
-        return Plan(config.workers, lambda index, line: self._work(config, index, line), config.file, config.digest)
+        return Assignment(
+            config.workers, lambda index, line: self._work(config, index, line), config.file, config.digest
+        )
 
-    def _again(self) -> Plan | None:
+    def _again(self) -> Assignment | None:
         config = read_again(lambda: self._asked.again(self._first.listen))
         if config is None:
             return None
         say_what_stays(self._first, config, supervised=True)
-        return self._plan(config)
+        return self._assignment(config)
 
     def _work(self, config: Config, index: int, line: socket.socket) -> int:
         os.environ["PENSTOCK_WORKER"] = str(index)
