@@ -22,7 +22,7 @@ class Hold(msgspec.Struct, frozen=True):
     age_s: float
 
 
-class Running(Protocol):
+class Holding(Protocol):
     """What an exchange was let in with: since when (`time.monotonic()`), and its grants, which may become more."""
 
     exchange_id: str
@@ -35,7 +35,7 @@ class Holds:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self.running: dict[Running, None] = {}
+        self.running: dict[Holding, None] = {}
         """Those that have not ended, in the order in which they came: whoever reserves adds and removes them."""
 
     def __len__(self) -> int:
@@ -51,8 +51,8 @@ class Holds:
         ]
 
 
-def _held(running: Running) -> Iterator[Demand]:
+def _held(holding: Holding) -> Iterator[Demand]:
     """Yields what it holds; requests are counted, not held."""
-    for grant in running.grants:
+    for grant in holding.grants:
         if grant.taken is not None:
             yield from (one for one in grant.demands if one.amount and one.limit.unit != "requests")
