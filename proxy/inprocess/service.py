@@ -33,7 +33,7 @@ _CLOSED = "This Penstock was closed before the response had ended."
 Deliver = Callable[[Delivery], None]
 
 
-class Serving:
+class OpenStream:
     """A stream on its way to a reader of this process, who may be in another thread."""
 
     def __init__(self, outlet: Outlet, task: asyncio.Task[None]) -> None:
@@ -138,7 +138,7 @@ class Service:
         """Returns how many tokens an input is."""
         return await self._answer(call, read_count, "/v1/responses/input_tokens")
 
-    async def open(self, call: Call, deliver: Deliver, way: Way = RESPONSES) -> Serving:
+    async def open(self, call: Call, deliver: Deliver, way: Way = RESPONSES) -> OpenStream:
         """Returns the answer to a call that is streamed, when it has begun."""
         exchange, outlet = self.exchange(call, way.path), Outlet(deliver, way.payloads)
         async with _within(call.timeout_s):
@@ -188,7 +188,9 @@ class Service:
         elif exchange.error is not None and not way.tells_failures:
             raise exchange.error
 
-    async def _begin(self, outlet: Outlet, work: Coroutine[Any, Any, None], timeout_s: float | None = None) -> Serving:
+    async def _begin(
+        self, outlet: Outlet, work: Coroutine[Any, Any, None], timeout_s: float | None = None
+    ) -> OpenStream:
         """Lets a stream go on by itself; returns when it has begun, raises what it has ended with instead."""
         task = self.loop.create_task(work)
         self._serving.add(task)
@@ -200,16 +202,16 @@ class Service:
             outlet.end()
 
         task.add_done_callback(ended)
-        serving = Serving(outlet, task)
+        opened = OpenStream(outlet, task)
         try:
             async with _within(timeout_s):
                 await outlet.ready()
         except BaseException:
-            await serving.leave()
+            await opened.leave()
             raise
         if not outlet.opened:
-            serving.raise_failure()
-        return serving
+            opened.raise_failure()
+        return opened
 
     # --- what is kept
 
@@ -233,7 +235,7 @@ class Service:
         owner = await self._owner(call, f"/v1/responses/{id}/input_items", "GET")
         return await self._at_maker(id, owner, lambda kept: kept.input_items(id, owner, call.query()))
 
-    async def follow(self, id: str, call: Call, deliver: Deliver) -> Serving:
+    async def follow(self, id: str, call: Call, deliver: Deliver) -> OpenStream:
         """Returns the stream of a response once more, going on live; raises BadRequest when another loop makes it."""
         owner = await self._owner(call, f"/v1/responses/{id}", "GET")
         if not self.makes(id, owner) and any(other.makes(id, owner) for other in self._others()):

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Generic, Self, TypeVar
 from .loop_thread import LoopThread
 from .outlet import Delivery
 from .sdk import chunk_of, event_of
-from .service import Serving
+from .service import OpenStream
 
 if TYPE_CHECKING:
     from openai.types.chat import ChatCompletionChunk
@@ -32,8 +32,8 @@ _LEFT = "this stream was left, and is closed: to read on after a break, keep the
 class _Reading(ABC, Generic[Event]):
     """What both kinds of stream know. `keeper` is held for as long as the stream is: with it the pipeline would go."""
 
-    def __init__(self, serving: Serving, keeper: object) -> None:
-        self._serving = serving
+    def __init__(self, opened: OpenStream, keeper: object) -> None:
+        self._opened = opened
         self._keeper = keeper
         self._waiting: deque[bytes] = deque()
         self._over = False
@@ -42,7 +42,7 @@ class _Reading(ABC, Generic[Event]):
     @property
     def headers(self) -> dict[str, str]:
         """The headers that a client would have got in front of the stream."""
-        return dict(self._serving.outlet.headers)
+        return dict(self._opened.outlet.headers)
 
     @abstractmethod
     def _made(self, payload: bytes) -> Event:
@@ -52,17 +52,17 @@ class _Reading(ABC, Generic[Event]):
         if delivery is None:
             self._over = True
             if not self._left:
-                self._serving.raise_failure()
+                self._opened.raise_failure()
             return
         size, found = delivery
         self._waiting.extend(found)
-        self._serving.outlet.take(size)
+        self._opened.outlet.take(size)
 
     def _leave(self) -> None:
         if not self._over:
             self._left = True
             self._waiting.clear()
-            self._serving.leave_soon()
+            self._opened.leave_soon()
 
     def __del__(self) -> None:
         self._leave()
@@ -72,9 +72,9 @@ class EventStream(_Reading[Event]):
     """The events of an answer, to be iterated over. `thread` is where they come from."""
 
     def __init__(
-        self, serving: Serving, inbox: queue.SimpleQueue[Delivery], thread: LoopThread, keeper: object
+        self, opened: OpenStream, inbox: queue.SimpleQueue[Delivery], thread: LoopThread, keeper: object
     ) -> None:
-        super().__init__(serving, keeper)
+        super().__init__(opened, keeper)
         self._inbox = inbox
         self._thread = thread
         self._process = os.getpid()
@@ -109,7 +109,7 @@ class EventStream(_Reading[Event]):
         running = not self._over
         self._leave()
         if running and self._process == os.getpid() and not self._thread.loop.is_closed():
-            self._thread.run(self._serving.leave())
+            self._thread.run(self._opened.leave())
 
     def __enter__(self) -> Self:
         return self
@@ -123,8 +123,8 @@ class EventStream(_Reading[Event]):
 class AsyncEventStream(_Reading[Event]):
     """The events of an answer, to be iterated over by `async for`, in the event loop in which it was asked for."""
 
-    def __init__(self, serving: Serving, inbox: asyncio.Queue[Delivery], keeper: object) -> None:
-        super().__init__(serving, keeper)
+    def __init__(self, opened: OpenStream, inbox: asyncio.Queue[Delivery], keeper: object) -> None:
+        super().__init__(opened, keeper)
         self._inbox = inbox
 
     async def __anext__(self) -> Event:
@@ -148,7 +148,7 @@ class AsyncEventStream(_Reading[Event]):
         running = not self._over
         self._leave()
         if running:
-            await self._serving.leave()
+            await self._opened.leave()
 
     async def __aenter__(self) -> Self:
         return self

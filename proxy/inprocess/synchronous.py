@@ -10,7 +10,7 @@ from . import sdk
 from .asked import Asked, of_body
 from .loop_thread import LoopThread, loop_thread
 from .outlet import Delivery
-from .service import Service, Serving
+from .service import OpenStream, Service
 from .streams import CompletionStream, ResponseStream
 from .ways import CHAT
 
@@ -192,9 +192,9 @@ class SyncCalls(Asked):
         return await work(await self._services.here())
 
     def _opened(
-        self, work: Callable[[Service, Callable[[Delivery], None]], Awaitable[Serving]]
-    ) -> tuple[Serving, queue.SimpleQueue[Delivery], LoopThread]:
+        self, work: Callable[[Service, Callable[[Delivery], None]], Awaitable[OpenStream]]
+    ) -> tuple[OpenStream, queue.SimpleQueue[Delivery], LoopThread]:
         inbox: queue.SimpleQueue[Delivery] = queue.SimpleQueue()
         thread: LoopThread = loop_thread()
-        serving = thread.run(self._in_loop(lambda service: work(service, inbox.put)))
-        return serving, inbox, thread
+        opened = thread.run(self._in_loop(lambda service: work(service, inbox.put)))
+        return opened, inbox, thread
