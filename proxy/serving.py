@@ -120,6 +120,7 @@ async def _after(before: Serving, config: Config, sealing: Sealing) -> Pipeline:
     store, conversations = None, None
     if _keeps_store(before.config, config):
         store, conversations = before.pipeline.store, before.pipeline.conversations
+    await asyncio.to_thread(load_parts, config)
     pipeline = await asyncio.to_thread(assemble, config, store=store, conversations=conversations, sealing=sealing)
     pipeline.succeed(before.pipeline)
     cells = next((stage.cells for stage in before.pipeline.stages if isinstance(stage, MetricsStage)), None)
