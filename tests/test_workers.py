@@ -131,7 +131,7 @@ sys.exit(Supervisor(assignment(), assignment).run())
 """
 
 
-def test_workers_change_to_another_plan_all_of_them_or_none(tmp_path: Path) -> None:
+def test_workers_change_to_another_assignment_all_of_them_or_none(tmp_path: Path) -> None:
     notes, wanted = tmp_path / "notes", tmp_path / "wanted"
     notes.touch()
     wanted.write_text("2 one")
