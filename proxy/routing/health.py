@@ -147,14 +147,14 @@ class Board:
             health.probing = False
 
     def succeeded(self, health: Health, seconds: float | None, *, streamed: bool, began: float = inf) -> None:
-        """Takes note of an answer, and of how long the client has waited for it.
+        """Takes note of an answer, and of how long the client has waited for it. Hot: once an exchange.
 
         One that `began` before the deployment cooled down does not end that: it was let in before.
         """
-        self.leave(health, began=began)
+        health.count(-1)
         if began >= health.cooled_since:
+            health.probing = health.cooled = False
             health.failures = 0
-            health.cooled = False
             health.why = None
         if seconds is not None:
             health.measure(seconds, self.clock(), streamed=streamed)

@@ -75,7 +75,6 @@ class RoutePlan(Plan):
         "_exchange",
         "_failure",
         "_groups",
-        "_model",
         "_retried",
         "_routes",
         "_rules",
@@ -89,7 +88,6 @@ class RoutePlan(Plan):
         self.hedge_after_s = rules.hedge_after_s
         self.mirror: Callable[[Exchange], Plan] | None = None
         self._exchange: Exchange | None = exchange
-        self._model = exchange.model
         self._routes = routes
         self._rules = rules
         self._groups: list[list[Member]] = [list(routes.members)]  # of each, whom nobody has asked yet
@@ -166,8 +164,11 @@ class RoutePlan(Plan):
         while True:
             while index < len(self._groups):
                 group = self._groups[index]
-                if len(group) == 1 and group[0].health.is_ready(now):
-                    return group.pop()
+                if len(group) == 1:
+                    if group[0].health.is_ready(now):
+                        return group.pop()
+                    index += 1
+                    continue
                 ready = [one for one in group if one.health.is_ready(now)]
                 if ready:
                     member = self._chosen(ready, now)
@@ -224,8 +225,9 @@ class RoutePlan(Plan):
                 failed.retry_after_s = wait_s
             return
         limited = all(one.health.why == "rate_limit" for one in self._routes.members)
+        asked = None if self._exchange is None else self._exchange.model
         raise (RateLimited if limited else Overloaded)(
-            f"The model '{self._model}' cannot be asked now: "
+            f"The model '{asked}' cannot be asked now: "
             + ("its rate limits are used up." if limited else "its deployments are cooling down after failures."),
             retry_after_s=wait_s,
         )
