@@ -81,7 +81,7 @@ PARTS = (
     Part("price it", ((PriceBook, "charge"),)),
     Part("store: keep it (without the store's own thread)", ((StoreKeeper, "keep"),)),
     Part("log it", ((Write, "on_end"),)),
-    Part("send the answer", ((WholeAnswer, "write_eof"),)),
+    Part("send the answer", ((WholeAnswer, "end"),)),
 )
 
 

@@ -213,11 +213,13 @@ class App:
         return partial(self._answer, read)
 
     async def _answer(self, read: _Read, request: web.BaseRequest) -> web.StreamResponse:
-        with self._running:
+        running = self._running
+        running.enter()
+        try:
             exchange = Exchange(request_id(request), client_of(request), None)
             stream = EventStream(request, self._keepalive)
             try:
-                self._running.check()
+                running.check()
                 body = self._at_hand(request)
                 finish = read(exchange, await self._read(request) if body is None else body)
                 if not request.path.startswith("/v1/") and DEPLOYMENT in request:
@@ -236,6 +238,8 @@ class App:
             if finish is not None:
                 reply = finish(reply)
             return whole_answer(request, reply) if self._compat is None else to_response(request, reply)
+        finally:
+            running.leave()
 
     async def _websocket(self, request: web.BaseRequest) -> web.StreamResponse:
         if is_upgrade(request):

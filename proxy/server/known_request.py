@@ -5,7 +5,7 @@ To those who do ask it is aiohttp's request: aiohttp then reads the head after a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import StreamReader, web
 from aiohttp.http import HttpVersion11, StreamWriter
@@ -23,12 +23,13 @@ class KnownRequest(web.BaseRequest):
     method = "POST"
     version = HttpVersion11
     keep_alive = True
+    protocol: LeanHandler = None  # type: ignore[assignment]  # there from the first; aiohttp's cannot be set
 
     # not the parent's, which is called by whoever asks for anything else
     def __init__(self, head: KnownHead, body: bytes, connection: LeanHandler) -> None:
         self.head = head
         self.body = body
-        self._protocol = connection
+        self.protocol = connection
 
     def __getattr__(self, name: str) -> Any:
         if "_message" in self.__dict__:
@@ -38,7 +39,7 @@ class KnownRequest(web.BaseRequest):
 
     def _read(self) -> None:
         """Becomes what aiohttp makes of a request."""
-        connection, body = self._connection, self.body
+        connection, body = self.protocol, self.body
         messages, *_ = connection.new_parser().feed_data(self.head.write(len(body)) + b"\r\n\r\n")
         content = StreamReader(connection, len(body) + 1, loop=connection._loop)
         content.feed_data(body)
@@ -57,7 +58,7 @@ class KnownRequest(web.BaseRequest):
         head = self.head
         headers = head.headers.copy()
         headers["content-length"] = str(len(self.body))
-        return Client(self._connection.remote, headers, "POST", head.path)
+        return Client(self.protocol.remote, headers, "POST", head.path)
 
     def lighten(self) -> None:
         """Lets go of the body."""
@@ -65,7 +66,3 @@ class KnownRequest(web.BaseRequest):
 
     def _cancel(self, exc: BaseException) -> None:
         """Does nothing: its body is there already, whether or not the client is."""
-
-    @property
-    def _connection(self) -> LeanHandler:
-        return cast("LeanHandler", self._protocol)

@@ -20,14 +20,15 @@ class OwnAnswer(web.StreamResponse):
     Only the end of the connection ends a body that is neither framed nor of a known length: then nothing may follow it.
     """
 
+    opened = False
+    _ended = False
+    _keep_alive: bool | None = None
+
     def __init__(self, request: web.BaseRequest, *, frames: bool) -> None:
         # not the parent's: its headers, cookies and body would be made for nobody
-        self._keep_alive: bool | None = None
         self._request = request
         self._connection: Connection = request.protocol  # type: ignore[assignment]  # our Server makes no other
         self._frames = frames
-        self._ended = False
-        self.opened = False
 
     def __repr__(self) -> str:
         state = "ended" if self._ended else "opened" if self.opened else "not opened"

@@ -10,7 +10,8 @@ from ..errors import Overloaded
 
 
 class Running:
-    """Counts what runs: `with running:` around each. `at_most` is how many may; None is no limit.
+    """Counts what runs: `with running:` around each, or `enter` and `leave`. `at_most` is how many may; None is no
+    limit.
 
     `alone` are those that go on after their clients have left: nobody waits here for them, and yet they run.
     """
@@ -22,13 +23,21 @@ class Running:
         self._before: Running | None = None
         self.count = 0
 
-    def __enter__(self) -> None:
+    def enter(self) -> None:
+        """Counts one more."""
         self.count += 1
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def leave(self) -> None:
+        """Counts one less."""
         self.count -= 1
         if not self.count and self._none is not None:
             self._none.set()
+
+    def __enter__(self) -> None:
+        self.enter()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.leave()
 
     def check(self) -> None:
         """Raises Overloaded when more run than may, the one that asks among them."""

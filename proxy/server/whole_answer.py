@@ -16,10 +16,12 @@ from aiohttp.helpers import rfc822_formatted_time
 
 from ..reply import Reply
 from .http import request_id, to_response
+from .known_request import KnownRequest
 from .own_answer import OwnAnswer, header_value
 
 _FIRST = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus if status >= 200}
 _BODILESS = (204, 304)
+_PLACE = "\0"
 _FRAMING = frozenset(("connection", "content-length", "date", "transfer-encoding"))
 _plain_name = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]{1,64}", re.ASCII).fullmatch
 
@@ -27,10 +29,14 @@ _plain_name = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]{1,64}", re.ASCII).fullmatch
 class WholeAnswer(OwnAnswer):
     """One reply to one client, sent when aiohttp ends it."""
 
-    def __init__(self, request: web.BaseRequest, reply: Reply, lines: str) -> None:
-        super().__init__(request, frames=False)
+    _frames = False
+
+    # not the parent's, which is a step more
+    def __init__(self, request: web.BaseRequest, reply: Reply, form: list[str]) -> None:
+        self._request = request
+        self._connection = request.protocol  # type: ignore[assignment]  # our Server makes no other
         self._reply = reply
-        self._lines = lines
+        self._form = form
 
     @property
     def keep_alive(self) -> bool:
@@ -57,39 +63,47 @@ class WholeAnswer(OwnAnswer):
             await rest
 
     def _head(self) -> bytes:
-        reply = self._reply
-        said = tuple(reply.headers.values())
+        headers = self._reply.headers
+        said = [*headers.values()]
         together = "".join(said)
         if not (together.isascii() and together.isprintable()):
-            said = tuple(map(header_value, said))
-        first, rest = _FIRST[reply.status], self._rest()
-        date, length = rfc822_formatted_time(), len(reply.body)
-        return f"{first}{self._lines % said}{rest}date: {date}\r\ncontent-length: {length}\r\n\r\n".encode()
+            said = [*map(header_value, said)]
+        rest = "" if "x-request-id" in headers else f"x-request-id: {request_id(self._request)}\r\n"
+        if type(self._request) is not KnownRequest or self._keep_alive is False:
+            rest += self._of_connection()
+        pieces = self._form.copy()
+        pieces[1::2] = (*said, rest, rfc822_formatted_time(), str(len(self._reply.body)))
+        return "".join(pieces).encode()
 
-    def _rest(self) -> str:
-        """Returns the lines that most answers do without."""
-        request = self._request
-        rest = "" if "x-request-id" in self._reply.headers else f"x-request-id: {request_id(request)}\r\n"
+    def _of_connection(self) -> str:
+        """Returns the line that most answers do without: what becomes of the connection."""
         if not self.keep_alive:
-            return rest + "connection: close\r\n"
-        return rest if request.version >= (1, 1) else rest + "connection: keep-alive\r\n"
+            return "connection: close\r\n"
+        return "" if self._request.version >= (1, 1) else "connection: keep-alive\r\n"
 
 
 def whole_answer(request: web.BaseRequest, reply: Reply) -> web.StreamResponse:
     """Returns what answers a request, one that has a body, with a reply."""
-    lines = _lines(tuple(reply.headers)) if reply.status in _FIRST and reply.status not in _BODILESS else None
-    if lines is not None:
-        return WholeAnswer(request, reply, lines)
-    return to_response(request, reply)
+    form = _form(reply.status, tuple(reply.headers))
+    return to_response(request, reply) if form is None else WholeAnswer(request, reply, form)
 
 
 @lru_cache(maxsize=256)
-def _lines(names: tuple[str, ...]) -> str | None:
-    """Returns the lines of headers, with a place for each value, and of who serves: the same for most answers.
+def _form(status: int, names: tuple[str, ...]) -> list[str] | None:
+    """Returns the head of an answer, the same for most of them, in pieces: every other one is empty, and the place of
+    the value of a header, of more lines, the date and the length of the body.
 
-    None where they cannot be written as they are: in lower case, so that none comes twice, and none of ours.
+    None where it cannot be written as it is: headers are to be in lower case, so that none comes twice, and none of
+    ours.
     """
+    if status not in _FIRST or status in _BODILESS:
+        return None
     if not all(name not in _FRAMING and _plain_name(name) is not None for name in names):
         return None
-    lines = "".join(f"{name.replace('%', '%%')}: %s\r\n" for name in names)
-    return lines if "server" in names else lines + "server: penstock\r\n"
+    lines = "".join(f"{name}: {_PLACE}\r\n" for name in names)
+    own = "" if "server" in names else "server: penstock\r\n"
+    text = f"{_FIRST[status]}{lines}{own}{_PLACE}date: {_PLACE}\r\ncontent-length: {_PLACE}\r\n\r\n"
+    fixed = text.split(_PLACE)
+    form = [""] * (2 * len(fixed) - 1)
+    form[::2] = fixed
+    return form
