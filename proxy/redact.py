@@ -43,6 +43,8 @@ _MOST_KNOWN = 4096
 _LONGEST_KNOWN = 500
 _MOST_MADE = 1024
 _LONGEST_MADE = 1000
+_CARRIERS = frozenset(("authorization", "x-api-key", "api-key", "cookie", "x-goog-api-key", "proxy-authorization"))
+"""The headers that credentials come in."""
 _OWN_IDS = {"req": 36, "resp": 53}  # and how long they are: digits of base 16 follow
 
 
@@ -144,17 +146,17 @@ def _is_own_id(text: str) -> bool:
 class Cleaner:
     """Cleans texts of exchanges. Most have been seen before (models, names of keys, clients): those it remembers."""
 
-    __slots__ = ("_secrets",)
+    __slots__ = ("secrets",)
     _known: ClassVar[dict[str, str]] = {}
     _known_with: ClassVar[int] = 0
 
     def __init__(self, secrets: Sequence[str] = ()) -> None:
         """`secrets` are those of the exchange at hand, longest first."""
-        self._secrets = secrets
+        self.secrets = secrets
 
     def finds(self, text: str) -> bool:
         """Tells whether a secret of the exchange is in a text."""
-        for secret in self._secrets:  # noqa: SIM110 - any() takes twice as long
+        for secret in self.secrets:  # noqa: SIM110 - any() takes twice as long
             if secret in text:
                 return True
         return False
@@ -162,7 +164,7 @@ class Cleaner:
     def text(self, text: str) -> str:
         """Returns a text redacted and cut. Hot: some times an exchange."""
         if self.finds(text):
-            return str(clean(text, self._secrets))
+            return str(clean(text, self.secrets))
         if Cleaner._known_with != _Protected.count:
             Cleaner._known.clear()
             Cleaner._known_with = _Protected.count
@@ -180,7 +182,7 @@ class Cleaner:
 
     def data(self, value: Any, longest: int = 500) -> Any:
         """Returns JSON-like data redacted and cut all through."""
-        return clean(value, self._secrets, longest)
+        return clean(value, self.secrets, longest)
 
 
 class Remembered(Generic[Made]):
@@ -201,7 +203,7 @@ class Remembered(Generic[Made]):
         if known is None or self._protected != _Protected.count:
             known = self._remember(parts)
         texts, made = known
-        return self._make(parts, cleaner) if cleaner.finds(texts) else made
+        return self._make(parts, cleaner) if cleaner.secrets and cleaner.finds(texts) else made
 
     def _remember(self, parts: Parts) -> tuple[str, Made]:
         if len(self.known) >= _MOST_MADE or self._protected != _Protected.count:
@@ -220,6 +222,8 @@ def credentials(headers: Mapping[str, str]) -> list[str]:
     Hot: once an exchange. There is one of them as a rule.
     """
     found: list[str] = []
+    if _CARRIERS.isdisjoint(headers):
+        return found
     value = headers.get("authorization")
     if value is not None and len(secret := _behind_scheme(value)) >= _SHORTEST:
         found.append(secret)

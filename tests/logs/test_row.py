@@ -11,7 +11,9 @@ import pytest
 from proxy.errors import UpstreamRefused
 from proxy.events import Usage
 from proxy.exchange import Attempt, Client, Exchange, Key
+from proxy.logs import row
 from proxy.logs.row import AskedRow, EndedRow, Rows
+from proxy.marks import GUARDRAIL
 from proxy.redact import protect
 from tests.support.books import ended
 from tests.support.drive import asking, exchange_of
@@ -81,3 +83,76 @@ def test_a_secret_of_the_file_is_hidden_in_what_was_seen_before() -> None:
     assert told(exchange, rows=rows)["model"] == "***"
     error = UpstreamRefused("the key planted-model-0815 is wrong")
     assert (error.message, str(error)) == ("the key *** is wrong", "the key *** is wrong")
+
+
+def plainly_ended(**changes: Any) -> Exchange:
+    """Returns an exchange as most are, but for changes: of `the` exchange, its `attempt`, `all` both, or its `timing`."""
+    exchange = ended("completed", Usage(11, 7, total_tokens=18), cost="0.000411")
+    exchange.id, exchange.response_id, exchange.kept = "req_" + "0f" * 16, "resp_" + "0f" * 24, True
+    exchange.head_status = exchange.attempts[0].status = 200
+    start = exchange.timing.started
+    times = {"received": 0.0001, "upstream_sent": 0.0004, "upstream_head": 0.003, "first_event": 0.0499, "ended": 99.9}
+    exchange.attempts[0].started, exchange.attempts[0].cost = start + 0.0002, exchange.cost
+    for name, after in times.items():
+        setattr(exchange.timing, name, start + after)
+    for name, value in changes.items():
+        where, _, what = name.partition("__")
+        if where in ("the", "all"):
+            setattr(exchange, what, value)
+        if where in ("attempt", "all"):
+            setattr(exchange.attempts[0], what, value)
+        if where == "timing":
+            setattr(exchange.timing, what, value)
+    return exchange
+
+
+@pytest.mark.parametrize(
+    ("changes", "plain"),
+    [
+        ({}, True),
+        ({"all__cost": Decimal("0E-12")}, True),
+        ({"all__cost": Decimal("123456.5")}, True),
+        ({"all__cost": None, "the__kept": None}, True),
+        ({"the__kept": False, "all__usage": Usage(0, 3, cached_tokens=0, cache_missed=True, estimated=True)}, True),
+        ({"all__usage": Usage(10**9, 3, cached_tokens=7, reasoning_tokens=2)}, True),
+        ({"the__key": Key('k"ü', "o"), "the__asked_model": "m\u00e9\n"}, True),
+        ({"timing__first_event": None}, False),
+        ({"timing__received": None}, False),
+        ({"attempt__status": 207}, False),
+        ({"attempt__error": "x"}, False),
+        ({"attempt__cost": Decimal(1)}, False),
+        ({"attempt__model": 'o"'}, False),
+        ({"the__head_status": 201}, False),
+        ({"the__ignored": ["seed"]}, False),
+        ({"the__marks": {"trace_id": "0f"}}, False),
+        ({"the__marks": {GUARDRAIL: [{"rule": "r"}]}}, False),
+        ({"the__error": UpstreamRefused("no")}, False),
+        ({"the__outcome": "incomplete"}, False),
+        ({"the__id": 'my"own'}, False),
+        ({"the__id": "req`"}, False),
+        ({"the__response_id": "chatcmpl-1"}, False),
+        ({"the__response_id": None}, False),
+        ({"the__client": Client("10.0.0.9", {"x-request-id": "req_1"})}, False),
+    ],
+)
+def test_a_row_is_the_same_whichever_way_it_is_made(
+    changes: dict[str, Any], plain: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exchange, rows, made = plainly_ended(**changes), Rows(), list[str | None]()
+    short = row._plain
+    monkeypatch.setattr(row, "_plain", lambda *given: made.append(short(*given)) or made[-1])
+    line = rows.row(exchange, ())
+    monkeypatch.setattr(row, "_plain", lambda *_: None)
+    assert rows.row(exchange, ()) == line
+    assert [one is not None for one in made] == [plain]
+    assert list(msgspec.json.decode(line)) == ["time", *AskedRow.__struct_fields__, *EndedRow.__struct_fields__]
+
+
+def test_times_are_written_as_they_were() -> None:
+    for count in (0, 1, 5, 499, 500, 501, 12345):
+        exchange = plainly_ended()
+        exchange.timing.ended = exchange.timing.started + count / 10000
+        exchange.timing.upstream_sent = exchange.timing.received + count / 1000000
+        exchange.attempts[0].started = exchange.timing.received
+        times = told(exchange)["timing_ms"]
+        assert (times["total"], times["own"]) == (count / 10, count / 1000)
