@@ -13,6 +13,7 @@ from proxy.counters import Counters, Demand, Limit
 from proxy.counters.redis_counters import RedisCounters
 from proxy.limiting.stage import LimitStage
 from proxy.sealing import Sealing
+from proxy.server.connection import Server
 from proxy.serving import Serving
 from stages.metrics import Metrics
 
@@ -106,4 +107,39 @@ async def test_it_is_over_when_nothing_of_it_goes_on(tmp_path: Path) -> None:
     gate.set()
     await held
     await asyncio.wait_for(over, 5)
+    await serving.close()
+
+
+async def test_it_is_not_over_while_a_request_whose_head_is_known_is_answered(tmp_path: Path) -> None:
+    serving = await begun(tmp_path, "{kind: memory}")
+    server = Server(serving.handle, access_log=None, auto_decompress=False)
+    listening = await asyncio.get_running_loop().create_server(server, "127.0.0.1", 0)
+    async with asyncio.timeout(20):
+        reader, writer = await asyncio.open_connection(*listening.sockets[0].getsockname())
+
+        def ask(text: str) -> None:
+            body = b'{"model":"echo","input":"%b"}' % text.encode()
+            head = b"POST /v1/responses HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+            writer.write(head + b"content-length: %d\r\n\r\n" % len(body) + body)
+
+        async def answer() -> str:
+            head = (await reader.readuntil(b"\r\n\r\n")).decode()
+            return (await reader.readexactly(int(head.lower().partition("content-length: ")[2].split()[0]))).decode()
+
+        for _ in range(2):
+            ask("hello")
+            assert '"completed"' in await answer()
+        ask("[[stall]]")
+        while not serving.pipeline.running:
+            await asyncio.sleep(0.001)
+        assert serving._handling == 0  # it is not counted twice
+        over = asyncio.ensure_future(serving.over())
+        await asyncio.wait([over], timeout=0.02)  # that nothing happens can only be watched
+        assert not over.done()
+        serving.app.cut_off()
+        assert "shutting down" in await answer()
+        await over
+        writer.close()
+    listening.close()
+    await server.shutdown(1)
     await serving.close()
