@@ -86,7 +86,7 @@ def test_a_secret_of_the_file_is_hidden_in_what_was_seen_before() -> None:
 
 
 def plainly_ended(**changes: Any) -> Exchange:
-    """Returns an exchange as most are, but for changes: of `the` exchange, its `attempt`, `all` both, or its `timing`."""
+    """Returns an exchange as most are, but for changes of `the` exchange, its `attempt`, `all` both, its `timing`."""
     exchange = ended("completed", Usage(11, 7, total_tokens=18), cost="0.000411")
     exchange.id, exchange.response_id, exchange.kept = "req_" + "0f" * 16, "resp_" + "0f" * 24, True
     exchange.head_status = exchange.attempts[0].status = 200
