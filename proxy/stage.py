@@ -40,14 +40,15 @@ class Head(msgspec.Struct):
 class RawFilter(Protocol):
     """Takes the bytes of an answer that is passed on as it is, and gives those that the client gets."""
 
-    done: bool
-    """Whether nothing more will go out, whatever comes."""
+    @property
+    def done(self) -> bool:
+        """Whether nothing more will go out, whatever comes."""
 
     def feed(self, data: bytes) -> bytes:
         """Takes the next bytes; returns what may go out for them. Raises UpstreamError for what cannot be read."""
 
-    def finish(self) -> bytes:
-        """Says that the answer has ended; returns the rest."""
+    def finish(self) -> bytes | Awaitable[bytes]:
+        """Says that the answer has ended; returns the rest, or what waits for it."""
 
 
 class ResponseFilter:

@@ -16,7 +16,6 @@ from proxy.guardrails.check import Asking
 from proxy.guardrails.checks import asking_for
 from proxy.guardrails.declared import declared_by
 from proxy.guardrails.local import Searches, check_rule, hints, read_words, searches_in
-from proxy.guardrails.marks import note_rule
 from proxy.guardrails.observing_watch import ObservingWatch
 from proxy.guardrails.raw_watch import RawWatch
 from proxy.guardrails.request import RequestScreen
@@ -85,8 +84,9 @@ class Guardrail(Stage):
 
     Of what is passed on to other endpoints (embeddings, images, audio) the texts of the request are searched, in JSON
     and in the fields of forms: `input`, `instructions`, `prompt`, `suffix`, `query`, `documents`, `messages`; and of
-    their answers those that are texts (completions, transcriptions) and failures. Nobody is asked about these: the log
-    says `not_run`.
+    their answers those that are texts (completions, transcriptions) and failures. Who is asked about these is asked
+    once, about all of it: until then nothing goes out, streamed or not. Where something is masked then, a stream is one
+    event with all that it says. Who observes is asked behind the end, and ends nothing.
 
     Example:
 
@@ -175,13 +175,11 @@ class Guardrail(Stage):
         return AskingWatch(watch, self._answering, declared_by(exchange))
 
     def _raw_watch(self, exchange: Exchange) -> RawWatch | None:
-        """Returns what looks at an answer that is passed on; those who would have been asked about it are not."""
-        telling = exchange.client.path.endswith(_TELLING)
-        for one in self._askings if telling else ():
-            if "output" in one.rule.scan:
-                note_rule(exchange, one.rule, "not_run", "output", "the answer was passed on as it was")
-        text = self._matchers[0]
-        return None if text is None else RawWatch(text, self._acts["output"], telling=telling)
+        """Returns what looks at an answer that is passed on."""
+        text, askings = self._matchers[0], [one for one in self._answering if "output" in one.rule.scan]
+        if text is None and not askings:
+            return None
+        return RawWatch(text, self._acts["output"], askings, telling=exchange.client.path.endswith(_TELLING))
 
     def _words(self, rule: GuardrailRule) -> tuple[str, ...]:
         if rule.words_file is None:

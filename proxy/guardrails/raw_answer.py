@@ -17,7 +17,7 @@ from ..sse.parser import SseParser
 
 _DONE = b"[DONE]"
 _LOGPROBS = "logprobs"
-_TOLD_AGAIN = (_LOGPROBS, "segments", "words", "tokens")
+TOLD_AGAIN = (_LOGPROBS, "segments", "words", "tokens")
 """Fields in which the same text stands once more, in pieces."""
 
 
@@ -60,11 +60,13 @@ class RawAnswer:
     def _whole(self, body: bytes) -> bytes:
         try:
             value = msgspec.json.decode(body)
-            return msgspec.json.encode(value) if self._clean(value) else body
+            if isinstance(value, (dict, list)):
+                return msgspec.json.encode(value) if self._clean(value) else body
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            text = body.decode(errors="replace")
-            left = self._search(text)
-            return body if left == text else left.encode()
+            pass
+        text = body.decode(errors="replace")
+        left = self._search(text)
+        return body if left == text else left.encode()
 
     def _clean(self, value: Any, *, free: bool = False) -> bool:
         """Searches all texts in a value and puts in their place what may go out; tells whether it has changed any.
@@ -82,9 +84,9 @@ class RawAnswer:
             except (KeyError, IndexError, TypeError):
                 continue  # it stood in what was taken out meanwhile
             if len(keys) == 3 and keys[0] == "choices":
-                _without_pieces(value["choices"][keys[1]])
+                without_pieces(value["choices"][keys[1]])
             elif keys == ("text",):
-                _without_pieces(value)
+                without_pieces(value)
         choices = value.get("choices") if isinstance(value, dict) else None
         for choice in choices if isinstance(choices, list) else ():
             if isinstance(choice, dict):
@@ -113,7 +115,7 @@ class RawAnswer:
             if self.done:
                 break
             if data == _DONE:
-                out += [self._rest(), _framed(b"", _DONE)]
+                out += [self._rest(), framed(b"", _DONE)]
             else:
                 out.append(self._event(name, data))
         return b"".join(out)
@@ -136,7 +138,7 @@ class RawAnswer:
                 return self._over()
         else:
             self._clean(chunk)
-        return _framed(name, msgspec.json.encode(chunk)) + self._over()
+        return framed(name, msgspec.json.encode(chunk)) + self._over()
 
     def _choice(self, chunk: dict[str, Any], choice: dict[str, Any]) -> bool:
         """Puts into a choice what may go out of its text; False when nothing of it may."""
@@ -170,7 +172,7 @@ class RawAnswer:
         left = holder[field] = text.screen.feed(said)
         self._note(text.screen)
         if left is not said:
-            _without_pieces(holder)
+            without_pieces(holder)
         text.last = chunk
         return True
 
@@ -179,7 +181,7 @@ class RawAnswer:
         if not self._texts or any(text.screen.blocked is None for text in self._texts.values()):
             return b""
         self.done = True
-        return _framed(b"", _DONE) if any(text.field == "text" for text in self._texts.values()) else b""
+        return framed(b"", _DONE) if any(text.field == "text" for text in self._texts.values()) else b""
 
     def _rest(self) -> bytes:
         """Returns what is still held back of texts that nobody has ended, each in an event like the one before."""
@@ -193,7 +195,7 @@ class RawAnswer:
                 chunk = {**text.last, "choices": [{"index": at, "text": left, "logprobs": None, "finish_reason": None}]}
             else:
                 chunk = {**text.last, text.field: left}
-            out.append(_framed(b"", msgspec.json.encode(chunk)))
+            out.append(framed(b"", msgspec.json.encode(chunk)))
         return b"".join(out)
 
 
@@ -208,12 +210,13 @@ class _Text:
         self.last: dict[str, Any] = {}
 
 
-def _without_pieces(holder: Any) -> None:
+def without_pieces(holder: Any) -> None:
     """Takes out what would tell the text that was there."""
-    for name in _TOLD_AGAIN:
+    for name in TOLD_AGAIN:
         if isinstance(holder, dict) and holder.get(name) is not None:
             holder[name] = None if name == _LOGPROBS else []
 
 
-def _framed(name: bytes, data: bytes) -> bytes:
+def framed(name: bytes, data: bytes) -> bytes:
+    """Returns an event of a stream."""
     return b"event: %b\ndata: %b\n\n" % (name, data) if name else b"data: %b\n\n" % data

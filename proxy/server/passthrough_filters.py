@@ -34,9 +34,11 @@ class RawFilters:
                 data = one.feed(data)
         return data
 
-    def finish(self) -> bytes:
+    async def finish(self) -> bytes:
         """Says that the answer has ended; returns the rest. Raises UpstreamError likewise."""
         data = b""
         for one in self._filters:
-            data = (one.feed(data) if data else b"") + one.finish()
+            out = one.feed(data) if data else b""
+            rest = one.finish()
+            data = out + (rest if isinstance(rest, bytes) else await rest)
         return data

@@ -374,7 +374,7 @@ class Passage:
             raise error
         if through.done:  # the rest is for nobody
             response.close()
-        stream.write(through.finish())
+        stream.write(await through.finish())
         exchange.outcome = "completed"
 
     # --- the end
@@ -413,7 +413,9 @@ class Passage:
         if self._exchange.plan is not None:
             self._exchange.plan.settle(self._exchange)
         self._pipeline.prices.charge(self._exchange)
-        if self._filters:
+        if any(one.lingers for one in self._filters):
+            self._pipeline.settling(tell_end(self._filters, self._exchange))
+        elif self._filters:
             await self._pipeline.shielded(tell_end(self._filters, self._exchange))
 
 

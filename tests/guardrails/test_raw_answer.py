@@ -52,6 +52,7 @@ def test_texts_are_masked_and_end_where_a_rule_blocks() -> None:
 def test_answers_of_no_known_form_are_searched_all_the_same(choices: Any) -> None:
     for matcher in (MASK, BLOCK):
         assert "banned" not in json.dumps(whole(matcher, {"choices": choices, "text": "banned"}))
+        assert b"banned" not in whole(matcher, b' "a banned b"')
 
 
 def test_an_answer_that_cannot_be_read_is_searched_as_it_stands() -> None:

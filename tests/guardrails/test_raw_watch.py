@@ -6,8 +6,10 @@ from proxy.errors import UpstreamError
 from proxy.guardrails.local import Act
 from proxy.guardrails.raw_watch import RawWatch
 from proxy.matching import Folding, Matcher, Word, Words
+from proxy.matching.answer import WITHHELD
 from proxy.stage import Head
 from tests.support.drive import exchange_of
+from tests.support.guarding import Oracle, asking, without
 
 MATCHER = Matcher([Words([Word("banned")], Folding(case_sensitive=False, normalize=True))], ["#"])
 ACTS = [Act("rule", "masked", "#")]
@@ -33,3 +35,19 @@ async def test_of_what_is_no_text_only_failures_are() -> None:
         assert error.message == "a # thing"
     await watch.on_end(exchange)
     assert [mark["action"] for mark in exchange.marks["guardrail"]] == ["masked"]
+
+
+async def test_failures_are_asked_about_and_who_observes_is_asked_behind_the_end() -> None:
+    waits, sees = Oracle(without("evil")), Oracle(without("evil"))
+    exchange = exchange_of()
+    watch = RawWatch(MATCHER, ACTS, [asking(waits), asking(sees, action="flag")], telling=False)
+    assert not watch.lingers
+    error = UpstreamError("a banned and evil thing")
+    await watch.on_error(exchange, error)
+    assert error.message == WITHHELD
+    assert [one.texts for one in waits.asked] == [("a # and evil thing",)]
+    assert watch.lingers
+    exchange.outcome = "failed"
+    await watch.on_end(exchange)
+    assert [one.texts for one in sees.asked] == [(WITHHELD,)]
+    assert [mark["action"] for mark in exchange.marks["guardrail"]] == ["blocked", "masked"]

@@ -21,6 +21,7 @@ from stages.auth import Auth, AuthConfig
 from stages.guardrail import Guardrail, GuardrailConfig, GuardrailRule
 from stages.rate_limit import RateLimit, RateLimitConfig
 from stages.transform import HeaderEdits, Transform, TransformConfig
+from tests.support.guarding import Oracle, without
 from tests.support.house import house
 from tests.support.passing import answers, endpoint, passing, upstream
 from tests.support.scripted import ScriptedProvider, body
@@ -246,21 +247,27 @@ async def test_a_guardrail_sees_the_texts_of_forms():
         assert (await ask(home, "/images/edits", data=form(2_000_000, "a lake", late=True)))[0] == 200
 
 
-async def test_answers_that_are_texts_are_searched_and_those_who_are_not_asked_are_told_of():
+async def test_answers_that_are_texts_are_searched_and_asked_about():
     rules = (
         GuardrailRule(name="names", words=("bluebird",)),
         GuardrailRule(name="in", words=("x",), scan=("input",)),
         GuardrailRule(name="hook", match="http", url="http://127.0.0.1:9/", scan=("output",)),
+        GuardrailRule(name="sees", match="http", url="http://127.0.0.1:9/", scan=("output",), action="flag"),
     )
     guard = Guardrail(GuardrailConfig(rules=rules))
     answer = answers({"choices": [{"text": "a bluebird", "index": 0}]})
+    waits, sees = Oracle(without("evil")), Oracle(without("a "), waits=True)
     async with endpoint(answer) as up, passing(up, stages=[guard]) as home:
         for count, path in enumerate(("/completions", "/embeddings"), 1):
-            _, _, raw = await ask(home, path)
+            guard._askings[0]._check, guard._askings[1]._check = waits, sees
+            async with asyncio.timeout(30):
+                _, _, raw = await ask(home, path)  # which does not wait for who only sees
+            sees.go()
             marks = (await home.settled(count)).marks.get("guardrail", [])
             did = [(mark["rule"], mark["action"]) for mark in marks]
             assert (b"bluebird" in raw) == (count == 2)
-            assert did == ([("hook", "not_run"), ("names", "blocked")] if count == 1 else [])
+            assert did == ([("names", "blocked"), ("sees", "flagged")] if count == 1 else [])
+            assert [one.texts for one in (*waits.asked, *sees.asked)] == [("a ",)] * 2
 
 
 async def test_what_an_upstream_says_of_its_failure_is_searched():

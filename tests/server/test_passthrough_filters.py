@@ -33,16 +33,16 @@ class Marks(ResponseFilter):
         return Late(self.mark)
 
 
-def test_what_one_has_held_back_goes_through_the_next() -> None:
+async def test_what_one_has_held_back_goes_through_the_next() -> None:
     through = RawFilters(exchange_of(), Head(200, {}), [Marks(b"2"), ResponseFilter(), Marks(b"1")])
     assert through
     assert through.feed(b"a") == through.feed(b"b") == b""
     assert not through.done
-    assert through.finish() == b"ab12"
+    assert await through.finish() == b"ab12"
     assert through.done
 
 
-def test_without_filters_bytes_are_what_they_were() -> None:
+async def test_without_filters_bytes_are_what_they_were() -> None:
     through = RawFilters(exchange_of(), Head(200, {}), [ResponseFilter()])
     assert not through
-    assert (through.feed(b"a"), through.finish(), through.done) == (b"a", b"", False)
+    assert (through.feed(b"a"), await through.finish(), through.done) == (b"a", b"", False)
