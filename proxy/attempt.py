@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import inspect
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from .api.chat.relay import ChatRelay
-from .client_side import ClientSide
+from .api.dialects import MakePlain
+from .client_side import ClientSide, answer_headers
 from .errors import BadRequest, ExchangeError, InternalError, UpstreamError
 from .events import Usage
 from .exchange import Exchange, Outcome
@@ -21,12 +22,10 @@ from .reply import Reply
 from .shortcut import Shortcut, fits
 from .stage import ResponseFilter
 from .translation import AsyncTranslation, Bridge, Relay, Translation
-from .upstream.client import Timeouts, UpstreamResponse
+from .upstream.client import Timeouts, UpstreamRequest, UpstreamResponse
 
 if TYPE_CHECKING:
     from .pipeline import Pipeline
-
-_JSON = {"content-type": "application/json"}
 
 
 class Answering:
@@ -76,48 +75,59 @@ class Answering:
         try:
             if self._exchange.request.dialect == "chat" and not self._passes_through(self._events_filters()):
                 self._side.get_encoder()  # refuses what only a pass-through can do
-        except BaseException:
-            if response is not None:
-                response.close()
-            raise
-        if response is None:
-            self._make_request()
-            response = await self._accepted()
-        try:
+            if response is None:  # as `ask` does, which is a coroutine more
+                self._make_request()
+                response = await self._sent()
+                self._note_head(response)
+                if response.status != 200:
+                    response = await self._accepted(response)
             if self._streaming:
                 await self._stream(response)
                 return None
             return await self._whole(response)
         except BaseException:
-            response.close()
+            if response is not None:
+                response.close()
             raise
 
     async def ask(self) -> UpstreamResponse:
         """Returns the head of the upstream's answer, one that is no error; raises ExchangeError."""
         self._make_request()
-        return await self._accepted()
+        response = await self._sent()
+        try:
+            self._note_head(response)
+            return response if response.status == 200 else await self._accepted(response)
+        except BaseException:
+            response.close()
+            raise
 
-    async def _accepted(self) -> UpstreamResponse:
-        """Returns the answer to the request, or to what the provider makes of it once it was refused.
+    def _sent(self) -> Awaitable[UpstreamResponse]:
+        """Sends the request; what is to be awaited gives the head of the answer."""
+        exchange = self._exchange
+        assert exchange.upstream_request is not None
+        exchange.timing.upstream_sent = time.monotonic()
+        return self._deployment.provider.client.send(exchange.upstream_request, self._limits)
+
+    def _note_head(self, response: UpstreamResponse) -> None:
+        exchange = self._exchange
+        exchange.timing.upstream_head = time.monotonic()
+        exchange.attempts[-1].status = response.status
+
+    async def _accepted(self, response: UpstreamResponse) -> UpstreamResponse:
+        """Returns an answer that is no error, or that to what the provider makes of a request that was refused.
 
         What it has left out is remembered only when the upstream has taken the rest. Raises ExchangeError.
         """
         exchange, provider = self._exchange, self._deployment.provider
         amended: Amended | None = None
         while True:
-            assert exchange.upstream_request is not None
-            exchange.timing.upstream_sent = time.monotonic()
-            response = await provider.client.send(exchange.upstream_request, self._limits)
             try:
-                exchange.timing.upstream_head = time.monotonic()
-                exchange.attempts[-1].status = response.status
                 if response.status != 200:
                     await raise_for_status(provider, response)
             except UpstreamError as error:
                 response.close()
                 if amended is not None or (amended := provider.amended(exchange, error)) is None:
                     raise
-                exchange.upstream_request = amended.request
             except BaseException:
                 response.close()
                 raise
@@ -125,6 +135,9 @@ class Answering:
                 if amended is not None:
                     amended.remember()
                 return response
+            exchange.upstream_request = amended.request
+            response = await self._sent()
+            self._note_head(response)
 
     def _make_request(self) -> None:
         """Passes the request on as it is where no stage has translated it; then puts in the stages' headers."""
@@ -138,20 +151,14 @@ class Answering:
                 )
             exchange.upstream_request = provider.passthrough(exchange, self._deployment.model)
         headers = exchange.marks.get("upstream_headers")
-        for name, value in headers.items() if headers else ():
-            if value is None:
-                exchange.upstream_request.headers.pop(name, None)
-            else:
-                exchange.upstream_request.headers[name] = value
+        if headers:
+            _put_headers(headers, exchange.upstream_request)
 
     # --- which way the answer goes
 
     def _events_filters(self) -> list[ResponseFilter]:
         """Returns the filters that look at events, in the order in which a response climbs."""
-        filters = self._filters
-        if not filters:
-            return []
-        return [one for one in reversed(filters) if type(one).on_events is not ResponseFilter.on_events]
+        return [one for one in reversed(self._filters) if type(one).on_events is not ResponseFilter.on_events]
 
     @property
     def _relay(self) -> Callable[[Exchange], ChatRelay] | None:
@@ -251,16 +258,16 @@ class Answering:
 
     async def _whole(self, response: UpstreamResponse) -> Reply:
         exchange, side = self._exchange, self._side
-        filters = self._events_filters()
+        filters = self._events_filters() if self._filters else []
         body = await response.read(self._pipeline.max_answer_bytes)
+        dialect = self._pipeline.dialects[exchange.request.dialect]
         outcome: Outcome | None
-        if self._passes_through(filters):
-            assert self._relay is not None
-            machine = self._relay(exchange)
+        if dialect.relay is not None and self._passes_through(filters):
+            machine = dialect.relay(exchange)
             body, exchange.usage, outcome = machine.whole(body)
             exchange.service_tier = machine.service_tier
         else:
-            if not self._is_plain(body, filters):
+            if dialect.plain is None or not self._is_plain(dialect.plain, body, filters):
                 await self._encode_whole(self._translation(filters), body)
             encoder = side.get_encoder()
             exchange.usage, outcome = encoder.usage, encoder.outcome
@@ -275,20 +282,22 @@ class Answering:
             await side.head()
         exchange.outcome = outcome
         exchange.head_status = 200
-        return Reply(200, body, {**side.headers(), **_JSON})
+        headers = answer_headers(exchange)
+        headers["content-type"] = "application/json"
+        return Reply(200, body, headers)
 
-    def _is_plain(self, body: bytes, filters: Sequence[ResponseFilter]) -> bool:
+    def _is_plain(self, make: MakePlain, body: bytes, filters: Sequence[ResponseFilter]) -> bool:
         """Makes the answer in one step, where it is one text that all filters let through; tells whether it was."""
-        plain = self._pipeline.dialects[self._exchange.request.dialect].plain
-        if plain is None or self._side.encoder is not None:
+        exchange, side = self._exchange, self._side
+        if side.encoder is not None:
             return False
-        answer = self._deployment.provider.plain_answer(self._exchange, body)
+        answer = self._deployment.provider.plain_answer(exchange, body)
         if answer is None:
             return False
         for one in filters:
-            if not one.on_plain(self._exchange, answer):
+            if not one.on_plain(exchange, answer):
                 return False
-        self._side.encoder = plain(self._exchange, self._side.promise(), answer)
+        side.encoder = make(exchange, side.promise(), answer)
         return True
 
     def abort(self, error: ExchangeError) -> bool:
@@ -302,6 +311,14 @@ class Answering:
         """Goes on although the client, who may have stopped reading, has left."""
         if self.pump is not None:
             self.pump.detach(self._side.stream)
+
+
+def _put_headers(headers: Mapping[str, str | None], request: UpstreamRequest) -> None:
+    for name, value in headers.items():
+        if value is None:
+            request.headers.pop(name, None)
+        else:
+            request.headers[name] = value
 
 
 def _until_first_token(limits: Timeouts) -> Timeouts:

@@ -54,7 +54,7 @@ class Attempts:
         self._above = len(self._descent.filters)
         if exchange.request.stream:
             self._side.on_first_event.append(self._forget)
-        truncation = Truncation()
+        truncation: Truncation | None = None
         failed: ExchangeError | None = None
         deployment = await plan.next(None)
         while deployment is not None:
@@ -83,7 +83,9 @@ class Attempts:
                     raise
                 failed = error
             finally:
-                self._charge_unanswered()
+                if not exchange.committed:
+                    self._charge_unanswered()
+            truncation = truncation or Truncation()
             shorter = truncation.after(failed, self._asked)
             if shorter is None:
                 deployment = await plan.next(failed)
@@ -121,15 +123,14 @@ class Attempts:
         reply = await self._descent.through(self._pipeline.below, filters)
         if reply is not None:
             return await self._descent.replied(reply)
-        self._answering = Answering(self._pipeline, exchange, self._side, deployment, filters)
-        return await self._answering.run()
+        answering = self._answering = Answering(self._pipeline, exchange, self._side, deployment, filters)
+        return await answering.run()
 
     def _charge_unanswered(self) -> None:
         """Charges an attempt that gave no answer for what its upstream says that it has used all the same."""
-        exchange = self._exchange
-        if not exchange.committed and self._answering is not None:
-            exchange.usage = self._answering.told_usage
-            self._pipeline.prices.charge(exchange)
+        if self._answering is not None:
+            self._exchange.usage = self._answering.told_usage
+            self._pipeline.prices.charge(self._exchange)
 
     # --- two at a time
 

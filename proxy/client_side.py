@@ -293,9 +293,11 @@ def _looks_at_head(one: ResponseFilter) -> bool:
 def answer_headers(exchange: Exchange) -> dict[str, str]:
     """Returns the headers of the answer to an exchange as they are now."""
     headers = {"x-request-id": exchange.id, **exchange.response_headers}
-    if exchange.deployment is not None:
-        headers["x-penstock-upstream"] = exchange.deployment.provider.name
-        headers["x-penstock-upstream-model"] = exchange.deployment.model[:_MAX_HEADER]
+    deployment = exchange.deployment
+    if deployment is not None:
+        model = deployment.model
+        headers["x-penstock-upstream"] = deployment.provider.name
+        headers["x-penstock-upstream-model"] = model if len(model) <= _MAX_HEADER else model[:_MAX_HEADER]
     if exchange.cost is not None:
         headers[COST] = written(exchange.cost)
     if exchange.shows_times:

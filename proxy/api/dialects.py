@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from ..exchange import Exchange
 
 
+MakePlain = Callable[["Exchange", ModelRequest, PlainAnswer], Encoder]
+"""Makes the answer to an exchange of a plain one, telling of a request."""
+
+
 class ClientDialect(msgspec.Struct, frozen=True):
     """One dialect: how its requests are read, how answers are made for it, and passed on where upstreams speak it.
 
@@ -29,7 +33,7 @@ class ClientDialect(msgspec.Struct, frozen=True):
 
     request: type[ModelRequest]
     encoder: Callable[[Exchange, ModelRequest | None], Encoder]
-    plain: Callable[[Exchange, ModelRequest, PlainAnswer], Encoder] | None = None
+    plain: MakePlain | None = None
     relay: Callable[[Exchange], ChatRelay] | None = None
 
 
