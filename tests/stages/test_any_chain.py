@@ -12,14 +12,14 @@ from typing import Any
 import msgspec
 import pytest
 
+from proxy.registry import installed_stages
 from proxy.stage import Stage
 from proxy.upstream.client import UpstreamRequest
-from stages import STAGES
 from tests.support.grammar import check_stream
 from tests.support.house import House, house
 from tests.support.scripted import ScriptedProvider, Step, body, chunk, events_of, finish, stream
 
-KINDS = {kind.name: kind for kind in STAGES}
+KINDS = installed_stages()
 WORDS = {"rules": [{"name": "birds", "words": ["bluebird"]}]}
 MASK = {"rules": [{"name": "birds", "words": ["bluebird"], "action": "mask"}]}
 SPLIT: list[Step] = [chunk(content=piece) for piece in ("I saw a b", "lue", "bird", " here")] + [finish(), None]

@@ -32,11 +32,12 @@ from proxy.events import (
 )
 from proxy.exchange import Key
 from proxy.models import ModelTable
+from proxy.registry import installed_stages
 from proxy.reply import Reply
 from proxy.stage import ResponseFilter, Stage
-from stages import STAGES
 from tests.support.drive import asking, drive, exchange_of
 
+STAGES = list(installed_stages().values())
 every_stage = pytest.mark.parametrize("kind", STAGES, ids=lambda kind: kind.name)
 HEADERS = {"authorization": "Bearer my-long-random-key"}
 BATCHES: list[list[Event]] = [
