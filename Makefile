@@ -4,16 +4,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-COMPILED := build/compiled/penstock
-
-.PHONY: install serve test test-clients compiled test-compiled bench check clean
+.PHONY: install serve test test-clients bench check clean
 
 install: $(BIN)/penstock
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
-$(BIN)/penstock: $(BIN)/python pyproject.toml
+$(BIN)/penstock: $(BIN)/python pyproject.toml setup.py proxy/native.pyx
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
 	@touch $(BIN)/penstock
 
@@ -33,17 +31,6 @@ test: $(VENV)/.test
 
 test-clients: $(VENV)/.test
 	$(BIN)/python -m pytest -p no:xdist --clients tests/clients
-
-# Compiled modules would be imported in the place of the files beside them: they get a copy of everything for themselves.
-compiled: $(VENV)/.check
-	rm -rf build/compiled
-	mkdir -p $(COMPILED)
-	git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t $(COMPILED)
-	test ! -d ../shared || ln -s ../../../shared build/compiled/shared
-	cd $(COMPILED) && PENSTOCK_COMPILE=1 $(CURDIR)/$(BIN)/python setup.py --quiet build_ext --inplace
-
-test-compiled: compiled
-	cd $(COMPILED) && PYTHONPATH=$(CURDIR)/$(COMPILED) $(CURDIR)/$(BIN)/python -m pytest -n 2 --dist loadfile
 
 bench: $(VENV)/.test
 	$(BIN)/python -m bench

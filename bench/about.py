@@ -13,6 +13,9 @@ from pathlib import Path
 
 import msgspec
 
+from proxy import __version__
+from proxy.compiled import is_compiled
+
 from .peers import litellm, nginx
 from .processes import ROOT
 
@@ -48,7 +51,7 @@ def machine() -> str:
 
 
 def _versions() -> dict[str, str]:
-    found = {}
+    found = {"Penstock": f"{__version__} (compiled)" if is_compiled() else __version__}
     for name in _PACKAGES:
         try:
             found[name] = version(name)

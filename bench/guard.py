@@ -17,6 +17,8 @@ from typing import Literal
 
 import msgspec
 
+from proxy.compiled import is_compiled
+
 from .instructions import Counter
 from .measure import Operation, Run, Timing, time_all
 from .micro import operations, text_chunk
@@ -47,9 +49,10 @@ class Baseline(msgspec.Struct, frozen=True):
 
 
 def place() -> str:
-    """Returns for what a baseline holds: another Python has other costs throughout."""
+    """Returns for what a baseline holds: another Python has other costs throughout, and so has the compiled form."""
     major, minor, _ = platform.python_version_tuple()
-    return f"{platform.python_implementation()} {major}.{minor} {platform.machine()}"
+    form = ", compiled" if is_compiled() else ""
+    return f"{platform.python_implementation()} {major}.{minor} {platform.machine()}{form}"
 
 
 def read(path: Path = BASELINE) -> dict[str, Baseline]:

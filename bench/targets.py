@@ -21,7 +21,6 @@ DIRECT = "direct"
 _LISTENING = r"port (\d+)"
 _SERVING = r"serves http://127\.0\.0\.1:(\d+)/"
 _PENSTOCK = "import sys; from proxy.cli import main; sys.exit(main())"
-_COMPILED = ROOT / "build" / "compiled" / "penstock"
 _PATIENCE_S = 60.0
 _MANY = 8192  # as many as nginx is given: all streams are to be open at once
 _KEY = "pk-bench-0f3a5c7e9b1d2f4a6c8e0b3d5f7a9c1e"
@@ -91,7 +90,7 @@ NAMES = (
     "penstock-chat",
     BARE,
     "penstock-storeless",
-    "penstock-compiled",
+    "penstock-pure",
     "penstock-policy",
     "penstock-guarded",
     "penstock-looking-behind",
@@ -106,6 +105,7 @@ def known(upstream_port: int, directory: Path) -> dict[str, Target]:
     url = f"http://127.0.0.1:{upstream_port}/v1"
     shipped, bare = _serve("shipped", _shipped(), url, directory), _serve("bare", _BARE, url, directory)
     storeless = _serve("storeless", {**_shipped(), **_NO_STORE}, url, directory)
+    pure = _serve("pure", _shipped(), url, directory)
     targets = [
         UPSTREAM,
         Target(name=BASELINE, dialect="chat", command=("python", "-m", "bench.passthrough", url)),
@@ -114,7 +114,7 @@ def known(upstream_port: int, directory: Path) -> dict[str, Target]:
         Target(name="penstock-chat", dialect="chat", command=shipped, ready=_SERVING),
         Target(name=BARE, dialect="responses", command=bare, ready=_SERVING),
         Target(name="penstock-storeless", dialect="responses", command=storeless, ready=_SERVING),
-        _compiled(url, directory),
+        Target(name="penstock-pure", dialect="responses", command=pure, ready=_SERVING, environment=_PURE),
         _policy(url, directory),
         _guarded("penstock-guarded", {"pattern": _DIGITS}, url, directory),
         _guarded("penstock-looking-behind", {"pattern": f"(?<=card ){_DIGITS}", "engine": "python"}, url, directory),
@@ -128,8 +128,6 @@ def missing(name: str) -> str | None:
     """Returns what is to be said of a target that is not on this machine, and how to get it; None for all others."""
     if name == "nginx" and nginx.program() is None:
         return "nginx is not installed (apt-get install nginx-light)"
-    if name == "penstock-compiled" and not any(_COMPILED.glob("*.so")):
-        return "Penstock is not compiled (make compiled)"
     if name == "litellm" and not litellm.is_installed():
         return "LiteLLM is not installed (python -m bench.peers.litellm)"
     return None
@@ -146,14 +144,6 @@ def _nginx(upstream_port: int, directory: Path) -> Target:
     return Target(name="nginx", dialect="chat", command=nginx.command(upstream_port, port, directory), port=port)
 
 
-def _compiled(url: str, directory: Path) -> Target:
-    """Returns what `penstock` is, in the form that `make compiled` has built beside the sources."""
-    python, option, code, *arguments = _serve("compiled", _shipped(), url, directory)
-    code = f"import sys; sys.path.insert(0, {str(_COMPILED)!r}); {code}"
-    command = (python, option, code, *arguments)
-    return Target(name="penstock-compiled", dialect="responses", command=command, ready=_SERVING)
-
-
 def _litellm(url: str, directory: Path) -> Target:
     port = free_port()
     return Target(
@@ -168,6 +158,7 @@ def _litellm(url: str, directory: Path) -> Target:
     )
 
 
+_PURE = {"PENSTOCK_PURE": "1"}
 _NO_STORE: dict[str, object] = {"stores": {"responses": {"kind": "none"}}}
 _PRICES = {"bench-*": {"input": 1, "output": 4}}
 _BARE: dict[str, object] = {**_NO_STORE, "pipeline": ["route", "stream-translate"]}

@@ -105,7 +105,7 @@ class Way:
         if out := translation.feed(chunk("@")):
             side.write(out)
         pump = Pump(translation, stream, response, side.write)
-        pump.shortcut = Shortcut(exchange, side, translation, pump).take
+        pump.shortcut = Shortcut(exchange, side, translation, pump)
         self._pumps.append(self._loop.create_task(pump.run(first_token_s=None, is_committed=lambda: True)))
         await asyncio.sleep(0)
         return connection

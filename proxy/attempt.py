@@ -218,7 +218,7 @@ class Answering:
             else:
                 pump = Pump(translation, side.stream, response, side.write)
                 if fits(translation, side.stream):
-                    pump.shortcut = Shortcut(exchange, side, translation, pump).take
+                    pump.shortcut = Shortcut(exchange, side, translation, pump)
             side.open_at(self._pipeline.commit_after_s)
         self.pump = pump
         response.headers = {}  # nobody reads them from here on, and some upstreams send kilobytes

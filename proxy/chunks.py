@@ -32,16 +32,17 @@ LOWER, UPPER = _by_length(SIZES), _by_length([line.upper() for line in SIZES])
 """Lines by the length of the read: some servers write sizes in lower case, some in upper case."""
 
 
-def lines_of(read: bytes, body: bytes) -> list[bytes] | None:
-    """Returns the lines as the server writes them, if a read was exactly one chunk with that body; else None.
+def body_of(read: bytes) -> bytes:
+    """Returns the body of a read that is exactly one chunk, shorter than `LONGEST`; b"" for any other.
 
-    A parser that has taken such a read stood between two chunks before it, and stands there again: within a chunk it
-    would have taken the frame for body.
+    Hot: once a read. Servers write sizes in lower or in upper case. A parser that has found just that body in such a
+    read stood between two chunks before it, and stands there again: else it would have taken the frame for body.
     """
     size = len(read)
-    if size >= LONGEST or size - len(body) > 7:
-        return None
-    for lines in (LOWER, UPPER):
-        if read == b"%b%b\r\n" % (lines[size], body):
-            return lines
-    return None
+    if size >= LONGEST:
+        return b""
+    chunk = read.removeprefix(LOWER[size])  # which costs less than asking whether it begins so, and then a slice
+    if chunk is read:
+        chunk = read.removeprefix(UPPER[size])
+    body = chunk.removesuffix(b"\r\n")
+    return b"" if chunk is read or body is chunk else body

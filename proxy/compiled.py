@@ -1,12 +1,61 @@
-"""Which form of Penstock this is: the Python files as they are, or with the machines compiled (`setup.py` says how)."""
+"""The compiled form of the few classes that every delta goes through, where it was built (`setup.py` says how).
+
+Each is written in Python, and that is the reference: `native.pyx` holds the same classes once more, with the same
+methods, and `compiled_if_built` puts them in the place of these. They have to say the same to the byte, and do not
+know of each other: each works with all others in either form. `PENSTOCK_PURE=1` leaves the compiled form alone.
+"""
 
 from __future__ import annotations
 
-from importlib.machinery import ExtensionFileLoader
+import hashlib
+import logging
+import os
+from functools import cache
+from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType
+from typing import TypeVar
+
+_Class = TypeVar("_Class", bound=type)
+_NAME = "proxy.native"
+_log = logging.getLogger("penstock")
+_SOURCE = Path(__file__).with_name("native.pyx")
+
+
+@cache
+def _load() -> ModuleType | None:
+    """Returns the compiled module; None where there is none, it is not wanted, or was built from another source."""
+    if not is_built():
+        return None
+    native = import_module(_NAME)
+    if digest(_SOURCE) == native.SOURCE:
+        return native
+    _log.warning("the compiled form is not used: it was built from another %s; install Penstock again", _SOURCE.name)
+    return None
+
+
+def digest(source: Path) -> str:
+    """Returns what a compiled module keeps of what it was built from."""
+    return hashlib.sha256(source.read_bytes()).hexdigest()
+
+
+PURE: dict[str, type] = {}
+"""The classes of which there may be a compiled form, as they are written in Python."""
+
+
+def compiled_if_built(pure: _Class) -> _Class:
+    """Class decorator: returns the compiled form of a class if there is one, else the class."""
+    PURE[pure.__name__] = pure
+    compiled: _Class = getattr(_load(), pure.__name__, pure)
+    return compiled
+
+
+def is_built() -> bool:
+    """Tells whether there is a compiled form, and it is wanted; loads nothing."""
+    return os.environ.get("PENSTOCK_PURE") != "1" and find_spec(_NAME) is not None
 
 
 def is_compiled() -> bool:
-    """Tells whether the machines that run here are compiled; imports none of them."""
-    spec = find_spec(".chunks", __package__)
-    return spec is not None and isinstance(spec.loader, ExtensionFileLoader)
+    """Tells whether the compiled form runs here."""
+    return _load() is not None

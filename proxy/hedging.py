@@ -22,7 +22,7 @@ from .reply import Reply
 from .request import ModelRequest
 from .stage import ResponseFilter
 from .stage_times import asked
-from .upstream.client import OnData, OnEnd, Take, UpstreamResponse
+from .upstream.client import OnData, OnEnd, Taker, UpstreamResponse
 
 if TYPE_CHECKING:
     from .client_side import ClientSide
@@ -81,7 +81,7 @@ class HeldResponse:
         elif not self._paused:
             self._response.resume()
 
-    def offer_to(self, shortcut: Take) -> None:
+    def offer_to(self, shortcut: Taker) -> None:
         """Offers pieces to a shortcut."""
         self._response.offer_to(shortcut)
 

@@ -13,7 +13,7 @@ from typing import Protocol
 from .errors import ExchangeError, InternalError, UpstreamTimeout
 from .events import Event
 from .translation import AsyncTranslation, Bridge
-from .upstream.client import Take, UpstreamResponse
+from .upstream.client import Taker, UpstreamResponse
 
 _log = logging.getLogger("penstock")
 
@@ -63,7 +63,7 @@ class Pump:
         self._response = response
         self._write = write
         self._done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.shortcut: Take | None = None
+        self.shortcut: Taker | None = None
 
     async def run(self, *, first_token_s: float | None, is_committed: Callable[[], bool]) -> None:
         """Lets the answer through. Whatever ends it early, a cancelled task too, closes the upstream's connection."""

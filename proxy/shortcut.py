@@ -8,9 +8,12 @@ what they said; `tests/test_shortcut.py` holds the one against the other.
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
+from .chunks import body_of
 from .client_side import ClientSide
+from .compiled import compiled_if_built
 from .events import TextDelta
 from .exchange import Exchange
 from .stage import ResponseFilter
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from .pump import ClientStream, Pump
 
 
+@compiled_if_built
 class Shortcut:
     """Takes the pieces of one attempt's answer out of the hands of its pump.
 
@@ -28,9 +32,10 @@ class Shortcut:
 
     __slots__ = (
         "_exchange",
+        "_now",
         "_on_text",
-        "_only",
         "_piece",
+        "_pulse",
         "_pump",
         "_send",
         "_side",
@@ -41,48 +46,41 @@ class Shortcut:
 
     def __init__(self, exchange: Exchange, side: ClientSide, translation: Translation, pump: Pump) -> None:
         self._exchange = exchange
+        self._pulse = exchange.pulse
         self._side = side
         self._translation = translation
         self._pump = pump
         self._on_text = tuple(one.on_text for one in translation.filters)
-        self._only = self._on_text[0] if len(self._on_text) == 1 else None
         self._text_of = translation.text_of
         self._piece = side.get_encoder().piece
         self._stream = side.stream
         assert side.stream.send is not None
         self._send = side.stream.send
+        self._now = asyncio.get_running_loop().time
 
-    def take(self, data: bytes, now: float) -> bool:
-        """Takes the body bytes of a read if they are one more piece of text; else does nothing. Hot: once a read.
-
-        `now` is when they came, by the loop's clock, which is the monotonic one.
-        """
+    def take(self, read: bytes) -> float:
+        """Takes a read if it is one chunk that holds one more piece of text; see `Taker`. Hot: once a read."""
         if self._side.stream is not self._stream:  # others follow it, or the client has left and it goes on
-            return False
-        text = self._text_of(data)
+            return 0.0
+        text = self._text_of(body_of(read))
         if not text:
-            return False
-        exchange = self._exchange
+            return 0.0
+        now = self._now()
         try:
-            only = self._only
-            if only is not None:
-                if not only(exchange, text):
-                    self._detour(0, text)
-                    return True
-            elif self._on_text and not self._let_through(text):
-                return True
+            if self._on_text and not self._let_through(text):
+                return now
             chunk = self._piece(text)
             if not chunk:
                 self._detour(len(self._on_text), text)
-                return True
+                return now
         except Exception as error:  # a bug here must end the answer, not the connection's protocol
             self._pump.broke(error)
-            return True
-        pulse = exchange.pulse
+            return now
+        pulse = self._pulse
         if pulse is not None:
             pulse.beat(now)
         self._send(chunk)
-        return True
+        return now
 
     def _let_through(self, text: str) -> bool:
         """Shows a piece to the filters; the first that wants to see it as an event gets it as one."""

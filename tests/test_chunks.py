@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from proxy.chunks import LONGEST, LOWER, UPPER, frame, lines_of
+from proxy.chunks import LONGEST, LOWER, UPPER, body_of, frame
 
 
 @pytest.mark.parametrize("size", [1, 9, 15, 16, 255, 256, LONGEST - 1, LONGEST, 70_000])
@@ -18,8 +18,7 @@ def test_every_read_that_is_one_chunk_is_known_by_its_length() -> None:
         lower, upper = b"%x\r\n%b\r\n" % (size, body), b"%X\r\n%b\r\n" % (size, body)
         assert lower.startswith(LOWER[len(lower)])
         assert upper.startswith(UPPER[len(upper)])
-        assert lines_of(lower, body) is LOWER
-        assert lines_of(upper, body) is (LOWER if lower == upper else UPPER)
+        assert body_of(lower) == body_of(upper) == body
 
 
 @pytest.mark.parametrize(
@@ -34,10 +33,12 @@ def test_every_read_that_is_one_chunk_is_known_by_its_length() -> None:
         (b"\r\n3\r\nabc\r\n", b"abc"),
         (b"3\r\nabc\r\n0\r\n\r\n", b"abc"),
         (b"x" * (LONGEST + 10), b"x" * LONGEST),
+        (b"aA\r\n" + b"x" * 0xAA + b"\r\n", b"x" * 0xAA),
+        (b"0\r\n\r\n", b"-"),
     ],
 )
 def test_a_read_that_is_anything_else_is_none(read: bytes, body: bytes) -> None:
-    assert lines_of(read, body) is None
+    assert body_of(read) != body
 
 
 def test_no_read_of_a_length_that_no_chunk_has_is_one() -> None:

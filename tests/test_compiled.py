@@ -1,34 +1,33 @@
-"""The compiled form says what the pure one says, to the byte; and what is compiled is what can be."""
+"""The compiled form stands in the place of the one in Python, and says the same, to the byte."""
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import json
 import os
+import random
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from proxy.chunks import frame
-from proxy.compiled import is_compiled
+from proxy import compiled
+from proxy.compiled import PURE, is_built, is_compiled
+from proxy.shortcut import Shortcut
 from tests.support.fixtures import ROOT, needs_shared, recording, recordings
+from tests.support.forms import CLASSES, Form
 from tests.support.machines import translate, translate_whole
+from tests.test_shortcut import Answer, reads
 
-BUILT = ROOT / "build" / "compiled" / "penstock"
 STREAMS = [row["path"] for row in recordings("openai-chat-completions-stream")]
 BODIES = [row["path"] for row in recordings("openai-chat-completions-json")]
+HOT = ("tests/test_shortcut.py", "tests/upstream/test_http1_shortcut.py", "tests/server/test_stream.py")
 TOLD = "import json, tests.test_compiled as said; print(json.dumps([said.is_compiled(), said.digests()]))"
-
-
-def listed() -> list[str]:
-    """Returns the modules that `setup.py` compiles, without running it."""
-    for node in ast.parse((ROOT / "setup.py").read_text()).body:
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "COMPILED":
-            paths: list[str] = list(ast.literal_eval(node.value))
-            return paths
-    raise AssertionError("setup.py lists nothing")
+needs_compiled = pytest.mark.skipif(
+    not is_compiled(), reason="not compiled here: there is no C compiler, or PENSTOCK_PURE=1"
+)
 
 
 def digests() -> dict[str, str]:
@@ -39,25 +38,81 @@ def digests() -> dict[str, str]:
     return {path: hashlib.sha256(text).hexdigest() for path, text in said.items()}
 
 
+def purely(*arguments: str) -> str:
+    """Returns what Python says without the compiled form."""
+    environment = {**os.environ, "PENSTOCK_PURE": "1", "PYTHONPATH": str(ROOT)}
+    command = (sys.executable, *arguments)
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=True, text=True).stdout
+
+
 def test_which_form_runs_is_known() -> None:
-    assert is_compiled() != hasattr(frame, "__code__")
+    assert is_compiled() == (Shortcut is not PURE["Shortcut"])
+    assert is_compiled() == (Shortcut.__module__ == "proxy.native")
 
 
-@pytest.mark.parametrize("path", listed())
-def test_what_is_compiled_says_nothing_behind_the_bases_of_a_class(path: str) -> None:
-    classes = [node for node in ast.walk(ast.parse((ROOT / path).read_text())) if isinstance(node, ast.ClassDef)]
-    assert [one.name for one in classes if one.keywords] == []
-    assert [one.name for one in classes for base in one.bases if ast.unparse(base).endswith("Struct")] == []
+def test_where_there_is_a_compiler_it_is_used() -> None:
+    built = any((ROOT / "proxy").glob("native.*.so"))
+    if os.environ.get("PENSTOCK_PURE") == "1" or not (built or (os.environ.get("CI") and shutil.which("cc"))):
+        pytest.skip("PENSTOCK_PURE=1, or no C compiler")
+    assert is_compiled(), "proxy/native.pyx has changed since it was built: make install"
+
+
+def test_it_is_left_alone_where_that_is_asked_for() -> None:
+    assert "compiled" not in purely("-m", "proxy.cli", "--version")
+
+
+def test_what_was_built_of_another_source_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.delenv("PENSTOCK_PURE", raising=False)
+    other = tmp_path / "native.pyx"
+    other.write_text("# another\n")
+    monkeypatch.setattr(compiled, "_SOURCE", other)
+    assert compiled._load.__wrapped__() is None
+    assert ("install Penstock again" in caplog.text) == is_built()
+
+
+@needs_compiled
+def test_both_forms_have_the_same_names() -> None:
+    form = Form("compiled")
+    assert {one.__name__ for one in CLASSES} == set(PURE)
+    for name, pure in PURE.items():
+        public = {one for one in dir(pure) if not one.startswith("_")}
+        assert public == {one for one in dir(getattr(form, name)) if not one.startswith("_")}, name
+        assert getattr(form, name) is not pure
 
 
 @needs_shared
+@needs_compiled
 def test_both_forms_say_the_same_of_every_recording() -> None:
-    if not any(BUILT.glob("*.so")):
-        pytest.skip("not compiled: make compiled")
-    if any((BUILT / path).read_bytes() != (ROOT / path).read_bytes() for path in listed()):
-        pytest.skip("compiled from other sources than these: make compiled")
-    environment = {**os.environ, "PYTHONPATH": str(BUILT)}
-    run = subprocess.run([sys.executable, "-c", TOLD], cwd=BUILT, env=environment, capture_output=True, check=True)
-    compiled, said = json.loads(run.stdout)
-    assert compiled
+    runs_compiled, said = json.loads(purely("-c", TOLD))
+    assert not runs_compiled
     assert said == digests()
+
+
+@needs_compiled
+def test_the_form_in_python_passes_the_same_tests() -> None:
+    said = purely("-m", "pytest", "-p", "no:xdist", *HOT)
+    assert " passed" in said
+    assert "failed" not in said
+
+
+@needs_compiled
+@pytest.mark.parametrize("seed", range(4))
+async def test_both_forms_take_the_same_reads(seed: int) -> None:
+    """What is taken, and what is not, is the same whatever the chunks are made of."""
+    chance = random.Random(seed)
+    answers = [Answer("responses", [], short=True), Answer("responses", [], short=True)]
+    pure = PURE["Shortcut"](answers[1].exchange, answers[1].side, answers[1].translation, answers[1].ends)
+    answers[1].shortcut = pure
+    story = reads()[:-2]
+    for _ in range(400):
+        read = chance.choice(story)
+        if chance.random() < 0.1:
+            at = chance.randrange(len(read))
+            read = read[:at] + bytes([chance.randrange(256)]) + read[at + 1 :]
+        for answer in answers:
+            answer.take(read)
+        assert answers[0].client.body == answers[1].client.body, read
+        assert answers[0].taken == answers[1].taken, read
+    assert answers[0].taken > 20

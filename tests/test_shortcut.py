@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import time
 from typing import Any, cast
 
 import pytest
@@ -13,6 +12,7 @@ from proxy.api.chat.encoder import ChatEncoder
 from proxy.api.responses.encoder import ResponsesEncoder
 from proxy.api.responses.encoder_options import EncoderOptions
 from proxy.api.responses.snapshot import Snapshot
+from proxy.chunks import frame
 from proxy.client_side import ClientSide
 from proxy.events import Event, Finish, TextDelta, Usage
 from proxy.exchange import Exchange
@@ -124,8 +124,11 @@ def encoder(dialect: str, **options: Any) -> Encoder:
 class Answer:
     """One answer on its way to a client, with or without the short way."""
 
-    def __init__(self, dialect: str, filters: list[ResponseFilter], *, short: bool, **options: Any) -> None:
+    def __init__(
+        self, dialect: str, filters: list[ResponseFilter], *, short: bool, pulse: Pulse | None = None, **options: Any
+    ) -> None:
         self.exchange: Exchange = exchange_of()
+        self.exchange.pulse = pulse
         self.client = Client()
         self.ends = Ends()
         made = encoder(dialect, **options)
@@ -137,7 +140,7 @@ class Answer:
 
     def take(self, data: bytes) -> None:
         """Takes one read."""
-        if self.shortcut is not None and self.shortcut.take(data, time.monotonic()):
+        if self.shortcut is not None and self.shortcut.take(frame(data)):
             self.taken += 1
         elif out := self.translation.feed(data):
             self.side.write(out)
@@ -145,7 +148,7 @@ class Answer:
 
 @pytest.mark.parametrize("dialect", ["responses", "chat"])
 @pytest.mark.parametrize("options", [{}, {"keep_log": True}, {"obfuscation": True}], ids=str)
-def test_both_ways_say_the_same(dialect: str, options: dict[str, bool], monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_both_ways_say_the_same(dialect: str, options: dict[str, bool], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("secrets.token_urlsafe", lambda count: "x" * 22)
     plain = Answer(dialect, [], short=False, **options)
     short = Answer(dialect, [], short=True, **options)
@@ -191,7 +194,7 @@ class Picky(ResponseFilter):
 
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("dialect", ["responses", "chat"])
-def test_filters_see_every_piece_once_and_in_order(dialect: str, seed: int) -> None:
+async def test_filters_see_every_piece_once_and_in_order(dialect: str, seed: int) -> None:
     filters = [Picky(seed), Picky(seed + 1), Picky(seed + 2)]
     answer = Answer(dialect, list(filters), short=True)
     for read in reads():
@@ -232,7 +235,7 @@ class Does(ResponseFilter):
 
 
 @pytest.mark.parametrize("does", ["raise", "end", "keep"])
-def test_a_filter_may_fail_end_the_answer_or_keep_a_piece(does: str) -> None:
+async def test_a_filter_may_fail_end_the_answer_or_keep_a_piece(does: str) -> None:
     answer = Answer("responses", [Does(does)], short=True)
     for text in ("a", "b", "c", "d"):
         answer.take(chunk({"content": text}))
@@ -243,7 +246,7 @@ def test_a_filter_may_fail_end_the_answer_or_keep_a_piece(does: str) -> None:
     assert (b"response.incomplete" in before) == (does == "end")
 
 
-def test_pieces_go_the_plain_way_once_another_takes_the_clients_place() -> None:
+async def test_pieces_go_the_plain_way_once_another_takes_the_clients_place() -> None:
     answer = Answer("responses", [], short=True)
     pieces = [chunk({"content": text}) for text in "abcdef"]
     for read in pieces[:3]:
@@ -256,17 +259,17 @@ def test_pieces_go_the_plain_way_once_another_takes_the_clients_place() -> None:
     assert b'"delta":"d"' not in first.body
 
 
-def test_a_piece_counts_as_a_beat_of_the_stream() -> None:
-    answer = Answer("responses", [], short=True)
-    answer.exchange.pulse = pulse = Pulse()
+async def test_a_piece_counts_as_a_beat_of_the_stream() -> None:
+    pulse = Pulse()
     pulse.begin(0.0)
+    answer = Answer("responses", [], short=True, pulse=pulse)
     for text in "abcd":
         answer.take(chunk({"content": text}))
     assert answer.taken == 3
     assert sum(pulse.counts() or []) == 3
 
 
-def test_only_filters_that_take_pieces_and_clients_that_take_chunks_have_it() -> None:
+async def test_only_filters_that_take_pieces_and_clients_that_take_chunks_have_it() -> None:
     class Plain(ResponseFilter):
         """Looks at events only."""
 
@@ -294,7 +297,7 @@ def _story(seed: int) -> list[bytes]:
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("dialect", ["responses", "chat"])
 @pytest.mark.parametrize("options", [{}, {"keep_log": True}], ids=str)
-def test_where_the_network_cuts_makes_no_difference(dialect: str, options: dict[str, bool], seed: int) -> None:
+async def test_where_the_network_cuts_makes_no_difference(dialect: str, options: dict[str, bool], seed: int) -> None:
     story = _story(seed)
     single = Answer(dialect, [], short=False, **options)
     for one in story:
@@ -314,7 +317,7 @@ def test_where_the_network_cuts_makes_no_difference(dialect: str, options: dict[
         assert cut.client.body.endswith(rendered)
 
 
-def test_texts_that_come_together_are_taken_together(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_texts_that_come_together_are_taken_together(monkeypatch: pytest.MonkeyPatch) -> None:
     taken: list[int] = []
     pieces = ResponsesEncoder.pieces
 
@@ -343,7 +346,7 @@ class EndsAt(ResponseFilter):
         return [*events[:at], *(one for one in events[at:] if isinstance(one, Usage)), Finish("content_filter")]
 
 
-def test_a_filter_that_ends_a_large_read_has_seen_all_of_it() -> None:
+async def test_a_filter_that_ends_a_large_read_has_seen_all_of_it() -> None:
     answer = Answer("responses", [EndsAt()], short=False)
     usage = b'data: {"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":7,"total_tokens":8}}\n\n'
     texts = [chunk({"content": text}) for text in [*"abcdefghijklmnopqrst", "stop", *"uvw"]]
@@ -353,7 +356,7 @@ def test_a_filter_that_ends_a_large_read_has_seen_all_of_it() -> None:
     assert (final["status"], final["usage"]["output_tokens"]) == ("incomplete", 7)
 
 
-def test_filters_see_texts_that_come_together() -> None:
+async def test_filters_see_texts_that_come_together() -> None:
     filters = [Picky(1), Picky(2)]
     answer = Answer("responses", list(filters), short=True)
     answer.take(b"".join(_story(1)))

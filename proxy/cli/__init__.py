@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 
 from .. import __version__
-from ..compiled import is_compiled
+from ..compiled import is_built
 
 COMMANDS = {
     "serve": "start the proxy",
@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     command = arguments[0] if arguments else ""
     if command == "--version":
-        print(f"penstock {__version__} (compiled)" if is_compiled() else f"penstock {__version__}")
+        print(f"penstock {__version__} (compiled)" if is_built() else f"penstock {__version__}")
         return 0
     if command in ("-h", "--help"):
         print(_usage())

@@ -12,6 +12,7 @@ from aiohttp import web
 from aiohttp.helpers import rfc822_formatted_time
 
 from ..chunks import frame
+from .chunk_writer import ChunkWriter
 from .keepalive import KeepAlive
 from .own_answer import OwnAnswer
 
@@ -30,7 +31,7 @@ class EventStream(OwnAnswer):
     def __init__(self, request: web.BaseRequest, keepalive: KeepAlive) -> None:
         super().__init__(request, frames=request.version >= (1, 1))
         self._keepalive = keepalive
-        self.quiet = 0  # beats of the keep-alive since the last write
+        self._chunks = ChunkWriter(self._connection)
 
     @property
     def keep_alive(self) -> bool:
@@ -43,25 +44,25 @@ class EventStream(OwnAnswer):
             self._keepalive.add(self)
             self._connection.lighten(self._request)
 
+    @property
+    def quiet(self) -> int:
+        """Beats of the keep-alive since the last write."""
+        return self._chunks.quiet
+
+    @quiet.setter
+    def quiet(self, beats: int) -> None:
+        """Counts another one."""
+        self._chunks.quiet = beats
+
     def write(self, data: bytes) -> None:  # type: ignore[override]  # sync: in the turn in which the data came
         """Sends whole events, at once. Hot: once a read."""
-        transport = self._connection.transport
-        if transport is None or not data:  # an empty chunk would be the end
-            return
-        self.quiet = 0
-        transport.write(frame(data) if self._frames else data)
+        if data:  # an empty chunk would be the end
+            self._chunks.send(frame(data) if self._frames else data)
 
     @property
     def send(self) -> Callable[[bytes], None] | None:
         """What sends whole events in their frame, where there are frames."""
-        return self._send if self._frames else None
-
-    def _send(self, chunk: bytes) -> None:
-        """Hot: once a read."""
-        transport = self._connection.transport
-        if transport is not None:
-            self.quiet = 0
-            transport.write(chunk)
+        return self._chunks.send if self._frames else None
 
     def finish(self) -> None:
         """Says that the last event was written; the body ends when the exchange is settled."""

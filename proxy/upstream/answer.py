@@ -54,7 +54,6 @@ class Answer:
         "surplus",
         "until_close",
     )
-    __deletable__ = ("_on_head", "_parser", "feed")  # what `del` may be said of, compiled
 
     def __init__(self, on_head: Callable[[], None]) -> None:
         self.pieces: list[bytes] = []

@@ -14,7 +14,6 @@ from ..errors import UpstreamError
 
 OnData = Callable[[bytes], None]
 OnEnd = Callable[[UpstreamError | None], None]
-Take = Callable[[bytes, float], bool]
 """Takes the body bytes of one read, at a moment by the loop's clock, or says False and has done nothing."""
 
 
@@ -67,6 +66,16 @@ class UpstreamRequest(msgspec.Struct, kw_only=True):
         return UpstreamRequest(method=self.method, url="", headers={}, forgotten=self.size)
 
 
+class Taker(Protocol):
+    """What may take reads of a streamed answer out of a connection's hands."""
+
+    def take(self, read: bytes) -> float:
+        """Takes a read that came where a chunk may begin, its frame included, if it is one whole chunk of a known kind.
+
+        Returns when that was, by the loop's clock; 0.0 if it was not taken, and nothing has happened. Hot: once a read.
+        """
+
+
 class UpstreamResponse(Protocol):
     """The head of an upstream's answer, and the way to its body.
 
@@ -86,7 +95,7 @@ class UpstreamResponse(Protocol):
         is delivered within it, so `on_end` may run before it returns.
         """
 
-    def offer_to(self, shortcut: Take) -> None:
+    def offer_to(self, shortcut: Taker) -> None:
         """Offers pieces of the body to a shortcut before anybody else sees them, where that saves something.
 
         It is asked only for pieces that came whole and by themselves; what it does not take goes to `on_data`. To be

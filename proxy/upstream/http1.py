@@ -17,13 +17,14 @@ import ssl
 from contextlib import suppress
 from typing import Protocol, cast
 
-from ..chunks import LONGEST, lines_of
+from ..chunks import body_of
 from ..errors import TimeoutPhase, UpstreamCut, UpstreamError, UpstreamGarbled, UpstreamTimeout, UpstreamUnreachable
 from .answer import FAULTS, MAX_HEAD, Answer, fault_of
-from .client import OnData, Take, Timeouts, Upload
+from .client import OnData, Timeouts, Upload
 from .connect import cause_of
 from .deadlines import Deadlines
 from .pouring import Pouring
+from .receiver import Receiver
 from .response import DRAIN_BYTES, DRAIN_SECONDS, Response, discard
 
 SLICE = 64 * 1024
@@ -53,18 +54,16 @@ class Owner(Protocol):
         """The connection is closed. Called once for each connection."""
 
 
-class Http1Connection(asyncio.Protocol):
+class Http1Connection(Receiver, asyncio.Protocol):
     """One connection. `fresh` until its first exchange has ended; `idle_since` and `idle_limit` are for the owner."""
 
     __slots__ = (
         "_answer",
-        "_deadlines",
         "_discarded",
         "_feed",
         "_head",
         "_head_came",
         "_idle_timeout",
-        "_lines",
         "_loop",
         "_now",
         "_owner",
@@ -82,25 +81,21 @@ class Http1Connection(asyncio.Protocol):
         "idle_limit",
         "idle_since",
         "peer",
-        "shortcut",
         "sink",
     )
-    __deletable__ = ("_feed", "_pieces")  # what `del` may be said of, compiled
 
     def __init__(self, loop: asyncio.AbstractEventLoop, owner: Owner, peer: str) -> None:
+        super().__init__(Deadlines(loop, self._late))
         self.peer = peer
         self.closed = False
         self.fresh = True
         self.idle_since = 0.0
         self.idle_limit: float | None = None
         self.sink: OnData = discard
-        self.shortcut: Take | None = None
-        self._lines: list[bytes] | None = None  # how chunks are framed, while the parser stands between two of them
         self._loop = loop
         self._now = loop.time
         self._owner = owner
         self._transport: asyncio.Transport | None = None
-        self._deadlines = Deadlines(loop, self._late)
         self._answer: Answer | None = None
         self._response: Response | None = None
         self._head: asyncio.Future[Response] | None = None
@@ -145,11 +140,11 @@ class Http1Connection(asyncio.Protocol):
         self._idle_timeout = timeouts.idle
         waiter: asyncio.Future[Response] = self._loop.create_future()
         self._head = waiter
-        self._deadlines.start("first_byte", timeouts.first_byte, timeouts.total, total_at)
+        self.deadlines.start("first_byte", timeouts.first_byte, timeouts.total, total_at)
         try:
             if upload is not None:
                 transport.write(head)
-                self._deadlines.pause()  # who is waited for is the source
+                self.deadlines.pause()  # who is waited for is the source
                 self._pouring = Pouring(upload, self._put, self._poured)
             elif len(body) <= SLICE:
                 transport.write(head + body)
@@ -192,7 +187,7 @@ class Http1Connection(asyncio.Protocol):
         if error is not None:
             self._give_up(error)
         elif self._response is None:
-            self._deadlines.resume()
+            self.deadlines.resume()
 
     def pause_writing(self) -> None:
         """Transport's call: the upstream does not keep up with the request body."""
@@ -200,17 +195,17 @@ class Http1Connection(asyncio.Protocol):
         if self._pouring is not None:
             self._pouring.hold()
             if self._response is None:
-                self._deadlines.resume()
+                self.deadlines.resume()
 
     def resume_writing(self) -> None:
         """Transport's call: the upstream has taken some of it, which is a sign of life."""
         self._write_paused = False
-        self._deadlines.last = self._now()
+        self.deadlines.last = self._now()
         self._send_more()
         if self._pouring is not None:
             self._pouring.go()
             if self._response is None:
-                self._deadlines.pause()
+                self.deadlines.pause()
 
     # Receiving
 
@@ -218,21 +213,8 @@ class Http1Connection(asyncio.Protocol):
         """Transport's call: the connection, with TLS if any, stands."""
         self._transport = cast(asyncio.Transport, transport)
 
-    def data_received(self, data: bytes) -> None:
-        """Transport's call. Hot: once a read; one call of the sink for all the body bytes in it.
-
-        The shortcut is offered a read that is one whole chunk behind another one: the parser need not see it.
-        """
-        lines = self._lines
-        if lines is not None:
-            shortcut, size = self.shortcut, len(data)
-            if shortcut is not None and size < LONGEST:
-                chunk = data.removeprefix(lines[size])
-                body = chunk.removesuffix(b"\r\n")
-                if chunk is not data and body is not chunk and shortcut(body, now := self._now()):
-                    self._deadlines.last = now
-                    return
-            self._lines = None
+    def read(self, data: bytes) -> None:
+        """Takes a read that no shortcut has taken; one call of the sink for all the body bytes in it."""
         answer = self._answer
         if answer is None:
             self.abort()  # nobody asked: an idle connection that speaks is not to be trusted
@@ -245,17 +227,17 @@ class Http1Connection(asyncio.Protocol):
         if self._head_came:
             self._head_came = False
             if not answer.complete:  # what has come whole has nothing left to be late with
-                self._deadlines.resume()
-                self._deadlines.enter("idle", self._idle_timeout)
+                self.deadlines.resume()
+                self.deadlines.enter("idle", self._idle_timeout)
         pieces = self._pieces
         if pieces:
             body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
             pieces.clear()
             self._silent = 0
-            self._deadlines.last = self._now()
+            self.deadlines.last = self._now()
             self.sink(body)
             if self.shortcut is not None:
-                self._lines = lines_of(data, body)
+                self.between = body_of(data) == body
         else:
             self._no_body(len(data))
         if answer.complete:
@@ -267,7 +249,7 @@ class Http1Connection(asyncio.Protocol):
         """A read without a body byte: a part of the head, of a chunk's frame, of the trailers."""
         self._silent += size
         if self._response is not None:
-            self._deadlines.last = self._now()
+            self.deadlines.last = self._now()
         if self._silent > MAX_HEAD and self._answer is not None and not self._answer.complete:
             what = "its head" if self._answer.status == 0 else "what it sent between two pieces of the body"
             self._garbled(f"{what} is larger than {MAX_HEAD} bytes")
@@ -318,8 +300,8 @@ class Http1Connection(asyncio.Protocol):
         self._answer = self._response = self._head = None
         if self._unsent is not None or self._pouring is not None:
             self._stop_sending()
-        self._deadlines.rest()
-        self.sink, self.shortcut, self._lines = discard, None, None
+        self.deadlines.rest()
+        self.sink, self.shortcut, self.between = discard, None, False
         if self._paused:
             self.resume()
 
@@ -335,20 +317,20 @@ class Http1Connection(asyncio.Protocol):
         """Stops reading from the socket; the idle limit stands still."""
         if not self._paused and not self.closed and self._transport is not None:
             self._paused = True
-            self._deadlines.pause()
+            self.deadlines.pause()
             self._transport.pause_reading()
 
     def resume(self) -> None:
         """Goes on reading from the socket."""
         if self._paused and not self.closed and self._transport is not None:
             self._paused = False
-            self._deadlines.resume()
+            self.deadlines.resume()
             self._transport.resume_reading()
 
     def limit_idle(self, seconds: float | None) -> None:
         """Changes the limit between two reads, from now on."""
         if not self.closed:
-            self._deadlines.enter("idle", seconds)
+            self.deadlines.enter("idle", seconds)
 
     def let_go(self) -> None:
         """The reader wants no more: reads on for a moment, so that the connection can be kept."""
@@ -362,7 +344,7 @@ class Http1Connection(asyncio.Protocol):
         self._discarded = 0
         self.sink = self._discard
         self.resume()
-        self._deadlines.start("drain", None, DRAIN_SECONDS, self._now() + DRAIN_SECONDS)
+        self.deadlines.start("drain", None, DRAIN_SECONDS, self._now() + DRAIN_SECONDS)
 
     def _discard(self, data: bytes) -> None:
         self._discarded += len(data)
@@ -400,7 +382,7 @@ class Http1Connection(asyncio.Protocol):
             return
         self.closed = True
         self._rest(self._answer)
-        self._deadlines.close()
+        self.deadlines.close()
         if self._transport is not None:
             self._transport.abort()
         self._owner.lost(self)

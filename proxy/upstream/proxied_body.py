@@ -9,7 +9,7 @@ from typing import cast
 import aiohttp
 
 from ..errors import TimeoutPhase, UpstreamCut, UpstreamError, UpstreamGarbled, UpstreamTimeout
-from .client import OnData, Take, Timeouts
+from .client import OnData, Taker, Timeouts
 from .deadlines import Deadlines
 from .response import DRAIN_BYTES, DRAIN_SECONDS, Response, discard
 
@@ -22,7 +22,7 @@ class ProxiedBody:
     ) -> None:
         self.peer = peer
         self.sink: OnData = discard
-        self.shortcut: Take | None = None  # not offered anything: what aiohttp reads has no frames
+        self.shortcut: Taker | None = None  # not offered anything: what aiohttp reads has no frames
         self.response: Response | None = None
         self._reply = reply
         self._timeouts = timeouts

@@ -10,7 +10,7 @@ import asyncio
 from typing import Protocol
 
 from ..errors import UpstreamCut, UpstreamError, UpstreamGarbled
-from .client import OnData, OnEnd, Take
+from .client import OnData, OnEnd, Taker
 from .codings import CodingError, decoder_for
 from .decoded import DecodedBody
 
@@ -28,7 +28,7 @@ class Carrier(Protocol):
     """What brings a response's body. All methods are harmless at any time."""
 
     sink: OnData
-    shortcut: Take | None
+    shortcut: Taker | None
     """Who is offered pieces that came whole before the sink gets them; a carrier need not."""
 
     def pause(self) -> None:
@@ -126,7 +126,7 @@ class Response:
         elif not self.paused:
             self._carrier.resume()
 
-    def offer_to(self, shortcut: Take) -> None:
+    def offer_to(self, shortcut: Taker) -> None:
         """Offers pieces to a shortcut first; see `UpstreamResponse.offer_to`."""
         if self._carrier is not None and self._decoded is None and self._state is _STREAMING:
             self._carrier.shortcut = shortcut

@@ -1,5 +1,6 @@
 """The hot path is as fast as its baseline says, and a slow change of it would be found."""
 
+import os
 import subprocess
 import sys
 from contextlib import closing
@@ -19,11 +20,12 @@ TRANSLATOR = "translator, text delta"
 
 
 @here
-def test_nothing_has_become_slower():
+@pytest.mark.parametrize("pure", ["0", "1"])
+def test_nothing_has_become_slower(pure):
     """In a process of its own: what other tests leave behind costs time too. After a change that is meant: --update."""
-    done = subprocess.run(
-        [sys.executable, "-m", "bench.guard"], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
-    )
+    environment = {**os.environ, "PENSTOCK_PURE": pure}
+    command = [sys.executable, "-m", "bench.guard"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert TRANSLATOR in done.stdout
 

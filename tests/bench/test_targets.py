@@ -56,12 +56,7 @@ def test_other_proxies_are_given_a_port_and_said_who_asks(tmp_path):
 def test_what_is_not_installed_is_said_before_anything_starts(monkeypatch, tmp_path):
     monkeypatch.setattr(litellm, "PROGRAM", tmp_path / "litellm")
     monkeypatch.setattr(targets.nginx, "program", lambda: None)
-    monkeypatch.setattr(targets, "_COMPILED", tmp_path / "compiled")
-    hints = {
-        "litellm": "python -m bench.peers.litellm",
-        "nginx": "apt-get install",
-        "penstock-compiled": "make compiled",
-    }
+    hints = {"litellm": "python -m bench.peers.litellm", "nginx": "apt-get install"}
     for name, how in hints.items():
         with pytest.raises(StartFailed, match=how):
             check_installed(name)

@@ -10,9 +10,9 @@ import pytest
 
 from proxy import __version__
 from proxy.cli import COMMANDS, main
-from proxy.compiled import is_compiled
+from proxy.compiled import is_built
 
-SAID = f"{__version__} (compiled)" if is_compiled() else __version__
+SAID = f"{__version__} (compiled)" if is_built() else __version__
 VERSION = "import sys; from proxy.cli import main; code = main(['--version']); "
 
 

@@ -7,11 +7,12 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from proxy.chunks import frame
 from proxy.errors import UpstreamError, UpstreamRefused
 from proxy.exchange import Exchange
 from proxy.providers.chat.decoder import ChatDecoder
 from proxy.providers.provider import Provider, UpstreamConfig
-from proxy.upstream.client import OnData, OnEnd, Take, Timeouts, UpstreamRequest
+from proxy.upstream.client import OnData, OnEnd, Taker, Timeouts, UpstreamRequest
 
 Step = bytes | UpstreamError | asyncio.Event | None
 """Bytes to deliver; an error to end with; an event to wait for; None for the good end."""
@@ -54,9 +55,9 @@ class ScriptedResponse:
         self._running: asyncio.Task[None] | None = None
         self._go = asyncio.Event()
         self._go.set()
-        self._shortcut: Take | None = None
+        self._shortcut: Taker | None = None
 
-    def offer_to(self, shortcut: Take) -> None:
+    def offer_to(self, shortcut: Taker) -> None:
         self._shortcut = shortcut
 
     def stream(self, on_data: OnData, on_end: OnEnd) -> None:
@@ -70,7 +71,7 @@ class ScriptedResponse:
             if isinstance(step, asyncio.Event):
                 await step.wait()
             elif isinstance(step, bytes):
-                if self._shortcut is None or not self._shortcut(step, asyncio.get_running_loop().time()):
+                if self._shortcut is None or not self._shortcut.take(frame(step)):
                     on_data(step)
                 await asyncio.sleep(0)
             else:

@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from proxy.chunks import frame
+from proxy.chunks import body_of, frame
 from proxy.errors import UpstreamError
 from proxy.upstream.http1 import Http1Connection
 from proxy.upstream.response import Response
@@ -26,22 +26,39 @@ class Reader:
         self.takes = True
         self.ends: list[UpstreamError | None] = []
         response.stream(self._read, self.ends.append)
-        response.offer_to(self._offered)
+        response.offer_to(self)
 
     def _read(self, data: bytes) -> None:
         self.body += data
 
-    def _offered(self, data: bytes, now: float) -> bool:
+    def take(self, read: bytes) -> float:
+        """Takes a chunk, if it takes any."""
+        data = body_of(read)
+        if not data:
+            return 0.0
         self.offered.append(data)
-        if self.takes:
-            self.taken += 1
-            self.body += data
-        return self.takes
+        if not self.takes:
+            return 0.0
+        self.taken += 1
+        self.body += data
+        return asyncio.get_running_loop().time()
 
     def comes(self, *reads: bytes) -> None:
         """Takes what has come from the upstream."""
         for read in reads:
             self.connection.data_received(read)
+
+
+class Closes:
+    """Closes the answer of which it is offered a piece."""
+
+    def __init__(self, response: Response) -> None:
+        self._response = response
+
+    def take(self, read: bytes) -> float:
+        """Takes it."""
+        self._response.close()
+        return 1.0
 
 
 async def _reader(head: bytes = CHUNKED) -> Reader:
@@ -98,7 +115,7 @@ async def test_a_body_without_frames_offers_nothing() -> None:
 async def test_a_body_in_a_coding_offers_nothing() -> None:
     connection, _, response = await _answered(CHUNKED[:-2] + b"content-encoding: gzip\r\n\r\n")
     response.stream(lambda data: None, lambda error: None)
-    response.offer_to(lambda data, now: True)
+    response.offer_to(Closes(response))
     assert connection.shortcut is None
 
 
@@ -113,12 +130,7 @@ async def test_whoever_closes_or_lets_go_is_offered_nothing_more() -> None:
 
 async def test_a_shortcut_may_close_what_it_is_offered() -> None:
     reader = await _reader()
-
-    def close(data: bytes, now: float) -> bool:
-        reader.response.close()
-        return True
-
-    reader.response.offer_to(close)
+    reader.response.offer_to(Closes(reader.response))
     reader.comes(frame(b"a"), frame(b"b"), frame(b"c"))
     assert (reader.body, reader.ends, reader.connection.closed) == (b"a", [], True)
 
@@ -126,11 +138,11 @@ async def test_a_shortcut_may_close_what_it_is_offered() -> None:
 async def test_a_chunk_that_is_taken_is_a_sign_of_life() -> None:
     reader = await _reader()
     reader.comes(frame(b"a"))
-    before = reader.connection._deadlines.last
+    before = reader.connection.deadlines.last
     await asyncio.sleep(0.01)  # the clock must move
     reader.comes(frame(b"b"))
     assert reader.taken == 1
-    assert reader.connection._deadlines.last > before
+    assert reader.connection.deadlines.last > before
 
 
 @pytest.mark.parametrize("seed", range(8))

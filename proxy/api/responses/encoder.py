@@ -17,7 +17,6 @@ from typing import Any
 
 import msgspec
 
-from ...chunks import LONGEST, SIZES
 from ...errors import ExchangeError
 from ...events import (
     Annotation,
@@ -44,8 +43,9 @@ from .event_writer import MANY, NUMBERS, EventWriter, chunk_template
 from .grammar import PartKind
 from .open_calls import OpenCalls
 from .open_item import OpenItem, Seal
+from .open_text import OpenText
 from .output import Output
-from .output_items import CallItem, Item, ItemStatus, OpaqueItem, Part, ToolForms
+from .output_items import CallItem, Item, ItemStatus, OpaqueItem, ToolForms
 from .relay import PassedItems
 from .snapshot import Snapshot
 
@@ -74,7 +74,6 @@ class ResponsesEncoder:
     """
 
     __slots__ = (
-        "_around",
         "_calls",
         "_end",
         "_final",
@@ -91,6 +90,7 @@ class ResponsesEncoder:
         "error",
         "log",
         "outcome",
+        "piece",
         "service_tier",
         "usage",
     )
@@ -122,8 +122,8 @@ class ResponsesEncoder:
             obfuscation=self._options.obfuscation,
         )
         self._passed: PassedItems | None = None  # made for the first
-        self._flow: Part | None = None  # the open text part, if nothing has come beside its text: hot
-        self._around = (b"", b"", b"", 0)  # the template of that part, cut at its blanks, and its length without them
+        self._flow = OpenText(self._writer, self._log_entries)
+        self.piece = self._flow.piece
         self._end = b""
         self._status = "new"  # then `queued`, `in_progress`; what came of it is in `outcome`
         self._final: bytes | None = None
@@ -164,8 +164,9 @@ class ResponsesEncoder:
         out: list[bytes] = []
         writer = self._writer
         log = self._log_entries
+        flow = self._flow
         for event in events:
-            part = self._flow
+            part = flow.part
             if part is not None and type(event) is TextDelta and event.logprobs is None:
                 text = event.text
                 if text:
@@ -177,35 +178,13 @@ class ResponsesEncoder:
                     out.append(part.template % (number, _encode(text)))
             elif self._final is None:
                 if part is not None and type(event) is not Usage:
-                    self._flow = None
+                    flow.part = None
                 _HANDLERS[type(event)](self, event, out)
         return out[0] if len(out) == 1 else b"".join(out)
 
-    def piece(self, text: str) -> bytes:
-        """Returns the delta of one more piece of the open text, as a chunk; b"", and nothing is done, for any other.
-
-        Hot: once a read.
-        """
-        part = self._flow
-        if part is None:
-            return b""
-        part.texts.append(text)
-        log = self._log_entries
-        if log is not None:
-            log.append(text)
-        writer = self._writer
-        number = writer.next
-        writer.next = number + 1
-        head, place, tail, size = self._around
-        written = NUMBERS[number] if number < MANY else b"%d" % number
-        string = _encode(text)
-        size += len(written) + len(string)
-        line = SIZES[size] if size < LONGEST else b"%x\r\n" % size
-        return _join((line, head, written, place, string, tail))
-
     def pieces(self, texts: list[str], strings: list[bytes]) -> bytes:
         """Returns the deltas of more pieces of text, whose JSON within quotes is `strings`; or b"", as `piece` does."""
-        part = self._flow
+        part = self._flow.part
         if part is None:
             return b""
         part.texts += texts
@@ -216,7 +195,7 @@ class ResponsesEncoder:
         numbers = NUMBERS[first:end] if end <= MANY else [b"%d" % number for number in range(first, end)]
         if b"\\" in _join(strings):  # escapes may be written in several ways: only one is ours
             strings = [_encode(text)[1:-1] for text in texts]
-        head, place, tail, _ = self._around
+        head, place, tail, _ = self._flow.around
         within, tail = place + b'"', b'"' + tail[:-2]
         return head + (tail + head).join(map(within.join, zip(numbers, strings, strict=True))) + tail
 
@@ -277,8 +256,7 @@ class ResponsesEncoder:
             return
         part = self._open.part_of("output_text", out)
         if not self._options.obfuscation:
-            self._flow = part
-            self._around = chunk_template(part.template)
+            self._flow.open(part, chunk_template(part.template))
             if self.log is not None:
                 self.log.use(part.template)
         logprobs = event.logprobs if self._options.logprobs else None
@@ -407,7 +385,7 @@ class ResponsesEncoder:
 
     def _terminal(self, type: str, out: list[bytes]) -> None:
         assert self._final is not None
-        self._flow = None
+        self._flow.part = None
         self._end = self._writer.terminal(type, self._final) + (DONE if self._options.done_marker else b"")
         if not self._options.hold_end:
             out.append(self.end())

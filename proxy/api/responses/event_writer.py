@@ -8,21 +8,22 @@ from typing import Any
 import msgspec
 
 from .event_log import EventLog, life_event
+from .numbers import Numbers
 
 _encode = msgspec.json.encode
 _DATA = b"\ndata: "
 
 
-class EventWriter:
-    """Owns the sequence number: `next` is the number of the next event. `log` keeps what was written, if anything.
+class EventWriter(Numbers):
+    """Owns the sequence numbers. `log` keeps what was written, if anything.
 
     As long as it is not `heard`, events are only counted: their bytes would go nowhere.
     """
 
-    __slots__ = ("heard", "log", "next")
+    __slots__ = ("heard", "log")
 
     def __init__(self, log: EventLog | None = None) -> None:
-        self.next = 0
+        super().__init__()
         self.log = log
         self.heard = True
 

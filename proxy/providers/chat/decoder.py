@@ -108,7 +108,7 @@ class ChatDecoder:
 
     def learn(self, read: bytes, text: str) -> None:
         """Tells of a whole event that gave that text as its last, so that the next like it is known."""
-        if self._frame.patience and self._message.plain and self._surrogates is None and not self.done:
+        if self._message.plain and self._surrogates is None and not self.done:
             self._frame.learn(read, text)
 
     def finish(self) -> list[Event]:

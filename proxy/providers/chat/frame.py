@@ -16,6 +16,7 @@ import re
 import msgspec
 
 from .chunk import Delta, decode_chunk
+from .string_frame import StringFrame
 
 _OTHER_MEMBERS = tuple(name for name in Delta.__struct_fields__ if name != "content")
 _END = b"\n\n"  # of an event; learned ones have no other line end
@@ -28,35 +29,18 @@ _decode_string = msgspec.json.Decoder(str).decode
 _decode_strings = msgspec.json.Decoder(list[str]).decode
 
 
-class LearnedFrame:
+class LearnedFrame(StringFrame):
     """The bytes around the text of the last plain chunk; servers whose chunks all differ are noticed and left alone.
 
-    `prefix` is what stands in front of the text: None, to be set by whoever sees something else come, forgets the
-    frame. `patience` is how many frames may still be learned in vain: at 0 there is no use in more.
+    Whoever sees something else come sets `prefix` to None, which forgets the frame. `patience` is how many frames may
+    still be learned in vain: at 0 there is no use in more.
     """
 
-    __slots__ = ("_suffix", "patience", "prefix")
+    __slots__ = ("patience",)
 
     def __init__(self) -> None:
-        self.prefix: bytes | None = None
-        self._suffix = b""
+        super().__init__()
         self.patience = _PATIENCE
-
-    def text(self, read: bytes) -> str:
-        """Returns the text of a read that is the learned chunk but for its text; "" for any other. Hot: once a read."""
-        prefix = self.prefix
-        if prefix is None:
-            return ""
-        rest = read.removeprefix(prefix)  # which costs less than asking whether it begins so, and then a slice
-        string = rest.removesuffix(self._suffix)
-        if rest is read or string is rest:
-            return ""
-        try:
-            text = _decode_string(string)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            return ""
-        self.patience = _PATIENCE
-        return text
 
     def texts(self, read: bytes) -> tuple[list[str], list[bytes], int]:
         """Returns the texts of the learned chunks at the beginning of a read, and how many bytes of it they are.
@@ -66,7 +50,7 @@ class LearnedFrame:
         """
         if self.prefix is None:
             return [], [], 0
-        prefix, suffix = self.prefix + b'"', b'"' + self._suffix.removesuffix(_END)
+        prefix, suffix = self.prefix + b'"', b'"' + self.suffix.removesuffix(_END)
         strings: list[bytes] = []
         for event in read.split(_END)[:-1]:
             rest = event.removeprefix(prefix)
@@ -80,20 +64,23 @@ class LearnedFrame:
             return [], [], 0
         if len(texts) != len(strings) or "" in texts:
             return [], [], 0
-        self.patience = _PATIENCE
+        self.seen = True
         around = len(prefix) + len(suffix) + len(_END)
         return texts, strings, sum(map(len, strings)) + around * len(strings)
 
     def learn(self, read: bytes, text: str) -> None:
         """Learns the frame of a read that was one chunk with that text."""
         self.prefix = None
+        if self.seen:
+            self.seen = False
+            self.patience = _PATIENCE
         if not self.patience or not read.startswith(b"data: ") or read.find(b"\n") != len(read) - 2:
             return
         self.patience -= 1
         for found in _CONTENT.finditer(read):
             if _says(found[1], text) and _reads_back(read[6 : found.start(1)] + _PROBE + read[found.end(1) : -2]):
                 self.prefix = read[: found.start(1)]
-                self._suffix = read[found.end(1) :]
+                self.suffix = read[found.end(1) :]
                 return
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from ...errors import TimeoutPhase, UpstreamCut, UpstreamError, UpstreamGarbled, UpstreamTimeout
-from ...upstream.client import OnData, OnEnd, Take, Timeouts, UpstreamRequest, UpstreamResponse
+from ...upstream.client import OnData, OnEnd, Taker, Timeouts, UpstreamRequest, UpstreamResponse
 from .performance import Performance, error_body
 from .script import Answer, decide
 
@@ -124,7 +124,7 @@ class EchoResponse:
         self._on_data, self._on_end = on_data, on_end
         self._schedule()
 
-    def offer_to(self, shortcut: Take) -> None:
+    def offer_to(self, shortcut: Taker) -> None:
         """Does nothing: there is nothing to save."""
 
     async def read(self, max_bytes: int) -> bytes:

@@ -1,0 +1,40 @@
+"""Reads that are the same bytes every time but for one JSON string."""
+
+from __future__ import annotations
+
+import msgspec
+
+from ...compiled import compiled_if_built
+
+_decode_string = msgspec.json.Decoder(str).decode
+
+
+@compiled_if_built
+class StringFrame:
+    """The bytes in front of a string (`prefix`, None as long as they are not known) and behind it (`suffix`).
+
+    `seen` is set whenever a read was in the frame.
+    """
+
+    __slots__ = ("prefix", "seen", "suffix")
+
+    def __init__(self) -> None:
+        self.prefix: bytes | None = None
+        self.suffix = b""
+        self.seen = False
+
+    def text(self, read: bytes) -> str:
+        """Returns the string of a read in this frame; "" for any other read. Hot: once a read."""
+        prefix = self.prefix
+        if prefix is None:
+            return ""
+        rest = read.removeprefix(prefix)  # which costs less than asking whether it begins so, and then a slice
+        string = rest.removesuffix(self.suffix)
+        if rest is read or string is rest:
+            return ""
+        try:
+            text = _decode_string(string)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return ""
+        self.seen = True
+        return text

@@ -1,0 +1,35 @@
+"""The two forms of the classes that every delta goes through: in Python, and compiled where that was built."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+import pytest
+
+from proxy.api.responses.numbers import Numbers
+from proxy.api.responses.open_text import OpenText
+from proxy.compiled import PURE, is_compiled
+from proxy.providers.chat.string_frame import StringFrame
+from proxy.server.chunk_writer import ChunkWriter
+from proxy.shortcut import Shortcut
+from proxy.upstream.receiver import Receiver
+
+CLASSES = (ChunkWriter, Numbers, OpenText, Receiver, Shortcut, StringFrame)
+"""All of them, in the form that runs here."""
+
+
+class Form:
+    """One form: its classes by name."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __getattr__(self, name: str) -> Any:
+        return PURE[name] if self.name == "pure" else getattr(import_module("proxy.native"), name)
+
+
+FORMS = [Form("pure"), *([Form("compiled")] if is_compiled() else [])]
+
+each_form = pytest.mark.parametrize("form", FORMS, ids=lambda form: form.name)
+"""Runs a test with each form there is."""
