@@ -26,11 +26,11 @@ def extensions() -> list[Extension]:
         "proxy.native",
         [SOURCE],
         define_macros=[("PENSTOCK_SOURCE", f'"{digest}"')],
-        extra_compile_args=["-O3"],
-        optional=True,
+        extra_compile_args=["-O3", "-g0"],
     )
-    found: list[Extension] = cythonize([native], build_dir="build", quiet=True)
-    return found
+    (native,) = cythonize([native], build_dir="build", quiet=True)
+    native.optional = True
+    return [native]
 
 
 setup(ext_modules=extensions())
