@@ -138,7 +138,7 @@ class Connection(LeanHandler):
 
     def _has_begun(self, request: web.BaseRequest) -> bool:
         """Tells whether something of the answer was sent."""
-        return bool(self.sent) or (type(request) is not KnownRequest and request.writer.output_size > 0)
+        return self.begun or (type(request) is not KnownRequest and request.writer.output_size > 0)
 
     def handle_error(
         self,

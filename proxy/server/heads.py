@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import msgspec
 from aiohttp import hdrs
 from aiohttp.http import HttpVersion11, RawRequestMessage
 
@@ -19,27 +18,35 @@ PATHS = frozenset(("/v1/chat/completions", "/v1/responses"))
 _LENGTH, _LOWER_LENGTH = b"\r\nContent-Length: ", b"\r\ncontent-length: "  # as clients write it
 _END = b"\r\n\r\n"
 _LONGEST = 4096
-_LARGEST = 64 * 1024
+_LONGEST_NUMBER = 20
 _MOST_KNOWN = 256
 _MOST_SEEN = 4096
 
 
-class KnownHead(msgspec.Struct, frozen=True, eq=False):
+class KnownHead:
     """The head of a POST of JSON, of a length that is told; the connection stays open behind it.
 
     `before` and `behind` are its bytes without the digits of the length and its end, `most_bytes` is how many all are
     at most. `headers` have names in lower case.
     """
 
-    before: bytes
-    behind: bytes
-    path: str
-    headers: dict[str, str]
-    most_bytes: int
+    __slots__ = ("before", "behind", "headers", "most_bytes", "path")
+
+    def __init__(self, before: bytes, behind: bytes, path: str, headers: dict[str, str]) -> None:
+        self.before = before
+        self.behind = behind
+        self.path = path
+        self.headers = headers
+        self.most_bytes = len(before) + _LONGEST_NUMBER + len(behind) + len(_END)
 
     def write(self, length: int) -> bytes:
-        """Returns the head, but for its end, of a body of that length."""
-        return b"%b%d%b" % (self.before, length, self.behind)
+        """Returns the head of a body of that length."""
+        return b"%b%d%b\r\n\r\n" % (self.before, length, self.behind)
+
+    def body(self, data: bytes) -> bytes | None:
+        """Returns the body of what has come, where that is one whole request with this head. Hot: once a request."""
+        said, end, body = data.partition(_END)
+        return body if said + end == self.write(len(body)) else None
 
 
 class Heads:
@@ -49,28 +56,16 @@ class Heads:
         self._known: dict[tuple[bytes, bytes], KnownHead] = {}
         self._seen: set[int] = set()  # once; they may never come again
 
-    def find(self, data: bytes, likely: KnownHead | None = None) -> tuple[KnownHead, bytes] | None:
-        """Returns the head of what has come and its body, where that is one whole request, and the head is known.
-
-        The head that the connection has had before is `likely` to come again. Hot: once a request.
-        """
-        if len(data) > _LARGEST:
-            return None
-        said, _, body = data.partition(_END)
-        if likely is not None and said == likely.write(len(body)):
-            return likely, body
-        cut = _cut(said)
-        head = None if cut is None else self._known.get(cut)
-        return None if head is None or said != head.write(len(body)) else (head, body)
+    def find(self, data: bytes) -> KnownHead | None:
+        """Returns the head of what has come, as far as it is known."""
+        cut = _cut(data)
+        return None if cut is None else self._known.get(cut)
 
     def learn(self, data: bytes, message: RawRequestMessage) -> None:
         """Takes what was one whole request and what aiohttp has made of its head, which is remembered at its second
         time.
         """
-        if message.path not in PATHS:
-            return
-        said, _, body = data.partition(_END)
-        cut = _cut(said) if len(said) <= _LONGEST else None
+        cut = _cut(data) if message.path in PATHS else None
         if cut is None:
             return
         mark = hash(cut)
@@ -78,11 +73,13 @@ class Heads:
             if len(self._seen) >= _MOST_SEEN:
                 self._seen.clear()
             self._seen.add(mark)
-        elif _is_plain(message) and message.headers[hdrs.CONTENT_LENGTH] == str(len(body)):
+        elif _is_plain(message):
+            head = KnownHead(*cut, message.path, lower_headers(message.headers))
+            if head.body(data) is None:
+                return  # its length was written in another way
             if len(self._known) >= _MOST_KNOWN:
                 self._known.clear()
-            most = len(said) + len(_END) + len(str(_LARGEST))
-            self._known[cut] = KnownHead(*cut, message.path, lower_headers(message.headers), most)
+            self._known[cut] = head
 
 
 def lower_headers(given: Mapping[str, str]) -> dict[str, str]:
@@ -97,8 +94,12 @@ def lower_headers(given: Mapping[str, str]) -> dict[str, str]:
     return headers
 
 
-def _cut(said: bytes) -> tuple[bytes, bytes] | None:
-    """Returns what stands in a head before and behind the digits of the length."""
+def _cut(data: bytes) -> tuple[bytes, bytes] | None:
+    """Returns what stands in a head before and behind the digits of the length; None where it is long, or has none."""
+    end = data.find(_END, 0, _LONGEST)
+    if end < 0:
+        return None
+    said = data[:end]
     before, name, rest = said.partition(_LENGTH)
     if not name:
         before, name, rest = said.partition(_LOWER_LENGTH)

@@ -40,7 +40,7 @@ class KnownRequest(web.BaseRequest):
     def _read(self) -> None:
         """Becomes what aiohttp makes of a request."""
         connection, body = self.protocol, self.body
-        messages, *_ = connection.new_parser().feed_data(self.head.write(len(body)) + b"\r\n\r\n")
+        messages, *_ = connection.new_parser().feed_data(self.head.write(len(body)))
         content = StreamReader(connection, len(body) + 1, loop=connection._loop)
         content.feed_data(body)
         content.feed_eof()

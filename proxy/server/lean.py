@@ -36,11 +36,11 @@ class _Waiting(list[Any]):
 
 
 class LeanHandler(RequestHandler):
-    """One client connection. `received` is how many bytes have come; `sent` is how many bytes of the answer's head have
-    been, of an answer of ours. `heads` are those that are known.
+    """One client connection. `received` is how many bytes have come; an answer that writes itself says when it has
+    `begun`. `heads` are those that are known.
     """
 
-    __slots__ = ("_alone", "_at_boundary", "_auto_decompress", "_heads", "_likely", "_remote", "received", "sent")
+    __slots__ = ("_alone", "_at_boundary", "_auto_decompress", "_heads", "_likely", "_remote", "begun", "received")
 
     def __init__(self, *args: Any, auto_decompress: bool = True, heads: Heads | None = None, **kwargs: Any) -> None:
         super().__init__(*args, auto_decompress=auto_decompress, **kwargs)
@@ -52,7 +52,7 @@ class LeanHandler(RequestHandler):
         self._at_boundary = False  # all that has come are whole requests: the parser has begun no other one
         self._alone: int | None = None  # the length of a read that was one whole request, from its first byte
         self.received = 0
-        self.sent = 0
+        self.begun = False
 
     @property
     def remote(self) -> str:
@@ -95,13 +95,17 @@ class LeanHandler(RequestHandler):
         """
         if self._messages or self._upgraded or not (self._at_boundary or not self.received):
             return False
-        found = self._heads.find(data, self._likely)
-        if found is None or self._close or self._force_close:
+        head = self._likely
+        body = None if head is None else head.body(data)
+        if body is None:
+            head = self._heads.find(data)
+            body = None if head is None else head.body(data)
+        if head is None or body is None or self._close or self._force_close:
             return False
-        self._likely, body = found
+        self._likely = head
         self.received += len(data)
         self._at_boundary, self._alone = True, len(data)
-        self._messages.append(cast(Any, KnownRequest(self._likely, body, self)))
+        self._messages.append(cast(Any, KnownRequest(head, body, self)))
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
         return True
@@ -157,7 +161,7 @@ class LeanHandler(RequestHandler):
             request, handler = self._next()
             broken = handler is not self._request_handler
             manager.requests_count += 1
-            self._request_in_progress, self._current_request, self.sent = True, request, 0
+            self._request_in_progress, self._current_request, self.begun = True, request, False
             try:
                 try:
                     response: web.StreamResponse = await handler(request)

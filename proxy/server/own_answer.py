@@ -76,7 +76,7 @@ class OwnAnswer(web.StreamResponse):
             lines.append("connection: close\r\n")
         head = "".join((*lines, "\r\n")).encode()
         transport.write(head)
-        self._connection.sent += len(head)  # or a fault behind it would be answered by another head
+        self._connection.begun = True  # or a fault behind it would be answered by another head
         return True
 
 
