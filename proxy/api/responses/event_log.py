@@ -3,13 +3,18 @@
 Deltas are kept as the text that was said and rendered anew when they are read: most of a stream's bytes are the places
 that each of its deltas repeats. Everything else is kept as it was rendered; snapshots of the Response share what
 repeats the request, which is long where tools are.
+
+A log is stored as it is, with a checksum behind it, or compressed where it is long: to compress the log of a usual
+stream takes ten times as long as to write three times as much.
 """
 
 from __future__ import annotations
 
+import functools
 import sys
+import zlib
 from bisect import bisect_right
-from collections.abc import Iterator
+from typing import Any
 
 import msgspec
 
@@ -30,13 +35,18 @@ SWAPPED = b"\0"
 Entry = str | bytes | tuple[str, bytes, bytes]
 """The text of a delta, a rendered event, or the type of an event of the life cycle with its Response in two parts."""
 
-_VERSION = 1
+_VERSION = 2
+_COMPRESS_FROM = 64 * 1024
+_ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _OPTIONS: dict[int, int] = {zstd.CompressionParameter.compression_level: 1, zstd.CompressionParameter.checksum_flag: 1}
 _encode_json = msgspec.json.encode
 
+_Snapshot = tuple[str, int, int]
+"""An event of the life cycle: its type, and numbers of parts."""
 
-class _Stored(msgspec.Struct, array_like=True):
-    """A log as it is stored. None stands for the next of `rendered`; of the life cycle, numbers for `parts`."""
+
+class _Stored(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
+    """A log as it is stored."""
 
     version: int
     done_marker: bool
@@ -44,12 +54,28 @@ class _Stored(msgspec.Struct, array_like=True):
     templates: list[bytes]
     spells: list[tuple[int, int]]  # (number of the first event, place in `templates`)
     parts: list[bytes]
+    entries: list[Any]  # str | bytes | _Snapshot, which msgspec does not tell apart
+
+
+class _Stored1(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
+    """A log as version 1 has it: always compressed, None standing for the next of `rendered`."""
+
+    version: int
+    done_marker: bool
+    ended: bool
+    templates: list[bytes]
+    spells: list[tuple[int, int]]
+    parts: list[bytes]
     rendered: list[bytes]
-    entries: list[str | tuple[str, int, int] | None]
+    entries: list[str | _Snapshot | None]
 
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Stored).decode
+_decode_1 = msgspec.msgpack.Decoder(_Stored1).decode
+_as_snapshot = functools.partial(msgspec.convert, type=_Snapshot)
+_BEGINNING_1 = b"\x98\x01"
+"""How version 1 begins: eight fields, the first of which is 1."""
 
 
 def life_event(type: str, number: int, response: bytes) -> bytes:
@@ -75,7 +101,7 @@ class EventLog:
     then append texts to `entries`, once each. `done_marker` says whether DONE belongs to the stream.
     """
 
-    __slots__ = ("_held", "_starts", "_template", "_templates", "done_marker", "ended", "entries")
+    __slots__ = ("_held", "_lives", "_starts", "_template", "_templates", "done_marker", "ended", "entries")
 
     def __init__(self, *, done_marker: bool = True) -> None:
         self.done_marker = done_marker
@@ -84,6 +110,7 @@ class EventLog:
         self._starts: list[int] = []  # numbers from which on the templates are in force
         self._templates: list[bytes] = []
         self._template = b""  # the last of them
+        self._lives: list[int] = []  # places of the events of the life cycle
         self._held: tuple[str, bytes, bytes] | None = None
 
     # --- writing
@@ -107,6 +134,7 @@ class EventLog:
         last = self.entries[-1] if self.entries else None
         if isinstance(last, tuple) and last[1] == own:
             own = last[1]  # created and in progress say the same
+        self._lives.append(len(self.entries))
         self.entries.append((type, own, shared if len(own) < len(response) else b""))
 
     def hold(self, type: str, response: bytes) -> None:
@@ -116,6 +144,7 @@ class EventLog:
     def release(self) -> None:
         """Lets the terminal event be read: the stream has ended."""
         if self._held is not None:
+            self._lives.append(len(self.entries))
             self.entries.append(self._held)
             self._held = None
             self.ended = True
@@ -195,35 +224,60 @@ class EventLog:
             (start, places.setdefault(template, len(places)))
             for start, template in zip(self._starts, self._templates, strict=True)
         ]
+        entries: list[Any] = self.entries[: self.last + 1]  # all but a few are stored as they are
+        lives = self._lives
+        if self._held is not None:
+            lives = [*lives, len(entries)]
+            entries.append(self._held)
         parts: dict[bytes, int] = {}
-        rendered: list[bytes] = []
-        entries: list[str | tuple[str, int, int] | None] = []
-        ending = [] if self._held is None else [self._held]
-        for entry in [*self.entries[: self.last + 1], *ending]:
-            if isinstance(entry, str):
-                entries.append(entry)
-            elif isinstance(entry, bytes):
-                rendered.append(entry)
-                entries.append(None)
-            else:
-                own, shared = (parts.setdefault(part, len(parts)) for part in entry[1:])
-                entries.append((entry[0], own, shared))
+        for place in lives:
+            type, own, shared = entries[place]
+            entries[place] = (type, parts.setdefault(own, len(parts)), parts.setdefault(shared, len(parts)))
         ended = self.ended or self._held is not None
-        stored = _Stored(_VERSION, self.done_marker, ended, list(places), spells, list(parts), rendered, entries)
-        data = _encode(stored)
-        return zstd.compress(data, options=_OPTIONS) if len(data) <= LARGEST else b""
+        data = _encode(_Stored(_VERSION, self.done_marker, ended, list(places), spells, list(parts), entries))
+        if len(data) > LARGEST:
+            return b""
+        if len(data) < _COMPRESS_FROM:
+            return data + zlib.crc32(data).to_bytes(4, "big")
+        return zstd.compress(data, options=_OPTIONS)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> EventLog:
         """Returns the log of which `to_bytes` made those bytes; raises ValueError when they are none."""
         try:
-            unpacker = zstd.ZstdDecompressor()
-            raw = unpacker.decompress(data, LARGEST + 1)
-            if len(raw) > LARGEST or not unpacker.eof or unpacker.unused_data:
-                raise ValueError("it is cut short, too large, or has something behind it")
-            return _restored(_decode(raw))
+            raw = _unpacked(data)
+            return _restored(_of_version_1(_decode_1(raw)) if raw.startswith(_BEGINNING_1) else _decode(raw))
         except (zstd.ZstdError, msgspec.MsgspecError, ValueError, TypeError, IndexError) as error:
             raise ValueError(f"no event log: {error}") from None
+
+
+def _unpacked(data: bytes) -> bytes:
+    """Returns the bytes of a log behind its compression or its checksum; raises ZstdError or ValueError."""
+    if not data.startswith(_ZSTD_MAGIC):
+        raw, crc = data[:-4], data[-4:]
+        if zlib.crc32(raw).to_bytes(4, "big") != crc or len(raw) > LARGEST:
+            raise ValueError("it is damaged, or too large")
+        return raw
+    unpacker = zstd.ZstdDecompressor()
+    raw = unpacker.decompress(data, LARGEST + 1)
+    if len(raw) > LARGEST or not unpacker.eof or unpacker.unused_data:
+        raise ValueError("it is cut short, too large, or has something behind it")
+    return raw
+
+
+def _of_version_1(stored: _Stored1) -> _Stored:
+    """Returns a log of version 1 as one of today; raises ValueError."""
+    rendered = iter(stored.rendered)
+    entries: list[Any] = []
+    for entry in stored.entries:
+        event = next(rendered, None) if entry is None else entry
+        if event is None:
+            raise ValueError("fewer events than entries")
+        entries.append(event)
+    if next(rendered, None) is not None:
+        raise ValueError("more events than entries")
+    ended, done_marker = stored.ended, stored.done_marker
+    return _Stored(_VERSION, done_marker, ended, stored.templates, stored.spells, stored.parts, entries)
 
 
 def _restored(stored: _Stored) -> EventLog:
@@ -238,30 +292,20 @@ def _restored(stored: _Stored) -> EventLog:
             raise ValueError("its templates are in no order")
         log._starts.append(start)
         log._templates.append(stored.templates[place])
-    rendered = iter(stored.rendered)
-    for entry in stored.entries:
-        log.entries.append(_entry(entry, stored.parts, rendered))
+    for number, entry in enumerate(stored.entries):
+        if isinstance(entry, str | bytes):
+            log.entries.append(entry)
+            continue
+        type, own, shared = _as_snapshot(entry)
+        if own < 0 or shared < 0:
+            raise ValueError("a snapshot of no place")
+        log._lives.append(number)
+        log.entries.append((type, stored.parts[own], stored.parts[shared]))
     first = next((number for number, entry in enumerate(stored.entries) if isinstance(entry, str)), None)
     if first is not None and (not log._starts or log._starts[0] > first):
         raise ValueError("a text of no template")
-    if next(rendered, None) is not None:
-        raise ValueError("more events than entries")
     if stored.ended:
         log.ended = True
         if log.done_marker:
             log.entries.append(DONE)
     return log
-
-
-def _entry(entry: str | tuple[str, int, int] | None, parts: list[bytes], rendered: Iterator[bytes]) -> Entry:
-    if entry is None:
-        event: bytes | None = next(rendered, None)
-        if event is None:
-            raise ValueError("fewer events than entries")
-        return event
-    if isinstance(entry, str):
-        return entry
-    type, own, shared = entry
-    if own < 0 or shared < 0:
-        raise ValueError("a snapshot of no place")
-    return type, parts[own], parts[shared]
