@@ -59,6 +59,7 @@ class Http1Connection(Receiver, asyncio.Protocol):
 
     __slots__ = (
         "_answer",
+        "_answers",
         "_discarded",
         "_feed",
         "_head",
@@ -96,7 +97,8 @@ class Http1Connection(Receiver, asyncio.Protocol):
         self._now = loop.time
         self._owner = owner
         self._transport: asyncio.Transport | None = None
-        self._answer: Answer | None = None
+        self._answers: Answer | None = None  # reads one after the other
+        self._answer: Answer | None = None  # the same, while one is awaited
         self._response: Response | None = None
         self._head: asyncio.Future[Response] | None = None
         self._head_came = False  # in the read that is being taken
@@ -133,9 +135,13 @@ class Http1Connection(Receiver, asyncio.Protocol):
         transport = self._transport
         if self.closed or transport is None:
             raise UpstreamCut(f"upstream {self.peer} closed the connection", before_bytes=True)
-        answer = self._answer = Answer(self._got_head)
-        self._feed = answer.feed
-        self._pieces = answer.pieces
+        answer = self._answers
+        if answer is None:
+            answer = self._answers = Answer(self._got_head)
+            self._feed, self._pieces = answer.feed, answer.pieces
+        else:
+            answer.begin()
+        self._answer = answer
         self._silent = 0
         self._idle_timeout = timeouts.idle
         waiter: asyncio.Future[Response] = self._loop.create_future()
@@ -276,7 +282,7 @@ class Http1Connection(Receiver, asyncio.Protocol):
             return  # closed by its reader just now
         response = self._response
         reusable = self._is_sent() and answer.keep_alive and not answer.surplus
-        self._rest(answer)
+        self._rest()
         if reusable:
             self.fresh = False
             self._owner.give_back(self)
@@ -292,11 +298,8 @@ class Http1Connection(Receiver, asyncio.Protocol):
         transport = self._transport  # while there is more to hand over, it holds some back
         return self._reusable and transport is not None and not transport.get_write_buffer_size()
 
-    def _rest(self, answer: Answer | None) -> None:
+    def _rest(self) -> None:
         """Forgets the exchange."""
-        if answer is not None:
-            answer.forget()
-            del self._feed, self._pieces
         self._answer = self._response = self._head = None
         if self._unsent is not None or self._pouring is not None:
             self._stop_sending()
@@ -381,7 +384,11 @@ class Http1Connection(Receiver, asyncio.Protocol):
         if self.closed:
             return
         self.closed = True
-        self._rest(self._answer)
+        self._rest()
+        if self._answers is not None:
+            self._answers.forget()
+            self._answers = None
+            del self._feed, self._pieces
         self.deadlines.close()
         if self._transport is not None:
             self._transport.abort()

@@ -161,6 +161,28 @@ def test_interim_answers_have_a_limit() -> None:
     assert "larger than" in str(Reading(large * 7 + WHOLE["fixed"]).fault)
 
 
+@pytest.mark.parametrize("first", [name for name in WHOLE if name != "closing"])
+@pytest.mark.parametrize("second", [*WHOLE, *GARBLED])
+def test_answers_of_one_connection_are_read_as_they_would_be_alone(first: str, second: str) -> None:
+    data = {**WHOLE, **GARBLED}[second]
+    if second == "version":
+        pytest.skip("who has spoken HTTP/1 once goes on with it")
+    reading, alone = Reading(WHOLE[first]), Reading(data)
+    answer = reading.answer
+    assert answer.complete
+    assert answer.keep_alive
+    answer.pieces.clear()
+    answer.begin()
+    reading.heads = 0
+    try:
+        for at in range(len(data)):
+            answer.feed(data[at : at + 1])
+    except FAULTS as fault:
+        reading.fault = fault_of(fault)
+    reading.body = b"".join(answer.pieces)
+    assert (reading.facts(), reading.heads) == (alone.facts(), alone.heads)
+
+
 def test_the_parser_can_be_let_go() -> None:
     reading = Reading(WHOLE["fixed"])
     reading.answer.forget()
