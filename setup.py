@@ -1,4 +1,4 @@
-"""Builds the compiled form of the classes that every delta goes through. The rest is in pyproject.toml.
+"""Builds the compiled form of the classes that every delta or request goes through. The rest is in pyproject.toml.
 
 It takes a C compiler and Python's headers. Where they are missing Penstock is installed without it, and does the same:
 `proxy/compiled.py` says how. `PENSTOCK_PURE=1` installs it without, too.

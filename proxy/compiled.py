@@ -1,4 +1,4 @@
-"""The compiled form of the few classes that every delta goes through, where it was built (`setup.py` says how).
+"""The compiled form of the few classes that every delta or request goes through, where it was built (see `setup.py`).
 
 Each is written in Python, and that is the reference: `native.pyx` holds the same classes once more, with the same
 methods, and `compiled_if_built` puts them in the place of these. They have to say the same to the byte, and do not

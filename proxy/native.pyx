@@ -1,8 +1,8 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""The compiled form of the classes that every delta goes through. What they do, and why, is said where they are written
-in Python: `upstream/receiver.py`, `shortcut.py`, `providers/chat/string_frame.py`, `api/responses/open_text.py`
-and `numbers.py`, `server/chunk_writer.py`. Each has the name and the interface of the one it stands for, and works with the others in
-either form.
+"""The compiled form of the classes that every delta or request goes through. What they do, and why, is said where they
+are written in Python: `upstream/receiver.py`, `shortcut.py`, `providers/chat/string_frame.py`,
+`api/responses/open_text.py` and `numbers.py`, `server/chunk_writer.py`, `server/heads.py` and `answer_form.py`. Each has
+the name and the interface of the one it stands for, and works with the others in either form.
 
 What is gained: no frame of Python between a read and its write, and no copy of what is not new. A piece of text without
 escapes is JSON already: its bytes go from the chunk to the event as they are.
@@ -16,12 +16,16 @@ from proxy.chunks import LONGEST
 from proxy.events import TextDelta
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.dict cimport PyDict_Next, PyDict_Size
 from cpython.list cimport PyList_Append
-from cpython.unicode cimport PyUnicode_DecodeUTF8
+from cpython.ref cimport PyObject
+from cpython.unicode cimport PyUnicode_DecodeUTF8, PyUnicode_GET_LENGTH, PyUnicode_READ_CHAR
 from libc.string cimport memcmp, memcpy
 
 cdef extern from *:
     const char* PENSTOCK_SOURCE
+    bint PyUnicode_IS_ASCII(object text)
+    void* PyUnicode_1BYTE_DATA(object text)
 
 SOURCE = PENSTOCK_SOURCE.decode()
 """A digest of this file, as it was when it was compiled."""
@@ -326,6 +330,102 @@ cdef class Shortcut:
             self._side.write(out)
         if self._translation.done:
             self._pump.complete()
+
+
+cdef class KnownHead:
+    cdef readonly bytes before
+    cdef readonly bytes behind
+    cdef readonly str path
+    cdef readonly dict headers
+    cdef readonly Py_ssize_t most_bytes
+
+    def __init__(self, bytes before not None, bytes behind not None, str path not None, dict headers not None):
+        self.before = before
+        self.behind = behind
+        self.path = path
+        self.headers = headers
+        self.most_bytes = len(before) + 20 + len(behind) + 4
+
+    def write(self, Py_ssize_t length):
+        return b"%b%d%b\r\n\r\n" % (self.before, length, self.behind)
+
+    def body(self, bytes data not None):
+        cdef const char* start = PyBytes_AS_STRING(data)
+        cdef Py_ssize_t size = PyBytes_GET_SIZE(data)
+        cdef Py_ssize_t before = PyBytes_GET_SIZE(self.before), behind = PyBytes_GET_SIZE(self.behind)
+        cdef Py_ssize_t at = before, length = 0
+        if size < before + behind + 5 or memcmp(start, PyBytes_AS_STRING(self.before), before):
+            return None
+        while at < size and at < before + 18 and c"0" <= start[at] <= c"9":
+            length = 10 * length + start[at] - c"0"
+            at += 1
+        if at == before or (start[before] == c"0" and at > before + 1) or size - at - behind - 4 != length:
+            return None
+        if memcmp(start + at, PyBytes_AS_STRING(self.behind), behind) or memcmp(start + at + behind, b"\r\n\r\n", 4):
+            return None
+        return PyBytes_FromStringAndSize(start + size - length, length)
+
+
+cdef char* _put_text(char* to, str text):
+    """Writes text as a header may have it: each character is a byte."""
+    cdef Py_ssize_t at, length = PyUnicode_GET_LENGTH(text)
+    cdef bint controls = False
+    cdef Py_UCS4 c
+    if PyUnicode_IS_ASCII(text):
+        memcpy(to, PyUnicode_1BYTE_DATA(text), length)
+        for at in range(length):
+            controls |= (<unsigned char>to[at] < 0x20) | (to[at] == 0x7F)
+        if not controls:
+            return to + length
+    for at in range(length):
+        c = PyUnicode_READ_CHAR(text, at)
+        if c >= 0x80:
+            c = c"?"
+        elif (c < 0x20 and c != c"\t") or c == 0x7F:
+            c = c" "
+        to[at] = <char>c
+    return to + length
+
+
+cdef class AnswerForm:
+    cdef tuple _fixed
+    cdef Py_ssize_t _size
+
+    def __init__(self, str first not None, names):
+        lines = "".join([f"{name}: \0\r\n" for name in names])
+        own = "" if "server" in names else "server: penstock\r\n"
+        text = f"{first}\r\n{lines}{own}\0date: \0\r\ncontent-length: \0\r\n\r\n"
+        self._fixed = tuple(text.encode().split(b"\0"))
+        self._size = len(text) - len(self._fixed) + 1
+
+    def write(self, dict headers not None, str lines not None, str date not None, bytes body not None):
+        cdef char digits[24]
+        cdef PyObject* value = NULL
+        cdef Py_ssize_t at = 0, number = 0
+        cdef Py_ssize_t length = PyBytes_GET_SIZE(body)
+        cdef Py_ssize_t digits_at = _written(length, 10, digits)
+        cdef bytes more = lines.encode()
+        cdef Py_ssize_t size = self._size + len(more) + len(date) + 24 - digits_at + length
+        if PyDict_Size(headers) != len(self._fixed) - 4:
+            raise ValueError(f"{len(headers)} values are not of the size of the form")
+        while PyDict_Next(headers, &at, NULL, &value):
+            size += len(<str?><object>value)
+        cdef bytes answer = PyBytes_FromStringAndSize(NULL, size)
+        cdef char* to = PyBytes_AS_STRING(answer)
+        at = 0
+        while PyDict_Next(headers, &at, NULL, &value):
+            to = _put_bytes(to, <bytes>self._fixed[number])
+            to = _put_text(to, <str>value)
+            number += 1
+        to = _put_bytes(to, <bytes>self._fixed[number])
+        to = _put_bytes(to, more)
+        to = _put_bytes(to, <bytes>self._fixed[number + 1])
+        to = _put_text(to, date)
+        to = _put_bytes(to, <bytes>self._fixed[number + 2])
+        to = _put(to, digits + digits_at, 24 - digits_at)
+        to = _put_bytes(to, <bytes>self._fixed[number + 3])
+        _put_bytes(to, body)
+        return answer
 
 
 cdef object _owner(method, kind):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..compiled import compiled_if_built
 from .own_answer import header_value
 
 _PLACE = "\0"
 
 
+@compiled_if_built
 class AnswerForm:
     """Writes answers that begin with a line and have headers of these `names`, and a body."""
 

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from aiohttp import hdrs
 from aiohttp.http import HttpVersion11, RawRequestMessage
 
+from ..compiled import compiled_if_built
+
 PATHS = frozenset(("/v1/chat/completions", "/v1/responses"))
 """What is asked so often that its heads are remembered."""
 
@@ -23,6 +25,7 @@ _MOST_KNOWN = 256
 _MOST_SEEN = 4096
 
 
+@compiled_if_built
 class KnownHead:
     """The head of a POST of JSON, of a length that is told; the connection stays open behind it.
 

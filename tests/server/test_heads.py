@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from aiohttp.http import HttpRequestParser, RawRequestMessage
 
 from proxy.server import heads as module
 from proxy.server.heads import Heads
+from tests.support.forms import FORMS, Form, each_form
 
 LINES = (
     "Host: here",
@@ -117,3 +119,32 @@ async def test_so_many_are_remembered_and_no_more(monkeypatch: pytest.MonkeyPatc
     assert [heads.find(data) is not None for data in come] == [False, False, True]
     heads = learned(*come, come[0])  # which was forgotten as seen
     assert not any(heads.find(data) for data in come)
+
+
+@each_form
+def test_a_head_finds_its_body_and_nothing_else(form: Form) -> None:
+    before, behind = b"POST / HTTP/1.1\r\ncontent-length: ", b"\r\nhost: x"
+    head = form.KnownHead(before, behind, "/", {"host": "x"})
+    assert (head.before, head.behind, head.path, head.headers) == (before, behind, "/", {"host": "x"})
+    for body in (b"", b"1", b"\r\n\r\n", b"x" * 300_000):
+        data = head.write(len(body)) + body
+        assert head.body(data) == body
+        assert len(data) - len(body) <= head.most_bytes
+        assert head.body(data + b"x") is head.body(data[:-1]) is None
+    for digits in (b"", b"01", b"+1", b"1 ", b"1_0", b"\xb9", b"9" * 18, b"9" * 19, b"9" * 30):
+        assert head.body(before + digits + behind + b"\r\n\r\nx") is None
+    assert head.body(before + b"0" + behind + b"\r\n\r\n") == b""
+    assert head.body(before) is head.body(before + b"1" + behind) is head.body(b"") is None
+    assert form.KnownHead(before, b"", "/", {}).body(before + b"2\r\n\r\n{}") == b"{}"
+
+
+def test_both_forms_of_a_head_find_the_same() -> None:
+    chance = random.Random(5)
+    for _ in range(300):
+        data = bytearray(sent(b"{}" * chance.randrange(60)))
+        at = data.index(b"h: ") + 3
+        parts = bytes(data[:at]), data[at:].partition(b"\r\n\r\n")[0].lstrip(b"0123456789")
+        if chance.random() < 0.8:
+            data[chance.randrange(at - 4, len(data))] = chance.randrange(256)
+        found = [form.KnownHead(*map(bytes, parts), "/", {}).body(bytes(data)) for form in FORMS]
+        assert found[0] == found[-1]

@@ -1,4 +1,4 @@
-"""The two forms of the classes that every delta goes through: in Python, and compiled where that was built."""
+"""The two forms of the classes that every delta or request goes through: in Python, and compiled where it was built."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from proxy.api.responses.numbers import Numbers
 from proxy.api.responses.open_text import OpenText
 from proxy.compiled import PURE, is_compiled
 from proxy.providers.chat.string_frame import StringFrame
+from proxy.server.answer_form import AnswerForm
 from proxy.server.chunk_writer import ChunkWriter
+from proxy.server.heads import KnownHead
 from proxy.shortcut import Shortcut
 from proxy.upstream.receiver import Receiver
 
-CLASSES = (ChunkWriter, Numbers, OpenText, Receiver, Shortcut, StringFrame)
+CLASSES = (AnswerForm, ChunkWriter, KnownHead, Numbers, OpenText, Receiver, Shortcut, StringFrame)
 """All of them, in the form that runs here."""
 
 
