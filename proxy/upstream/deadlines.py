@@ -63,7 +63,9 @@ class Deadlines:
         self._limit = inf if limit is None else limit
         self.last = now = self._loop.time()
         due = now + self._limit
-        self._arm(due if due < self._total_at else self._total_at, now)
+        due = due if due < self._total_at else self._total_at
+        if self._second is None or self._second > due:
+            self._arm(due, now)
 
     def pause(self) -> None:
         """Lets the phase stand still; the total goes on."""

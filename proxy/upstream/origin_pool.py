@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from math import inf
 from typing import Generic, Protocol, TypeVar
 
 import msgspec
@@ -57,6 +58,7 @@ class OriginPool(Generic[C]):
         self._idle: list[C] = []
         self._line: deque[asyncio.Future[C | None]] = deque()
         self._reaper: asyncio.TimerHandle | None = None
+        self._reaped_at = inf  # when that is to look at those that are idle
         self._closed = False
 
     @property
@@ -128,7 +130,7 @@ class OriginPool(Generic[C]):
 
     def give_back(self, connection: C) -> None:
         """Takes back a connection that can be used again."""
-        waiter = self._next_in_line()
+        waiter = self._next_in_line() if self._line else None
         if waiter is not None:
             waiter.set_result(connection)
             return
@@ -138,7 +140,8 @@ class OriginPool(Generic[C]):
             connection.abort()
             return
         self._idle.append(connection)
-        self._reap_at(expiry)
+        if expiry < self._reaped_at:
+            self._reap_at(expiry)
 
     def lost(self, connection: C) -> None:
         """Notes that a connection is closed; its slot becomes free."""
@@ -153,7 +156,7 @@ class OriginPool(Generic[C]):
         self._closed = True
         if self._reaper is not None:
             self._reaper.cancel()
-            self._reaper = None
+            self._reaper, self._reaped_at = None, inf
         while (waiter := self._next_in_line()) is not None:
             waiter.set_exception(self._closing())
         for connection in list(self._connections):
@@ -207,13 +210,12 @@ class OriginPool(Generic[C]):
 
     def _reap_at(self, when: float) -> None:
         if self._reaper is not None:
-            if self._reaper.when() <= when:
-                return
             self._reaper.cancel()
         self._reaper = self._loop.call_at(when, self._reap)
+        self._reaped_at = when
 
     def _reap(self) -> None:
-        self._reaper = None
+        self._reaper, self._reaped_at = None, inf
         now = self._loop.time() + GRAIN
         for connection in [each for each in self._idle if self._expiry(each) <= now]:
             connection.abort()
