@@ -289,10 +289,13 @@ class Run:
             return await self._descent.replied(reply)
         request = exchange.request
         request.validate()
-        own = len(request.items) if isinstance(request, ResponsesRequest) else 0
-        await self._pipeline.keeper.resolve(exchange)
-        if isinstance(request, ResponsesRequest) and not request.is_plain:  # there may be summaries of earlier turns
-            unfold(request, self._pipeline.sealing, earlier=len(request.items) - own)
+        if isinstance(request, ResponsesRequest):
+            own = len(request.items)
+            await self._pipeline.keeper.resolve(exchange)
+            if not request.is_plain:  # there may be summaries of earlier turns
+                unfold(request, self._pipeline.sealing, earlier=len(request.items) - own)
+        else:
+            await self._pipeline.keeper.resolve(exchange)
         if exchange.plan is None:
             raise InternalError("No stage of the pipeline has chosen an upstream.")
         return None

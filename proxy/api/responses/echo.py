@@ -43,7 +43,7 @@ _SHOWN = frozenset(
 def says_nothing(request: ResponsesRequest) -> bool:
     """Tells whether a request says nothing of all that is shown: then the same is shown of all."""
     return (
-        _SHOWN.isdisjoint(request.fields)
+        not request.has_any(_SHOWN)
         and (not request.was_instructed or request.client_instructions is None)
         and not request.updates_settings
     )

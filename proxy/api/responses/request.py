@@ -162,6 +162,10 @@ class ResponsesRequest(ModelRequest):
         """
         return self._read().is_plain
 
+    def has_any(self, names: frozenset[str]) -> bool:
+        """Tells whether one of these fields is there."""
+        return not names.isdisjoint(self._fields)
+
     def says_only(self, names: frozenset[str]) -> bool:
         """Tells whether the input is plain, and no other fields than these are there. Raises BadRequest."""
         raw, found = self._fields.get("input"), self._input  # as `_read` does, in one call: it is asked at each step

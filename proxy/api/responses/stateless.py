@@ -37,7 +37,7 @@ def refuse_unserved(request: ResponsesRequest) -> None:
 
 def refers_to_nothing(request: ResponsesRequest) -> bool:
     """Tells whether it is sure at first sight that a request refers to nothing that is kept."""
-    return request.is_plain and _REFERRING.isdisjoint(request.fields)
+    return request.is_plain and not request.has_any(_REFERRING)
 
 
 def refuse_references(request: ResponsesRequest) -> None:

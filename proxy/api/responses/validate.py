@@ -23,7 +23,7 @@ _SIMPLE = frozenset(
     )
 )  # fmt: skip
 """Fields that are right or wrong by themselves, whatever the others say."""
-_READ = ("input", "model")  # by those that say what is wrong with them
+_READ = frozenset(FIELDS.keys() - {"input", "model"})  # those are read by what says what is wrong with them
 _WEBSOCKET_ONLY = ("generate", "stream_id", "type")
 _REFUSED = frozenset((*_WEBSOCKET_ONLY, "prompt", "access_programs", "n", "moderation", "background_options"))
 
@@ -32,7 +32,7 @@ def validate(request: ResponsesRequest) -> None:
     """Raises BadRequest (or NotFound) for the first thing that cannot be served."""
     request.model  # noqa: B018  # raises when it is missing
     for name in request.fields:
-        if name in FIELDS and name not in _READ:
+        if name in _READ:
             request.value(name)
     if request.says_only(_SIMPLE):
         return
