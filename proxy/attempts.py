@@ -60,8 +60,9 @@ class Attempts:
         while deployment is not None:
             exchange.request = self._asked.copy()
             exchange.usage = None
-            exchange.marks.pop("tools", None)
-            del exchange.ignored[ignored:]
+            if failed is not None:  # what the attempt before has left
+                exchange.marks.pop("tools", None)
+                del exchange.ignored[ignored:]
             try:
                 if exchange.gates:
                     await pass_gates(exchange, deployment)

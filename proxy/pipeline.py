@@ -197,7 +197,8 @@ class Pipeline:
     def ended(self, run: Run) -> None:
         """Forgets an exchange that was settled."""
         self.in_flight.discard(run)
-        self.alone.discard(run)
+        if self.alone:
+            self.alone.discard(run)
         self.running.discard(run)
 
     def spawn(self, work: Coroutine[Any, Any, Reply | None]) -> asyncio.Task[Reply | None]:

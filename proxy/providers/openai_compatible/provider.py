@@ -257,6 +257,9 @@ class OpenAICompatible(ChatUpstream):
             keeps=config.store, ask_encrypted=config.encrypted_reasoning, summary=config.reasoning_summary
         )
 
+    def _uses_responses(self, exchange: Exchange, model: str) -> bool:
+        return self.api != "chat" and super()._uses_responses(exchange, model)
+
     def profile(self, model: str) -> ChatProfile:
         """Returns what the server takes over chat completions, the same for all its models."""
         return self._profile
