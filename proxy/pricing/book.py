@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ..providers.provider import Deployment
 
 _FREE = rate_card({"input": 0, "output": 0})
+_NOTHING = dollars(0)
 _MAX_REMEMBERED = 1024
 _MAX_REMEMBERED_NAME = 256  # characters; longer names are looked up each time
 
@@ -89,14 +90,13 @@ class PriceBook:
         Each attempt is charged once. What the upstream says that it charges counts for more than the table, and less
         than the file.
         """
-        usage, deployment = exchange.usage, exchange.deployment
-        if usage is None or deployment is None or not exchange.attempts:
+        attempts, usage, deployment = exchange.attempts, exchange.usage, exchange.deployment
+        if not attempts or usage is None or deployment is None:
             return
-        attempt = exchange.attempts[-1]
-        if attempt.usage is not None:
-            return
-        attempt.usage = usage
-        attempt.cost = self._add(exchange, deployment, usage, exchange.service_tier)
+        attempt = attempts[-1]
+        if attempt.usage is None:
+            attempt.usage = usage
+            attempt.cost = self._add(exchange, deployment, usage, exchange.service_tier)
 
     def charge_beside(self, exchange: Exchange, deployment: Deployment, usage: Usage) -> Decimal | None:
         """Adds to an exchange what somebody else has cost who was asked for its sake; returns that, where it is known.
@@ -110,6 +110,8 @@ class PriceBook:
         cost = None
         if usage.cost is not None and price.origin != "file":
             cost = usage.cost
+        elif price.card is _FREE:
+            cost = _NOTHING
         elif price.card is not None:
             cost = dollars(price.card.cost(usage, tier))
         if cost is not None:

@@ -55,9 +55,12 @@ class Rates(msgspec.Struct, frozen=True, gc=False):
 
         Where an upstream counts more of a part than there is of the whole, the whole counts.
         """
-        cached = min(usage.cached_tokens, usage.input_tokens)
-        rest = usage.input_tokens - cached
-        cost = cached * self.cache_read
+        rest, said = usage.input_tokens, usage.output_tokens
+        cost = 0
+        if usage.cached_tokens:  # most answers have none of these
+            cached = min(usage.cached_tokens, rest)
+            rest -= cached
+            cost += cached * self.cache_read
         if usage.cache_write_tokens:
             written = min(usage.cache_write_tokens, rest)
             hour = min(usage.cache_write_1h_tokens, written)
@@ -67,9 +70,10 @@ class Rates(msgspec.Struct, frozen=True, gc=False):
             heard = min(usage.audio_input_tokens, rest)
             rest -= heard
             cost += heard * self.audio_input
-        thought = min(usage.reasoning_tokens, usage.output_tokens)
-        said = usage.output_tokens - thought
-        cost += thought * self.reasoning
+        if usage.reasoning_tokens:
+            thought = min(usage.reasoning_tokens, said)
+            said -= thought
+            cost += thought * self.reasoning
         if usage.audio_output_tokens:
             spoken = min(usage.audio_output_tokens, said)
             said -= spoken
@@ -96,7 +100,7 @@ class RateCard(msgspec.Struct, frozen=True):
         schedule = self.standard
         if service_tier is not None and self.tiers:
             schedule = self.tiers.get(service_tier, schedule)
-        rates = _at_length(schedule, usage.input_tokens)
+        rates = schedule[0][1] if len(schedule) == 1 else _at_length(schedule, usage.input_tokens)
         return rates.of_tokens(usage) + self.request + usage.searches * self.search
 
     @property
