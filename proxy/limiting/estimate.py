@@ -56,7 +56,7 @@ def expected(exchange: Exchange) -> Expected:
 
 def nano_dollars(cost: Decimal | None) -> int:
     """Returns an amount of dollars as counters have it, rounded up."""
-    return 0 if cost is None else ceil(cost * _NANO)
+    return ceil(cost * _NANO) if cost else 0
 
 
 def _expected(exchange: Exchange) -> Expected:

@@ -45,6 +45,7 @@ class Recorder:
         self._at: dict[tuple[str, ...], int] = {}
         self._stages: dict[str, list[float]] = {}  # seconds and times since `take_times`: half the work a stage
         self._attempts: dict[tuple[str, str | None], int] = {}
+        self._kept: dict[bool, int] = {}
         self._by = [(one, owners(one)) for one in by]
         self._open_requests = cells.series(families.OPEN_REQUESTS).at
         self._open_streams = cells.series(families.OPEN_STREAMS).at
@@ -123,8 +124,12 @@ class Recorder:
             for mark in marks[GUARDRAIL]:
                 did = [str(mark.get(name) or NONE) for name in families.GUARDRAIL.labels]
                 values[self._find(families.GUARDRAIL, *did)] += 1
-        if exchange.kept is not None:
-            values[self._find(families.KEPT, "yes" if exchange.kept else "no")] += 1
+        kept = exchange.kept
+        if kept is not None:
+            at = self._kept.get(kept, -1)
+            if at < 0:
+                at = self._kept[kept] = self._find(families.KEPT, "yes" if kept else "no")
+            values[at] += 1
 
     def _attempt(self, upstream: str, error: str | None) -> int:
         """Returns where attempts are counted that ended so, and remembers it where nobody can make up the error."""
