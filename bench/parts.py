@@ -37,6 +37,7 @@ from proxy.stores.keeper import StoreKeeper
 from proxy.upstream.http1 import Http1Connection
 from proxy.upstream.pool import Http1Client
 from proxy.upstream.response import Response
+from proxy.worker import GENERATIONS
 from stages.auth import Auth
 from stages.log import Write
 from stages.route import Route
@@ -51,7 +52,6 @@ from .targets import UPSTREAM
 REST = "all else: the event loop, aiohttp, the way between the parts"
 _KEY = "pk-bench-0f3a5c7e9b1d2f4a6c8e0b3d5f7a9c1e"
 _PATIENCE_S = 200.0
-_YOUNG = 2_000  # objects that the collector lets come, as workers have it
 _CALIBRATION = 2000
 
 
@@ -310,7 +310,7 @@ def _collecting_as_workers_do() -> Iterator[None]:
     before = gc.get_threshold()
     gc.collect()
     gc.freeze()
-    gc.set_threshold(_YOUNG, *before[1:])
+    gc.set_threshold(*GENERATIONS)
     try:
         yield
     finally:

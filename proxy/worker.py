@@ -26,9 +26,11 @@ from .terminal import Terminal
 
 _log = logging.getLogger("penstock")
 _LAST_WORDS_S = 5.0
-_YOUNG = 2_000
-"""How many objects the collector lets come before it looks at them. Exchanges leave no circles, but a few hundred
-objects each while they run: at Python's 700 it looked at them again and again, which took a tenth of all time."""
+GENERATIONS = (10_000, 3, 100)
+"""How many objects the collector lets come before it looks at the young, and how often before it looks at older ones.
+
+Exchanges leave next to no circles, but have a few hundred objects each while they run. At Python's 700 these are looked
+at again and again, each time cold to the caches; a look at all there are takes 20 ms for a hundred streams."""
 BACKLOG = 1024
 _ECHO_S = 1.0
 _LAST_REQUESTS_S = 2.0
@@ -87,7 +89,7 @@ class Worker:
         # code; what a configuration is made of comes later, and may go
         gc.collect()
         gc.freeze()
-        gc.set_threshold(_YOUNG, *gc.get_threshold()[1:])
+        gc.set_threshold(*GENERATIONS)
         served = self._succession
         await served.start(self._first)
         try:
