@@ -58,19 +58,22 @@ class Client(msgspec.Struct, frozen=True):
     path: str = "/v1/responses"
 
 
-class Timing(msgspec.Struct):
+class Timing:
     """Moments of the exchange, in seconds of `time.monotonic()`; `wall` is the Unix time of `started`.
 
     The request had come whole when it was `received`; the client was first sent a piece of the answer at `first_event`.
     """
 
-    started: float
-    wall: float
-    received: float | None = None
-    upstream_sent: float | None = None
-    upstream_head: float | None = None
-    first_event: float | None = None
-    ended: float | None = None
+    __slots__ = ("ended", "first_event", "received", "started", "upstream_head", "upstream_sent", "wall")
+
+    def __init__(self, started: float, wall: float) -> None:
+        self.started = started
+        self.wall = wall
+        self.received: float | None = None
+        self.upstream_sent: float | None = None
+        self.upstream_head: float | None = None
+        self.first_event: float | None = None
+        self.ended: float | None = None
 
 
 class Attempt(msgspec.Struct):
