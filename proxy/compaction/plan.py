@@ -38,7 +38,7 @@ TRIGGER = Raw(b'{"type":"compaction_trigger"}')
 """The item that asks for a compaction."""
 
 _log = logging.getLogger("penstock")
-_MANAGED = frozenset(("context_management",))
+_OTHERS = ResponsesRequest.known - {"context_management"}
 _MARK = "compaction"
 _PATH = "/v1/responses/compact"
 _WORTH = 4  # a compaction must make at least this part of the threshold short
@@ -70,7 +70,7 @@ def may_be_compacted(request: ModelRequest) -> bool:
     """Tells whether a request may say something of compaction; messages of text alone never do."""
     if not isinstance(request, ResponsesRequest):
         return False
-    return not request.is_plain or request.has_any(_MANAGED)
+    return not request.says_only(_OTHERS)
 
 
 async def compacted(exchange: Exchange, sealing: Sealing, ask: Ask) -> list[ResponseFilter]:

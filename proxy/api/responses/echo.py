@@ -8,7 +8,7 @@ import msgspec
 
 from ..raw import Raw, given
 from .conversation import conversation_id
-from .fields import LIMIT_ALIASES
+from .fields import FIELDS, LIMIT_ALIASES
 from .tools import Tool
 
 if TYPE_CHECKING:
@@ -38,15 +38,14 @@ _SHOWN = frozenset(
         *_PLAIN, *LIMIT_ALIASES, "conversation", "instructions", "metadata", "reasoning", "text", "tool_choice", "tools"
     )
 )  # fmt: skip
+_UNSHOWN = frozenset(FIELDS) - _SHOWN
 
 
 def says_nothing(request: ResponsesRequest) -> bool:
     """Tells whether a request says nothing of all that is shown: then the same is shown of all."""
-    return (
-        not request.has_any(_SHOWN)
-        and (not request.was_instructed or request.client_instructions is None)
-        and not request.updates_settings
-    )
+    if request.was_instructed and request.client_instructions is not None:
+        return False
+    return request.says_only(_UNSHOWN) or not (request.has_any(_SHOWN) or request.updates_settings)
 
 
 def echo(request: ResponsesRequest) -> dict[str, Any]:

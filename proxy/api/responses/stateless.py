@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 from ...errors import BadRequest, NotFound
 from .. import invalid
 from .conversation import conversation_id, conversation_not_found
+from .fields import FIELDS, LIMIT_ALIASES
 from .items import CompactionTrigger, ItemReference
 
 if TYPE_CHECKING:
     from .request import ResponsesRequest
 
 
-_REFERRING = frozenset(("conversation", "previous_response_id"))
+_OF_ITSELF = frozenset((*FIELDS, *LIMIT_ALIASES)) - {"conversation", "previous_response_id"}
 
 
 def refuse_unserved(request: ResponsesRequest) -> None:
@@ -37,7 +38,7 @@ def refuse_unserved(request: ResponsesRequest) -> None:
 
 def refers_to_nothing(request: ResponsesRequest) -> bool:
     """Tells whether it is sure at first sight that a request refers to nothing that is kept."""
-    return request.is_plain and not request.has_any(_REFERRING)
+    return request.says_only(_OF_ITSELF)
 
 
 def refuse_references(request: ResponsesRequest) -> None:
