@@ -12,6 +12,7 @@ import secrets
 FIRST_INPUT = 0x8000
 """Where the numbers of input items begin; those of output items begin at 0."""
 _LAST = 0xFFFF
+_LENGTH = len("resp_") + 48
 
 _RESPONSE = re.compile(r"resp_([0-9a-f]{48})")
 _ITEM = re.compile(r"[a-z]+_([0-9a-f]{48})[0-9a-f]{4}")
@@ -28,6 +29,11 @@ def made_id(response_id: str, prefix: str, number: int) -> str:
         return f"{prefix}_{secrets.token_hex(24)}"
     digits = "0000" if number == 0 else number.to_bytes(2, "big").hex()
     return f"{prefix}_{response[1]}{digits}"
+
+
+def first_id(response_id: str, prefix: str) -> str:
+    """Returns `made_id` of an item with the number 0, in one step where the response's id is one that was made here."""
+    return f"{prefix}_{response_id[5:]}0000" if len(response_id) == _LENGTH else made_id(response_id, prefix, 0)
 
 
 def response_of(item_id: str) -> str | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from .made_ids import made_id
+from .made_ids import first_id
 from .snapshot import Shown, Snapshot, render_completed
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class PlainResponse:
         self.usage = usage
         self.service_tier = tier
         self._chars = len(answer.text)
-        item_id = made_id(response_id, "msg", 0).encode()
+        item_id = first_id(response_id, "msg").encode()
         if answer.reason == "stop" and not changed:  # as nearly all
             self.outcome = "completed"
             item = self._item = _COMPLETED % (item_id, _encode(answer.text))

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from proxy.api.responses.ids import new_response_id
-from proxy.api.responses.made_ids import FIRST_INPUT, made_id, response_of
+from proxy.api.responses.made_ids import FIRST_INPUT, first_id, made_id, response_of
 
 
 @pytest.mark.parametrize("prefix", ["msg", "rs", "fc", "ctc", "item"])
@@ -29,6 +29,12 @@ def test_an_id_that_cannot_name_its_response_is_a_fresh_one(response: str, numbe
     assert len(ids) == 50
     assert all(re.fullmatch(r"msg_[0-9a-f]{48}", id) for id in ids)
     assert {response_of(id) for id in ids} == {None}
+
+
+def test_the_first_id_is_the_one_that_is_made() -> None:
+    response = new_response_id()
+    assert first_id(response, "msg") == made_id(response, "msg", 0)
+    assert response_of(first_id("resp_1", "msg")) is None
 
 
 @pytest.mark.parametrize("id", ["", "msg_1", "msg_" + "0" * 48, "msg_" + "0" * 53, "msg_" + "A" * 52, "0" * 52, "m\n"])
