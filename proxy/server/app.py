@@ -222,10 +222,10 @@ class App:
                 running.check()
                 body = self._at_hand(request)
                 finish = read(exchange, await self._read(request) if body is None else body)
-                if not request.path.startswith("/v1/") and DEPLOYMENT in request:
+                if type(request) is not KnownRequest and not request.path.startswith("/v1/") and DEPLOYMENT in request:
                     exchange.request.set("model", request[DEPLOYMENT])
             except ExchangeError as error:
-                return to_response(request, await self._pipeline.refuse(exchange, error, stream))
+                return self._answer_of(request, await self._pipeline.refuse(exchange, error, stream))
             except asyncio.CancelledError:
                 await self._pipeline.left(exchange, stream)
                 raise
@@ -235,11 +235,12 @@ class App:
                 stream.drop()
             if reply is None:
                 return stream
-            if finish is not None:
-                reply = finish(reply)
-            return whole_answer(request, reply) if self._compat is None else to_response(request, reply)
+            return self._answer_of(request, reply if finish is None else finish(reply))
         finally:
             running.leave()
+
+    def _answer_of(self, request: web.BaseRequest, reply: Reply) -> web.StreamResponse:
+        return whole_answer(request, reply) if self._compat is None else to_response(request, reply)
 
     async def _websocket(self, request: web.BaseRequest) -> web.StreamResponse:
         if is_upgrade(request):
