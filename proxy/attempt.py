@@ -259,7 +259,9 @@ class Answering:
     async def _whole(self, response: UpstreamResponse) -> Reply:
         exchange, side = self._exchange, self._side
         filters = self._events_filters() if self._filters else []
-        body = await response.read(self._pipeline.max_answer_bytes)
+        body = response.at_hand(self._pipeline.max_answer_bytes)
+        if body is None:
+            body = await response.read(self._pipeline.max_answer_bytes)
         dialect = self._pipeline.dialects[exchange.request.dialect]
         outcome: Outcome | None
         if dialect.relay is not None and self._passes_through(filters):

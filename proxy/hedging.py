@@ -85,6 +85,10 @@ class HeldResponse:
         """Offers pieces to a shortcut."""
         self._response.offer_to(shortcut)
 
+    def at_hand(self, max_bytes: int) -> bytes | None:
+        """Returns nothing: it is to be read."""
+        return None
+
     async def read(self, max_bytes: int) -> bytes:
         """Returns the body, which has come whole."""
         if not self._ended or self._error is not None:

@@ -79,8 +79,8 @@ class Taker(Protocol):
 class UpstreamResponse(Protocol):
     """The head of an upstream's answer, and the way to its body.
 
-    Exactly one of `stream` and `read` is used. Whoever got the response must end it: by letting the body run to its
-    end, by `release`, or by `close`; all three are safe to call again.
+    Exactly one of `stream` and `read` is used, or neither where the body was `at_hand`. Whoever got the response must
+    end it: by letting the body run to its end, by `release`, or by `close`; all three are safe to call again.
     """
 
     status: int
@@ -101,6 +101,9 @@ class UpstreamResponse(Protocol):
         It is asked only for pieces that came whole and by themselves; what it does not take goes to `on_data`. To be
         called within an `on_data`; it holds for the rest of the body.
         """
+
+    def at_hand(self, max_bytes: int) -> bytes | None:
+        """Returns what `read` would, where it need not be awaited: short answers come with their head. Else None."""
 
     async def read(self, max_bytes: int) -> bytes:
         """Returns the whole decoded body; raises UpstreamError when it is cut, late or larger than `max_bytes`."""

@@ -135,10 +135,8 @@ class Response:
         """Returns the whole body, decoded; see `UpstreamResponse.read`. Closes the connection when it raises."""
         if self._state is _DONE:
             raise UpstreamCut(f"upstream {self.peer}: the answer was closed before it was read")
-        if self._carrier is None and self._is_at_hand(max_bytes):
-            pending = self._pending
-            self._drop()
-            return pending[0] if len(pending) == 1 else b"".join(pending)
+        if (found := self.at_hand(max_bytes)) is not None:
+            return found
         whole = self._whole = asyncio.get_running_loop().create_future()
         pieces: list[bytes] = []
         size = 0
@@ -167,10 +165,19 @@ class Response:
             self.close()
         return b"".join(pieces)
 
-    def _is_at_hand(self, max_bytes: int) -> bool:
-        """Tells whether a body that has ended before it is read needs nothing done to it: short ones come so."""
-        whole = self._state is _WAITING and self._error is None and self._coding is None
-        return whole and self._pending_bytes <= max_bytes
+    def at_hand(self, max_bytes: int) -> bytes | None:
+        """Returns the body where it is there whole and needs nothing done to it; see `UpstreamResponse.at_hand`."""
+        if (
+            self._carrier is not None
+            or self._state is not _WAITING
+            or self._error is not None
+            or self._coding is not None
+            or self._pending_bytes > max_bytes
+        ):
+            return None
+        self._state = _DONE
+        pending, self._pending = self._pending, []
+        return pending[0] if len(pending) == 1 else b"".join(pending)
 
     def pause(self) -> None:
         """Stops reading from the upstream; see `UpstreamResponse.pause`."""

@@ -78,6 +78,9 @@ class ScriptedResponse:
                 on_end(step)
                 return
 
+    def at_hand(self, max_bytes: int) -> bytes | None:
+        return None
+
     async def read(self, max_bytes: int) -> bytes:
         pieces = []
         for step in self.steps:

@@ -270,3 +270,28 @@ async def test_reading_that_is_cancelled_closes() -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert reader.carrier.calls == ["abort"]
+
+
+async def test_a_body_that_has_come_whole_is_at_hand_once() -> None:
+    reader = Reader()
+    assert reader.response.at_hand(100) is None
+    reader.carrier.sink(b"one ")
+    reader.carrier.sink(b"two")
+    assert reader.response.at_hand(100) is None  # it may go on
+    reader.response.finish(None)
+    assert reader.response.at_hand(6) is None
+    assert reader.response.at_hand(7) == b"one two"
+    assert reader.response.at_hand(7) is None
+    reader.response.close()
+    assert reader.carrier.calls == []
+
+
+def test_what_is_cut_coded_or_closed_is_not_at_hand() -> None:
+    cut, coded, closed = Reader(), Reader(content_encoding="gzip"), Reader()
+    for reader in (cut, coded, closed):
+        reader.carrier.sink(b"x")
+    closed.response.close()
+    cut.response.finish(UpstreamCut("cut"))
+    coded.response.finish(None)
+    closed.response.finish(None)
+    assert [reader.response.at_hand(9) for reader in (cut, coded, closed)] == [None, None, None]

@@ -127,6 +127,10 @@ class EchoResponse:
     def offer_to(self, shortcut: Taker) -> None:
         """Does nothing: there is nothing to save."""
 
+    def at_hand(self, max_bytes: int) -> bytes | None:
+        """Returns nothing: it is to be read."""
+        return None
+
     async def read(self, max_bytes: int) -> bytes:
         """Returns the whole body; raises UpstreamError when it is cut, late or larger than `max_bytes`."""
         pieces: list[bytes] = []
