@@ -120,7 +120,10 @@ class Attempts:
         """Takes the request through the stages below `route`, and gets the answer of one deployment."""
         exchange = self._exchange
         exchange.upstream_request = self._answering = None
-        filters = self._side.filters = [*self.own_filters, *self._descent.filters[: self._above]]
+        filters = self._descent.filters[: self._above]
+        if self.own_filters:
+            filters = [*self.own_filters, *filters]
+        self._side.filters = filters
         reply = await self._descent.through(self._pipeline.below, filters)
         if reply is not None:
             return await self._descent.replied(reply)

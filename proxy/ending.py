@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from .client_side import ClientSide
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from .pipeline import Pipeline
 
 _log = logging.getLogger("penstock")
+_ends_at_once = attrgetter("ends_at_once")
 _ON_ERROR_S = 30.0
 """How long a filter may look at what an upstream has failed with, for the same reason as below."""
 _ON_END_S = 30.0
@@ -124,16 +126,18 @@ class Ending:
             _log.error("exchange %s could not be closed", self._exchange.id, exc_info=error)
             self._side.finish()
         filters = self.filters
-        waits = self._unkept or self._exchange.claim is not None
-        if waits or (filters and not all(one.ends_at_once for one in filters)):
+        if self._unkept or self._exchange.claim is not None or not all(map(_ends_at_once, filters)):
             if any(one.lingers for one in filters):
                 self._pipeline.settling(self._ends())
             else:
                 await self._pipeline.shielded(self._ends())
             return
         try:
-            if filters:
-                await _tell_end_at_once(filters, self._exchange)
+            for one in reversed(filters):  # as `tell_end` does for those that may wait
+                try:
+                    await one.on_end(self._exchange)
+                except Exception as error:
+                    _log.error("on_end of %s failed", type(one).__name__, exc_info=error)
         finally:
             self._ended()
 
@@ -194,15 +198,6 @@ async def tell_end(filters: Sequence[ResponseFilter], exchange: Exchange) -> Non
     """Tells filters, in reverse, that an exchange is over; one that fails or hangs keeps no other from being told."""
     for one in reversed(filters):
         await guarded(one.on_end(exchange), f"on_end of {type(one).__name__}", within_s=_ON_END_S)
-
-
-async def _tell_end_at_once(filters: Sequence[ResponseFilter], exchange: Exchange) -> None:
-    """Does the same for filters that wait for nothing, so that nothing can be cancelled in them."""
-    for one in reversed(filters):
-        try:
-            await one.on_end(exchange)
-        except Exception as error:
-            _log.error("on_end of %s failed", type(one).__name__, exc_info=error)
 
 
 def _left_while_answered(exchange: Exchange) -> bool:

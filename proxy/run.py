@@ -114,7 +114,9 @@ class Run:
             return reply
         if self._exchange.background:
             return await self._in_background()
-        return await self._in_own_task() if self._may_outlive_client() else await self._rest(task)
+        if self._exchange.keeps_log and self._may_outlive_client():
+            return await self._in_own_task()
+        return await self._rest(task)
 
     async def _rest(self, task: asyncio.Task[object] | None = None) -> Reply | None:
         """Serves what was admitted, to its very end; in the task that is given, or in one of its own."""
@@ -237,7 +239,7 @@ class Run:
 
     def _may_outlive_client(self) -> bool:
         translate = self._exchange.translate
-        return translate is not None and translate.on_disconnect == "continue" and self._exchange.keeps_log
+        return translate is not None and translate.on_disconnect == "continue"
 
     async def _in_own_task(self) -> Reply | None:
         """Serves the rest in a task of the pipeline's, which goes on when the client leaves."""
