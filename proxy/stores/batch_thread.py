@@ -94,14 +94,15 @@ class BatchThread(Generic[Job]):
         """Returns the future result of a job of so many bytes; raises StoreFailed when too much is waiting."""
         if not self._running:
             raise StoreFailed("the store is closed")
-        if len(self._waiting) >= self._most or self._waiting_bytes + size > max(self._most_bytes, size):
-            raise StoreFailed(f"the store is too slow: {len(self._waiting)} calls wait for it")
-        future: asyncio.Future[Any] = self._loop.create_future()
-        now = self._loop.time()
-        self._waiting[future] = (now, size)
-        self._waiting_bytes += size
+        waiting, loop, all_bytes = self._waiting, self._loop, self._waiting_bytes + size
+        if len(waiting) >= self._most or (all_bytes > self._most_bytes and all_bytes > size):
+            raise StoreFailed(f"the store is too slow: {len(waiting)} calls wait for it")
+        future: asyncio.Future[Any] = loop.create_future()
+        now = loop.time()
+        waiting[future] = (now, size)
+        self._waiting_bytes = all_bytes
         if self._timer is None:
-            self._timer = self._loop.call_at(now + self._patience_s, self._give_up)
+            self._timer = loop.call_at(now + self._patience_s, self._give_up)
         self._queue.put((job, future))
         return future
 

@@ -197,28 +197,29 @@ class StoreKeeper:
         entry = self._entry(exchange, encoder.outcome or "failed", encoder.final(), encoder.kept_output())
         closing = self.conversations.close(exchange, entry) if exchange.claim is not None else None
         if exchange.keeps:
-            exchange.kept = await self._put(entry, encoder)
-            if exchange.background and not exchange.kept:
-                self._late.add(entry)
+            log = encoder.log if isinstance(encoder, ResponsesEncoder) else None
+            if log is not None and self._resume_s > 0:
+                entry.log, entry.log_until = log.to_bytes(), time.time() + self._resume_s
+            try:
+                await self._store.put(entry)
+                exchange.kept = True
+            except Exception as error:  # whatever went wrong in keeping it, the answer is the client's
+                self._not_kept(exchange, entry, error)
         memory = exchange.memory
         if memory is not None and not (exchange.kept and (entry.parent is None or memory.chain(entry.parent) is None)):
             memory.put(entry)  # what the store has whole is not remembered: deleted there, it is gone
         if closing is not None:
             await closing
 
-    async def _put(self, entry: Entry, encoder: Encoder) -> bool:
-        log = encoder.log if isinstance(encoder, ResponsesEncoder) else None
-        if log is not None and self._resume_s > 0:
-            entry.log, entry.log_until = log.to_bytes(), time.time() + self._resume_s
-        try:
-            await self._store.put(entry)
-            return True
-        except StoreFailed as error:
-            _log.error("response %s is not kept: %s", entry.id, error)
-        except Exception as error:  # whatever went wrong in keeping it, the answer is the client's
-            _log.error("response %s is not kept", entry.id, exc_info=error)
+    def _not_kept(self, exchange: Exchange, entry: Entry, error: Exception) -> None:
+        exchange.kept = False
         self.failures += 1
-        return False
+        if isinstance(error, StoreFailed):
+            _log.error("response %s is not kept: %s", entry.id, error)
+        else:
+            _log.error("response %s is not kept", entry.id, exc_info=error)
+        if exchange.background:
+            self._late.add(entry)
 
     async def let_go(self, exchange: Exchange) -> None:
         """Lets go of the conversation."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -29,7 +30,7 @@ from .sqlite_reader import (
     Waiting,
 )
 from .sqlite_writer import Arrived, Bury, Change, Delete, Lead, Put, Writer
-from .store import Entry
+from .store import Entry, StoreFailed
 
 _RECENT_BYTES = 16 * 1024 * 1024
 
@@ -84,10 +85,15 @@ class SqliteStore:
         finally:
             await self._writer.close()
 
-    async def put(self, entry: Entry) -> None:
-        """Keeps an entry, in the place of one with the same id."""
+    def put(self, entry: Entry) -> asyncio.Future[None]:
+        """Keeps an entry, in the place of one with the same id. Hot: it is no coroutine, which would only wait."""
         size = entry.size
-        await self._writer.ask(Put(entry.copy(), size), size + len(entry.log))
+        try:
+            return self._writer.ask(Put(entry.copy(), size), size + len(entry.log))
+        except StoreFailed as error:
+            refused = asyncio.get_running_loop().create_future()
+            refused.set_exception(error)
+            return refused
 
     async def get(self, id: str, owner: str) -> Entry | None:
         """Returns an entry, or None."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from decimal import Decimal
 from typing import Protocol
 
@@ -92,7 +92,7 @@ class ResponseStore(Protocol):
     async def close(self) -> None:
         """Writes what is still to be written, and closes it."""
 
-    async def put(self, entry: Entry) -> None:
+    def put(self, entry: Entry) -> Awaitable[None]:
         """Keeps an entry, in the place of one with the same id.
 
         An entry that is not finished belongs to this process until it is put again.
