@@ -167,11 +167,16 @@ class ResponsesRequest(ModelRequest):
         return not names.isdisjoint(self._fields)
 
     def says_only(self, names: frozenset[str]) -> bool:
-        """Tells whether the input is plain, and no other fields than these are there. Raises BadRequest."""
+        """Tells whether no other fields than these are there, and the input is plain. Raises BadRequest.
+
+        Where there are others the input is not looked at.
+        """
+        if not names.issuperset(self._fields):
+            return False
         raw, found = self._fields.get("input"), self._input  # as `_read` does, in one call: it is asked at each step
         if raw is not found.of:
             found = self._input = _input_of(raw)
-        return found.is_plain and names.issuperset(self._fields)
+        return found.is_plain
 
     @property
     def model(self) -> str:

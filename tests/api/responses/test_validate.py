@@ -72,6 +72,7 @@ def test_null_means_absent_in_every_field(name):
         ({"max_completion_tokens": "5"}, "invalid_type", "max_completion_tokens"),
         ({"stream_options": {"include_obfuscation": True}}, "invalid_value", "stream_options"),
         ({"prompt": {"id": "p"}}, "unsupported_value", "prompt"),
+        ({"prompt": {"id": "p"}, "input": ["text"]}, "unsupported_value", "prompt"),  # before the input is read
         ({"access_programs": ["x"]}, "unsupported_value", "access_programs"),
         ({"moderation": {"policy": {"output": {"mode": "block"}}}}, "unsupported_value", "moderation"),
         (
