@@ -19,6 +19,7 @@ from ..errors import UpstreamGarbled
 Payload = tuple[bytes, bytes]
 
 _IGNORED_FIELDS = frozenset((b"id", b"retry"))
+_FRONTS = (b"data: ", b"event: ")
 _BOM = b"\xef\xbb\xbf"
 _LF, _CR, _COLON = b"\n\r:"
 MAX_EVENT_BYTES = 32 * 1024 * 1024
@@ -44,6 +45,8 @@ class SseParser:
 
     def feed(self, data: bytes) -> list[Payload]:
         """Takes the next bytes; returns the payloads they complete (often one, often none). Hot: once a read."""
+        if self._head and data.startswith(_FRONTS) and not self._tail:
+            self._head = self._midway = False  # it begins with an event, and no byte order mark
         if self._midway or _CR in data:
             if not self._midway and _is_one_event_in_crlf(data):  # as Google writes them
                 return [(b"", data[6:-4])]
