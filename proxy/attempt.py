@@ -186,7 +186,7 @@ class Answering:
         encoder = self._side.get_encoder()
         sealer = provider.sealer(exchange, self._deployment.model)
         encoder.use(exchange.marks.get("tools"), sealer, heard=self._streaming)
-        awaited = any(inspect.iscoroutinefunction(type(one).on_events) for one in filters)
+        awaited = bool(filters) and any(inspect.iscoroutinefunction(type(one).on_events) for one in filters)
         kind = AsyncTranslation if awaited else Translation
         open_client = self._side.open if self._streaming else None
         as_it_is = not filters and not self._drops_reasoning

@@ -164,7 +164,7 @@ class Translation:
         self._decoder = decoder
         self.filters = tuple(filters)
         self._nudge: Callable[[], None] | None = None
-        self._filters = tuple(one.on_events for one in filters)
+        self._filters = tuple([one.on_events for one in filters]) if filters else ()
         self._encoder = encoder
         self._encode = encoder.encode
         self._pieces = encoder.pieces
@@ -287,11 +287,13 @@ class Translation:
         Raises the upstream's failure when there was no output before it.
         """
         self._held += events
-        decisive = next((one for one in events if isinstance(one, _DECISIVE)), None)
-        if decisive is None:
+        for one in events:
+            if isinstance(one, _DECISIVE):
+                if isinstance(one, UpstreamFailed):
+                    raise one.error
+                break
+        else:
             return []
-        if isinstance(decisive, UpstreamFailed):
-            raise decisive.error
         self._exchange.committed = True
         events, self._held = self._held, []
         if isinstance(events[0], PassedResponse):
