@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
@@ -44,6 +44,7 @@ _PREFIXES = {"message": "msg", "reasoning": "rs", "function_call": "fc", "custom
 
 
 _FIRST = b'%04x",' % FIRST_INPUT
+_QUOTE = ord('"')
 _OF_ITSELF = frozenset(FIELDS) - {"background", "conversation", "previous_response_id", "store"}
 """The fields of a request that is kept like any other, and refers to nothing if its input does not."""
 
@@ -192,7 +193,7 @@ class StoreKeeper:
 
     async def keep(self, exchange: Exchange, encoder: Encoder) -> None:
         """Keeps the response under its id, before its end is told."""
-        if exchange.response_id is None or not encoder.done or not exchange.is_remembered:
+        if exchange.response_id is None or not encoder.done or not (exchange.keeps or exchange.is_remembered):
             return
         entry = self._entry(exchange, encoder.outcome or "failed", encoder.final(), encoder.kept_output())
         closing = self.conversations.close(exchange, entry) if exchange.claim is not None else None
@@ -249,7 +250,8 @@ class StoreKeeper:
 
     def _entry(self, exchange: Exchange, status: str, response: bytes, output: list[msgspec.Raw]) -> Entry:
         assert exchange.response_id is not None
-        request, deployment = cast(ResponsesRequest, exchange.request), exchange.deployment
+        request, deployment = exchange.request, exchange.deployment
+        assert isinstance(request, ResponsesRequest)
         fields, keep_s = request.fields, self._keep_s
         if "store" in fields and request.value("store") is False:
             keep_s = min(keep_s, _UNSTORED_S)
@@ -264,7 +266,7 @@ class StoreKeeper:
             input=exchange.input_items,
             output=output,
             parent=request.value("previous_response_id") if "previous_response_id" in fields else None,
-            deployment=None if deployment is None else deployment.name,
+            deployment=None if deployment is None else f"{deployment.provider.name}/{deployment.model}",
             cost=exchange.cost,
         )
 
@@ -366,7 +368,7 @@ def _is_named_at_once(exchange: Exchange, request: ResponsesRequest) -> bool:
         return False
     response_id = exchange.response_id = new_response_id()
     rest = b"".join((request.fields["input"],))  # as bytes, in half the time of bytes()
-    if rest.startswith(b'"'):
+    if rest[0] == _QUOTE:
         rest = b'"type":"message","role":"user","content":%b}' % rest
     else:
         rest = rest.partition(b"{")[2][:-1].rstrip()
