@@ -49,7 +49,7 @@ class LeanHandler(RequestHandler):
         self._remote: str | None = None
         self._messages = cast(Any, _Waiting())
         self._auto_decompress = auto_decompress
-        self._at_boundary = False  # all that has come are whole requests: the parser has begun no other one
+        self._at_boundary = True  # all that has come are whole requests: the parser has begun no other one
         self._alone: int | None = None  # the length of a read that was one whole request, from its first byte
         self.received = 0
         self.begun = False
@@ -82,7 +82,7 @@ class LeanHandler(RequestHandler):
         super().data_received(data)
         came = len(self._messages) - before
         if data or came:
-            begins = self._at_boundary or self.received == len(data)
+            begins = self._at_boundary
             self._at_boundary = came == 1 and _is_whole(data, self._messages[-1][1])
             self._alone = len(data) if begins and self._at_boundary else None
             if self._alone and isinstance(message := self._messages[-1][0], RawRequestMessage):
@@ -93,7 +93,7 @@ class LeanHandler(RequestHandler):
 
         The parser, which stands between two requests, never hears of it. Hot: once a request.
         """
-        if self._messages or self._upgraded or not (self._at_boundary or not self.received):
+        if self._messages or self._upgraded or not self._at_boundary:
             return False
         head = self._likely
         body = None if head is None else head.body(data)
@@ -105,7 +105,7 @@ class LeanHandler(RequestHandler):
         self._likely = head
         self.received += len(data)
         self._at_boundary, self._alone = True, len(data)
-        self._messages.append(cast(Any, KnownRequest(head, body, self)))
+        self._messages.append(KnownRequest(head, body, self))  # type: ignore[arg-type]  # see `_next`
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
         return True
