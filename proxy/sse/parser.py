@@ -109,13 +109,13 @@ class SseParser:
         blocks = data.split(b"\n\n")
         tail = blocks.pop()
         for block in blocks:
-            lines = block.count(b"\n") if not self._unframed else -1
-            if lines == 0 and block.startswith(b"data: "):
-                payloads.append((b"", block[6:]))
-                continue
-            if lines == 1 and block.startswith(b"event: "):
+            if _LF not in block:  # one line
+                if block.startswith(b"data: ") and not self._unframed:
+                    payloads.append((b"", block[6:]))
+                    continue
+            elif block.startswith(b"event: ") and not self._unframed:
                 name, between, data = block.partition(b"\ndata: ")
-                if between:
+                if between and _LF not in name and _LF not in data:  # two
                     payloads.append((name[7:], data))
                     continue
             self._lines((block + b"\n\n").split(b"\n"), payloads)
