@@ -17,6 +17,7 @@ from .sqlite_rows import COLUMNS, Row, ids_of
 
 _COLUMNS = COLUMNS.split(", ")[1:]  # as Row has their values
 _MAYBE = tuple(_COLUMNS.index(name) for name in ("parent", "deployment", "cost", "holder"))
+_maybe_of = itemgetter(*_MAYBE)
 _ROWS_AT_ONCE = 8
 """How many rows one statement writes at most: each further one takes but half as long as one by itself."""
 _STATE = """
@@ -65,8 +66,13 @@ def _insert_sql(columns: int, rows: int) -> str:
 
 def _columns_of(row: Row) -> int:
     """Returns which columns of _MAYBE a row has a value for, each as a bit."""
-    *_, parent, deployment, cost, holder, _body = row.values
-    return (parent is not None) | (deployment is not None) << 1 | (cost is not None) << 2 | (holder is not None) << 3
+    parent, deployment, cost, holder = _maybe_of(row.values)
+    columns = 0 if parent is None else 1
+    if deployment is not None:
+        columns |= 2
+    if cost is not None:
+        columns |= 4
+    return columns if holder is None else columns | 8
 
 
 _Found = tuple[int, int, bytes, int | None]

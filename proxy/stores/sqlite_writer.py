@@ -23,8 +23,9 @@ _log = logging.getLogger("penstock")
 
 _SWEEP_AT_ONCE = 64
 _PAGE = 4096
-_PAGES_OF_A_ROW = 4
-"""How many pages a small put changes: one of each index, the row itself, and now and then another."""
+_PAGES_OF_A_BATCH = 3
+"""How many pages a batch changes besides one for each of its jobs, and those that its bodies fill: of each index one,
+for rows that are put at one time stand side by side, and now and then another."""
 _CHECKPOINT_PAGES = 1000
 _EXPIRED = """
 SELECT 1 WHERE EXISTS (SELECT 1 FROM entries WHERE expires_at <= :now)
@@ -174,9 +175,9 @@ class Writer:
         except (sqlite3.Error, OSError, UnicodeError, OverflowError) as error:
             return self._database.failed(error)
         self._note_lost(transaction.lost)
-        self._pages += _PAGES_OF_A_ROW * len(ready)
         put = [work.what for work in ready if isinstance(work.what, Row)]
-        self._pages += sum([len(row.values[-1]) + len(row.log) for row in put]) // _PAGE
+        written = sum([len(row.values[-1]) + len(row.log) for row in put])
+        self._pages += _PAGES_OF_A_BATCH + len(ready) + written // _PAGE
         self._recent.add_all(self._database.file, [(row.seq, row.entry, row.size) for row in put])
         return None
 

@@ -120,7 +120,7 @@ def test_resting_goes_on_at_once_while_there_is_more(tmp_path: Path, fixture: Fi
 
 
 def test_the_log_is_moved_into_the_file_after_answering(fixture: Fixture) -> None:
-    for _ in range(60):
+    for _ in range(150):
         fixture.writer.run([put(entry(str(n))) for n in range(20)])
         assert not fixture.statements[-1].startswith("PRAGMA")
         fixture.writer.rest()
