@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from aiohttp import hdrs
-from aiohttp.http import HttpVersion11, RawRequestMessage
+from aiohttp.http import RawRequestMessage
 
 from ..compiled import compiled_if_built
 
-PATHS = frozenset(("/v1/chat/completions", "/v1/responses"))
+PATHS = ("/v1/chat/completions", "/v1/responses")
 """What is asked so often that its heads are remembered."""
 
+_FIRST = tuple(f"POST {path} HTTP/1.1\r\n".encode() for path in PATHS)
 _LENGTH, _LOWER_LENGTH = b"\r\nContent-Length: ", b"\r\ncontent-length: "  # as clients write it
 _END = b"\r\n\r\n"
 _LONGEST = 4096
@@ -61,16 +62,16 @@ class Heads:
 
     def find(self, data: bytes) -> KnownHead | None:
         """Returns the head of what has come, as far as it is known."""
-        cut = _cut(data)
+        cut = _cut(data) if data.startswith(_FIRST) else None
         return None if cut is None else self._known.get(cut)
 
-    def learn(self, data: bytes, message: RawRequestMessage) -> None:
+    def learn(self, data: bytes, message: RawRequestMessage) -> bool:
         """Takes what was one whole request and what aiohttp has made of its head, which is remembered at its second
-        time.
+        time. Tells whether it is one of those that might be known.
         """
-        cut = _cut(data) if message.path in PATHS else None
+        cut = _cut(data) if data.startswith(_FIRST) else None
         if cut is None:
-            return
+            return False
         mark = hash(cut)
         if mark not in self._seen:
             if len(self._seen) >= _MOST_SEEN:
@@ -78,11 +79,11 @@ class Heads:
             self._seen.add(mark)
         elif _is_plain(message):
             head = KnownHead(*cut, message.path, lower_headers(message.headers))
-            if head.body(data) is None:
-                return  # its length was written in another way
-            if len(self._known) >= _MOST_KNOWN:
-                self._known.clear()
-            self._known[cut] = head
+            if head.body(data) is not None:  # its length was written as it will be again
+                if len(self._known) >= _MOST_KNOWN:
+                    self._known.clear()
+                self._known[cut] = head
+        return True
 
 
 def lower_headers(given: Mapping[str, str]) -> dict[str, str]:
@@ -116,9 +117,7 @@ def _is_plain(message: RawRequestMessage) -> bool:
     """Tells whether there is nothing about a head that anybody has to look at."""
     headers = message.headers
     return (
-        message.method == hdrs.METH_POST
-        and message.version == HttpVersion11
-        and not (message.should_close or message.upgrade or message.chunked or message.compression)
+        not (message.should_close or message.upgrade or message.chunked or message.compression)
         and len(headers.getall(hdrs.CONTENT_LENGTH, ())) == 1
         and len(headers.getall(hdrs.CONTENT_TYPE, ())) == 1
         and headers[hdrs.CONTENT_TYPE].partition(";")[0].strip().lower() == "application/json"

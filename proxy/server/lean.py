@@ -23,6 +23,7 @@ from .known_request import KnownRequest
 _NO_HEADERS: CIMultiDictProxy[str] = CIMultiDictProxy(CIMultiDict())
 _HEAD_END = b"\r\n\r\n"
 _OVER = web.PayloadAccessError()
+_PATIENCE = 8
 
 
 class _Waiting(list[Any]):
@@ -40,12 +41,23 @@ class LeanHandler(RequestHandler):
     `begun`. `heads` are those that are known.
     """
 
-    __slots__ = ("_alone", "_at_boundary", "_auto_decompress", "_heads", "_likely", "_remote", "begun", "received")
+    __slots__ = (
+        "_alone",
+        "_at_boundary",
+        "_auto_decompress",
+        "_heads",
+        "_likely",
+        "_patience",
+        "_remote",
+        "begun",
+        "received",
+    )
 
     def __init__(self, *args: Any, auto_decompress: bool = True, heads: Heads | None = None, **kwargs: Any) -> None:
         super().__init__(*args, auto_decompress=auto_decompress, **kwargs)
         self._heads = heads or Heads()
         self._likely: KnownHead | None = None
+        self._patience = _PATIENCE  # how many heads in a row may still be unknown before none is looked for any more
         self._remote: str | None = None
         self._messages = cast(Any, _Waiting())
         self._auto_decompress = auto_decompress
@@ -85,15 +97,15 @@ class LeanHandler(RequestHandler):
             begins = self._at_boundary
             self._at_boundary = came == 1 and _is_whole(data, self._messages[-1][1])
             self._alone = len(data) if begins and self._at_boundary else None
-            if self._alone and isinstance(message := self._messages[-1][0], RawRequestMessage):
-                self._heads.learn(data, message)
+            if self._alone and self._patience and isinstance(message := self._messages[-1][0], RawRequestMessage):
+                self._patience -= self._heads.learn(data, message)
 
     def _takes_known(self, data: bytes) -> bool:
         """Takes what has come if it is one whole request with a head that is known, and nobody has to wait for it.
 
         The parser, which stands between two requests, never hears of it. Hot: once a request.
         """
-        if self._messages or self._upgraded or not self._at_boundary:
+        if self._messages or self._upgraded or not (self._at_boundary and self._patience):
             return False
         head = self._likely
         body = None if head is None else head.body(data)
@@ -102,7 +114,7 @@ class LeanHandler(RequestHandler):
             body = None if head is None else head.body(data)
         if head is None or body is None or self._close or self._force_close:
             return False
-        self._likely = head
+        self._likely, self._patience = head, _PATIENCE
         self.received += len(data)
         self._at_boundary, self._alone = True, len(data)
         self._messages.append(KnownRequest(head, body, self))  # type: ignore[arg-type]  # see `_next`

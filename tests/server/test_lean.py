@@ -262,3 +262,23 @@ async def test_a_known_head_is_read_anew_where_heads_may_be_shorter_now() -> Non
     after = server()
     assert isinstance(after, Connection)
     assert before._heads is not after._heads
+
+
+async def test_where_every_head_is_another_one_none_is_looked_for_any_more() -> None:
+    kinds: list[bool] = []
+
+    async def handle(request: web.BaseRequest) -> web.StreamResponse:
+        kinds.append(isinstance(request, KnownRequest))
+        return web.Response(body=b"<>")
+
+    def asked(id: int) -> bytes:
+        return post(b"{}", "/v1/responses", f"content-type: application/json\r\nx-trace: {id}\r\n")
+
+    async with serving(handle) as connect:
+        for others, expected in ((3, True), (20, False)):
+            reader, writer = await connect()
+            for id in (*range(others), 100, 100, 100):
+                writer.write(asked(id + others * 1000))
+                await reader.readuntil(b">")
+            assert kinds[-1] is expected
+            writer.close()
