@@ -75,7 +75,10 @@ class Attempts:
             try:
                 if plan.hedge_after_s is not None and exchange.request.stream:
                     return await self._hedged(plan, deployment)
-                return await self._attempt(deployment)
+                reply = await self._descent.through(self._pipeline.below, self._filters())  # as `_attempt` does
+                if reply is not None:
+                    return await self._descent.replied(reply)
+                return await self._answer_by(deployment).run()
             except ResponseCancelled:
                 raise
             except ExchangeError as error:
@@ -118,17 +121,24 @@ class Attempts:
 
     async def _attempt(self, deployment: Deployment) -> Reply | None:
         """Takes the request through the stages below `route`, and gets the answer of one deployment."""
-        exchange = self._exchange
-        exchange.upstream_request = self._answering = None
+        reply = await self._descent.through(self._pipeline.below, self._filters())
+        if reply is not None:
+            return await self._descent.replied(reply)
+        return await self._answer_by(deployment).run()
+
+    def _filters(self) -> list[ResponseFilter]:
+        """Begins an attempt: returns the filters of the stages above, to which those below add theirs."""
+        self._exchange.upstream_request = self._answering = None
         filters = self._descent.filters[: self._above]
         if self.own_filters:
             filters = [*self.own_filters, *filters]
         self._side.filters = filters
-        reply = await self._descent.through(self._pipeline.below, filters)
-        if reply is not None:
-            return await self._descent.replied(reply)
-        answering = self._answering = Answering(self._pipeline, exchange, self._side, deployment, filters)
-        return await answering.run()
+        return filters
+
+    def _answer_by(self, deployment: Deployment) -> Answering:
+        side = self._side
+        made = self._answering = Answering(self._pipeline, self._exchange, side, deployment, side.filters)
+        return made
 
     def _charge_unanswered(self) -> None:
         """Charges an attempt that gave no answer for what its upstream says that it has used all the same."""
