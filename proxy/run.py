@@ -44,7 +44,7 @@ _JSON = {"content-type": "application/json"}
 
 
 class Run:
-    """One exchange on its way. `client` is where a stream goes; a non-streamed answer is returned as a Reply."""
+    """One `exchange` on its way. `client` is where a stream goes; a non-streamed answer is returned as a Reply."""
 
     __slots__ = (
         "_aborted",
@@ -52,16 +52,16 @@ class Run:
         "_client",
         "_descent",
         "_ending",
-        "_exchange",
         "_pipeline",
         "_side",
         "_task",
         "_ticket",
+        "exchange",
     )
 
     def __init__(self, pipeline: Pipeline, exchange: Exchange, client: ClientStream) -> None:
         self._pipeline = pipeline
-        self._exchange = exchange
+        self.exchange = exchange
         self._client = client
         make_encoder = pipeline.dialects[exchange.request.dialect if exchange.request is not None else "chat"].encoder
         self._side = ClientSide(exchange, client, make_encoder, self.abort)
@@ -71,11 +71,6 @@ class Run:
         self._task: asyncio.Task[object] | None = None
         self._aborted: ExchangeError | None = None
         self._ticket: Ticket | None = None
-
-    @property
-    def exchange(self) -> Exchange:
-        """What is being served."""
-        return self._exchange
 
     @property
     def is_settled(self) -> bool:
@@ -97,24 +92,24 @@ class Run:
         task = asyncio.current_task()
         try:
             reply = await self._served(self._admit, task)
-            going_on = reply is None and self._exchange.outcome is None
-            if going_on and self._exchange.background:
+            going_on = reply is None and self.exchange.outcome is None
+            if going_on and self.exchange.background:
                 reply = await self._served(self._queue, task)
                 going_on = reply is None
-                if reply is not None and self._exchange.response_id is not None:
-                    self._pipeline.spawn(self._pipeline.keeper.withdraw(self._exchange))
+                if reply is not None and self.exchange.response_id is not None:
+                    self._pipeline.spawn(self._pipeline.keeper.withdraw(self.exchange))
         except asyncio.CancelledError:
             going_on = False
-            self._exchange.outcome = "cancelled"
+            self.exchange.outcome = "cancelled"
             raise
         finally:
             if not going_on:
                 await self._ending.settle()
         if not going_on:
             return reply
-        if self._exchange.background:
+        if self.exchange.background:
             return await self._in_background()
-        if self._exchange.keeps_log and self._may_outlive_client():
+        if self.exchange.keeps_log and self._may_outlive_client():
             return await self._in_own_task()
         return await self._rest(task)
 
@@ -122,7 +117,7 @@ class Run:
         """Serves what was admitted, to its very end; in the task that is given, or in one of its own."""
         try:
             reply = await self._served(self._answer, task or asyncio.current_task())
-            if self._side.stream.opened or self._exchange.is_remembered:
+            if self._side.stream.opened or self.exchange.is_remembered:
                 await self._ending.conclude()
             encoder = self._side.encoder
             if reply is None and encoder is not None and not self._side.stream.opened:  # cancelled, and not streamed
@@ -140,7 +135,7 @@ class Run:
             await self._observe()
             return self._ending.fail(error) or Reply.from_error(error)
         except asyncio.CancelledError:
-            self._exchange.outcome = "cancelled"
+            self.exchange.outcome = "cancelled"
             raise
         finally:
             await self._ending.settle()
@@ -152,7 +147,7 @@ class Run:
 
     async def left(self) -> None:
         """Ends an exchange whose client left before its request had come whole."""
-        self._exchange.outcome = "cancelled"
+        self.exchange.outcome = "cancelled"
         try:
             await self._observe()
         finally:
@@ -162,9 +157,9 @@ class Run:
         """Ends an exchange that is answered elsewhere, and was not refused; observers see it."""
         try:
             await self._observe()
-            self._exchange.outcome = "completed"
+            self.exchange.outcome = "completed"
         except asyncio.CancelledError:
-            self._exchange.outcome = "cancelled"
+            self.exchange.outcome = "cancelled"
             raise
         finally:
             await self._ending.settle()
@@ -173,7 +168,7 @@ class Run:
         try:
             await self._descent.through(self._pipeline.observers)
         except Exception as error:  # the top of an exchange
-            _log.error("exchange %s failed", self._exchange.id, exc_info=error)
+            _log.error("exchange %s failed", self.exchange.id, exc_info=error)
 
     async def _served(
         self, work: Callable[[], Awaitable[Reply | None]], task: asyncio.Task[object] | None
@@ -198,7 +193,7 @@ class Run:
             self._task = None
 
     def _broke(self, error: BaseException) -> Reply | None:
-        _log.error("exchange %s failed", self._exchange.id, exc_info=error)
+        _log.error("exchange %s failed", self.exchange.id, exc_info=error)
         return self._ending.fail(InternalError("Penstock failed on this request; its log says why."))
 
     # --- what others do to it
@@ -210,7 +205,7 @@ class Run:
         """
         if self._attempts.abort(error):
             return
-        if self._aborted is None and self._exchange.outcome is None:
+        if self._aborted is None and self.exchange.outcome is None:
             self._aborted = error
             if self._task is not None:
                 self._task.cancel()
@@ -238,7 +233,7 @@ class Run:
     # --- without its client
 
     def _may_outlive_client(self) -> bool:
-        translate = self._exchange.translate
+        translate = self.exchange.translate
         return translate is not None and translate.on_disconnect == "continue"
 
     async def _in_own_task(self) -> Reply | None:
@@ -258,16 +253,16 @@ class Run:
 
     async def _queue(self) -> None:
         """Acknowledges a background response: from here on it is kept, and will come to an end."""
-        fields = self._exchange.request.fields
+        fields = self.exchange.request.fields
         self._ticket = self._pipeline.background.enter(sum(map(len, fields.values())))
         encoder = self._side.queue()
-        await self._pipeline.keeper.accept(self._exchange, encoder)
+        await self._pipeline.keeper.accept(self.exchange, encoder)
         self._side.filters = self._descent.filters
         await self._side.head()
 
     async def _in_background(self) -> Reply | None:
         """Lets a response go on by itself; answers with what it is now, or with its stream."""
-        exchange, client = self._exchange, self._client
+        exchange, client = self.exchange, self._client
         headers = self._side.headers()
         self._pipeline.in_flight.add(self)  # only now: nobody may end what was not acknowledged
         self._side.detach()
@@ -284,7 +279,7 @@ class Run:
 
     async def _admit(self) -> Reply | None:
         """Takes the request down to the plan of attempts; a stage may answer it instead."""
-        exchange = self._exchange
+        exchange = self.exchange
         exchange.asked_model = exchange.model
         reply = await self._descent.through(self._pipeline.above)
         if reply is not None:
@@ -307,7 +302,7 @@ class Run:
 
         What an upstream has failed with, filters see before anybody is told.
         """
-        exchange, plan = self._exchange, self._exchange.plan
+        exchange, plan = self.exchange, self.exchange.plan
         assert plan is not None
         try:
             if exchange.counting:
@@ -330,7 +325,7 @@ class Run:
 
     def _promise(self) -> None:
         """Gives a response its id, by which it can be found from here on; sees to it that a stream is not silent."""
-        exchange, side = self._exchange, self._side
+        exchange, side = self.exchange, self._side
         stream = exchange.request.stream
         if self._ticket is not None:
             side.begin()
@@ -345,7 +340,7 @@ class Run:
 
     async def _warmed_up(self) -> Reply | None:
         """Ends a response that was only to prepare the context."""
-        exchange, side = self._exchange, self._side
+        exchange, side = self.exchange, self._side
         exchange.committed = True
         side.open()
         side.write(side.get_encoder().encode([Finish()]))
