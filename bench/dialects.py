@@ -46,7 +46,7 @@ class Dialect(msgspec.Struct, frozen=True):
 class _Nobody:
     """Takes neutral events in the place of an encoder, and does nothing with them."""
 
-    done = False
+    done = any_piece = False
 
     def encode(self, events: list[Event]) -> bytes:
         """Returns nothing."""

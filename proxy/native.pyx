@@ -1,7 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """The compiled form of the classes that every delta or request goes through. What they do, and why, is said where they
 are written in Python: `upstream/receiver.py`, `shortcut.py`, `providers/chat/string_frame.py`,
-`api/responses/open_text.py` and `numbers.py`, `server/chunk_writer.py`, `server/heads.py` and `answer_form.py`. Each has
+`api/responses/flow.py` and `numbers.py`, `server/chunk_writer.py`, `server/heads.py` and `answer_form.py`. Each has
 the name and the interface of the one it stands for, and works with the others in either form.
 
 What is gained: no frame of Python between a read and its write, and no copy of what is not new. A piece of text without
@@ -13,7 +13,6 @@ import asyncio
 import msgspec
 
 from proxy.chunks import LONGEST
-from proxy.events import TextDelta
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.dict cimport PyDict_Next, PyDict_Size
@@ -135,6 +134,7 @@ cdef class Receiver:
 cdef class StringFrame:
     cdef public bytes prefix
     cdef public bytes suffix
+    cdef public list kept
     cdef public bint seen
 
     def __init__(self):
@@ -165,6 +165,8 @@ cdef class StringFrame:
         except _UNREADABLE:
             return ""
         self.seen = True
+        if self.kept is not None and text:
+            PyList_Append(self.kept, text)
         return text
 
     def text(self, bytes read not None):
@@ -179,13 +181,14 @@ cdef class Numbers:
     cdef public Py_ssize_t next
 
 
-cdef class OpenText:
+cdef class Flow:
     cdef Numbers _numbers
-    cdef object _part
-    cdef list texts
-    cdef bytes head, place, tail
-    cdef Py_ssize_t size
-    cdef public tuple around
+    cdef tuple _lists
+    cdef bytes _head, _place, _tail
+    cdef Py_ssize_t _size
+    cdef readonly object what
+    cdef readonly object kind
+    cdef readonly tuple around
     cdef public list entries
 
     def __init__(self, Numbers numbers not None, entries):
@@ -193,23 +196,19 @@ cdef class OpenText:
         self.entries = entries
         self.around = (b"", b"", b"", 0)
 
-    @property
-    def part(self):
-        return self._part
-
-    @part.setter
-    def part(self, part):
-        self._part = part
-        self.texts = None if part is None else part.texts
-
-    def open(self, part, tuple around):
-        self.part = part
+    def open(self, what, kind, tuple lists not None, tuple around not None):
+        self.what = what
+        self.kind = kind
+        self._lists = lists
         self.around = around
-        self.head, self.place, self.tail, self.size = around
+        self._head, self._place, self._tail, self._size = around
+
+    def close(self):
+        self.what = self.kind = None
 
     def piece(self, str text not None):
         cdef bytes string
-        if self._part is None:
+        if self.what is None:
             return b""
         string = _encode(text)
         return self.written(text, PyBytes_AS_STRING(string), PyBytes_GET_SIZE(string))
@@ -220,21 +219,22 @@ cdef class OpenText:
         cdef char size_digits[24]
         cdef Py_ssize_t number = self._numbers.next
         self._numbers.next = number + 1
-        PyList_Append(self.texts, text)
+        for texts in self._lists:
+            PyList_Append(<list?>texts, text)
         if self.entries is not None:
             PyList_Append(self.entries, text)
         cdef Py_ssize_t number_at = _written(number, 10, number_digits)
-        cdef Py_ssize_t length = self.size + 24 - number_at + size
+        cdef Py_ssize_t length = self._size + 24 - number_at + size
         cdef Py_ssize_t size_at = _written(length, 16, size_digits)
         cdef bytes chunk = PyBytes_FromStringAndSize(NULL, 24 - size_at + 2 + length + 2)
         cdef char* to = PyBytes_AS_STRING(chunk)
         to = _put(to, size_digits + size_at, 24 - size_at)
         to = _put(to, b"\r\n", 2)
-        to = _put_bytes(to, self.head)
+        to = _put_bytes(to, self._head)
         to = _put(to, number_digits + number_at, 24 - number_at)
-        to = _put_bytes(to, self.place)
+        to = _put_bytes(to, self._place)
         to = _put(to, string, size)
-        _put_bytes(to, self.tail)  # with the end of the frame
+        _put_bytes(to, self._tail)  # with the end of the frame
         return chunk
 
 
@@ -255,9 +255,9 @@ cdef class ChunkWriter:
 cdef class Shortcut:
     cdef object _exchange, _pulse, _side, _stream, _translation, _pump, _now
     cdef tuple _on_text
-    cdef object _text_of, _piece, _send
+    cdef object _text_of, _event_of, _piece, _send
     cdef StringFrame _frame  # whose method `_text_of` is; None where it is another's, and so on
-    cdef OpenText _open
+    cdef Flow _flow
     cdef ChunkWriter _writer
 
     def __init__(self, exchange, side, translation, pump):
@@ -270,10 +270,11 @@ cdef class Shortcut:
         self._now = asyncio.get_running_loop().time
         self._on_text = tuple([one.on_text for one in translation.filters])
         self._text_of = translation.text_of
+        self._event_of = translation.event_of
         self._piece = side.get_encoder().piece
         self._send = side.stream.send
         self._frame = _owner(self._text_of, StringFrame)
-        self._open = _owner(self._piece, OpenText)
+        self._flow = _owner(self._piece, Flow)
         self._writer = _owner(self._send, ChunkWriter)
 
     def take(self, bytes read not None):
@@ -297,10 +298,10 @@ cdef class Shortcut:
         try:
             if self._on_text and not self._let_through(text):
                 return now
-            if not plain or self._open is None:
+            if not plain or self._flow is None:
                 chunk = self._piece(text)
             else:
-                chunk = b"" if self._open._part is None else self._open.written(text, string.start, string.size)
+                chunk = b"" if self._flow.what is None else self._flow.written(text, string.start, string.size)
             if not chunk:
                 self._detour(len(self._on_text), text)
                 return now
@@ -325,7 +326,7 @@ cdef class Shortcut:
         return True
 
     cdef _detour(self, Py_ssize_t number, str text):
-        out = self._translation.from_filter(number, [TextDelta(text)])
+        out = self._translation.from_filter(number, [self._event_of(text)])
         if out:
             self._side.write(out)
         if self._translation.done:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from .chunks import body_of
 from .client_side import ClientSide
 from .compiled import compiled_if_built
-from .events import TextDelta
 from .exchange import Exchange
 from .stage import ResponseFilter
 from .translation import Translation
@@ -31,6 +30,7 @@ class Shortcut:
     """
 
     __slots__ = (
+        "_event_of",
         "_exchange",
         "_now",
         "_on_text",
@@ -52,6 +52,7 @@ class Shortcut:
         self._pump = pump
         self._on_text = tuple(one.on_text for one in translation.filters)
         self._text_of = translation.text_of
+        self._event_of = translation.event_of
         self._piece = side.get_encoder().piece
         self._stream = side.stream
         assert side.stream.send is not None
@@ -92,7 +93,7 @@ class Shortcut:
 
     def _detour(self, number: int, text: str) -> None:
         """Takes a piece, as an event, through the filters from that one on."""
-        out = self._translation.from_filter(number, [TextDelta(text)])
+        out = self._translation.from_filter(number, [self._event_of(text)])
         if out:
             self._side.write(out)
         if self._translation.done:

@@ -12,7 +12,17 @@ import msgspec
 
 from .api.chat.relay import ChatRelay
 from .errors import ExchangeError
-from .events import OUTPUT_EVENTS, Event, Finish, PassedResponse, TextDelta, UpstreamFailed, Usage
+from .events import (
+    OUTPUT_EVENTS,
+    Event,
+    Finish,
+    PassedResponse,
+    ReasoningDelta,
+    TextDelta,
+    ToolCallDelta,
+    UpstreamFailed,
+    Usage,
+)
 from .exchange import Outcome
 from .providers.provider import Decoder, Parser
 from .sse.parser import SseParser
@@ -28,12 +38,20 @@ TextsOf = Callable[[bytes], tuple[list[str], list[bytes], int]]
 AT_A_TIME = 1024
 """Bytes of a large read that are parsed before the rest is looked at for text, and so on with ever more."""
 
+_IN_PIECES = (ReasoningDelta, ToolCallDelta)
+"""What comes in pieces, beside text."""
+
 _DECISIVE = (Finish, UpstreamFailed, *OUTPUT_EVENTS)
 """Events that decide whether an attempt is the one that answers."""
 
 
 class Encoder(Protocol):
-    """Turns neutral events into a client dialect's bytes. One instance an exchange, whatever attempts it takes."""
+    """Turns neutral events into a client dialect's bytes. One instance an exchange, whatever attempts it takes.
+
+    `any_piece` says whether `piece` takes thinking and arguments too, and not only text.
+    """
+
+    any_piece: bool
 
     @property
     def outcome(self) -> Outcome | None:
@@ -71,9 +89,9 @@ class Encoder(Protocol):
         """Returns the bytes for events. Hot: once a read."""
 
     def piece(self, text: str) -> bytes:
-        """Returns the bytes of one more piece of the text that is open, framed as a chunk of HTTP's. Hot: once a read.
+        """Returns the bytes of one more piece of what is open, framed as a chunk of HTTP's. Hot: once a read.
 
-        Where it is not just that it returns b"", and has done nothing.
+        That is what the last event was a piece of. Where it is not just that it returns b"", and has done nothing.
         """
 
     def pieces(self, texts: list[str], strings: list[bytes]) -> bytes:
@@ -140,11 +158,13 @@ class Translation:
         "_exchange",
         "_filters",
         "_held",
+        "_learn_event",
         "_nudge",
         "_open_client",
         "_parser",
         "_pieces",
         "_texts_of",
+        "event_of",
         "filters",
         "text_of",
     )
@@ -170,6 +190,10 @@ class Translation:
         self._pieces = encoder.pieces
         self.text_of = decoder.text_of
         self._texts_of: TextsOf | None = getattr(decoder, "texts_of", None)
+        self.event_of: Callable[[str], Event] = getattr(decoder, "event_of", TextDelta)
+        self._learn_event: Callable[[bytes, Event], None] | None = None
+        if encoder.any_piece and not filters:
+            self._learn_event = getattr(decoder, "learn_event", None)
         self._held: list[Event] = []  # what came before the first output event
 
     @property
@@ -188,7 +212,7 @@ class Translation:
             return self._feed_many(data, self._texts_of)
         text = self.text_of(data)
         if text:
-            events: list[Event] = [TextDelta(text)]
+            events: list[Event] = [self.event_of(text)]
             return self._pass(events) if self._filters else self._encode(events)
         events = self._decoded(data)
         return self._pass(events) if events else b""
@@ -196,8 +220,14 @@ class Translation:
     def _decoded(self, data: bytes) -> list[Event]:
         """Takes bytes of the body through parser and decoder, which learns from what they end in."""
         events = self._decoder.feed(self._parser.feed(data))
-        if events and type(last := events[-1]) is TextDelta and (len(events) == 1 or self._texts_of is not None):
-            self._decoder.learn(data[data.rfind(b"\n\n", 0, -2) + 2 :] if len(events) > 1 else data, last.text)
+        if not events:
+            return events
+        last = events[-1]
+        if type(last) is TextDelta:
+            if len(events) == 1 or self._texts_of is not None:
+                self._decoder.learn(_last_of(data), last.text)
+        elif self._learn_event is not None and type(last) in _IN_PIECES:
+            self._learn_event(_last_of(data), last)
         return events
 
     def _feed_many(self, data: bytes, texts_of: TextsOf) -> bytes:
@@ -385,3 +415,9 @@ class Relay:
                 raise self.machine.error
             self._exchange.committed = self.machine.started or self.machine.done
         return out
+
+
+def _last_of(read: bytes) -> bytes:
+    """Returns the last of the server-sent events in a read that ends with one."""
+    begins = read.rfind(b"\n\n", 0, -2)
+    return read if begins < 0 else read[begins + 2 :]

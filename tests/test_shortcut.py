@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Callable
 from typing import Any, cast
 
 import pytest
@@ -363,3 +364,85 @@ async def test_filters_see_texts_that_come_together() -> None:
     told = json.loads(answer.side.get_encoder().final())["output"]
     text = "".join(part.get("text", "") for item in told if item["type"] == "message" for part in item["content"])
     assert [one.seen.lower() for one in filters] == [text.lower()] * 2
+
+
+def grows(index: int, arguments: str) -> bytes:
+    """Returns a piece of a call's arguments."""
+    return chunk({"tool_calls": [{"index": index, "function": {"arguments": arguments}}]})
+
+
+def begins(index: int, name: str, arguments: str = "") -> bytes:
+    """Returns what a call begins with."""
+    function = {"name": name, "arguments": arguments}
+    return chunk({"tool_calls": [{"index": index, "id": f"call_{index}", "type": "function", "function": function}]})
+
+
+def _agent(seed: int) -> list[bytes]:
+    """Returns the reads of an answer that thinks, speaks, and calls tools, some at a time, mostly in many pieces."""
+    chance = random.Random(seed)
+    words = [text for text in SAYS if len(text) < 100]
+    story: list[bytes] = []
+    calls = 0
+    for _ in range(30):
+        kind = chance.choice(("think", "say", "call", "call", "two calls", "mixed"))
+        count = chance.randrange(1, 12)
+        if kind == "think":
+            field = chance.choice(("reasoning_content", "reasoning"))
+            story += [chunk({field: chance.choice(words)}) for _ in range(count)]
+        elif kind == "say":
+            story += [chunk({"content": chance.choice(words)}) for _ in range(count)]
+        elif kind == "mixed":
+            story += [chunk({"content": "a", "reasoning_content": "b"}), grows(0, " "), grows(77, "x")]
+        else:
+            open_ones = range(calls, calls + (1 if kind == "call" else 2))
+            calls = open_ones.stop
+            story += [begins(index, "f", chance.choice(("", '{"a": "'))) for index in open_ones]
+            story += [grows(chance.choice(open_ones), json.dumps(chance.choice(words))[1:-1]) for _ in range(count)]
+            story += [grows(index, '"}') for index in open_ones if chance.random() < 0.7]
+    return [*story, chunk({}, finish="tool_calls"), DONE]
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("dialect", ["responses", "chat"])
+@pytest.mark.parametrize("options", [{}, {"keep_log": True}, {"reasoning": "summary"}, {"reasoning": "drop"}], ids=str)
+async def test_thinking_and_calls_are_told_the_same(dialect: str, options: dict[str, Any], seed: int) -> None:
+    plain = Answer(dialect, [], short=False, **options)
+    plain.translation.text_of = lambda read: ""
+    short = Answer(dialect, [], short=True, **options)
+    for read in _agent(seed):
+        plain.take(read)
+        short.take(read)
+        assert short.client.body == plain.client.body, read
+    assert plain.translation.done
+    assert short.translation.done
+    assert plain.side.get_encoder().final() == short.side.get_encoder().final()
+    assert plain.side.get_encoder().output_chars() == short.side.get_encoder().output_chars()
+    log = short.side.get_encoder()
+    if isinstance(log, ResponsesEncoder) and log.log is not None:
+        rendered, _ = log.log.render(0, 10_000)
+        assert short.client.body.endswith(rendered)
+
+
+@pytest.mark.parametrize("make", [lambda text: chunk({"reasoning_content": text}), lambda text: grows(0, text)])
+async def test_pieces_of_thinking_and_of_a_call_go_the_short_way(make: Callable[[str], bytes]) -> None:
+    answer = Answer("responses", [], short=True)
+    answer.take(begins(0, "f"))
+    for text in "abcdefgh":
+        answer.take(make(text))
+    assert answer.taken == 7
+
+
+async def test_with_filters_only_text_goes_the_short_way() -> None:
+    answer = Answer("responses", [Picky(1)], short=True)
+    answer.take(begins(0, "f"))
+    for text in "abcdefgh":
+        answer.take(grows(0, text))
+    assert answer.taken == 0
+
+
+async def test_a_call_that_was_cut_in_the_short_way_is_known_to_be_cut() -> None:
+    answer = Answer("responses", [], short=True)
+    for read in (begins(0, "f", '{"a"'), grows(0, ":"), grows(0, "["), grows(0, "1"), DONE):
+        answer.take(read)
+    assert answer.taken == 2
+    assert json.loads(answer.side.get_encoder().final())["status"] == "failed"

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from proxy.api.responses.flow import Flow
 from proxy.api.responses.numbers import Numbers
-from proxy.api.responses.open_text import OpenText
 from proxy.compiled import PURE, is_compiled
 from proxy.providers.chat.string_frame import StringFrame
 from proxy.server.answer_form import AnswerForm
@@ -17,7 +17,7 @@ from proxy.server.heads import KnownHead
 from proxy.shortcut import Shortcut
 from proxy.upstream.receiver import Receiver
 
-CLASSES = (AnswerForm, ChunkWriter, KnownHead, Numbers, OpenText, Receiver, Shortcut, StringFrame)
+CLASSES = (AnswerForm, ChunkWriter, KnownHead, Numbers, Flow, Receiver, Shortcut, StringFrame)
 """All of them, in the form that runs here."""
 
 

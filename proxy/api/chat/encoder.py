@@ -89,6 +89,7 @@ class ChatEncoder:
     `done` is True once nothing more may follow; `outcome` then says how it ended.
     """
 
+    any_piece = False
     __slots__ = (
         "_annotations",
         "_between",

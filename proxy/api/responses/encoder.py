@@ -40,12 +40,12 @@ from ...exchange import Outcome
 from .encoder_options import EncoderOptions
 from .event_log import DONE, EventLog
 from .event_writer import MANY, NUMBERS, EventWriter, chunk_template
+from .flow import Flow
 from .grammar import PartKind
 from .open_calls import OpenCalls
 from .open_item import OpenItem, Seal
-from .open_text import OpenText
 from .output import Output
-from .output_items import CallItem, Item, ItemStatus, OpaqueItem, ToolForms
+from .output_items import CallItem, Item, ItemStatus, OpaqueItem, Part, ToolForms
 from .relay import PassedItems
 from .snapshot import Snapshot
 
@@ -73,6 +73,7 @@ class ResponsesEncoder:
     far, if that is kept.
     """
 
+    any_piece = True
     __slots__ = (
         "_calls",
         "_end",
@@ -122,7 +123,7 @@ class ResponsesEncoder:
             obfuscation=self._options.obfuscation,
         )
         self._passed: PassedItems | None = None  # made for the first
-        self._flow = OpenText(self._writer, self._log_entries)
+        self._flow = Flow(self._writer, self._log_entries)
         self.piece = self._flow.piece
         self._end = b""
         self._status = "new"  # then `queued`, `in_progress`; what came of it is in `outcome`
@@ -166,8 +167,9 @@ class ResponsesEncoder:
         log = self._log_entries
         flow = self._flow
         for event in events:
-            part = flow.part
-            if part is not None and type(event) is TextDelta and event.logprobs is None:
+            kind = flow.kind
+            if kind is TextDelta and type(event) is TextDelta and event.logprobs is None:
+                part: Any = flow.what
                 text = event.text
                 if text:
                     part.texts.append(text)
@@ -177,16 +179,16 @@ class ResponsesEncoder:
                     writer.next = number + 1
                     out.append(part.template % (number, _encode(text)))
             elif self._final is None:
-                if part is not None and type(event) is not Usage:
-                    flow.part = None
+                if kind is not None and type(event) is not kind and type(event) is not Usage:
+                    flow.close()
                 _HANDLERS[type(event)](self, event, out)
         return out[0] if len(out) == 1 else b"".join(out)
 
     def pieces(self, texts: list[str], strings: list[bytes]) -> bytes:
         """Returns the deltas of more pieces of text, whose JSON within quotes is `strings`; or b"", as `piece` does."""
-        part = self._flow.part
-        if part is None:
+        if self._flow.kind is not TextDelta:
             return b""
+        part: Any = self._flow.what
         part.texts += texts
         if self._log_entries is not None:
             self._log_entries += texts
@@ -255,14 +257,19 @@ class ResponsesEncoder:
         if not event.text:
             return
         part = self._open.part_of("output_text", out)
-        if not self._options.obfuscation:
-            self._flow.open(part, chunk_template(part.template))
-            if self.log is not None:
-                self.log.use(part.template)
+        self._let_flow(part, TextDelta, (part.texts,))
         logprobs = event.logprobs if self._options.logprobs else None
         if logprobs:
             part.logprobs.extend(logprobs)
         self._open.delta(part, event.text, out, logprobs)
+
+    def _let_flow(self, what: Part | CallItem, kind: type[Event], lists: tuple[list[str], ...]) -> None:
+        """Lets more pieces of that part or call take the short way, where all of them are written alike."""
+        if self._options.obfuscation:
+            return
+        self._flow.open(what, kind, lists, chunk_template(what.template))
+        if self.log is not None:
+            self.log.use(what.template)
 
     def _on_refusal(self, event: Refusal, out: list[bytes]) -> None:
         if event.text:
@@ -282,6 +289,8 @@ class ResponsesEncoder:
         if part is None or part.kind != kind or self._calls.by_key:
             part = item.part_of(kind, out)
         item.delta(part, event.text, out)
+        if part is not self._flow.what:
+            self._let_flow(part, ReasoningDelta, (part.texts,))
 
     def _on_state(self, event: ReasoningState, out: list[bytes]) -> None:
         self._open.keep_state(event.state, out)
@@ -320,6 +329,12 @@ class ResponsesEncoder:
         if self._open.item is not None and self._calls.opens_item(beside=event.key):
             self._open.close(out)
         self._calls.delta(event, out)
+        call = self._calls.by_key.get(event.key)
+        if call is not self._flow.what:
+            if call is not None and call.template and call.input is None:
+                self._let_flow(call, ToolCallDelta, (call.written.pieces, call.shown))
+            else:
+                self._flow.close()
 
     def _on_usage(self, event: Usage, out: list[bytes]) -> None:
         self.usage = event
@@ -385,7 +400,7 @@ class ResponsesEncoder:
 
     def _terminal(self, type: str, out: list[bytes]) -> None:
         assert self._final is not None
-        self._flow.part = None
+        self._flow.close()
         self._end = self._writer.terminal(type, self._final) + (DONE if self._options.done_marker else b"")
         if not self._options.hold_end:
             out.append(self.end())

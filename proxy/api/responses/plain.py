@@ -35,6 +35,7 @@ class PlainResponse:
     `changed` what the file changes about its fields.
     """
 
+    any_piece = False
     __slots__ = ("_chars", "_final", "_item", "outcome", "service_tier", "usage")
 
     done = True

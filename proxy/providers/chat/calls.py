@@ -94,6 +94,12 @@ class ToolCalls:
         """Takes a fragment of the one call that the old `function_call` field can hold."""
         self.take(ToolCallPiece(index=_LEGACY_INDEX, function=piece), events)
 
+    def growing(self, key: int) -> list[str] | None:
+        """Returns what there is of a call's arguments, if what comes under the last index goes on with that call."""
+        call = self._calls[key]
+        known = call is self._last and call.told and call in self._by_index.values()
+        return call.arguments.pieces if known else None
+
     def flush(self, events: list[Event], but: _Call | None = None) -> None:
         """Says that no name that is still held goes on, `but` that of one call."""
         for call in self._calls:

@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 
 from ...errors import UpstreamCut, UpstreamError, UpstreamGarbled
-from ...events import Event, Finish, UpstreamFailed
+from ...events import Event, Finish, ReasoningDelta, TextDelta, ToolCallDelta, UpstreamFailed
 from ..provider import Payload
 from .chunk import Choice, Chunk, Delta, decode_chunk, decode_leniently
 from .citations import from_citations
@@ -59,6 +59,7 @@ class ChatDecoder:
         "_tier",
         "_usage_last",
         "done",
+        "event_of",
         "malformed",
         "text_of",
         "texts_of",
@@ -78,6 +79,7 @@ class ChatDecoder:
         self._frame = LearnedFrame()
         self.text_of = self._frame.text
         self.texts_of = self._frame.texts
+        self.event_of = self._frame.event
         self._surrogates: Surrogates | None = None
         self._finish: str | None = None
         self._tier: str | None = None
@@ -109,7 +111,16 @@ class ChatDecoder:
     def learn(self, read: bytes, text: str) -> None:
         """Tells of a whole event that gave that text as its last, so that the next like it is known."""
         if self._message.plain and self._surrogates is None and not self.done:
-            self._frame.learn(read, text)
+            self._frame.learn(read, TextDelta(text), text)
+
+    def learn_event(self, read: bytes, event: Event) -> None:
+        """Tells of a whole event that gave that as its last: the next piece of thinking or of a call may be known."""
+        if not self._message.steady or self._surrogates is not None or self.done:
+            return
+        if isinstance(event, ReasoningDelta) and not event.summary:
+            self._frame.learn(read, event, event.text)
+        elif isinstance(event, ToolCallDelta) and (kept := self._message.calls.growing(event.key)) is not None:
+            self._frame.learn(read, event, event.arguments, kept)
 
     def finish(self) -> list[Event]:
         """Says that the body has ended; returns the rest, ending in Finish or UpstreamFailed."""

@@ -4,6 +4,7 @@ Most servers send every text chunk of an answer in the same bytes but for the te
 chunk is learned: `data: {...,"content":` in front, `...}` and a blank line behind. A read that begins and ends with
 the same bytes, and holds exactly one JSON string between them, is the same chunk with another text: JSON leaves no
 other reading, because the bytes around the string were parsed once and the string cannot reach out of its quotes.
+The same holds for pieces of thinking, and for those of a call's arguments.
 
 That the string is the answer's text and not some other member called `content` is proved when the frame is learned,
 by parsing the chunk once more with another string in its place.
@@ -15,12 +16,21 @@ import re
 
 import msgspec
 
-from .chunk import Delta, decode_chunk
+from ...events import Event, ReasoningDelta, TextDelta, ToolCallDelta
+from .chunk import Delta, ToolCallPiece, decode_chunk
 from .string_frame import StringFrame
 
-_OTHER_MEMBERS = tuple(name for name in Delta.__struct_fields__ if name != "content")
+_MEMBERS = Delta.__struct_fields__
 _END = b"\n\n"  # of an event; learned ones have no other line end
-_CONTENT = re.compile(rb'"content": ?("(?:[^"\\]|\\.)*")')
+_STRINGS: dict[type[Event], re.Pattern[bytes]] = {
+    kind: re.compile(rb'"(?:%b)": ?("(?:[^"\\]|\\.)*")' % names)
+    for kind, names in (
+        (TextDelta, b"content"),
+        (ReasoningDelta, b"reasoning_content|reasoning"),
+        (ToolCallDelta, b"arguments"),
+    )
+}
+"""The members that may hold what an event says."""
 _PROBE = b'"\\u0000probe"'
 _PROBE_TEXT = "\0probe"
 _PATIENCE = 8  # frames that were learned and never seen again, before learning is given up
@@ -30,25 +40,34 @@ _decode_strings = msgspec.json.Decoder(list[str]).decode
 
 
 class LearnedFrame(StringFrame):
-    """The bytes around the text of the last plain chunk; servers whose chunks all differ are noticed and left alone.
+    """The bytes around what the last plain chunk said; servers whose chunks all differ are noticed and left alone.
 
     Whoever sees something else come sets `prefix` to None, which forgets the frame. `patience` is how many frames may
     still be learned in vain: at 0 there is no use in more.
     """
 
-    __slots__ = ("patience",)
+    __slots__ = ("_like", "patience")
 
     def __init__(self) -> None:
         super().__init__()
+        self._like: Event = TextDelta("")
         self.patience = _PATIENCE
+
+    def event(self, text: str) -> Event:
+        """Returns the event of a text that was recognised."""
+        like = self._like
+        kind = type(like)
+        if kind is TextDelta:
+            return TextDelta(text)
+        return ToolCallDelta(like.key, text) if isinstance(like, ToolCallDelta) else ReasoningDelta(text)
 
     def texts(self, read: bytes) -> tuple[list[str], list[bytes], int]:
         """Returns the texts of the learned chunks at the beginning of a read, and how many bytes of it they are.
 
         Also the JSON of each text, without its quotes. Nothing is found where the first chunk is another one, or one of
-        them is not what it seems.
+        them is not what it seems, or what was learned is not text.
         """
-        if self.prefix is None:
+        if self.prefix is None or type(self._like) is not TextDelta:
             return [], [], 0
         prefix, suffix = self.prefix + b'"', b'"' + self.suffix.removesuffix(_END)
         strings: list[bytes] = []
@@ -68,8 +87,11 @@ class LearnedFrame(StringFrame):
         around = len(prefix) + len(suffix) + len(_END)
         return texts, strings, sum(map(len, strings)) + around * len(strings)
 
-    def learn(self, read: bytes, text: str) -> None:
-        """Learns the frame of a read that was one chunk with that text."""
+    def learn(self, read: bytes, event: Event, text: str, kept: list[str] | None = None) -> None:
+        """Learns the frame of a read that was one chunk and gave that event, which says that text.
+
+        What others like it say is added to `kept`.
+        """
         self.prefix = None
         if self.seen:
             self.seen = False
@@ -77,10 +99,13 @@ class LearnedFrame(StringFrame):
         if not self.patience or not read.startswith(b"data: ") or read.find(b"\n") != len(read) - 2:
             return
         self.patience -= 1
-        for found in _CONTENT.finditer(read):
-            if _says(found[1], text) and _reads_back(read[6 : found.start(1)] + _PROBE + read[found.end(1) : -2]):
+        for found in _STRINGS[type(event)].finditer(read):
+            probe = read[6 : found.start(1)] + _PROBE + read[found.end(1) : -2]
+            if _says(found[1], text) and _reads_back(probe, event):
                 self.prefix = read[: found.start(1)]
                 self.suffix = read[found.end(1) :]
+                self.kept = kept
+                self._like = event
                 return
 
 
@@ -92,8 +117,8 @@ def _says(string: bytes, text: str) -> bool:
         return False
 
 
-def _reads_back(payload: bytes) -> bool:
-    """Tells whether the probe is found as the text of the first answer, and nothing that would make another event."""
+def _reads_back(payload: bytes, event: Event) -> bool:
+    """Tells whether the probe is found where the first answer says what the event does, and nothing beside it."""
     try:
         chunk = decode_chunk(payload)
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -104,6 +129,18 @@ def _reads_back(payload: bytes) -> bool:
     delta, logprobs = choice.delta, choice.logprobs
     if choice.index or choice.finish_reason or choice.error or (logprobs is not None and logprobs.content):
         return False
-    if delta is None or delta.content != _PROBE_TEXT:
+    if delta is None:
         return False
-    return not any(getattr(delta, name) for name in _OTHER_MEMBERS)
+    said = [name for name in _MEMBERS if getattr(delta, name)]
+    if type(event) is TextDelta:
+        return said == ["content"] and delta.content == _PROBE_TEXT
+    if type(event) is ReasoningDelta:
+        return said in (["reasoning_content"], ["reasoning"]) and getattr(delta, said[0]) == _PROBE_TEXT
+    return said == ["tool_calls"] and delta.tool_calls is not None and _goes_on(delta.tool_calls)
+
+
+def _goes_on(pieces: list[ToolCallPiece]) -> bool:
+    """Tells whether they are one piece of a call that is known by its index, and say nothing but the probe."""
+    piece, function = pieces[0], pieces[0].function
+    known = len(pieces) == 1 and piece.index is not None and not piece.id and piece.custom is None
+    return known and function is not None and not function.name and function.arguments == _PROBE_TEXT

@@ -62,6 +62,11 @@ class Message:
         """Whether another piece of text would be a TextDelta and nothing else."""
         return self._in_text and self._think is None and not self._logprobs
 
+    @property
+    def steady(self) -> bool:
+        """Whether nothing is held back, so that more of what came last gives the same event once more."""
+        return self._think is None and not self._logprobs
+
     def take(self, delta: Delta, logprobs: Logprobs | None, events: list[Event]) -> None:
         """Takes what one chunk adds. Hot: once a chunk."""
         content = delta.content

@@ -13,14 +13,15 @@ _decode_string = msgspec.json.Decoder(str).decode
 class StringFrame:
     """The bytes in front of a string (`prefix`, None as long as they are not known) and behind it (`suffix`).
 
-    `seen` is set whenever a read was in the frame.
+    `seen` is set whenever a read was in the frame; `kept`, if there is such a list, gets what it said.
     """
 
-    __slots__ = ("prefix", "seen", "suffix")
+    __slots__ = ("kept", "prefix", "seen", "suffix")
 
     def __init__(self) -> None:
         self.prefix: bytes | None = None
         self.suffix = b""
+        self.kept: list[str] | None = None
         self.seen = False
 
     def text(self, read: bytes) -> str:
@@ -37,4 +38,6 @@ class StringFrame:
         except (msgspec.DecodeError, UnicodeDecodeError):
             return ""
         self.seen = True
+        if self.kept is not None and text:
+            self.kept.append(text)
         return text

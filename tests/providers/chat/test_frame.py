@@ -35,6 +35,8 @@ def read_of(text: str, created: int = 1, before: str = "", behind: str = "", asc
 class Collects:
     """Stands in the encoder's place and keeps the events."""
 
+    any_piece = True
+
     def __init__(self) -> None:
         self.events: list[Event] = []
         self.done = False
@@ -129,7 +131,7 @@ def test_chunks_that_all_differ_are_left_alone() -> None:
     for number in range(20):
         read = read_of("x", behind=f',"obfuscation":"{number}"')
         assert frame.text(read) == ""
-        frame.learn(read, "x")
+        frame.learn(read, TextDelta("x"), "x")
     assert (frame.prefix, frame.patience) == (None, 0)
 
 
@@ -197,3 +199,18 @@ def test_recordings_say_the_same(row: dict[str, Any]) -> None:
             place = rng.randrange(len(whole))
             cut += [piece for piece in (whole[:place], whole[place:]) if piece]
         same(cut)
+
+
+def test_pieces_of_thinking_and_of_arguments_are_parsed_once() -> None:
+    def piece(delta: dict[str, Any]) -> bytes:
+        return b"data: " + json.dumps({"choices": [{"index": 0, "delta": delta}]}).encode() + b"\n\n"
+
+    def grows(text: str) -> bytes:
+        return piece({"tool_calls": [{"index": 0, "function": {"arguments": text}}]})
+
+    first = {"index": 0, "id": "call_1", "function": {"name": "f", "arguments": ""}}
+    thinks = [piece({"content": None, "reasoning_content": text}) for text in ("Hm", ",", " so", '"')]
+    calls = [piece({"tool_calls": [first]}), *(grows(text) for text in ('{"a', '":', "1", "}"))]
+    events, count = taken([*thinks, *calls, END])
+    assert count == 4  # the first of the thoughts, the call, the first of its arguments, and the end
+    assert [repr(one) for one in events] == [repr(one) for one in parsed([*thinks, *calls, END])]

@@ -94,3 +94,12 @@ def test_both_forms_read_the_same() -> None:
         read = PREFIX + string + SUFFIX
         assert pure.text(read) == compiled.text(read), read
     assert pure.seen
+
+
+@each_form
+def test_what_is_read_is_kept_where_there_is_a_list_for_it(form: Form) -> None:
+    frame = learned(form)
+    frame.kept = kept = ["before"]
+    for said in (b'"a"', b'"\\n"', b'""', b"1"):
+        frame.text(PREFIX + said + SUFFIX)
+    assert kept == ["before", "a", "\n"]

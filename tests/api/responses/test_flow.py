@@ -1,4 +1,4 @@
-"""The deltas of the open text part: each is the part's template with a number and a text, framed as a chunk."""
+"""The deltas of what is open: each is a template with a number and a text, framed as a chunk."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from msgspec.json import encode
 
 from proxy.api.responses.event_writer import MANY, chunk_template, delta_template
 from proxy.chunks import frame
+from proxy.events import TextDelta
 from tests.server.test_stream import unchunk
 from tests.support.forms import FORMS, Form, each_form
 
@@ -23,9 +24,9 @@ def opened(form: Form, *, entries: list[object] | None = None, first: int = 0) -
     """Returns the writer of a part that has just begun, and the part."""
     numbers = form.Numbers()
     numbers.next = first
-    writer = form.OpenText(numbers, entries)
-    part = SimpleNamespace(texts=[])
-    writer.open(part, chunk_template(TEMPLATE))
+    writer = form.Flow(numbers, entries)
+    part = SimpleNamespace(texts=[], shown=[])
+    writer.open(part, TextDelta, (part.texts, part.shown), chunk_template(TEMPLATE))
     return writer, part
 
 
@@ -39,21 +40,22 @@ def test_a_piece_is_its_delta_in_a_chunk(form: Form, first: int) -> None:
         (delta,) = unchunk(chunk)
         assert delta == TEMPLATE % (number, encode(text))
         assert chunk == frame(delta)
-    assert part.texts == TEXTS
+    assert part.texts == part.shown == TEXTS
     assert entries == ["before", *TEXTS]
 
 
 @each_form
-def test_nothing_is_written_or_kept_where_no_part_is_open(form: Form) -> None:
+def test_nothing_is_written_or_kept_where_nothing_is_open(form: Form) -> None:
     numbers = form.Numbers()
-    writer = form.OpenText(numbers, None)
-    assert (writer.part, writer.piece("a"), numbers.next) == (None, b"", 0)
-    part = SimpleNamespace(texts=[])
-    writer.open(part, chunk_template(TEMPLATE))
-    assert writer.part is part
+    writer = form.Flow(numbers, None)
+    assert (writer.what, writer.kind, writer.piece("a"), numbers.next) == (None, None, b"", 0)
+    part, texts = SimpleNamespace(), list[str]()
+    writer.open(part, TextDelta, (texts,), chunk_template(TEMPLATE))
+    assert (writer.what, writer.kind) == (part, TextDelta)
     assert writer.piece("a")
-    writer.part = None
-    assert (writer.piece("b"), part.texts, numbers.next) == (b"", ["a"], 1)
+    writer.close()
+    assert (writer.what, writer.kind) == (None, None)
+    assert (writer.piece("b"), texts, numbers.next) == (b"", ["a"], 1)
 
 
 @pytest.mark.skipif(len(FORMS) < 2, reason="not compiled here: there is no C compiler, or PENSTOCK_PURE=1")
