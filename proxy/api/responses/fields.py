@@ -119,7 +119,7 @@ def _as_it_is(raw: Raw) -> Raw:
 class Field:
     """What one field may hold. `type` is decoded strictly, and null is always taken for absent."""
 
-    __slots__ = ("check", "decode", "high", "low", "max_length", "options")
+    __slots__ = ("any_value", "check", "decode", "high", "low", "max_length", "options")
 
     def __init__(
         self,
@@ -137,6 +137,7 @@ class Field:
         self.options = options
         self.max_length = max_length
         self.check = check
+        self.any_value = low is None and high is None and max_length is None and check is None and not options
 
     def read(self, raw: Raw, path: str) -> Any:
         """Returns the value of the field's JSON; raises BadRequest when it is of a wrong type, range or length."""
@@ -144,8 +145,8 @@ class Field:
             value = self.decode(raw)
         except invalid.UNREADABLE as error:
             raise invalid.from_decoding(error, path) from None
-        if value is None:
-            return None
+        if value is None or self.any_value:
+            return value
         if (self.low is not None and value < self.low) or (self.high is not None and value > self.high):
             raise invalid.out_of_range(path, value, self.low, self.high)
         if self.options and value not in self.options:

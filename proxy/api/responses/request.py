@@ -7,7 +7,7 @@ so that stages may set fields as they like.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, cast
 
 import msgspec
 
@@ -389,18 +389,20 @@ def _text_of(raw: Raw | None) -> str | None:
 def _input_of(raw: Raw | None) -> _Input:
     """Returns what is in the JSON of an input. Raises BadRequest."""
     plain = None if raw is None else plain_messages(raw)
-    if plain is not None:
+    if raw is not None and plain is not None:
         return _plain_input(raw, plain)
     raws = _raw_items(raw)
     items = [decode_item(one, f"input[{index}]") for index, one in enumerate(raws)]
     return _Input(raw, items, raws, updates=any(isinstance(one, ConfigurationUpdate) for one in items))
 
 
-def _plain_input(raw: Raw | None, plain: str | list[PlainMessage]) -> _Input:
+def _plain_input(raw: Raw, plain: str | list[PlainMessage]) -> _Input:
     """Returns an input of messages of text, which was read at once."""
+    if not plain:
+        return _Input(raw, [], is_text=plain == "")
     if isinstance(plain, str):
-        return _Input(raw, [user_message(plain)] if plain else [], is_text=True, is_plain=bool(plain))
-    return _Input(raw, [*plain], is_plain=bool(plain))
+        return _Input(raw, [user_message(plain)], is_text=True, is_plain=True)
+    return _Input(raw, cast(list[Item], plain), is_plain=True)
 
 
 def _raw_items(raw: Raw | None) -> list[Raw]:
