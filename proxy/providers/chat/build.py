@@ -25,6 +25,8 @@ from .tools import tool_fields
 _SIMPLE = OWN_FIELDS - {*LIMIT_ALIASES, "include", "tool_choice", "tools"}
 """Fields that say nothing to a chat server but by the messages."""
 _WITH_USAGE = {"include_usage": True}
+_NO_TOOLS = ToolMap()
+"""The names of no tools: nobody adds to them once a body is built."""
 
 
 class _Build:
@@ -54,7 +56,7 @@ def build_body(
     `sealing` opens the thinking that is given back.
     """
     if request.says_only(_SIMPLE) and not (profile.extra_body or profile.cache_breakpoints):
-        return _simple_body(request, model, profile), ToolMap()
+        return _simple_body(request, model, profile), _NO_TOOLS
     effects = Effects(options, ignore)
     names = ToolMap.of(request.tools)
     build = _Build(request, profile, effects)

@@ -155,7 +155,7 @@ class ChatUpstream(Provider):
         return self._request(body, self.endpoint("/responses", model), stream=exchange.request.stream)
 
     def _request(self, body: bytes, url: str, *, stream: bool) -> UpstreamRequest:
-        headers = dict(self._headers)
+        headers = {**self._headers}
         headers.setdefault("accept", "text/event-stream" if stream else "application/json")
         if stream:
             # what compresses a stream also holds it back until there is something to compress
