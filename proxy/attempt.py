@@ -219,14 +219,19 @@ class Answering:
                 pump = Pump(translation, side.stream, response, side.write)
                 if fits(translation, side.stream):
                     pump.shortcut = Shortcut(exchange, side, translation, pump)
-            side.open_at(self._pipeline.commit_after_s)
         self.pump = pump
         response.headers = {}  # nobody reads them from here on, and some upstreams send kilobytes
         try:
-            await pump.run(first_token_s=self._patience_s(response), is_committed=self._is_committed)
+            patience_s = self._patience_s(response)
+            await pump.run(first_token_s=patience_s, is_committed=self._is_committed, on_wait=self._open_later)
         finally:
             self.pump = None
         side.take_outcome()
+
+    def _open_later(self) -> None:
+        """Sees to it that a stream is not opened without its first output as long as that may come soon."""
+        if not isinstance(self._bridge, Relay):
+            self._side.open_at(self._pipeline.commit_after_s)
 
     def _is_committed(self) -> bool:
         return self._exchange.committed

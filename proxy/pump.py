@@ -65,8 +65,17 @@ class Pump:
         self._done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.shortcut: Taker | None = None
 
-    async def run(self, *, first_token_s: float | None, is_committed: Callable[[], bool]) -> None:
-        """Lets the answer through. Whatever ends it early, a cancelled task too, closes the upstream's connection."""
+    async def run(
+        self,
+        *,
+        first_token_s: float | None,
+        is_committed: Callable[[], bool],
+        on_wait: Callable[[], None] | None = None,
+    ) -> None:
+        """Lets the answer through. Whatever ends it early, a cancelled task too, closes the upstream's connection.
+
+        `on_wait` is called when what had come with the head is through, and the rest is to be waited for.
+        """
         timer: asyncio.TimerHandle | None = None
         if first_token_s is not None:
             timer = asyncio.get_running_loop().call_later(first_token_s, self._late, first_token_s, is_committed)
@@ -78,6 +87,8 @@ class Pump:
             self._response.stream(self._on_data, self._on_end)
             if self.shortcut is not None:
                 self._response.offer_to(self.shortcut)
+            if on_wait is not None:
+                on_wait()
             await self._done
             self._response.release()
         except BaseException:
@@ -186,10 +197,16 @@ class AsyncPump(Pump):
         self._nudged = False
         self._task: asyncio.Task[None] | None = None
 
-    async def run(self, *, first_token_s: float | None, is_committed: Callable[[], bool]) -> None:
+    async def run(
+        self,
+        *,
+        first_token_s: float | None,
+        is_committed: Callable[[], bool],
+        on_wait: Callable[[], None] | None = None,
+    ) -> None:
         """As `Pump.run`; a filter that is being awaited is cancelled with it."""
         try:
-            await super().run(first_token_s=first_token_s, is_committed=is_committed)
+            await super().run(first_token_s=first_token_s, is_committed=is_committed, on_wait=on_wait)
         finally:
             if self._task is not None:
                 self._task.cancel()
