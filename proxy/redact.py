@@ -43,8 +43,8 @@ _MOST_KNOWN = 4096
 _LONGEST_KNOWN = 500
 _MOST_MADE = 1024
 _LONGEST_MADE = 1000
-_CARRIERS = frozenset(("authorization", "x-api-key", "api-key", "cookie", "x-goog-api-key", "proxy-authorization"))
-"""The headers that credentials come in."""
+_CARRIERS = frozenset(("x-api-key", "api-key", "cookie", "x-goog-api-key", "proxy-authorization"))
+"""The headers besides `authorization` that credentials come in."""
 _OWN_IDS = {"req": 36, "resp": 53}  # and how long they are: digits of base 16 follow
 
 
@@ -222,22 +222,14 @@ def credentials(headers: Mapping[str, str]) -> list[str]:
     Hot: once an exchange. There is one of them as a rule.
     """
     found: list[str] = []
-    if _CARRIERS.isdisjoint(headers):
-        return found
     value = headers.get("authorization")
     if value is not None and len(secret := _behind_scheme(value)) >= _SHORTEST:
         found.append(secret)
-    if (
-        "x-api-key" in headers
-        or "api-key" in headers
-        or "cookie" in headers
-        or "x-goog-api-key" in headers
-        or "proxy-authorization" in headers
-    ):
-        found += [headers.get(name, "").strip() for name in ("x-api-key", "api-key", "cookie", "x-goog-api-key")]
-        found.append(_behind_scheme(headers.get("proxy-authorization", "")))
-        found = sorted((secret for secret in found if len(secret) >= _SHORTEST), key=len, reverse=True)
-    return found
+    if _CARRIERS.isdisjoint(headers):
+        return found
+    found += [headers.get(name, "").strip() for name in ("x-api-key", "api-key", "cookie", "x-goog-api-key")]
+    found.append(_behind_scheme(headers.get("proxy-authorization", "")))
+    return sorted((secret for secret in found if len(secret) >= _SHORTEST), key=len, reverse=True)
 
 
 def _behind_scheme(value: str) -> str:
