@@ -148,17 +148,17 @@ class ResponsesEncoder:
         """Returns the events that open the stream of a response that has to wait; then `begin` gives the rest."""
         snapshot = self._snapshot.render("queued")
         self._status = "queued"
-        created = self._tell("response.created", snapshot)
-        return created + self._tell("response.queued", snapshot)
+        return self._writer.opening("response.queued", snapshot, self._snapshot.shared)
 
     def begin(self) -> bytes:
         """Returns the events that open the stream, or what is missing of them behind `queue`; none behind the end."""
         if self._final is not None:
             return b""
         snapshot = self._snapshot.render("in_progress")
-        created = b"" if self._status == "queued" else self._tell("response.created", snapshot)
-        self._status = "in_progress"
-        return created + self._tell("response.in_progress", snapshot)
+        status, self._status = self._status, "in_progress"
+        if status == "queued":
+            return self._writer.snapshot("response.in_progress", snapshot, self._snapshot.shared)
+        return self._writer.opening("response.in_progress", snapshot, self._snapshot.shared)
 
     def encode(self, events: Sequence[Event]) -> bytes:
         """Returns the bytes for events, often one text delta. Hot: once a read."""
@@ -256,7 +256,7 @@ class ResponsesEncoder:
     def _on_text(self, event: TextDelta, out: list[bytes]) -> None:
         if not event.text:
             return
-        part = self._open.part_of("output_text", out)
+        part = self._open.begin_text(out) if self._open.item is None else self._open.part_of("output_text", out)
         self._let_flow(part, TextDelta, (part.texts,))
         logprobs = event.logprobs if self._options.logprobs else None
         if logprobs:
@@ -267,7 +267,8 @@ class ResponsesEncoder:
         """Lets more pieces of that part or call take the short way, where all of them are written alike."""
         if self._options.obfuscation:
             return
-        self._flow.open(what, kind, lists, chunk_template(what.template))
+        around = what.around if isinstance(what, Part) else chunk_template(what.template)
+        self._flow.open(what, kind, lists, around)
         if self.log is not None:
             self.log.use(what.template)
 
@@ -343,12 +344,13 @@ class ResponsesEncoder:
         """Ends as the model, a limit or a filter wanted; what is open closes by its place in the output."""
         whole = event.reason == "stop"
         self.service_tier = event.service_tier
-        calls = self._calls.take_all()
+        calls = self._calls.take_all() if self._calls.by_key else []
         place = len(calls) if self._open.item is None else self._open.item.index
-        for call in [call for call in calls if 0 <= call.index < place]:
+        before = sum(0 <= call.index < place for call in calls) if calls else 0
+        for call in calls[:before]:
             self._close_call(call, out, whole=whole)
         self._open.close(out, "completed" if whole else "incomplete")
-        for call in [call for call in calls if not 0 <= call.index < place]:
+        for call in calls[before:]:
             self._close_call(call, out, whole=whole)
         if whole:
             self._open.make_room(out)
@@ -391,9 +393,6 @@ class ResponsesEncoder:
         self._open.drop()
         if self._passed is not None:
             self._passed.drop()
-
-    def _tell(self, type: str, snapshot: bytes) -> bytes:
-        return self._writer.snapshot(type, snapshot, self._snapshot.shared)
 
     def _render(self, status: str, **changes: Any) -> bytes:
         return self._snapshot.render(status, output=self._output.to_json(), usage=self.usage, **changes)

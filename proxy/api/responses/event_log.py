@@ -128,12 +128,17 @@ class EventLog:
             self.use(template)
         self.entries.append(text)
 
+    def opening(self, type: str, response: bytes, shared: bytes) -> None:
+        """Takes the first two events of a stream, which say the same."""
+        own = response.removesuffix(shared)
+        if len(own) == len(response):
+            shared = b""
+        self._lives += (0, 1)
+        self.entries += (("response.created", own, shared), (type, own, shared))
+
     def snapshot(self, type: str, response: bytes, shared: bytes) -> None:
         """Takes an event of the life cycle. `shared` is kept once if the Response ends in it."""
         own = response.removesuffix(shared)
-        last = self.entries[-1] if self.entries else None
-        if isinstance(last, tuple) and last[1] == own:
-            own = last[1]  # created and in progress say the same
         self._lives.append(len(self.entries))
         self.entries.append((type, own, shared if len(own) < len(response) else b""))
 

@@ -12,6 +12,10 @@ from .numbers import Numbers
 
 _encode = msgspec.json.encode
 _DATA = b"\ndata: "
+_OPENING = (
+    b'event: response.created\ndata: {"type":"response.created","sequence_number":%d,"response":%b}\n\n'
+    b'event: %b\ndata: {"type":"%b","sequence_number":%d,"response":%b}\n\n'
+)
 
 
 class EventWriter(Numbers):
@@ -63,6 +67,15 @@ class EventWriter(Numbers):
             self.log.snapshot(type, response, shared)
         return life_event(type, self._take(), response)
 
+    def opening(self, type: str, response: bytes, shared: bytes) -> bytes:
+        """Returns the event that a response was created, and one of that type with the same Response."""
+        number = self.next
+        self.next = number + 2
+        if self.log is not None:
+            self.log.opening(type, response, shared)
+        kind = type.encode()
+        return _OPENING % (number, response, kind, kind, number + 1, response)
+
     def terminal(self, type: str, response: bytes) -> bytes:
         """Returns the last event. The log holds it back until it is told to release it."""
         if not self.heard:
@@ -84,10 +97,35 @@ def delta_template(type: str, place: dict[str, Any], *, logprobs: bool = False) 
     A delta is the same bytes every time but for these: `template % (number, text)` costs a third of encoding it.
     `logprobs` adds the empty list that deltas of text have.
     """
-    head = f'event: {type}\ndata: {{"type":"{type}","sequence_number":'.encode()
     fields = b"," + _encode(place)[1:-1] + b',"delta":'
-    tail = b',"logprobs":[]}\n\n' if logprobs else b"}\n\n"
-    return head.replace(b"%", b"%%") + b"%d" + fields.replace(b"%", b"%%") + b"%b" + tail
+    return _delta_head(type) + b"%d" + fields.replace(b"%", b"%%") + b"%b" + _delta_tail(logprobs=logprobs)
+
+
+def _delta_head(type: str) -> bytes:
+    return f'event: {type}\ndata: {{"type":"{type}","sequence_number":'.encode()
+
+
+def _delta_tail(*, logprobs: bool) -> bytes:
+    return b',"logprobs":[]}\n\n' if logprobs else b"}\n\n"
+
+
+class DeltaForm:
+    """The delta events of one kind of part: what is the same in all of them."""
+
+    __slots__ = ("_back", "_front", "_head", "_place", "_size", "_tail")
+
+    def __init__(self, type: str, index_field: str, *, logprobs: bool) -> None:
+        head, tail = _delta_head(type), _delta_tail(logprobs=logprobs)
+        self._place = f',"item_id":%b,"output_index":%d,"{index_field}":%d,"delta":'.encode()
+        self._front, self._back = head + b"%d", b"%b" + tail
+        self._head, self._tail = head, tail + b"\r\n"
+        self._size = len(head) + len(tail)
+
+    def at(self, item_id: bytes, output_index: int, index: int) -> tuple[bytes, tuple[bytes, bytes, bytes, int]]:
+        """Returns `delta_template` for a place, whose item's id is JSON, and `chunk_template` of that."""
+        place = self._place % (item_id, output_index, index)
+        template = self._front + place.replace(b"%", b"%%") + self._back
+        return template, (self._head, place, self._tail, self._size + len(place))
 
 
 MANY = 4096

@@ -25,11 +25,15 @@ class Output:
         self._finished: list[bytes | None] = []  # by output index; None for items that are still open
         self._chars = 0
 
-    def add(self, item: Item, out: list[bytes]) -> None:
-        """Opens an item at the next place. An item that came with an id keeps it."""
+    def enter(self, item: Item) -> None:
+        """Gives an item the next place. An item that came with an id keeps it."""
         item.index = len(self._finished)
         item.id = item.id or self._item_id(item.id_prefix, item.index)
         self._finished.append(None)
+
+    def add(self, item: Item, out: list[bytes]) -> None:
+        """Opens an item at the next place."""
+        self.enter(item)
         shown = item.to_dict("in_progress")
         out.append(self._writer.event("response.output_item.added", {"output_index": item.index, "item": shown}))
 

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from typing import Any, Literal, Protocol
 
+import msgspec
+
 from ...json_pieces import JsonPieces
 from .call_shapes import Shape
-from .event_writer import delta_template
+from .event_writer import DeltaForm
 from .freeform import FreeformInput
 from .grammar import CALLS, OPAQUE_PREFIXES, PARTS, STEPS, CallGrammar, CallKind, PartKind
 
 ItemStatus = Literal["in_progress", "completed", "incomplete"]
+
+_encode = msgspec.json.encode
+_DELTAS = {
+    kind: DeltaForm(grammar.delta, grammar.index_field, logprobs=kind == "output_text")
+    for kind, grammar in PARTS.items()
+}
 
 _KIND_OF_FORM: dict[str, CallKind] = {
     "function": "function_call",
@@ -55,15 +63,18 @@ class ToolForms(Protocol):
 class Part:
     """One content or summary part: its kind, place and text so far. `start` counts the text of the answer before it.
 
-    `template` is the part's delta event with blanks for number and text.
+    `template` is the part's delta event with blanks for number and text, `around` the same cut at its blanks
+    (`chunk_template`); `item_id` is JSON.
     """
 
     __slots__ = (
         "_item_id",
         "_output_index",
         "annotations",
+        "around",
         "grammar",
         "index",
+        "item_id",
         "kind",
         "logprobs",
         "start",
@@ -78,7 +89,8 @@ class Part:
         self._item_id, self._output_index = item.id, item.index
         self.index = item.next_index(kind)
         self.start = start
-        self.template = delta_template(grammar.delta, self.place, logprobs=kind == "output_text")
+        self.item_id = _encode(item.id)
+        self.template, self.around = _DELTAS[kind].at(self.item_id, item.index, self.index)
         self.texts: list[str] = []
         self.annotations: list[dict[str, Any]] = []
         self.logprobs: list[dict[str, Any]] = []
@@ -119,6 +131,13 @@ class MessageItem:
     def next_index(self, kind: PartKind) -> int:
         """Returns the index of a part of that kind that is added next."""
         return len(self.parts)
+
+    def is_plain(self) -> bool:
+        """Tells whether it is one text and nothing else."""
+        if len(self.parts) != 1 or self.phase is not None:
+            return False
+        part = self.parts[0]
+        return part.kind == "output_text" and not part.annotations and not part.logprobs
 
     def chars(self) -> int:
         """Returns how many characters the model wrote for it."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from .made_ids import first_id
+from .plain_message import ITEM
 from .snapshot import Shown, Snapshot, render_completed
 
 if TYPE_CHECKING:
@@ -21,10 +22,7 @@ if TYPE_CHECKING:
     from ...transform.edited import Changes
 
 _encode = msgspec.json.encode
-_ITEM = (
-    b'{"id":"%b","type":"message","status":"%b","role":"assistant",'
-    b'"content":[{"type":"output_text","text":%b,"annotations":[],"logprobs":[]}]}'
-)
+_ITEM = ITEM % (b'"%b"', b"%b", b"%b")
 _COMPLETED = _ITEM % (b"%b", b"completed", b"%b")
 
 
