@@ -10,6 +10,7 @@ from ...transform.edited import fields_of
 from .echo import says_nothing
 from .encoder import ResponsesEncoder
 from .encoder_options import EncoderOptions
+from .fields import FIELDS
 from .ids import new_response_id
 from .made_ids import made_id
 from .plain import PlainResponse
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from ...request import ModelRequest
 
 _MOST_MODELS, _LONGEST_MODEL = 64, 256
+_FORMLESS = frozenset(FIELDS) - {"include", "reasoning", "stream_options", "top_logprobs"}
+"""Fields that say nothing of an answer's form."""
 
 
 def responses_encoder(exchange: Exchange, shown: ModelRequest | None = None) -> ResponsesEncoder:
@@ -31,24 +34,36 @@ def responses_encoder(exchange: Exchange, shown: ModelRequest | None = None) -> 
     """
     request = cast(ResponsesRequest, shown or exchange.request)
     response_id = _id_of(exchange)
-    translate = exchange.translate
-    reasoning = translate.reasoning if translate is not None else "auto"
-    if reasoning == "auto":
-        settings = request.reasoning
-        reasoning = "summary" if settings.summary or settings.generate_summary else "content"
-    stream_options = request.get("stream_options")
     return ResponsesEncoder(
         _snapshot(exchange, request, response_id),
         item_id=partial(made_id, response_id),
-        options=EncoderOptions(
-            reasoning=reasoning,
-            logprobs=request.wants("message.output_text.logprobs") or bool(request.value("top_logprobs")),
-            obfuscation=isinstance(stream_options, dict) and stream_options.get("include_obfuscation") is True,
-            done_marker=translate is None or translate.done_marker,
-            show_sealed=request.wants("reasoning.encrypted_content"),
-            hold_end=exchange.is_remembered,
-            keep_log=exchange.keeps_log,
-        ),
+        options=_options(exchange, request),
+    )
+
+
+def _options(exchange: Exchange, request: ResponsesRequest) -> EncoderOptions:
+    """Returns what is said about the form of an answer; most requests say nothing of it."""
+    translate = exchange.translate
+    reasoning = translate.reasoning if translate is not None else "auto"
+    logprobs = obfuscation = show_sealed = False
+    if request.says_only(_FORMLESS):
+        reasoning = "content" if reasoning == "auto" else reasoning
+    else:
+        if reasoning == "auto":
+            settings = request.reasoning
+            reasoning = "summary" if settings.summary or settings.generate_summary else "content"
+        stream_options = request.get("stream_options")
+        logprobs = request.wants("message.output_text.logprobs") or bool(request.value("top_logprobs"))
+        obfuscation = isinstance(stream_options, dict) and stream_options.get("include_obfuscation") is True
+        show_sealed = request.wants("reasoning.encrypted_content")
+    return EncoderOptions(
+        reasoning=reasoning,
+        logprobs=logprobs,
+        obfuscation=obfuscation,
+        done_marker=translate is None or translate.done_marker,
+        show_sealed=show_sealed,
+        hold_end=exchange.is_remembered,
+        keep_log=exchange.keeps_log,
     )
 
 
