@@ -199,8 +199,9 @@ class Answering:
 
     async def _stream(self, response: UpstreamResponse) -> None:
         exchange, side = self._exchange, self._side
-        filters = self._events_filters()
-        await side.head()
+        filters = self._events_filters() if self._filters else []
+        if side.filters:
+            await side.head()
         came_whole = response.headers.get("content-type", "").startswith("application/json")
         if not came_whole and self._passes_through(filters):
             assert self._relay is not None
