@@ -30,7 +30,7 @@ class Connection(LeanHandler):
     sent to it; that cancels its handler.
     """
 
-    __slots__ = ("_grace_s", "_last_body", "_leaving", "_stall", "_stalled_s", "_unread", "on_pause", "on_resume")
+    __slots__ = ("_grace_s", "_last_body", "_stall", "_stalled_s", "_unread", "on_pause", "on_resume")
 
     def __init__(self, *args: Any, stalled_s: float = 120.0, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -39,7 +39,6 @@ class Connection(LeanHandler):
         self._stalled_s = stalled_s
         self._stall: asyncio.TimerHandle | None = None
         self._unread = 0
-        self._leaving = False
         self._grace_s = 0.0
         self._last_body: StreamReader | None = None
 
@@ -126,7 +125,7 @@ class Connection(LeanHandler):
 
     def _before_end(self, request: web.BaseRequest, response: web.StreamResponse) -> None:
         """The last answer before the connection closes says so."""
-        if self._leaving and not self._messages:
+        if not self._messages:
             if self._grace_s and self._has_begun(request) and response.keep_alive and not self._upgraded:
                 self._keepalive_timeout = self._grace_s
                 if self._keepalive_handle is not None:

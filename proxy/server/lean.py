@@ -26,16 +26,6 @@ _OVER = web.PayloadAccessError()
 _PATIENCE = 8
 
 
-class _Waiting(list[Any]):
-    """The requests that wait: mostly none, or one. aiohttp's deque takes ten times the memory when it is empty."""
-
-    __slots__ = ()
-
-    def popleft(self) -> Any:
-        """Takes the first."""
-        return self.pop(0)
-
-
 class LeanHandler(RequestHandler):
     """One client connection. `received` is how many bytes have come; an answer that writes itself says when it has
     `begun`. `heads` are those that are known.
@@ -46,6 +36,7 @@ class LeanHandler(RequestHandler):
         "_at_boundary",
         "_auto_decompress",
         "_heads",
+        "_leaving",
         "_likely",
         "_patience",
         "_remote",
@@ -53,13 +44,16 @@ class LeanHandler(RequestHandler):
         "received",
     )
 
+    _messages: Any
+
     def __init__(self, *args: Any, auto_decompress: bool = True, heads: Heads | None = None, **kwargs: Any) -> None:
         super().__init__(*args, auto_decompress=auto_decompress, **kwargs)
         self._heads = heads or Heads()
+        self._leaving = False  # no more requests are to be taken than have come
         self._likely: KnownHead | None = None
         self._patience = _PATIENCE  # how many heads in a row may still be unknown before none is looked for any more
         self._remote: str | None = None
-        self._messages = cast(Any, _Waiting())
+        self._messages = []  # mostly none, or one: aiohttp's deque takes ten times the memory when it is empty
         self._auto_decompress = auto_decompress
         self._at_boundary = True  # all that has come are whole requests: the parser has begun no other one
         self._alone: int | None = None  # the length of a read that was one whole request, from its first byte
@@ -117,7 +111,7 @@ class LeanHandler(RequestHandler):
         self._likely, self._patience = head, _PATIENCE
         self.received += len(data)
         self._at_boundary, self._alone = True, len(data)
-        self._messages.append(KnownRequest(head, body, self))  # type: ignore[arg-type]  # see `_next`
+        self._messages.append(KnownRequest(head, body, self))
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
         return True
@@ -170,22 +164,26 @@ class LeanHandler(RequestHandler):
                     await self._waiter
                 finally:
                     self._waiter = None
-            request, handler = self._next()
+            request: Any = self._messages.pop(0)
+            handler: Any = self._request_handler
+            if type(request) is not KnownRequest:
+                request, handler = self._made(*request)
             broken = handler is not self._request_handler
             manager.requests_count += 1
             self._request_in_progress, self._current_request, self.begun = True, request, False
             try:
                 try:
-                    response: web.StreamResponse = await handler(request)
+                    response: Any = await handler(request)
                 except web.HTTPException as error:
                     response = error
                 except TimeoutError:
                     response = self.handle_error(request, 504)
                 except Exception as error:  # the top of a request
                     response = self.handle_error(request, 500, error)
-                self._before_end(request, response)
-                if (end := getattr(response, "end", None)) is not None and not self._upgraded:  # it is one of ours
-                    if (rest := end()) is not None:
+                if self._leaving:
+                    self._before_end(request, response)
+                if hasattr(response, "end") and not self._upgraded:  # it is one of ours
+                    if (rest := response.end()) is not None:
                         await rest
                 else:
                     response, reset = await self.finish_response(request, response, None)
@@ -207,24 +205,27 @@ class LeanHandler(RequestHandler):
                 self.force_close()
             finally:
                 self._is_over()
-                request._task = None  # type: ignore[assignment]  # as aiohttp does: it would be a circle
+                request._task = None  # as aiohttp does: it would be a circle
             if not self._keepalive or self._close or self._force_close:
                 break
             del request, handler, response
             self._await_next()
         if not self._force_close:
-            self._task_handler = None
-            if self.transport is not None and broken:
-                self._part(self.transport)
-            elif self.transport is not None:
-                self.transport.close()
+            self._part(broken=broken)
 
-    def _part(self, transport: asyncio.Transport) -> None:
-        """Ends the connection behind the answer to what was no request, of which more may come for a while.
+    def _part(self, *, broken: bool) -> None:
+        """Ends the connection, behind the answer to what was no request by and by: more of that may come for a while.
 
         Where a connection is closed before all was read that has come, the client is told of a reset, and may never see
         the answer. So what comes is thrown away until the client has ended its side.
         """
+        self._task_handler = None
+        transport = self.transport
+        if transport is None:
+            return
+        if not broken:
+            transport.close()
+            return
         self.close()
         if transport.can_write_eof():
             transport.write_eof()
@@ -239,12 +240,8 @@ class LeanHandler(RequestHandler):
         if self._handler_waiter is not None and not self._handler_waiter.done():
             self._handler_waiter.set_result(None)
 
-    def _next(self) -> tuple[web.BaseRequest, Any]:
-        """Returns the first request that waits, and what handles it."""
-        first: Any = self._messages.popleft()
-        if type(first) is KnownRequest:
-            return first, self._request_handler
-        message, payload = first
+    def _made(self, message: Any, payload: StreamReader) -> tuple[web.BaseRequest, Any]:
+        """Returns the request of a message that aiohttp has read, and what handles it."""
         if self._parser is not None:
             self._parser.message_consumed()
         if self._buffer_paused and len(self._messages) <= self._msg_queue_resume_size:

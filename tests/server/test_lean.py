@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
 from aiohttp import web
 
+from proxy.reply import Reply
 from proxy.server.connection import Connection, Server
 from proxy.server.known_request import KnownRequest
+from proxy.server.whole_answer import whole_answer
 
 Connect = Callable[[], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]
 
@@ -282,3 +285,21 @@ async def test_where_every_head_is_another_one_none_is_looked_for_any_more() -> 
                 await reader.readuntil(b">")
             assert kinds[-1] is expected
             writer.close()
+
+
+async def test_an_idle_connection_holds_nothing_of_what_was_asked_and_answered() -> None:
+    held: list[weakref.ref[object]] = []
+
+    async def handle(request: web.BaseRequest) -> web.StreamResponse:
+        answer = whole_answer(request, Reply(200, b"<>", {"x-request-id": "one"}))
+        held.extend((weakref.ref(request), weakref.ref(answer)))
+        return answer
+
+    async with serving(handle) as connect:
+        reader, writer = await connect()
+        for _ in range(3):
+            writer.write(known(b"one"))
+            await reader.readuntil(b">")
+            while any(one() is not None for one in held):
+                await asyncio.sleep(0.001)
+        writer.close()
