@@ -47,9 +47,10 @@ class Recent:
 
     def get(self, file: int, row: int) -> Entry | None:
         """Returns the entry of a row, if it is here."""
+        key, entries = (file, row), self._entries
         with self._lock:
-            found = self._entries.get((file, row))
+            found = entries.get(key)
             if found is None:
                 return None
-            self._entries.move_to_end((file, row))
-            return found[0]
+            entries.move_to_end(key)
+        return found[0]

@@ -1,4 +1,8 @@
-"""Everything that is read from the database, each by one query."""
+"""Everything that is read from the database, each by one query.
+
+What was put or read lately is mostly at hand. So one that asks for a response, or a chain, first asks for the numbers
+of its rows alone, which takes a third of the time; the query for the rows themselves finds out anew which they are.
+"""
 
 from __future__ import annotations
 
@@ -24,16 +28,18 @@ _WHOLE = ", ".join(
 _SEEN = "entries.owner = :owner AND entries.expires_at > :now"
 
 _GET = f"SELECT {_WHOLE} FROM entries WHERE entries.id = :id AND {_SEEN}"
+_GET_NUMBER = f"SELECT seq FROM entries WHERE entries.id = :id AND {_SEEN}"
 
 # The recursion gives its rows in the order in which it finds them, so the newest comes first.
-_CHAIN = f"""
+_LINE = f"""
 WITH RECURSIVE line (seq, parent) AS (
   SELECT seq, parent FROM entries WHERE id = :id AND {_SEEN}
   UNION ALL
   SELECT entries.seq, entries.parent FROM line CROSS JOIN entries ON entries.id = line.parent WHERE {_SEEN}
 )
-SELECT {_WHOLE} FROM line CROSS JOIN entries ON entries.seq = line.seq
 """
+_CHAIN = f"{_LINE} SELECT {_WHOLE} FROM line CROSS JOIN entries ON entries.seq = line.seq"
+_CHAIN_NUMBERS = f"{_LINE} SELECT seq FROM line"
 
 # One id may stand in many entries: clients send the same items again. The entry put last has the word.
 _ITEMS = f"""
@@ -182,12 +188,20 @@ class Reader:
                 return self._waiting(connection, job)
 
     def _get(self, connection: sqlite3.Connection, job: Get) -> Found | None:
-        row = connection.execute(_GET, {"id": job.id, "owner": job.owner, "now": self._clock()}).fetchone()
+        named = {"id": job.id, "owner": job.owner, "now": self._clock()}
+        line = self._line_at_hand(connection, _GET_NUMBER, named)
+        if line is not None:
+            return line[0] if line else None
+        row = connection.execute(_GET, named).fetchone()
         return None if row is None else _own(self._found(row))
 
     def _chain(self, connection: sqlite3.Connection, job: Chain) -> list[Found] | None:
+        named = {"id": job.id, "owner": job.owner, "now": self._clock()}
+        at_hand = self._line_at_hand(connection, _CHAIN_NUMBERS, named)
+        if at_hand is not None:
+            return [*at_hand]
         line: dict[str, Found] = {}
-        cursor = connection.execute(_CHAIN, {"id": job.id, "owner": job.owner, "now": self._clock()})
+        cursor = connection.execute(_CHAIN, named)
         try:
             for row in cursor:
                 found = self._found(row)
@@ -197,6 +211,25 @@ class Reader:
         finally:
             cursor.close()
         return list(reversed(line.values()))
+
+    def _line_at_hand(
+        self, connection: sqlite3.Connection, numbers: str, named: dict[str, object]
+    ) -> list[Entry] | None:
+        """Returns the entries of the rows whose numbers a query gives, in reverse; None when not all are at hand.
+
+        The newest is asked for first: whoever has put it here has read those before it.
+        """
+        line: dict[int, Entry] = {}
+        cursor = connection.execute(numbers, named)
+        try:
+            for (seq,) in cursor:
+                entry = self._recent.get(self._database.file, seq)
+                if entry is None or seq in line:
+                    return None
+                line[seq] = entry
+        finally:
+            cursor.close()
+        return [entry.copy() for entry in reversed(line.values())]
 
     def _items(self, connection: sqlite3.Connection, job: Items) -> FoundItems:
         found: FoundItems = []
