@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from functools import lru_cache
 from math import floor
 from typing import Any
 
@@ -223,7 +224,7 @@ def _plain(exchange: Exchange, asked: _Asked) -> str | None:
     used, estimated = encode(_used(usage)).decode(), "true" if usage.estimated else "false"
     dollars = "null" if cost is None else repr(float(cost)) if cost else "0.0"
     return (
-        f'"id":"{id}","response_id":"{response_id}","client":"{exchange.client.address}","end_user":null,'
+        f'"id":"{id}","response_id":"{response_id}","client":{_as_json(exchange.client.address)},"end_user":null,'
         f'"attempts":[{asked.attempt}{used},"cost":{dollars}}}],"status":200,"outcome":"completed",'
         f'"kept":{_JSON[exchange.kept]},"error":null,"usage":{used},"cost":{dollars},'
         f'"cost_estimated":{"null" if cost is None else estimated},"timing_ms":'
@@ -232,6 +233,11 @@ def _plain(exchange: Exchange, asked: _Asked) -> str | None:
         f'"first_event":{_TENTHS[c] if c < _SHORT else c / 10.0},"total":{_TENTHS[d] if d < _SHORT else d / 10.0},'
         f'"own":{_MICRO[own] if own < _SHORT else own / 1000.0}}},"ignored":[],"guardrail":[],"trace_id":null}}\n'
     )
+
+
+@lru_cache(maxsize=1024)
+def _as_json(address: str) -> str:
+    return encode(address).decode()
 
 
 def _ended(exchange: Exchange, asked: _Asked, cleaner: Cleaner, end_user: str | None) -> EndedRow:

@@ -116,6 +116,7 @@ def plainly_ended(**changes: Any) -> Exchange:
         ({"the__kept": False, "all__usage": Usage(0, 3, cached_tokens=0, cache_missed=True, estimated=True)}, True),
         ({"all__usage": Usage(10**9, 3, cached_tokens=7, reasoning_tokens=2)}, True),
         ({"the__key": Key('k"ü', "o"), "the__asked_model": "m\u00e9\n"}, True),
+        ({"the__client": Client('un"ix\n', {})}, True),
         ({"timing__first_event": None}, False),
         ({"timing__received": None}, False),
         ({"attempt__status": 207}, False),
