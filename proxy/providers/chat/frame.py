@@ -13,6 +13,7 @@ by parsing the chunk once more with another string in its place.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 import msgspec
 
@@ -31,10 +32,17 @@ _STRINGS: dict[type[Event], re.Pattern[bytes]] = {
     )
 }
 """The members that may hold what an event says."""
+_USUAL: dict[type[Event], bytes] = {
+    TextDelta: b'"content":',
+    ReasoningDelta: b'"reasoning_content":',
+    ToolCallDelta: b'"arguments":',
+}
 _PROBE = b'"\\u0000probe"'
 _PROBE_TEXT = "\0probe"
+_NOTHING_ELSE = Delta(content=_PROBE_TEXT)
 _PATIENCE = 8  # frames that were learned and never seen again, before learning is given up
 
+_encode = msgspec.json.encode
 _decode_string = msgspec.json.Decoder(str).decode
 _decode_strings = msgspec.json.Decoder(list[str]).decode
 
@@ -99,14 +107,25 @@ class LearnedFrame(StringFrame):
         if not self.patience or not read.startswith(b"data: ") or read.find(b"\n") != len(read) - 2:
             return
         self.patience -= 1
-        for found in _STRINGS[type(event)].finditer(read):
-            probe = read[6 : found.start(1)] + _PROBE + read[found.end(1) : -2]
-            if _says(found[1], text) and _reads_back(probe, event):
-                self.prefix = read[: found.start(1)]
-                self.suffix = read[found.end(1) :]
+        for begin, end in _places(read, event, text):
+            if _reads_back(read[6:begin] + _PROBE + read[end:-2], event):
+                self.prefix = read[:begin]
+                self.suffix = read[end:]
                 self.kept = kept
                 self._like = event
                 return
+
+
+def _places(read: bytes, event: Event, text: str) -> Iterator[tuple[int, int]]:
+    """Returns where in a read the text may stand; first where it does in most."""
+    string = _encode(text)
+    begin = read.rfind(_USUAL[type(event)] + string)
+    if begin >= 0:
+        end = begin + len(_USUAL[type(event)]) + len(string)
+        yield end - len(string), end
+    for found in _STRINGS[type(event)].finditer(read):
+        if _says(found[1], text):
+            yield found.span(1)
 
 
 def _says(string: bytes, text: str) -> bool:
@@ -131,6 +150,8 @@ def _reads_back(payload: bytes, event: Event) -> bool:
         return False
     if delta is None:
         return False
+    if delta == _NOTHING_ELSE:
+        return type(event) is TextDelta
     said = [name for name in _MEMBERS if getattr(delta, name)]
     if type(event) is TextDelta:
         return said == ["content"] and delta.content == _PROBE_TEXT
