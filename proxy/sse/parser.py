@@ -54,8 +54,8 @@ class SseParser:
         if data.find(b"\n") == len(data) - 2 and data[-1] == _LF and data.startswith(b"data: "):
             return [(b"", data[6:-2])]
         payloads: list[Payload] = []
-        self._blocks(data, payloads)
-        self._settle()
+        if not self._blocks(data, payloads):
+            self._settle()
         return payloads
 
     def finish(self) -> list[Payload]:
@@ -104,10 +104,11 @@ class SseParser:
             data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         return data
 
-    def _blocks(self, data: bytes, payloads: list[Payload]) -> None:
-        """Takes bytes that begin where an event begins."""
+    def _blocks(self, data: bytes, payloads: list[Payload]) -> bool:
+        """Takes bytes that begin where an event begins; tells whether they were whole events of the usual form."""
         blocks = data.split(b"\n\n")
         tail = blocks.pop()
+        usual = not tail
         for block in blocks:
             if _LF not in block:  # one line
                 if block.startswith(b"data: ") and not self._unframed:
@@ -118,9 +119,11 @@ class SseParser:
                 if between and _LF not in name and _LF not in data:  # two
                     payloads.append((name[7:], data))
                     continue
+            usual = False
             self._lines((block + b"\n\n").split(b"\n"), payloads)
         if tail:
             self._lines(tail.split(b"\n"), payloads)
+        return usual
 
     def _settle(self) -> None:
         """Notes whether something is half received, and refuses to hold too much of it."""
