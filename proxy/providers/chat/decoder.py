@@ -97,6 +97,9 @@ class ChatDecoder:
             if name:
                 self._named(name, data, events)
                 continue
+            if data == b"[DONE]":  # what `_misfit` finds out, too
+                self._end(events, clean=True)
+                break
             try:
                 chunk = decode_chunk(data)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
