@@ -197,13 +197,16 @@ class Remembered(Generic[Made]):
         self.known: dict[Parts, tuple[str, Made]] = {}
         self._protected = 0
 
-    def of(self, parts: Parts, cleaner: Cleaner) -> Made:
+    def of(self, parts: Parts, secrets: Sequence[str]) -> Made:
         """Returns what is made of these texts, without secrets of the file and of the exchange at hand. Hot."""
         known = self.known.get(parts)
         if known is None or self._protected != _Protected.count:
             known = self._remember(parts)
         texts, made = known
-        return self._make(parts, cleaner) if cleaner.secrets and cleaner.finds(texts) else made
+        for secret in secrets:
+            if secret in texts:
+                return self._make(parts, Cleaner(secrets))
+        return made
 
     def _remember(self, parts: Parts) -> tuple[str, Made]:
         if len(self.known) >= _MOST_MADE or self._protected != _Protected.count:

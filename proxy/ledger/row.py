@@ -71,23 +71,23 @@ def row_of(exchange: Exchange) -> Row:
     partial, cost = False, None
     end_user, model, used = "", "", Used()
     headers = exchange.client.headers
-    cleaner = Cleaner(credentials(headers))  # clients paste keys wherever they like
+    secrets = credentials(headers)  # clients paste keys wherever they like
     try:
         used = used_by(exchange)
         cost = None if exchange.cost is None else nano_dollars(exchange.cost)
         partial = max(used.input, used.output, used.cached or 0, used.reasoning, cost or 0) > _LARGEST
         model = _model(exchange)
         named = end_user_of(exchange)
-        end_user = "" if named is None else cleaner.text(named)[:_MOST]
+        end_user = "" if named is None else Cleaner(secrets).text(named)[:_MOST]
     except Exception as error:  # an optional part must not cost the row
         _log.warning("exchange %s is in the ledger with less than there was to say", id, exc_info=error)
         partial = True
     owner = None if key is None else key.owner
     whose = (None, None, None) if key is None else (key.id, key.team or owner, key.user or owner)
     who = (None, None) if deployment is None else (deployment.provider.name, deployment.model)
-    names = _names.of((*whose, model, *who), cleaner)
+    names = _names.of((*whose, model, *who), secrets)
     if "x-request-id" in headers or not id.startswith("req_"):  # it is not Penstock's own
-        id = cleaner.text(id)[:_MOST]
+        id = Cleaner(secrets).text(id)[:_MOST]
     return Row(
         ended,
         _day(ended),

@@ -117,7 +117,6 @@ _MICRO = tuple(repr(number / 1000.0) for number in range(_SHORT))
 _THOUSANDTHS = tuple(f'.{number:03d}Z",' for number in range(1000))
 """What follows the seconds in a row's time, up to the next field."""
 _JSON = {None: "null", True: "true", False: "false"}
-_NO_SECRETS = Cleaner()
 
 encode = msgspec.json.Encoder().encode
 """Returns a part of a row as JSON."""
@@ -133,10 +132,9 @@ class Rows:
 
     def row(self, exchange: Exchange, secrets: Sequence[str]) -> bytes:
         """Returns the row of an exchange, with no secret in it; `secrets` are its own. Hot: once an exchange."""
-        cleaner = Cleaner(secrets) if secrets else _NO_SECRETS
         request, wall = exchange.request, exchange.timing.wall
         fields = _NO_FIELDS if request is None else request.fields
-        asked = self._asked.of(_parts(exchange, fields), cleaner)
+        asked = self._asked.of(_parts(exchange, fields), secrets)
         second = floor(wall)  # in a quarter of the time of int()
         if second != self._second:  # most rows of a busy server share it
             self._second, self._second_text = second, _written(second)
@@ -146,7 +144,8 @@ class Rows:
             end_user = end_user_of(exchange)
         if end_user is None and (plain := _plain(exchange, asked)) is not None:
             return f"{head}{plain}".encode()
-        return b"".join((head.encode(), encode(_ended(exchange, asked, cleaner, end_user))[1:], b"\n"))
+        ended = _ended(exchange, asked, Cleaner(secrets), end_user)
+        return b"".join((head.encode(), encode(ended)[1:], b"\n"))
 
 
 def _parts(exchange: Exchange, fields: Fields) -> Parts:
