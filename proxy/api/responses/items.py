@@ -282,7 +282,7 @@ def decode_item(raw: Raw, path: str) -> Item:
             item = _decoders[struct](raw)
     except invalid.UNREADABLE as error:
         raise invalid.from_decoding(error, path) from None
-    if isinstance(item, Message) and item.role not in ROLES:
+    if type(item) is Message and item.role not in ROLES:
         raise invalid.bad_value(f"{path}.role", item.role, ROLES)
     call_id = getattr(item, "call_id", None)
     if call_id is not None and not 1 <= len(call_id) <= _MAX_CALL_ID:

@@ -40,6 +40,8 @@ _decode_list = msgspec.json.Decoder(list[Raw]).decode
 _decode_text = msgspec.json.Decoder(str).decode
 _MESSAGE = b'{"type":"message","role":"user","content":'
 _NO_REASONING, _NO_TEXT = ReasoningSettings(), TextSettings()
+_STANDING_FOR_OTHERS = frozenset((ItemReference, Compaction))
+_BRINGING_TOOLS = frozenset((AdditionalTools, ToolSearchOutput))
 _TRUE, _FALSE = Raw(b"true"), Raw(b"false")
 
 
@@ -198,7 +200,7 @@ class ResponsesRequest(ModelRequest):
 
     def refers(self) -> bool:
         """Tells whether something stands in the input for other items, which are not there yet."""
-        return any(isinstance(item, (ItemReference, Compaction)) for item in self.items)
+        return not _STANDING_FOR_OTHERS.isdisjoint(map(type, self.items))
 
     def put_items(self, items: list[Raw]) -> None:
         """Puts other items in the place of the input."""
@@ -229,7 +231,9 @@ class ResponsesRequest(ModelRequest):
             return []
         tools = declared(self.value("tools") or (), "tools")
         taken = {(tool.namespace, tool.name) for tool in tools}
-        for index, item in enumerate(self.items):
+        items = self.items
+        bring_tools = not _BRINGING_TOOLS.isdisjoint(map(type, items))
+        for index, item in enumerate(items if bring_tools else ()):
             if isinstance(item, (AdditionalTools, ToolSearchOutput)):
                 # a tool that is found again, or was there already, is one tool
                 for tool in declared(item.tools, f"input[{index}].tools"):
@@ -393,7 +397,7 @@ def _input_of(raw: Raw | None) -> _Input:
         return _plain_input(raw, plain)
     raws = _raw_items(raw)
     items = [decode_item(one, f"input[{index}]") for index, one in enumerate(raws)]
-    return _Input(raw, items, raws, updates=any(isinstance(one, ConfigurationUpdate) for one in items))
+    return _Input(raw, items, raws, updates=ConfigurationUpdate in map(type, items))
 
 
 def _plain_input(raw: Raw, plain: str | list[PlainMessage]) -> _Input:

@@ -28,12 +28,10 @@ def refuse_unserved(request: ResponsesRequest) -> None:
             param="previous_response_id",
             code="mutually_exclusive_parameters",
         )
-    for index, item in enumerate(request.items[:-1]):
-        if isinstance(item, CompactionTrigger):
-            message = (
-                "A 'compaction_trigger' compacts all that stands before it: it must be the last item of the input."
-            )
-            raise invalid.invalid(f"input[{index}]", message)
+    kinds = [type(item) for item in request.items[:-1]]
+    if CompactionTrigger in kinds:
+        message = "A 'compaction_trigger' compacts all that stands before it: it must be the last item of the input."
+        raise invalid.invalid(f"input[{kinds.index(CompactionTrigger)}]", message)
 
 
 def refers_to_nothing(request: ResponsesRequest) -> bool:

@@ -60,7 +60,9 @@ def _text(thought: Reasoning, state: dict[str, Any]) -> str:
     text = state.get("text")
     if isinstance(text, str) and text:
         return text
-    return "".join(part.text for part in thought.content or () if isinstance(part, ReasoningText))
+    if not thought.content:
+        return ""
+    return "".join([part.text for part in thought.content if isinstance(part, ReasoningText)])
 
 
 def _list(value: Any) -> list[Any]:
