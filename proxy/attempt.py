@@ -219,14 +219,15 @@ class Answering:
             else:
                 pump = Pump(translation, side.stream, response, side.write)
                 if fits(translation, side.stream):
-                    pump.shortcut = Shortcut(exchange, side, translation, pump)
+                    pump.shortcut = shortcut = Shortcut(exchange, side, translation, pump)
+                    side.on_other_stream = shortcut.stop
         self.pump = pump
         response.headers = {}  # nobody reads them from here on, and some upstreams send kilobytes
         try:
             patience_s = self._patience_s(response)
             await pump.run(first_token_s=patience_s, is_committed=self._is_committed, on_wait=self._open_later)
         finally:
-            self.pump = None
+            self.pump = side.on_other_stream = None
         side.take_outcome()
 
     def _open_later(self) -> None:

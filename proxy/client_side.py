@@ -37,7 +37,8 @@ class ClientSide:
     """The client's side of one exchange. `on_bug` is told when opening the stream ahead of time has failed.
 
     The encoder outlives attempts, so that the response keeps its id; `bridge` is that of the last attempt.
-    What is in `on_first_event` is called when the client gets the first part of the answer. Once it is `finished`,
+    What is in `on_first_event` is called when the client gets the first part of the answer, `on_other_stream` when
+    another stream takes the place of the client's. Once it is `finished`,
     nothing more is written.
     """
 
@@ -56,6 +57,7 @@ class ClientSide:
         "filters",
         "finished",
         "on_first_event",
+        "on_other_stream",
         "stream",
     )
 
@@ -77,6 +79,7 @@ class ClientSide:
         self._timers: list[asyncio.TimerHandle] = []
         self.finished = False
         self.on_first_event: list[Callable[[], object]] = []
+        self.on_other_stream: Callable[[], None] | None = None
         self.stream = stream
         self.encoder: Encoder | None = None
         self.bridge: Bridge | None = None
@@ -210,9 +213,11 @@ class ClientSide:
 
     def follow(self, follower: Follower) -> Callable[[], None]:
         """Lets one more reader see every write; returns what ends that."""
-        if not isinstance(self.stream, Tee):
-            self.stream = Tee(self.stream)
-        followers = self.stream.followers
+        tee = self.stream
+        if not isinstance(tee, Tee):
+            tee = Tee(tee)
+            self._take_other(tee)
+        followers = tee.followers
         followers.add(follower)
         return lambda: followers.discard(follower)
 
@@ -221,7 +226,12 @@ class ClientSide:
         if isinstance(self.stream, Tee):
             self.stream.client = Nobody()
         else:
-            self.stream = Nobody()
+            self._take_other(Nobody())
+
+    def _take_other(self, stream: ClientStream) -> None:
+        self.stream = stream
+        if self.on_other_stream is not None:
+            self.on_other_stream()
 
     def open_response(self) -> bool:
         """Tells whether a response that is to be kept was begun and has not ended."""

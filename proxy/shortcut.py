@@ -39,7 +39,7 @@ class Shortcut:
         "_pump",
         "_send",
         "_side",
-        "_stream",
+        "_stopped",
         "_text_of",
         "_translation",
     )
@@ -54,14 +54,18 @@ class Shortcut:
         self._text_of = translation.text_of
         self._event_of = translation.event_of
         self._piece = side.get_encoder().piece
-        self._stream = side.stream
         assert side.stream.send is not None
         self._send = side.stream.send
         self._now = asyncio.get_running_loop().time
+        self._stopped = False
+
+    def stop(self) -> None:
+        """Takes nothing any more: others follow the answer, or the client has left and it goes on."""
+        self._stopped = True
 
     def take(self, read: bytes) -> float:
         """Takes a read if it is one chunk that holds one more piece of text; see `Taker`. Hot: once a read."""
-        if self._side.stream is not self._stream:  # others follow it, or the client has left and it goes on
+        if self._stopped:
             return 0.0
         text = self._text_of(body_of(read))
         if not text:

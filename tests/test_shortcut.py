@@ -137,6 +137,8 @@ class Answer:
         self.translation = Translation(self.exchange, ChatDecoder(), filters, made, self.side.open)
         self.side.bridge = self.translation
         self.shortcut = Shortcut(self.exchange, self.side, self.translation, cast(Pump, self.ends)) if short else None
+        if self.shortcut is not None:
+            self.side.on_other_stream = self.shortcut.stop
         self.taken = 0
 
     def take(self, data: bytes) -> None:

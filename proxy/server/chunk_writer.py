@@ -7,22 +7,22 @@ from typing import TYPE_CHECKING
 from ..compiled import compiled_if_built
 
 if TYPE_CHECKING:
-    from .connection import Connection
+    import asyncio
 
 
 @compiled_if_built
 class ChunkWriter:
-    """Writes to one connection, as long as it stands. `quiet` are the beats of the keep-alive since the last write."""
+    """Writes to a transport, as long as there is one. `quiet` are the beats of the keep-alive since the last write."""
 
-    __slots__ = ("_connection", "quiet")
+    __slots__ = ("quiet", "transport")
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self) -> None:
+        self.transport: asyncio.Transport | None = None
         self.quiet = 0
 
     def send(self, chunk: bytes) -> None:
         """Writes bytes that are framed already. Hot: once a read."""
-        transport = self._connection.transport
+        transport = self.transport
         if transport is not None:
             self.quiet = 0
             transport.write(chunk)

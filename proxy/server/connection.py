@@ -14,6 +14,7 @@ from aiohttp.web_protocol import RequestHandler
 
 from ..errors import BadRequest, ExchangeError, InternalError
 from ..reply import Reply
+from .chunk_writer import ChunkWriter
 from .heads import Heads
 from .known_request import KnownRequest
 from .lean import LeanHandler
@@ -30,7 +31,7 @@ class Connection(LeanHandler):
     sent to it; that cancels its handler.
     """
 
-    __slots__ = ("_grace_s", "_last_body", "_stall", "_stalled_s", "_unread", "on_pause", "on_resume")
+    __slots__ = ("_chunks", "_grace_s", "_last_body", "_stall", "_stalled_s", "_unread", "on_pause", "on_resume")
 
     def __init__(self, *args: Any, stalled_s: float = 120.0, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -41,6 +42,7 @@ class Connection(LeanHandler):
         self._unread = 0
         self._grace_s = 0.0
         self._last_body: StreamReader | None = None
+        self._chunks: ChunkWriter | None = None  # who writes the stream that runs, or has run last
 
     def pause_writing(self) -> None:
         """The client does not keep up: tells the stream's source to stop."""
@@ -82,7 +84,14 @@ class Connection(LeanHandler):
         """The connection is gone: cancels its handler."""
         self._unwatch()
         self._last_body = None
+        if self._chunks is not None:
+            self._chunks.transport = None
         super().connection_lost(exc)
+
+    def writes(self, chunks: ChunkWriter) -> None:
+        """Gives whoever writes the stream that begins now the transport, until it is lost."""
+        chunks.transport = self.transport
+        self._chunks = chunks
 
     def data_received(self, data: bytes) -> None:
         """Takes what the client sent. A body that turns out to be no HTTP in its middle fails whoever reads it.

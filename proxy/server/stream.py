@@ -31,7 +31,7 @@ class EventStream(OwnAnswer):
     def __init__(self, request: web.BaseRequest, keepalive: KeepAlive) -> None:
         super().__init__(request, frames=request.version >= (1, 1))
         self._keepalive = keepalive
-        self._chunks = ChunkWriter(self._connection)
+        self._chunks = ChunkWriter()
 
     @property
     def keep_alive(self) -> bool:
@@ -42,6 +42,7 @@ class EventStream(OwnAnswer):
         """Sends status 200 and the headers."""
         if self._send_head(f"{_HEAD}date: {rfc822_formatted_time()}\r\n", headers):
             self._keepalive.add(self)
+            self._connection.writes(self._chunks)
             self._connection.lighten(self._request)
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from math import inf
+from typing import Protocol
 
 from .far_off import far_off
 
@@ -15,17 +16,25 @@ _FAR_S = 5.0
 """From this on a limit has no timer of its own as yet."""
 
 
+class Hears(Protocol):
+    """Who hears signs of life."""
+
+    last: float
+    """When the last one was, by the loop's clock."""
+
+
 class Deadlines:
     """Watches one phase after the other (first byte, idle), and the total beside them, with one timer at most.
 
-    While all is far off it has none of its own. A sign of life is only a stored time (`last`): the timer is not moved
-    by it, but looks at it when it runs out. `fire` is called once, with the phase whose limit ran out, and its length
-    in seconds; then all is stopped.
+    While all is far off it has none of its own. A sign of life is only a stored time (`last`, its own or that of who
+    `hears` them, where that costs less): the timer is not moved by it, but looks at it when it runs out. `fire` is
+    called once, with the phase whose limit ran out, and its length in seconds; then all is stopped.
     """
 
     __slots__ = (
         "_far_off",
         "_fire",
+        "_hears",
         "_limit",
         "_loop",
         "_paused",
@@ -37,9 +46,12 @@ class Deadlines:
         "last",
     )
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, fire: Callable[[str, float], None]) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, fire: Callable[[str, float], None], hears: Hears | None = None
+    ) -> None:
         self._loop = loop
         self._fire = fire
+        self._hears = hears
         self._far_off = far_off(loop)
         self._second: int | None = None  # at which it is looked at, when that is far off
         self._timer: asyncio.TimerHandle | None = None  # when it is not
@@ -99,6 +111,7 @@ class Deadlines:
         """Ends all limits for good, and lets go of who would be told."""
         self.stop()
         self._fire = _nobody
+        self._hears = None
 
     def _arm(self, due: float, now: float) -> None:
         # What looks too early looks again; only what would be late must be moved.
@@ -120,6 +133,8 @@ class Deadlines:
             return  # stopped in the same turn
         self.stop()
         now = self._loop.time()
+        if self._hears is not None and self._hears.last > self.last:
+            self.last = self._hears.last
         due = (now if self._paused else self.last) + self._limit
         if now + GRAIN >= self._total_at:
             self._fire("total", self._total)

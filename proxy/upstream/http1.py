@@ -78,6 +78,7 @@ class Http1Connection(Receiver, asyncio.Protocol):
         "_unsent",
         "_write_paused",
         "closed",
+        "deadlines",
         "fresh",
         "idle_limit",
         "idle_since",
@@ -86,7 +87,8 @@ class Http1Connection(Receiver, asyncio.Protocol):
     )
 
     def __init__(self, loop: asyncio.AbstractEventLoop, owner: Owner, peer: str) -> None:
-        super().__init__(Deadlines(loop, self._late))
+        super().__init__()
+        self.deadlines = Deadlines(loop, self._late, self)
         self.peer = peer
         self.closed = False
         self.fresh = True

@@ -8,19 +8,18 @@ from ..compiled import compiled_if_built
 
 if TYPE_CHECKING:
     from .client import Taker
-    from .deadlines import Deadlines
 
 
 @compiled_if_built
 class Receiver:
     """Takes what a transport brings. Whoever sees to the answer sets `shortcut`, and says when the next read begins
-    where a chunk may begin (`between`); `deadlines` are told of signs of life.
+    where a chunk may begin (`between`). `last` is when the shortcut took one, by the loop's clock.
     """
 
-    __slots__ = ("between", "deadlines", "shortcut")
+    __slots__ = ("between", "last", "shortcut")
 
-    def __init__(self, deadlines: Deadlines) -> None:
-        self.deadlines = deadlines
+    def __init__(self) -> None:
+        self.last = 0.0
         self.shortcut: Taker | None = None
         self.between = False
 
@@ -29,7 +28,7 @@ class Receiver:
         if self.between:
             shortcut = self.shortcut
             if shortcut is not None and (now := shortcut.take(data)):
-                self.deadlines.last = now
+                self.last = now
                 return
             self.between = False
         self.read(data)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import inf
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -47,6 +48,19 @@ def test_life_puts_it_off_without_a_new_timer_each_time(clock: Clock, deadlines:
     assert fired == []
     clock.turn(0.2)
     assert fired == [("idle", 10.0)]
+
+
+def test_signs_may_be_heard_elsewhere(clock: Clock, fired: list[Any]) -> None:
+    loop: Any = clock
+    hears = SimpleNamespace(last=0.0)
+    deadlines = Deadlines(loop, lambda phase, limit: fired.append((phase, limit)), hears)
+    deadlines.start("idle", 2.0, None, inf)
+    clock.turn(1.5)
+    hears.last = clock.now
+    clock.turn(1.9)
+    assert fired == []
+    clock.turn(0.2)
+    assert fired == [("idle", 2.0)]
 
 
 def test_there_is_one_timer_at_most(clock: Clock, deadlines: Deadlines) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -31,7 +30,7 @@ def receives(form: Form) -> Any:
         """Keeps it."""
 
         def __init__(self) -> None:
-            super().__init__(SimpleNamespace(last=0.0))
+            super().__init__()
             self.came: list[bytes] = []
 
         def read(self, data: bytes) -> None:
@@ -46,15 +45,15 @@ def test_reads_are_offered_between_two_chunks_only_and_what_is_taken_is_a_sign_o
     one = receives(form)
     one.shortcut = takes = Takes()
     one.data_received(b"a0")
-    assert (one.came, takes.offered, one.deadlines.last) == ([b"a0"], [], 0.0)
+    assert (one.came, takes.offered, one.last) == ([b"a0"], [], 0.0)
     one.between = True
     one.data_received(b"a1")
     one.data_received(b"a2")
-    assert (one.came, takes.offered, one.deadlines.last) == ([b"a0"], [b"a1", b"a2"], 7.5)
-    one.deadlines.last = 1.0
+    assert (one.came, takes.offered, one.last) == ([b"a0"], [b"a1", b"a2"], 7.5)
+    one.last = 1.0
     one.data_received(b"b")
     one.data_received(b"a3")
-    assert (one.came, takes.offered, one.deadlines.last) == ([b"a0", b"b", b"a3"], [b"a1", b"a2", b"b"], 1.0)
+    assert (one.came, takes.offered, one.last) == ([b"a0", b"b", b"a3"], [b"a1", b"a2", b"b"], 1.0)
 
 
 @each_form
