@@ -82,6 +82,12 @@ class _NamedParam(_Named):
     custom: _Named | None = None
 
 
+class _TypedParam(_NamedParam, kw_only=True):
+    """The same with its type, where that is one of the two."""
+
+    type: Literal["function", "custom"]
+
+
 class _Namespace(msgspec.Struct):
     name: str
     tools: list[Raw] | None = None
@@ -126,6 +132,7 @@ class Tool(msgspec.Struct, kw_only=True):
 
 
 _decode_kind = msgspec.json.Decoder(_Kind).decode
+_decode_typed = msgspec.json.Decoder(_TypedParam).decode
 _decode_named = msgspec.json.Decoder(_NamedParam).decode
 _decode_namespace = msgspec.json.Decoder(_Namespace).decode
 _decode_own = msgspec.json.Decoder(_Own).decode
@@ -152,6 +159,15 @@ def declared(raws: Iterable[Raw], path: str) -> list[Tool]:
 
 def _read(raw: Raw, path: str) -> list[Tool]:
     """Returns the tools of one declaration: several for a namespace, else one."""
+    try:
+        param = _decode_typed(raw)  # most are such, and need be read once only
+    except invalid.UNREADABLE:
+        return _read_other(raw, path)
+    return [_named(param.type, (param.function if param.type == "function" else param.custom) or param, raw, path)]
+
+
+def _read_other(raw: Raw, path: str) -> list[Tool]:
+    """Returns the tools of any declaration; what is wrong with one is told by its type."""
     kind = _decode_kind(raw).type
     if kind == "namespace":
         return _members(_decode_namespace(raw), path)
