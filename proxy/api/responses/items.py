@@ -6,7 +6,8 @@ What a struct does not name (`status`, `phase`, ids of items) says nothing to a 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import chain, count
 from typing import Any, Literal
 
 import msgspec
@@ -249,7 +250,14 @@ _LONG = 2048
 _type_in_front = re.compile(rb'\{\s*"type"\s*:\s*"([a-z_]+)"').match
 
 
+_PATHS = tuple(f"input[{index}]" for index in range(256))
+
 _decode_plain = msgspec.json.Decoder(str | list[PlainMessage]).decode
+
+
+def item_paths() -> Iterator[str]:
+    """Yields where the items of an input stand, one after the other; those of the first are written once."""
+    return chain(_PATHS, map("input[{}]".format, count(len(_PATHS))))
 
 
 def plain_messages(raw: Raw) -> str | list[PlainMessage] | None:

@@ -27,6 +27,7 @@ from .items import (
     PlainMessage,
     ToolSearchOutput,
     decode_item,
+    item_paths,
     plain_messages,
     user_message,
 )
@@ -396,7 +397,7 @@ def _input_of(raw: Raw | None) -> _Input:
     if raw is not None and plain is not None:
         return _plain_input(raw, plain)
     raws = _raw_items(raw)
-    items = [decode_item(one, f"input[{index}]") for index, one in enumerate(raws)]
+    items = list(map(decode_item, raws, item_paths()))
     return _Input(raw, items, raws, updates=ConfigurationUpdate in map(type, items))
 
 

@@ -40,6 +40,7 @@ from .items import (
     ToolSearchCall,
     ToolSearchOutput,
     Unmodelled,
+    item_paths,
 )
 from .parts import InputPart, RefusalPart, TextPart
 
@@ -92,8 +93,8 @@ def assemble(items: Iterable[Item], drop: Callable[[str], None], *, images: bool
     `images`: whoever asks can give images back to the model that has made them.
     """
     assembly = _Assembly(drop, images=images)
-    for index, item in enumerate(items):
-        assembly.take(item, f"input[{index}]")
+    for item, path in zip(items, item_paths(), strict=False):
+        assembly.take(item, path)
     return assembly.end()
 
 
