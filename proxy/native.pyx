@@ -9,16 +9,19 @@ escapes is JSON already: its bytes go from the chunk to the event as they are.
 """
 
 import asyncio
+from bisect import bisect_left
 
 import msgspec
 
 from proxy.chunks import LONGEST
+from proxy.metrics.family import GAPS
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.dict cimport PyDict_Next, PyDict_Size
 from cpython.list cimport PyList_Append
 from cpython.ref cimport PyObject
 from cpython.unicode cimport PyUnicode_DecodeUTF8, PyUnicode_GET_LENGTH, PyUnicode_READ_CHAR
+from libc.math cimport INFINITY
 from libc.string cimport memcmp, memcpy
 
 cdef extern from *:
@@ -39,6 +42,7 @@ cdef object _encode = msgspec.json.encode
 cdef object _decode_string = msgspec.json.Decoder(str).decode
 cdef tuple _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError)
 cdef Py_ssize_t _LONGEST = LONGEST
+cdef tuple _GAPS = GAPS
 cdef const char* _DIGITS = b"0123456789abcdef"
 
 
@@ -259,6 +263,43 @@ cdef class ChunkWriter:
             self.transport.write(chunk)
 
 
+cdef class Pulse:
+    cdef list _counts
+    cdef Py_ssize_t _at, _same
+    cdef double _lower, _upper  # no gap is between them at first
+    cdef public double began
+    cdef public double last
+
+    def begin(self, double now):
+        self.began = self.last = now
+
+    cpdef beat(self, double now):
+        cdef double gap = now - self.last
+        self.last = now
+        if self._lower < gap <= self._upper:
+            self._same += 1
+        else:
+            self._move(gap)
+
+    def counts(self):
+        self._add()
+        return self._counts
+
+    cdef _add(self):
+        if self._counts is not None:
+            self._counts[self._at] += self._same
+            self._same = 0
+
+    cdef _move(self, double gap):
+        if self._counts is None:
+            self._counts = [0] * (len(_GAPS) + 1)
+        self._add()
+        self._at = bisect_left(_GAPS, gap)
+        self._lower = _GAPS[self._at - 1] if self._at else -1.0
+        self._upper = _GAPS[self._at] if self._at < len(_GAPS) else INFINITY
+        self._same = 1
+
+
 cdef class Shortcut:
     cdef object _exchange, _pulse, _side, _translation, _pump, _now
     cdef tuple _on_text
@@ -333,7 +374,9 @@ cdef class Shortcut:
         except Exception as error:
             self._pump.broke(error)
             return now
-        if self._pulse is not None:
+        if type(self._pulse) is Pulse:
+            (<Pulse>self._pulse).beat(now)
+        elif self._pulse is not None:
             self._pulse.beat(now)
         if self._writer is not None:
             self._writer.send(chunk)

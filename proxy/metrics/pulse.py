@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 
+from ..compiled import compiled_if_built
 from .family import GAPS
 
 _BUCKETS = len(GAPS) + 1
@@ -11,6 +12,7 @@ _LOWER = (-1.0, *GAPS)
 _UPPER = (*GAPS, float("inf"))
 
 
+@compiled_if_built
 class Pulse:
     """The gaps of one stream: how many fell into each bucket, and when the last piece went, on the monotonic clock.
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from proxy.metrics.family import GAPS
-from proxy.metrics.pulse import Pulse
+from tests.support.forms import Form, each_form
 
 
-def test_each_gap_falls_into_the_bucket_whose_bound_is_above_it() -> None:
-    pulse = Pulse()
+@each_form
+def test_each_gap_falls_into_the_bucket_whose_bound_is_above_it(form: Form) -> None:
+    pulse = form.Pulse()
     now = 100.0
     pulse.begin(now)
     assert pulse.counts() is None
@@ -24,8 +25,9 @@ def test_each_gap_falls_into_the_bucket_whose_bound_is_above_it() -> None:
     assert pulse.last - pulse.began == pytest.approx(3602.4081)
 
 
-def test_a_clock_that_counts_milliseconds_may_be_behind_the_first_piece() -> None:
-    pulse = Pulse()
+@each_form
+def test_a_clock_that_counts_milliseconds_may_be_behind_the_first_piece(form: Form) -> None:
+    pulse = form.Pulse()
     pulse.begin(100.0009)
     pulse.beat(100.0)
     assert (pulse.counts() or [])[0] == 1

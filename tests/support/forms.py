@@ -10,6 +10,7 @@ import pytest
 from proxy.api.responses.flow import Flow
 from proxy.api.responses.numbers import Numbers
 from proxy.compiled import PURE, is_compiled
+from proxy.metrics.pulse import Pulse
 from proxy.providers.chat.string_frame import StringFrame
 from proxy.server.answer_form import AnswerForm
 from proxy.server.chunk_writer import ChunkWriter
@@ -17,7 +18,7 @@ from proxy.server.heads import KnownHead
 from proxy.shortcut import Shortcut
 from proxy.upstream.receiver import Receiver
 
-CLASSES = (AnswerForm, ChunkWriter, KnownHead, Numbers, Flow, Receiver, Shortcut, StringFrame)
+CLASSES = (AnswerForm, ChunkWriter, Flow, KnownHead, Numbers, Pulse, Receiver, Shortcut, StringFrame)
 """All of them, in the form that runs here."""
 
 
