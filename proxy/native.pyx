@@ -1,8 +1,8 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """The compiled form of the classes that every delta or request goes through. What they do, and why, is said where they
 are written in Python: `upstream/receiver.py`, `shortcut.py`, `providers/chat/string_frame.py`,
-`api/responses/flow.py` and `numbers.py`, `server/chunk_writer.py`, `server/heads.py` and `answer_form.py`. Each has
-the name and the interface of the one it stands for, and works with the others in either form.
+`api/responses/flow.py` and `numbers.py`, `server/chunk_writer.py`, `heads.py`, `header_lines.py` and `answer_form.py`.
+Each has the name and the interface of the one it stands for, and works with the others in either form.
 
 What is gained: no frame of Python between a read and its write, and no copy of what is not new. A piece of text without
 escapes is JSON already: its bytes go from the chunk to the event as they are.
@@ -20,7 +20,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 from cpython.dict cimport PyDict_Next, PyDict_Size
 from cpython.list cimport PyList_Append
 from cpython.ref cimport PyObject
-from cpython.unicode cimport PyUnicode_DecodeUTF8, PyUnicode_GET_LENGTH, PyUnicode_READ_CHAR
+from cpython.unicode cimport PyUnicode_DecodeASCII, PyUnicode_DecodeUTF8, PyUnicode_GET_LENGTH, PyUnicode_READ_CHAR
 from libc.math cimport INFINITY
 from libc.string cimport memcmp, memcpy
 
@@ -399,6 +399,48 @@ cdef class Shortcut:
             self._side.write(out)
         if self._translation.done:
             self._pump.complete()
+
+
+cdef bint _is_of_name(unsigned char c) noexcept:
+    return c"a" <= c <= c"z" or c"A" <= c <= c"Z" or c"0" <= c <= c"9" or c == c"-" or c == c"_"
+
+
+cdef class HeaderLines:
+    cdef object _refused
+
+    def __init__(self, refused):
+        self._refused = refused
+
+    def read(self, bytes lines not None):
+        cdef const unsigned char* start = <const unsigned char*>PyBytes_AS_STRING(lines)
+        cdef Py_ssize_t size = PyBytes_GET_SIZE(lines)
+        cdef Py_ssize_t at = 0, begin, length
+        cdef int count = 0
+        cdef char lower[64]
+        cdef dict headers = {}
+        while True:
+            begin = at
+            while at < size and at < begin + 64 and _is_of_name(start[at]):
+                lower[at - begin] = start[at] | 0x20 if start[at] != c"_" else c"_"
+                at += 1
+            length = at - begin
+            if not length or at + 2 >= size or start[at] != c":" or start[at + 1] != c" ":
+                return None
+            name = PyUnicode_DecodeASCII(lower, length, NULL)
+            at += 2
+            begin = at
+            while at < size and 0x20 <= start[at] < 0x7F:
+                at += 1
+            if at == begin or start[begin] == c" " or start[at - 1] == c" ":
+                return None
+            headers[name] = PyUnicode_DecodeASCII(<const char*>start + begin, at - begin, NULL)
+            count += 1
+            if at == size:
+                break
+            if at + 2 > size or start[at] != c"\r" or start[at + 1] != c"\n":
+                return None
+            at += 2
+        return headers if len(headers) == count <= 64 and self._refused.isdisjoint(headers) else None
 
 
 cdef class KnownHead:

@@ -208,7 +208,7 @@ class Server(web.Server):
     def limit_heads(self, most_bytes: int) -> None:
         """Changes how long a line of a request's head may be, for the connections to come."""
         self._options.update(max_line_size=most_bytes, max_field_size=most_bytes)
-        self._heads = Heads()  # what was read may be too long now
+        self._heads = Heads(most_bytes)
 
     def answer_last(self, grace_s: float) -> None:
         """Has each connection answer one more request: its client may just be sending it, or soon behind a stream."""

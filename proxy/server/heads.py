@@ -1,29 +1,43 @@
-"""Heads of requests that come again and again: read once by aiohttp, and known by their bytes from then on.
+"""Heads of requests: a plain one is read here, and known by its bytes when it comes again.
 
-A client sends the same head with every request, but for the length of its body. To read that anew each time, header by
-header, is a tenth of what a request costs that is not streamed. So a head that has come twice is remembered as what
-stands before the digits of its length and what stands behind them. What differs anywhere else is another head.
+Most clients send the same head with every request, but for the length of its body. To read that anew each time, header
+by header, is a tenth of what a request costs that is not streamed. So what was read is remembered under what stands
+before the digits of the length and what stands behind them; what differs anywhere else is another head.
+
+Plain is what nobody could read in two ways: a POST of JSON to one of `PATHS`, headers that each come once, of ordinary
+characters, none of which changes how the body is read or what becomes of the connection. All else aiohttp reads.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from aiohttp import hdrs
-from aiohttp.http import RawRequestMessage
-
 from ..compiled import compiled_if_built
+from .header_lines import HeaderLines
 
 PATHS = ("/v1/chat/completions", "/v1/responses")
-"""What is asked so often that its heads are remembered."""
+"""What is asked so often that its heads are read here."""
 
-_FIRST = tuple(f"POST {path} HTTP/1.1\r\n".encode() for path in PATHS)
+_BEGINNINGS = tuple(f"POST {path} HTTP/1.1\r\n".encode() for path in PATHS)
 _LENGTH, _LOWER_LENGTH = b"\r\nContent-Length: ", b"\r\ncontent-length: "  # as clients write it
 _END = b"\r\n\r\n"
+_lines = HeaderLines(
+    frozenset(
+        (
+            "content-encoding",
+            "expect",
+            "proxy-connection",
+            "sec-websocket-key1",
+            "te",
+            "trailer",
+            "transfer-encoding",
+            "upgrade",
+        )
+    )
+)
 _LONGEST = 4096
 _LONGEST_NUMBER = 20
 _MOST_KNOWN = 256
-_MOST_SEEN = 4096
 
 
 @compiled_if_built
@@ -54,36 +68,26 @@ class KnownHead:
 
 
 class Heads:
-    """The heads that are known to the connections of a worker."""
+    """The heads that are known to the connections of a worker; none is longer than `longest`, in bytes."""
 
-    def __init__(self) -> None:
-        self._known: dict[tuple[bytes, bytes], KnownHead] = {}
-        self._seen: set[int] = set()  # once; they may never come again
+    def __init__(self, longest: int = _LONGEST) -> None:
+        self._longest = min(longest, _LONGEST)
+        self._known: dict[tuple[bytes, bytes], KnownHead | None] = {}
 
     def find(self, data: bytes) -> KnownHead | None:
-        """Returns the head of what has come, as far as it is known."""
-        cut = _cut(data) if data.startswith(_FIRST) else None
-        return None if cut is None else self._known.get(cut)
-
-    def learn(self, data: bytes, message: RawRequestMessage) -> bool:
-        """Takes what was one whole request and what aiohttp has made of its head, which is remembered at its second
-        time. Tells whether it is one of those that might be known.
-        """
-        cut = _cut(data) if data.startswith(_FIRST) else None
+        """Returns the head of what has come; None where it is not whole, or not plain."""
+        end = data.find(_END, 0, self._longest) if data.startswith(_BEGINNINGS) else -1
+        if end < 0:
+            return None
+        cut = _cut(data[:end])
         if cut is None:
-            return False
-        mark = hash(cut)
-        if mark not in self._seen:
-            if len(self._seen) >= _MOST_SEEN:
-                self._seen.clear()
-            self._seen.add(mark)
-        elif _is_plain(message):
-            head = KnownHead(*cut, message.path, lower_headers(message.headers))
-            if head.body(data) is not None:  # its length was written as it will be again
-                if len(self._known) >= _MOST_KNOWN:
-                    self._known.clear()
-                self._known[cut] = head
-        return True
+            return None
+        if cut in self._known:
+            return self._known[cut]
+        if len(self._known) >= _MOST_KNOWN:
+            self._known.clear()
+        head = self._known[cut] = _read(data[:end], *cut)
+        return head
 
 
 def lower_headers(given: Mapping[str, str]) -> dict[str, str]:
@@ -98,28 +102,22 @@ def lower_headers(given: Mapping[str, str]) -> dict[str, str]:
     return headers
 
 
-def _cut(data: bytes) -> tuple[bytes, bytes] | None:
-    """Returns what stands in a head before and behind the digits of the length; None where it is long, or has none."""
-    end = data.find(_END, 0, _LONGEST)
-    if end < 0:
-        return None
-    said = data[:end]
+def _cut(said: bytes) -> tuple[bytes, bytes] | None:
+    """Returns what stands in a head before and behind the digits of the length; None where it has none."""
     before, name, rest = said.partition(_LENGTH)
     if not name:
         before, name, rest = said.partition(_LOWER_LENGTH)
         if not name:
             return None
-    digits = rest.partition(b"\r")[0]
-    return before + name, rest[len(digits) :]
+    return before + name, rest[len(rest.partition(b"\r")[0]) :]
 
 
-def _is_plain(message: RawRequestMessage) -> bool:
-    """Tells whether there is nothing about a head that anybody has to look at."""
-    headers = message.headers
-    return (
-        not (message.should_close or message.upgrade or message.chunked or message.compression)
-        and len(headers.getall(hdrs.CONTENT_LENGTH, ())) == 1
-        and len(headers.getall(hdrs.CONTENT_TYPE, ())) == 1
-        and headers[hdrs.CONTENT_TYPE].partition(";")[0].strip().lower() == "application/json"
-        and not any(name in headers for name in (hdrs.CONTENT_ENCODING, hdrs.EXPECT, hdrs.TRANSFER_ENCODING))
-    )
+def _read(said: bytes, before: bytes, behind: bytes) -> KnownHead | None:
+    """Returns a head; None where it is not plain."""
+    first, _, lines = said.partition(b"\r\n")
+    headers = _lines.read(lines)
+    if headers is None or "host" not in headers or headers.get("connection", "keep-alive").lower() != "keep-alive":
+        return None
+    if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        return None
+    return KnownHead(before, behind, first.split(b" ")[1].decode(), headers)

@@ -23,7 +23,6 @@ from .known_request import KnownRequest
 _NO_HEADERS: CIMultiDictProxy[str] = CIMultiDictProxy(CIMultiDict())
 _HEAD_END = b"\r\n\r\n"
 _OVER = web.PayloadAccessError()
-_PATIENCE = 8
 
 
 class LeanHandler(RequestHandler):
@@ -38,7 +37,6 @@ class LeanHandler(RequestHandler):
         "_heads",
         "_leaving",
         "_likely",
-        "_patience",
         "_remote",
         "begun",
         "received",
@@ -51,7 +49,6 @@ class LeanHandler(RequestHandler):
         self._heads = heads or Heads()
         self._leaving = False  # no more requests are to be taken than have come
         self._likely: KnownHead | None = None
-        self._patience = _PATIENCE  # how many heads in a row may still be unknown before none is looked for any more
         self._remote: str | None = None
         self._messages = []  # mostly none, or one: aiohttp's deque takes ten times the memory when it is empty
         self._auto_decompress = auto_decompress
@@ -91,15 +88,13 @@ class LeanHandler(RequestHandler):
             begins = self._at_boundary
             self._at_boundary = came == 1 and _is_whole(data, self._messages[-1][1])
             self._alone = len(data) if begins and self._at_boundary else None
-            if self._alone and self._patience and isinstance(message := self._messages[-1][0], RawRequestMessage):
-                self._patience -= self._heads.learn(data, message)
 
     def _takes_known(self, data: bytes) -> bool:
         """Takes what has come if it is one whole request with a head that is known, and nobody has to wait for it.
 
         The parser, which stands between two requests, never hears of it. Hot: once a request.
         """
-        if self._messages or self._upgraded or not (self._at_boundary and self._patience):
+        if self._messages or self._upgraded or not self._at_boundary:
             return False
         head = self._likely
         body = None if head is None else head.body(data)
@@ -108,7 +103,7 @@ class LeanHandler(RequestHandler):
             body = None if head is None else head.body(data)
         if head is None or body is None or self._close or self._force_close:
             return False
-        self._likely, self._patience = head, _PATIENCE
+        self._likely = head
         self.received += len(data)
         self._at_boundary, self._alone = True, len(data)
         self._messages.append(KnownRequest(head, body, self))

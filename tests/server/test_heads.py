@@ -1,4 +1,4 @@
-"""Heads that come again: which are remembered, and what is found by them."""
+"""Heads of requests: which are plain, what is read of them, and what is found by them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http import HttpRequestParser, RawRequestMessage
 
 from proxy.server import heads as module
-from proxy.server.heads import Heads
+from proxy.server.heads import PATHS, Heads, lower_headers
 from tests.support.forms import FORMS, Form, each_form
 
 LINES = (
@@ -19,51 +19,43 @@ LINES = (
     "Authorization: Bearer one",
     "Content-Type: application/json",
     "Content-Length: {}",
-    "X-A: 1",
-    "x-a: 2",
+    "X-A: 1 and: 2",
 )
+FIRST = "POST /v1/responses HTTP/1.1"
 
 
-def sent(body: bytes = b'{"a":1}', lines: tuple[str, ...] = LINES, first: str = "POST /v1/responses HTTP/1.1") -> bytes:
-    return "\r\n".join((first, *lines, "\r\n")).format(len(body)).encode() + body
+def sent(body: bytes = b'{"a":1}', lines: tuple[str, ...] = LINES, first: str = FIRST) -> bytes:
+    return "\r\n".join((first, *lines, "\r\n")).replace("{}", str(len(body))).encode() + body
 
 
 def read(data: bytes) -> RawRequestMessage:
+    """Returns what aiohttp makes of a request."""
     loop = asyncio.get_running_loop()
     parser: Any = HttpRequestParser(BaseProtocol(loop), loop, 2**16, auto_decompress=False)
     message: RawRequestMessage = parser.feed_data(data)[0][0][0]
     return message
 
 
-def learned(*come: bytes) -> Heads:
+def test_a_plain_head_is_read_and_known_whatever_the_length_of_its_body() -> None:
     heads = Heads()
-    for data in come:
-        heads.learn(data, read(data))
-    return heads
-
-
-async def test_a_head_is_known_at_its_third_time_whatever_the_length_of_its_body() -> None:
-    heads = learned(sent())
-    assert heads.find(sent()) is None
-    heads.learn(sent(b"{}"), read(sent(b"{}")))
-    head = None
-    for body in (b"{}", b"x" * 123_456, b"", b"\r\n\r\nContent-Length: 3\r\n\r\n"):
-        head = heads.find(sent(body))
-        assert head is not None
-        assert (head.body(sent(body)), head.path, head.write(len(body)) + body) == (body, "/v1/responses", sent(body))
-        assert len(head.write(len(body))) <= head.most_bytes
-    assert head is not None
-    assert head.headers == {
+    first = heads.find(sent())
+    assert first is not None
+    assert first.headers == {
         "host": "here",
         "authorization": "Bearer one",
         "content-type": "application/json",
-        "content-length": "2",
-        "x-a": "1, 2",
+        "content-length": "7",
+        "x-a": "1 and: 2",
     }
+    for body in (b"{}", b"x" * 123_456, b"", b"\r\n\r\nContent-Length: 3\r\n\r\n"):
+        head = heads.find(sent(body))
+        assert head is first
+        assert (head.body(sent(body)), head.path, head.write(len(body)) + body) == (body, "/v1/responses", sent(body))
+        assert len(head.write(len(body))) <= head.most_bytes
 
 
-async def test_what_is_another_head_or_no_whole_request_is_not_found() -> None:
-    heads = learned(sent(), sent())
+def test_what_is_another_head_or_no_whole_request_is_not_taken_for_it() -> None:
+    heads = Heads()
     head = heads.find(sent())
     assert head is not None
     others = [
@@ -73,20 +65,21 @@ async def test_what_is_another_head_or_no_whole_request_is_not_found() -> None:
         sent().replace(b"h: 7", b"h: 07"),
         sent().replace(b"h: 7", b"h:  7"),
         sent().replace(b"h: 7", b"h: +7"),
+        sent().replace(b"h: 7", b"h: "),
+        sent().replace(b"h: 7", b"h: 7 "),
+        sent().replace(b"h: 7", b"h: 7, 7"),
+        sent()[: sent().index(b"h: 7") + 3],
+        sent()[: sent().index(b"h: 7") + 4],
         sent()[:-1],
         sent() + b" ",
         sent()[:40],
-        sent().replace(b"h: 7", b"h: "),
-        sent().replace(b"h: 7", b"h: 7 "),
-        sent()[: sent().index(b"h: 7") + 3],
-        sent()[: sent().index(b"h: 7") + 4],
         b"",
         b"\r\n\r\n",
     ]
     for data in others:
         assert head.body(data) is None
-        other = heads.find(data)
-        assert other is None or other.body(data) is None
+        assert (other := heads.find(data)) is not head or other.body(data) is None
+    assert heads.find(sent()) is head  # whatever came since
 
 
 @pytest.mark.parametrize(
@@ -96,31 +89,89 @@ async def test_what_is_another_head_or_no_whole_request_is_not_found() -> None:
         ("POST /v1/responses?a=b HTTP/1.1", LINES),
         ("PUT /v1/responses HTTP/1.1", LINES),
         ("POST /v1/responses HTTP/1.0", LINES),
-        *(("POST /v1/responses HTTP/1.1", (*LINES, more)) for more in ("Connection: close", "Expect: 100-continue")),
-        ("POST /v1/responses HTTP/1.1", (*LINES, "Content-Encoding: gzip")),
-        ("POST /v1/responses HTTP/1.1", (*LINES, "X-Long: " + "a" * 5000)),
-        ("POST /v1/responses HTTP/1.1", ("Host: x", "Content-Type: text/plain", "Content-Length: {}")),
-        ("POST /v1/responses HTTP/1.1", ("Host: x", "Content-Length: {}")),
-        ("POST /v1/responses HTTP/1.1", ("Host: x", "Content-Type: application/json", "CONTENT-LENGTH: {}")),
+        ("\r\nPOST /v1/responses HTTP/1.1", LINES),
+        *(
+            (FIRST, (*LINES, more))
+            for more in (
+                "Connection: close",
+                "Connection: keep-alive, upgrade",
+                "Proxy-Connection: close",
+                "Expect: 100-continue",
+                "Content-Encoding: gzip",
+                "Transfer-Encoding: chunked",
+                "Upgrade: websocket",
+                "Sec-WebSocket-Key1: a",
+                "X-Long: " + "a" * 5000,
+                "Content-Length: {}",
+                "content-type: application/json",
+                "x-a: 2",
+                "X-Folded: a\r\n b",
+                "X-Bare: a\rb",
+                "X-Bare: a\nb",
+                "X-Nul: a\0b",
+                "X-Far: \u00e9",
+                "X-Empty:",
+                "X-Empty: ",
+                "X-Tight:a",
+                "X-Wide:  a",
+                "X-Behind: a ",
+                "X-Tab: a\tb",
+                "X Space: a",
+                "X-Space : a",
+                ": a",
+                "no header",
+                "",
+            )
+        ),
+        (FIRST, tuple(line for line in LINES if not line.startswith("Host"))),
+        (FIRST, tuple(line for line in LINES if not line.startswith("Content-T"))),
+        (FIRST, ("Host: x", "Content-Type: text/plain", "Content-Length: {}")),
+        (FIRST, ("Host: x", "Content-Type: application/json", "CONTENT-LENGTH: {}")),
+        (FIRST, (*LINES, *(f"x-{n}: 1" for n in range(70)))),
     ],
 )
-async def test_what_somebody_has_to_look_at_is_not_remembered(first: str, lines: tuple[str, ...]) -> None:
-    data = sent(lines=lines, first=first)
-    if not first.startswith("POST /v1/responses HTTP/1.1"):
-        assert not Heads().learn(data, read(data))
-    assert learned(data, data, data).find(data) is None
+def test_what_is_not_plain_is_left_to_aiohttp(first: str, lines: tuple[str, ...]) -> None:
+    heads, data = Heads(), sent(lines=lines, first=first)
+    for _ in range(2):
+        head = heads.find(data)
+        assert head is None or head.body(data) is None
 
 
-async def test_so_many_are_remembered_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "lines",
+    [
+        LINES,
+        ("HOST: 127.0.0.1:80", "content-type: application/json; charset=utf-8", "content-length: {}"),
+        (*LINES, "Connection: keep-alive", "user-agent: a (b; c) d/1.0", "x-b: !\"#$%&'()*+,-./:;<=>?@[]^_`|~"),
+        (*LINES, "Keep-Alive: timeout=5", "Accept: */*", "Accept-Encoding: gzip, deflate", "Cookie: a=b"),
+    ],
+)
+async def test_what_is_plain_aiohttp_reads_the_same_way(lines: tuple[str, ...]) -> None:
+    for path in PATHS:
+        data = sent(lines=lines, first=f"POST {path} HTTP/1.1")
+        head = Heads().find(data)
+        message = read(data)
+        assert head is not None
+        assert head.headers == lower_headers(message.headers)
+        assert (head.path, message.method, message.version) == (message.path, "POST", (1, 1))
+        assert (message.should_close, message.upgrade, message.chunked, message.compression) == (False,) * 3 + (None,)
+
+
+def test_so_many_are_remembered_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_MOST_KNOWN", 2)
-    monkeypatch.setattr(module, "_MOST_SEEN", 2)
-    come = [
-        sent(lines=("Host: x", "Content-Type: application/json", f"X-A: {n}", "Content-Length: {}")) for n in range(3)
-    ]
-    heads = learned(*(data for data in come for _ in range(2)))
-    assert [heads.find(data) is not None for data in come] == [False, False, True]
-    heads = learned(*come, come[0])  # which was forgotten as seen
-    assert not any(heads.find(data) for data in come)
+    come = [sent(lines=(*LINES, f"X-B: {n}")) for n in range(3)]
+    heads = Heads()
+    found = [heads.find(data) for data in come]
+    assert heads.find(come[2]) is found[2] is not None
+    assert heads.find(come[0]) is not found[0] is not None
+    assert len(heads._known) == 2
+
+
+def test_none_is_longer_than_heads_may_be() -> None:
+    data = sent()
+    length = data.index(b"\r\n\r\n") + 4
+    assert Heads(length - 1).find(data) is None
+    assert Heads(length).find(data) is not None
 
 
 @each_form

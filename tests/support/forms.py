@@ -14,11 +14,12 @@ from proxy.metrics.pulse import Pulse
 from proxy.providers.chat.string_frame import StringFrame
 from proxy.server.answer_form import AnswerForm
 from proxy.server.chunk_writer import ChunkWriter
+from proxy.server.header_lines import HeaderLines
 from proxy.server.heads import KnownHead
 from proxy.shortcut import Shortcut
 from proxy.upstream.receiver import Receiver
 
-CLASSES = (AnswerForm, ChunkWriter, Flow, KnownHead, Numbers, Pulse, Receiver, Shortcut, StringFrame)
+CLASSES = (AnswerForm, ChunkWriter, Flow, HeaderLines, KnownHead, Numbers, Pulse, Receiver, Shortcut, StringFrame)
 """All of them, in the form that runs here."""
 
 
