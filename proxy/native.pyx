@@ -130,12 +130,13 @@ cdef class Receiver:
     def data_received(self, data):
         cdef double now
         if self.between:
-            if self.shortcut is not None:
-                if type(self.shortcut) is Shortcut:
-                    (<Shortcut>self.shortcut).fetch()
-                    now = (<Shortcut>self.shortcut).taken(data)
+            shortcut = self.shortcut  # held, for what it calls may take it from here
+            if shortcut is not None:
+                if type(shortcut) is Shortcut:
+                    (<Shortcut>shortcut).fetch()
+                    now = (<Shortcut>shortcut).taken(<bytes?>data)
                 else:
-                    now = self.shortcut.take(data)
+                    now = shortcut.take(data)
                 if now:
                     self.last = now
                     return
@@ -212,11 +213,15 @@ cdef class Flow:
         self.around = (b"", b"", b"", 0)
 
     def open(self, what, kind, tuple lists not None, tuple around not None):
+        cdef bytes head, place, tail
+        head, place, tail, size = around
+        if size != len(head) + len(place) + len(tail) - 2:
+            raise ValueError(f"{size} bytes is not what stands around a delta")
         self.what = what
         self.kind = kind
         self._lists = lists
         self.around = around
-        self._head, self._place, self._tail, self._size = around
+        self._head, self._place, self._tail, self._size = head, place, tail, size
 
     def close(self):
         self.what = self.kind = None
@@ -507,7 +512,7 @@ cdef class AnswerForm:
         own = "" if "server" in names else "server: penstock\r\n"
         text = f"{first}\r\n{lines}{own}\0date: \0\r\ncontent-length: \0\r\n\r\n"
         self._fixed = tuple(text.encode().split(b"\0"))
-        self._size = len(text) - len(self._fixed) + 1
+        self._size = sum([len(piece) for piece in self._fixed])
 
     def write(self, dict headers not None, str lines not None, str date not None, bytes body not None):
         cdef char digits[24]

@@ -84,6 +84,28 @@ def test_both_forms_have_the_same_names() -> None:
         assert getattr(form, name) is not pure
 
 
+@needs_compiled
+@pytest.mark.parametrize("around", [(b"a", b"b", b"c\r\n", 2), (b"a", b"b", None, 3), (b"a", b"b", b"c\r\n", 2**63)])
+def test_what_stands_around_a_delta_is_measured_before_it_is_copied(around: tuple[object, ...]) -> None:
+    form = Form("compiled")
+    flow = form.Flow(form.Numbers(), None)
+    with pytest.raises((ValueError, TypeError, OverflowError)):
+        flow.open("part", str, (), around)
+    assert (flow.what, flow.piece("a")) == (None, b"")
+    flow.open("part", str, (), (b"a", b"b", b"c\r\n", 3))
+    assert flow.piece("") == b'6\r\na0b""c\r\n'
+
+
+@needs_compiled
+def test_none_is_no_read() -> None:
+    form = Form("compiled")
+    receiver = form.Receiver()
+    receiver.between = True
+    receiver.shortcut = form.Shortcut.__new__(form.Shortcut)
+    with pytest.raises(TypeError):
+        receiver.data_received(None)
+
+
 @needs_shared
 @needs_compiled
 def test_both_forms_say_the_same_of_every_recording() -> None:

@@ -23,6 +23,7 @@ from proxy.pump import ClientStream, Pump
 from proxy.shortcut import Shortcut, fits
 from proxy.stage import ResponseFilter
 from proxy.translation import Encoder, Translation
+from proxy.upstream.receiver import Receiver
 from tests.server.test_stream import unchunk
 from tests.support.drive import exchange_of
 from tests.support.machines import DONE, ECHO, chunk
@@ -168,6 +169,31 @@ async def test_both_ways_say_the_same(dialect: str, options: dict[str, bool], mo
             rendered, _ = log.log.render(0, 10_000)
             assert answer.client.body.endswith(rendered)
     assert plain.side.get_encoder().final() == short.side.get_encoder().final()
+
+
+class Drops(ResponseFilter):
+    """Takes the shortcut from its connection while that goes through it, as closing the connection does."""
+
+    def __init__(self, receiver: Receiver) -> None:
+        self._receiver = receiver
+
+    def on_text(self, exchange: Exchange, text: str) -> bool:
+        """Lets all pass."""
+        self._receiver.shortcut = None
+        return True
+
+
+async def test_a_piece_goes_through_to_the_end_though_nobody_else_holds_the_shortcut_any_more() -> None:
+    receiver = Receiver()
+    answer = Answer("responses", [Drops(receiver)], short=True)
+    for text in ("one", "two"):  # which opens the message, and is learned
+        answer.take(chunk({"content": text}))
+    receiver.between = True
+    receiver.shortcut, answer.shortcut, answer.side.on_other_stream = answer.shortcut, None, None
+    receiver.data_received(frame(chunk({"content": "three"})))
+    assert receiver.shortcut is None
+    assert receiver.last
+    assert b'"delta":"three"' in answer.client.body
 
 
 class Picky(ResponseFilter):
