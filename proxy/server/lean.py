@@ -270,5 +270,9 @@ class LeanHandler(RequestHandler):
 
 
 def _is_whole(data: bytes, body: StreamReader) -> bool:
-    """Tells whether a read was one request and nothing else. Whatever is not sure is not."""
-    return body.is_eof() and len(data) == data.find(_HEAD_END) + len(_HEAD_END) + body.total_bytes
+    """Tells whether a read ended with a request and all else in it was that request, or the end of the one before.
+
+    Whatever is not sure is not. Where a read begins within the end of a head, the first such end is not that head's.
+    """
+    begins = not data.startswith((b"\r", b"\n"))
+    return begins and body.is_eof() and len(data) == data.find(_HEAD_END) + len(_HEAD_END) + body.total_bytes

@@ -76,6 +76,20 @@ async def test_a_request_that_follows_at_once_is_not_lost_with_the_parser(behind
         writer.close()
 
 
+async def test_what_looks_like_the_end_of_a_head_in_a_body_hides_nothing_that_follows() -> None:
+    one, two = post(b"\r\n\r\none"), post(b"two")
+    within = one.index(b"\r\n\r\n") + 3
+    async with serving() as connect:
+        reader, writer = await connect()
+        writer.write(one[:within])
+        await asyncio.sleep(0.01)  # so that it mostly comes by itself; both ways must be answered
+        writer.write(one[within:] + two[:4])  # as long as a whole request would be that begins with this body's
+        assert (await reader.readuntil(b">")).endswith(b"one 1>")
+        writer.write(two[4:])
+        assert b"<two " in await reader.readuntil(b">")
+        writer.close()
+
+
 async def test_chunks_and_requests_without_a_body_are_served_too() -> None:
     async with serving() as connect:
         reader, writer = await connect()
