@@ -100,8 +100,8 @@ class Way:
         exchange = Exchange("req_bench", Client("127.0.0.1", {}), None)
         if policy:
             exchange.pulse = Pulse()
-        translation = Translation(exchange, ChatDecoder(), policy, encoder, lambda: None)
         side = ClientSide(exchange, stream, lambda *_: encoder, lambda _: None)
+        translation = Translation(exchange, ChatDecoder(), policy, encoder, side)
         if out := translation.feed(chunk("@")):
             side.write(out)
         pump = Pump(translation, stream, response, side.write)

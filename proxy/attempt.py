@@ -188,10 +188,10 @@ class Answering:
         encoder.use(exchange.marks.get("tools"), sealer, heard=self._streaming)
         awaited = bool(filters) and any(inspect.iscoroutinefunction(type(one).on_events) for one in filters)
         kind = AsyncTranslation if awaited else Translation
-        open_client = self._side.open if self._streaming else None
+        client = self._side if self._streaming else None
         as_it_is = not filters and not self._drops_reasoning
         decoder = (provider.relay(exchange) if as_it_is else None) or provider.decoder(exchange)
-        translation = kind(exchange, decoder, filters, encoder, open_client, provider.parser(exchange))
+        translation = kind(exchange, decoder, filters, encoder, client, provider.parser(exchange))
         self._bridge = translation
         return translation
 

@@ -50,6 +50,7 @@ class ClientSide:
         "_headed",
         "_make_encoder",
         "_on_bug",
+        "_opening",
         "_shown",
         "_timers",
         "bridge",
@@ -73,6 +74,7 @@ class ClientSide:
         self._on_bug = on_bug
         self._shown: ModelRequest | None = None  # what an answer that was promised tells of
         self._begun = False
+        self._opening: bytes | None = None  # what opens the stream, as long as it is made and not sent
         self._headed = False
         self._head_lock: asyncio.Lock | None = None  # while filters see the head
         self._early: asyncio.Task[None] | None = None
@@ -125,18 +127,37 @@ class ClientSide:
 
     def open(self) -> None:
         """Sends the head and the events that open the stream; another attempt may still be made."""
-        if not self.stream.opened:
-            self.stream.open(self.headers())
-            self._exchange.head_status = 200
-            self._stop_timers()
-        self.begin()
+        if self.stream.opened:
+            self.begin()
+        else:
+            begun, self._begun = self._begun, True
+            self._open_with(b"" if begun else self._opening_events())
 
     def begin(self) -> None:
         """Sends the events that open the stream, once."""
         if not self._begun:
             self._begun = True
-            if not isinstance(self.bridge, Relay):
-                self.stream.write(self.get_encoder().begin())
+            self.stream.write(self._opening_events())
+
+    def make_ready(self) -> None:
+        """Makes the events that open the stream, which go out with those that follow in the same turn, in one write.
+
+        If none do, whoever has called it must `open`.
+        """
+        if not self._begun and self._opening is None:
+            self._opening = self._opening_events()
+
+    def _opening_events(self) -> bytes:
+        """Returns what opens the stream, as far as it is not a matter of those who pass its events on."""
+        opening, self._opening = self._opening, None
+        if opening is not None:
+            return opening
+        return b"" if isinstance(self.bridge, Relay) else self.get_encoder().begin()
+
+    def _open_with(self, events: bytes) -> None:
+        self.stream.open(self.headers(), events)
+        self._exchange.head_status = 200
+        self._stop_timers()
 
     def let_go(self) -> None:
         """Forgets what leads back here: the exchange is over, and what it has held is not to wait for the collector."""
@@ -192,9 +213,15 @@ class ClientSide:
                 self._first_event()
         elif (pulse := exchange.pulse) is not None:
             pulse.beat(time.monotonic())
-        if not self._begun:
-            self.open()
-        self.stream.write(out)
+        if self._begun:
+            self.stream.write(out)
+        else:
+            self._begun = True
+            out = self._opening_events() + out
+            if self.stream.opened:
+                self.stream.write(out)
+            else:
+                self._open_with(out)
 
     def _first_event(self) -> None:
         exchange = self._exchange

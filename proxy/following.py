@@ -82,9 +82,11 @@ class Tee:
         """Whether the client does not read."""
         return self.client.paused
 
-    def open(self, headers: dict[str, str]) -> None:
+    def open(self, headers: dict[str, str], events: bytes = b"") -> None:
         """Opens the client's stream."""
-        self.client.open(headers)
+        self.client.open(headers, events)
+        for follower in tuple(self.followers):
+            follower.wake()
 
     def write(self, data: bytes) -> None:
         """Sends data to the client; whoever follows the log finds it there."""
@@ -111,7 +113,7 @@ class Nobody:
 
     send: Callable[[bytes], None] | None = None
 
-    def open(self, headers: dict[str, str]) -> None:
+    def open(self, headers: dict[str, str], events: bytes = b"") -> None:
         """Does nothing: there is nobody to be told."""
 
     def write(self, data: bytes) -> None:

@@ -29,8 +29,8 @@ class ClientStream(Protocol):
     def paused(self) -> bool:
         """True while the client does not read what was written."""
 
-    def open(self, headers: dict[str, str]) -> None:
-        """Sends status 200 and the headers."""
+    def open(self, headers: dict[str, str], events: bytes = b"") -> None:
+        """Sends status 200 and the headers, and with them the first events."""
 
     def write(self, data: bytes) -> None:
         """Sends whole events, at once. Hot: once a read."""

@@ -113,6 +113,16 @@ class Encoder(Protocol):
         """Returns the output items as they are kept for the next turn."""
 
 
+class Opening(Protocol):
+    """The client's side, which what opens the stream is sent by."""
+
+    def make_ready(self) -> None:
+        """Makes the events that open the stream, to go out with those that follow in the same turn."""
+
+    def open(self) -> None:
+        """Sends them at once."""
+
+
 class Bridge(Protocol):
     """What the pump drives: bytes in, bytes out."""
 
@@ -146,12 +156,13 @@ class Translation:
     Without a parser, the upstream's stream is one of server-sent events. A read that the decoder knows to be one more
     piece of text needs no parsing: it goes straight to the filters.
 
-    `open_client` is called before the first event is encoded, so that what opens the stream is numbered first.
+    `client` is made ready before the first event is encoded, so that what opens the stream is numbered first.
     `exchange.committed` is set with the first event that shows the client a part of the answer; until then an error of
     the upstream is raised instead of encoded, so that another attempt can be made.
     """
 
     __slots__ = (
+        "_client",
         "_decoder",
         "_encode",
         "_encoder",
@@ -160,7 +171,6 @@ class Translation:
         "_held",
         "_learn_event",
         "_nudge",
-        "_open_client",
         "_parser",
         "_pieces",
         "_texts_of",
@@ -175,10 +185,10 @@ class Translation:
         decoder: Decoder,
         filters: Sequence[ResponseFilter],
         encoder: Encoder,
-        open_client: Callable[[], None] | None,
+        client: Opening | None,
         parser: Parser | None = None,
     ) -> None:
-        self._open_client = open_client
+        self._client = client
         self._exchange = exchange
         self._parser: Parser = parser or SseParser()
         self._decoder = decoder
@@ -299,11 +309,25 @@ class Translation:
 
     def _pass(self, events: list[Event]) -> bytes:
         """Takes decoded events through the filters to the encoder. Hot: once a read."""
-        if not self._exchange.committed and not (events := self.commit(events)):
-            return b""
+        if not self._exchange.committed:
+            return self._pass_first(events)
         for on_events in self._filters:
             events = cast(list[Event], on_events(self._exchange, events))
         return self._encode(events) if events else b""
+
+    def _pass_first(self, events: list[Event]) -> bytes:
+        """Does the same as long as there was no output. What opens the stream goes out with the first of it."""
+        if not (events := self.commit(events)):
+            return b""
+        client, out = self._client, b""
+        if client is not None:
+            client.make_ready()
+        try:
+            out = self._pass(events)
+        finally:
+            if not out and client is not None:  # filters keep it, or one has failed
+                client.open()
+        return out
 
     def from_filter(self, number: int, events: list[Event]) -> bytes:
         """Takes events through the filters from that one on to the encoder."""
@@ -328,8 +352,6 @@ class Translation:
         events, self._held = self._held, []
         if isinstance(events[0], PassedResponse):
             self._encode(events[:1])  # what opens the stream says it already
-        if self._open_client is not None:
-            self._open_client()
         return events
 
 
@@ -340,8 +362,13 @@ class AsyncTranslation(Translation):
 
     async def pass_async(self, events: list[Event]) -> bytes:
         """Takes decoded events through the filters to the encoder, awaiting those that ask for it."""
-        if not events or (not self._exchange.committed and not (events := self.commit(events))):
+        if not events:
             return b""
+        if not self._exchange.committed:
+            if not (events := self.commit(events)):
+                return b""
+            if self._client is not None:
+                self._client.open()  # who knows how long it is awaited
         for on_events in self._filters:
             result: Any = on_events(self._exchange, events)
             events = await result if isinstance(result, Awaitable) else result

@@ -35,6 +35,21 @@ def test_a_stream_is_opened_once_and_begins_with_its_events() -> None:
     check_stream(stream.got)
 
 
+def test_the_first_events_go_out_with_what_opens_the_stream() -> None:
+    one, stream = side()
+    one.make_ready()
+    assert (stream.opened, stream.writes) == (False, 0)
+    one.write(one.get_encoder().encode([TextDelta("x"), Finish()]))
+    assert (stream.opened, stream.writes) == (True, 1)
+    check_stream(stream.got)
+    for ready in (True, False):
+        one, stream = side()
+        if ready:
+            one.make_ready()
+        one.open()
+        assert (stream.writes, stream.got.count(b"event: ")) == (1, 2)
+
+
 def test_headers_tell_what_was_ignored_as_far_as_there_is_room() -> None:
     one, _ = side()
     exchange = one._exchange

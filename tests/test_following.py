@@ -24,8 +24,10 @@ class Client:
         self.finished = 0
         self.resume: Callable[[], None] | None = None
 
-    def open(self, headers: dict[str, str]) -> None:
+    def open(self, headers: dict[str, str], events: bytes = b"") -> None:
         self.opened = True
+        if events:
+            self.write(events)
 
     def write(self, data: bytes) -> None:
         self.got += data

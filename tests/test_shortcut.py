@@ -84,7 +84,7 @@ class Client:
         self.chunks.append(only)
         self.body += only
 
-    def open(self, headers: dict[str, str]) -> None:
+    def open(self, headers: dict[str, str], events: bytes = b"") -> None:
         """Is open."""
 
     def write(self, data: bytes) -> None:
@@ -135,7 +135,7 @@ class Answer:
         self.ends = Ends()
         made = encoder(dialect, **options)
         self.side = ClientSide(self.exchange, cast(ClientStream, self.client), lambda *_: made, lambda _: None)
-        self.translation = Translation(self.exchange, ChatDecoder(), filters, made, self.side.open)
+        self.translation = Translation(self.exchange, ChatDecoder(), filters, made, self.side)
         self.side.bridge = self.translation
         self.shortcut = Shortcut(self.exchange, self.side, self.translation, cast(Pump, self.ends)) if short else None
         if self.shortcut is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import pytest
@@ -55,30 +56,41 @@ class ShoutLater(ResponseFilter):
 
 
 class Bench:
-    """A translation with its exchange; `opened` counts how often the client's stream was opened."""
+    """A translation with its exchange; `opened` counts how often the client's stream was opened, or made ready."""
 
     def __init__(self, *filters: ResponseFilter, kind: type[Translation] = Translation) -> None:
         self.exchange = exchange_of()
         self.opened = 0
         self.out = b""
         self.encoder = ResponsesEncoder(Snapshot(ECHO, response_id="resp_" + "0" * 24, created_at=1, model="m"))
-        self.machine = kind(self.exchange, decoder(), filters, self.encoder, self.open)
+        self.machine = kind(self.exchange, decoder(), filters, self.encoder, self)
+        self._ready: bytes | None = None
+
+    def make_ready(self) -> None:
+        """Makes what opens the client's stream, to go out with what follows."""
+        self.opened += 1
+        self._ready = self.encoder.begin()
 
     def open(self) -> None:
         """Opens the client's stream."""
-        self.opened += 1
-        self.out += self.encoder.begin()
+        if self._ready is None:
+            self.make_ready()
+        self.write(b"")
+
+    def write(self, out: bytes) -> None:
+        """Takes what the client gets."""
+        self.out += (self._ready or b"") + out
+        self._ready = b""
 
     def feed(self, *reads: bytes) -> None:
         """Passes reads through."""
         for read in reads:
-            written = self.machine.feed(read)
-            self.out += written
+            if written := self.machine.feed(read):
+                self.write(written)
 
     def finish(self, error: Any = None) -> Any:
         """Ends the body; returns what the stream said."""
-        written = self.machine.finish(error)
-        self.out += written
+        self.write(self.machine.finish(error))
         return check_stream(self.out)
 
 
@@ -106,6 +118,18 @@ def test_the_client_is_opened_once_before_the_first_event() -> None:
     bench.feed(TEXT, TEXT)
     assert (bench.opened, bench.exchange.committed) == (1, True)
     assert bench.finish(UpstreamCut("gone")).response["usage"]["total_tokens"] == 2
+
+
+def test_the_client_is_opened_in_the_same_turn_when_filters_keep_the_first_event_or_fail() -> None:
+    keeps, fails = ResponseFilter(), ResponseFilter()
+    keeps.on_events = lambda exchange, events: []  # type: ignore[method-assign]
+    fails.on_events = lambda exchange, events: 1 // 0  # type: ignore[method-assign]
+    for one in (keeps, fails):
+        bench = Bench(one)
+        with contextlib.suppress(ZeroDivisionError):
+            bench.feed(TEXT)
+        assert bench.opened == 1
+        assert bench.out == Bench().encoder.begin()
 
 
 def test_an_answer_without_output_is_committed_at_its_end() -> None:
@@ -196,8 +220,8 @@ def test_a_filter_may_hold_text_back_to_the_end() -> None:
 
 def test_a_whole_body_goes_the_same_way() -> None:
     bench = Bench(Shout())
-    written = bench.machine.whole(b'{"choices":[{"message":{"content":"hi"},"finish_reason":"stop"}]}')
-    assert check_stream(bench.out + written).text == "HI"
+    bench.write(bench.machine.whole(b'{"choices":[{"message":{"content":"hi"},"finish_reason":"stop"}]}'))
+    assert check_stream(bench.out).text == "HI"
     assert bench.exchange.committed
 
 

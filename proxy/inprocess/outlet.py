@@ -38,11 +38,13 @@ class Outlet:
         self.paused = False
         self.headers: dict[str, str] = {}
 
-    def open(self, headers: dict[str, str]) -> None:
+    def open(self, headers: dict[str, str], events: bytes = b"") -> None:
         """Takes the headers: the stream has begun."""
         self.opened = True
         self.headers = headers
         self._be_ready()
+        if events:
+            self.write(events)
 
     def write(self, data: bytes) -> None:
         """Hands over whole events. Hot: once a read."""

@@ -61,8 +61,13 @@ class OwnAnswer(web.StreamResponse):
         if transport is not None and self._frames:
             transport.write(b"0\r\n\r\n")
 
-    def _send_head(self, first: str, headers: Mapping[str, str], length: int | None = None) -> bool:
-        """Sends the head, which begins with these lines; returns whether there is still a client to send it to."""
+    def _send_head(
+        self, first: str, headers: Mapping[str, str], length: int | None = None, *, body: bytes = b""
+    ) -> bool:
+        """Sends the head, which begins with these lines, and what of the body is there, framed as it has to be.
+
+        Returns whether there is still a client to send it to.
+        """
         transport = self._connection.transport
         self.opened = True
         if transport is None:
@@ -75,7 +80,7 @@ class OwnAnswer(web.StreamResponse):
         if not self.keep_alive:
             lines.append("connection: close\r\n")
         head = "".join((*lines, "\r\n")).encode()
-        transport.write(head)
+        transport.write(head + body if body else head)
         self._connection.begun = True  # or a fault behind it would be answered by another head
         return True
 

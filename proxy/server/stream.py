@@ -38,9 +38,10 @@ class EventStream(OwnAnswer):
         """Whether the connection can carry another request behind this answer."""
         return self._frames and bool(self._request.keep_alive)
 
-    def open(self, headers: dict[str, str]) -> None:
-        """Sends status 200 and the headers."""
-        if self._send_head(f"{_HEAD}date: {rfc822_formatted_time()}\r\n", headers):
+    def open(self, headers: dict[str, str], events: bytes = b"") -> None:
+        """Sends status 200 and the headers, and with them the first events: each write is a call to the system."""
+        body = frame(events) if events and self._frames else events
+        if self._send_head(f"{_HEAD}date: {rfc822_formatted_time()}\r\n", headers, body=body):
             self._keepalive.add(self)
             self._connection.writes(self._chunks)
             self._connection.lighten(self._request)

@@ -143,9 +143,11 @@ class MessageStream:
         """True while the client does not read what was written."""
         return self._frames.paused
 
-    def open(self, headers: dict[str, str]) -> None:
+    def open(self, headers: dict[str, str], events: bytes = b"") -> None:
         """Takes note that the answer is a stream."""
         self.opened = True
+        if events:
+            self.write(events)
 
     def write(self, data: bytes) -> None:
         """Sends whole events, each as one message, at once. Hot: once a read.
@@ -180,7 +182,7 @@ class Unsent:
 
     send: Callable[[bytes], None] | None = None
 
-    def open(self, headers: dict[str, str]) -> None:
+    def open(self, headers: dict[str, str], events: bytes = b"") -> None:
         """Does nothing: no stream was asked for."""
 
     def write(self, data: bytes) -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
+from proxy.server.stream import EventStream
 from tests.support.house import house
 from tests.support.scripted import ScriptedProvider, chunk, finish, stream
 
@@ -59,33 +62,38 @@ async def test_a_client_that_asks_to_close_is_closed() -> None:
     assert data.endswith(b"0\r\n\r\n")
 
 
-async def test_a_delta_leaves_in_the_turn_in_which_it_came() -> None:
+async def test_a_delta_leaves_in_the_turn_in_which_it_came(monkeypatch: pytest.MonkeyPatch) -> None:
     """The upstream's bytes go in by callback; the client's bytes are with the kernel when the callback returns."""
     written: list[int] = []
+    plain, plain_open = EventStream.write, EventStream.open
+
+    def write(self: EventStream, data: bytes) -> None:
+        written.append(len(data))
+        plain(self, data)
+
+    def open(self: EventStream, headers: dict[str, str], events: bytes = b"") -> None:
+        written.append(len(events))
+        plain_open(self, headers, events)
+
+    monkeypatch.setattr(EventStream, "write", write)
+    monkeypatch.setattr(EventStream, "open", open)
     provider = ScriptedProvider("a", stream(chunk(content="a"), chunk(content="b"), finish()))
     async with house(provider) as home:
-        from proxy.server.stream import EventStream
-
-        plain = EventStream.write
-        EventStream.write = lambda self, data: (written.append(len(data)), plain(self, data))[1]  # type: ignore[method-assign,func-returns-value,assignment]
-        try:
-            reader, writer = await home.connect()
-            seen: list[int] = []
-            async with asyncio.timeout(5):
-                await provider.client.answered.wait()
-                response = provider.client.responses[0]
-                steps, response.steps = response.steps, []
-                run = next(iter(home.pipeline.running))
-                while run._attempts.pump is None:
-                    await asyncio.sleep(0)
-                pump = run._attempts.pump
-                assert pump is not None
-                for step in steps:
-                    before = len(written)
-                    pump._on_data(step)  # type: ignore[arg-type]
-                    seen.append(len(written) - before)
-                await reader.readuntil(b"[DONE]")
-            writer.close()
-        finally:
-            EventStream.write = plain  # type: ignore[method-assign]
-    assert all(count >= 1 for count in seen)
+        reader, writer = await home.connect()
+        seen: list[int] = []
+        async with asyncio.timeout(5):
+            await provider.client.answered.wait()
+            response = provider.client.responses[0]
+            steps, response.steps = response.steps, []
+            run = next(iter(home.pipeline.running))
+            while run._attempts.pump is None:
+                await asyncio.sleep(0)
+            pump = run._attempts.pump
+            assert pump is not None
+            for step in steps:
+                before = len(written)
+                pump._on_data(step)  # type: ignore[arg-type]
+                seen.append(len(written) - before)
+            await reader.readuntil(b"[DONE]")
+        writer.close()
+    assert seen == [1] * len(steps)

@@ -166,11 +166,25 @@ def whole(body: Any, machine: ResponsesEncoder | ChatEncoder, decoder: Decoder) 
     return final
 
 
+class _Opening:
+    """A client's side that takes down what opens the stream."""
+
+    def __init__(self, opening: list[bytes], machine: Encoder) -> None:
+        self._opening = opening
+        self._machine = machine
+
+    def make_ready(self) -> None:
+        self._opening.append(self._machine.begin())
+
+    def open(self) -> None:
+        """Does nothing: what is taken down goes out with each read."""
+
+
 def _through(raw: bytes, cuts: Iterable[int], decoder: Decoder, machine: Encoder) -> Iterator[bytes]:
     """Yields what each read gives: as an exchange does it, the stream is opened with the first output."""
     exchange = Exchange("ex_1", Client("127.0.0.1", {}), None)
     opening: list[bytes] = []
-    way = Translation(exchange, decoder, (), machine, lambda: opening.append(machine.begin()))
+    way = Translation(exchange, decoder, (), machine, _Opening(opening, machine))
     for piece in pieces(raw, cuts):
         if not way.done:
             out = way.feed(piece)
