@@ -67,7 +67,7 @@ class Part(msgspec.Struct, frozen=True):
 
 
 PARTS = (
-    Part("read the client's bytes (aiohttp's parser)", ((Connection, "data_received"),)),
+    Part("read the client's bytes", ((Connection, "data_received"),)),
     Part("take the body", ((App, "_at_hand"), (App, "_read"))),
     Part("parse the body", ((ResponsesRequest, "parse"),)),
     Part("auth", ((Auth, "on_request"),)),
