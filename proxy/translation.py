@@ -200,9 +200,10 @@ class Translation:
         self._pieces = encoder.pieces
         self.text_of = decoder.text_of
         self._texts_of: TextsOf | None = getattr(decoder, "texts_of", None)
-        self.event_of: Callable[[str], Event] = getattr(decoder, "event_of", TextDelta)
+        self.event_of: Callable[[str], Event] = TextDelta
         self._learn_event: Callable[[bytes, Event], None] | None = None
         if encoder.any_piece and not filters:
+            self.event_of = getattr(decoder, "event_of", TextDelta)
             self._learn_event = getattr(decoder, "learn_event", None)
         self._held: list[Event] = []  # what came before the first output event
 
