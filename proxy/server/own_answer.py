@@ -72,14 +72,18 @@ class OwnAnswer(web.StreamResponse):
         self.opened = True
         if transport is None:
             return False
-        lines = [first, *(f"{name}: {header_value(value)}\r\n" for name, value in headers.items())]
+        said = "".join(headers.values())
+        if said.isascii() and said.isprintable():  # each of them, then
+            lines = [f"{name}: {value}\r\n" for name, value in headers.items()]
+        else:
+            lines = [f"{name}: {header_value(value)}\r\n" for name, value in headers.items()]
         if self._frames:
             lines.append("transfer-encoding: chunked\r\n")
         elif length is not None:
             lines.append(f"content-length: {length}\r\n")
         if not self.keep_alive:
             lines.append("connection: close\r\n")
-        head = "".join((*lines, "\r\n")).encode()
+        head = "".join((first, *lines, "\r\n")).encode()
         transport.write(head + body if body else head)
         self._connection.begun = True  # or a fault behind it would be answered by another head
         return True
