@@ -13,7 +13,7 @@ from .encoder import ResponsesEncoder
 from .encoder_options import EncoderOptions
 from .fields import FIELDS
 from .ids import new_response_id
-from .made_ids import made_id
+from .made_ids import first_id, made_id
 from .plain import PlainResponse
 from .request import ResponsesRequest
 from .snapshot import Shown, Snapshot
@@ -37,7 +37,7 @@ def responses_encoder(exchange: Exchange, shown: ModelRequest | None = None) -> 
     response_id = _id_of(exchange)
     return ResponsesEncoder(
         _snapshot(exchange, request, response_id),
-        item_id=partial(made_id, response_id),
+        item_id=partial(_item_id, response_id),
         options=_options(exchange, request),
     )
 
@@ -66,6 +66,10 @@ def _options(exchange: Exchange, request: ResponsesRequest) -> EncoderOptions:
         hold_end=exchange.is_remembered,
         keep_log=exchange.keeps_log,
     )
+
+
+def _item_id(response_id: str, prefix: str, number: int) -> str:
+    return made_id(response_id, prefix, number) if number else first_id(response_id, prefix)
 
 
 def plain_response(exchange: Exchange, shown: ModelRequest, answer: PlainAnswer) -> PlainResponse:

@@ -107,24 +107,19 @@ class ResponsesEncoder:
         now: Callable[[], int] = unix_now,
     ) -> None:
         self._snapshot = snapshot
-        self._options = options or EncoderOptions()
+        self._options = asked = options or EncoderOptions()
         self._now = now
-        self.log = EventLog(done_marker=self._options.done_marker) if self._options.keep_log else None
-        self._log_entries = self.log.entries if self.log is not None else None
-        self._writer = EventWriter(self.log)
-        self._output = Output(self._writer, item_id)
-        self._calls = OpenCalls(self._writer, self._output, tools, obfuscation=self._options.obfuscation)
+        self.log = log = EventLog(done_marker=asked.done_marker) if asked.keep_log else None
+        self._log_entries = entries = log.entries if log is not None else None
+        self._writer = writer = EventWriter(log)
+        self._output = output = Output(writer, item_id)
+        self._calls = calls = OpenCalls(writer, output, tools, obfuscation=asked.obfuscation)
         self._open = OpenItem(
-            self._writer,
-            self._output,
-            self._calls,
-            seal=seal,
-            show_sealed=self._options.show_sealed,
-            obfuscation=self._options.obfuscation,
+            writer, output, calls, seal=seal, show_sealed=asked.show_sealed, obfuscation=asked.obfuscation
         )
         self._passed: PassedItems | None = None  # made for the first
-        self._flow = Flow(self._writer, self._log_entries)
-        self.piece = self._flow.piece
+        self._flow = flow = Flow(writer, entries)
+        self.piece = flow.piece
         self._end = b""
         self._status = "new"  # then `queued`, `in_progress`; what came of it is in `outcome`
         self._final: bytes | None = None

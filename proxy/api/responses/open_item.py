@@ -214,6 +214,8 @@ class OpenItem:
 
     def kept(self) -> list[msgspec.Raw]:
         """Returns the finished items with all that is sealed, shown or not."""
+        if not self.unseen and not self.sealed:
+            return [msgspec.Raw(item) for item in self._output.items() if item is not None]
         kept: list[msgspec.Raw] = []
         unseen = [(place, self.seal(state, "")) for place, state in self.unseen] if self.seal is not None else []
         aside = [(place, self._output.unseen(n, sealed)) for n, (place, sealed) in enumerate(unseen) if sealed]
