@@ -52,6 +52,7 @@ class Goal(msgspec.Struct, frozen=True):
 
 GOALS = (
     Goal("S2 paced streams, CPU per delta", "paced", 0.65, peers="paced-20"),
+    Goal("S2 streams of 600 pieces, CPU per delta", "paced-long", 0.65),
     Goal("S1 unpaced streams, CPU per delta", "bulk", 1.2),
     Goal("S3 not streamed, CPU per request, no store", "plain", 1.0, "penstock-storeless"),
     Goal("S3 not streamed, CPU per request, SQLite store", "plain", 1.5),
