@@ -14,6 +14,8 @@ Beyond the standard, because real upstreams do it:
 
 from __future__ import annotations
 
+import msgspec
+
 from ..errors import UpstreamGarbled
 
 Payload = tuple[bytes, bytes]
@@ -25,23 +27,20 @@ _LF, _CR, _COLON = b"\n\r:"
 MAX_EVENT_BYTES = 32 * 1024 * 1024
 
 
-class SseParser:
+class SseParser(msgspec.Struct, eq=False):
     """Takes bytes in any pieces; returns the payloads they complete, as `(event name or b"", data)`.
 
     Raises UpstreamGarbled when what it holds, of one event or of what is no event, grows over `max_event_bytes`.
     """
 
-    __slots__ = ("_data", "_head", "_max", "_midway", "_name", "_skip_lf", "_tail", "_unframed")
-
-    def __init__(self, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
-        self._max = max_event_bytes
-        self._tail = bytearray()  # the line that has not ended yet
-        self._data: bytes | bytearray | None = None  # data of the event that has not ended yet
-        self._name = b""
-        self._unframed = bytearray()  # lines since the last event that are no SSE
-        self._midway = True  # something is half received or kept: the fast path must not be taken
-        self._head = True  # nothing was read yet: a byte order mark may come
-        self._skip_lf = False  # the last byte was the CR of what may be a CRLF
+    max_event_bytes: int = MAX_EVENT_BYTES
+    _tail: bytearray = bytearray()  # the line that has not ended yet
+    _data: bytes | bytearray | None = None  # data of the event that has not ended yet
+    _name: bytes = b""
+    _unframed: bytearray = bytearray()  # lines since the last event that are no SSE
+    _midway: bool = True  # something is half received or kept: the fast path must not be taken
+    _head: bool = True  # nothing was read yet: a byte order mark may come
+    _skip_lf: bool = False  # the last byte was the CR of what may be a CRLF
 
     def feed(self, data: bytes) -> list[Payload]:
         """Takes the next bytes; returns the payloads they complete (often one, often none). Hot: once a read."""
@@ -53,6 +52,13 @@ class SseParser:
             return self._feed_midway(data)
         if data.find(b"\n") == len(data) - 2 and data[-1] == _LF and data.startswith(b"data: "):
             return [(b"", data[6:-2])]
+        if data.startswith(b"data: ") and data.endswith(b"\n\n"):
+            lines = data[6:-2].split(b"\n\ndata: ")
+            for line in lines:
+                if _LF in line:
+                    break
+            else:  # several such events
+                return [(b"", line) for line in lines]
         payloads: list[Payload] = []
         if not self._blocks(data, payloads):
             self._settle()
@@ -128,8 +134,8 @@ class SseParser:
     def _settle(self) -> None:
         """Notes whether something is half received, and refuses to hold too much of it."""
         held = len(self._tail) + len(self._data or b"") + len(self._unframed)
-        if held > self._max:
-            raise UpstreamGarbled(f"The upstream sent over {self._max} bytes that are no complete event.")
+        if held > self.max_event_bytes:
+            raise UpstreamGarbled(f"The upstream sent over {self.max_event_bytes} bytes that are no complete event.")
         self._midway = bool(held or self._name or self._skip_lf or self._data is not None or self._head)
 
     def _lines(self, lines: list[bytes], payloads: list[Payload]) -> None:
