@@ -29,7 +29,7 @@ from .frame import LearnedFrame
 from .message import Message
 from .stream_error import error_in, stream_error
 from .surrogates import Surrogates, has_halves, load
-from .think import ThinkTags
+from .think import ThinkSplitter, ThinkTags
 from .usage import usage_from_chat
 
 _DONE = frozenset((b"[DONE]", b"DONE"))
@@ -75,7 +75,8 @@ class ChatDecoder:
         self.done = False
         self.malformed = 0
         self._malformed_run = 0
-        self._message = Message(think_tags, make_call_id, split_names=split_names)
+        think = ThinkSplitter(implied=think_tags == "implied") if think_tags != "off" else None
+        self._message = Message(think, make_call_id, split_names)
         self._frame = LearnedFrame()
         self.text_of = self._frame.text
         self.texts_of = self._frame.texts

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
 from ...api.chat.images import image_items
 from ...events import Annotation, Event, OutputItem, Refusal, TextDelta
 from .calls import ToolCalls
@@ -16,7 +18,7 @@ from .chunk import Delta, Logprobs
 from .citations import from_annotation
 from .logprobs import logprob_entries
 from .reasoning import Reasoning
-from .think import ThinkSplitter, ThinkTags
+from .think import ThinkSplitter
 
 _MAX_LEAD = 1024  # characters of white space that wait; an endless run of it is shown
 
@@ -24,38 +26,22 @@ _NO_CALLS = ToolCalls(str)
 """What answers without calls have in common; it is given none."""
 
 
-class Message:
+class Message(msgspec.Struct, eq=False):
     """Takes the deltas of the first answer. `said` is True once there was something for the client in them."""
 
-    __slots__ = (
-        "_annotations",
-        "_cited",
-        "_images",
-        "_in_text",
-        "_lead",
-        "_logprobs",
-        "_make_call_id",
-        "_reasoning",
-        "_split_names",
-        "_think",
-        "calls",
-        "said",
-    )
-
-    def __init__(self, think_tags: ThinkTags, make_call_id: Callable[[], str], *, split_names: bool = False) -> None:
-        self.calls = _NO_CALLS  # until there is one
-        self._make_call_id = make_call_id
-        self._split_names = split_names
-        self.said = False
-        self._reasoning = Reasoning()
-        self._think = ThinkSplitter(implied=think_tags == "implied") if think_tags != "off" else None
-        self._in_text = False  # text was the last thing said: white space belongs to it
-        self._lead: list[str] = []  # white space that may be the beginning of text
-        self._logprobs: list[dict[str, Any]] = []  # of text that is still held
-        self._annotations: list[dict[str, Any]] = []  # that came before their text
-        # addresses that have an annotation, hashes of images that were shown; an empty set takes three times the memory
-        self._cited: dict[str, None] = {}
-        self._images: dict[int, None] = {}
+    _think: ThinkSplitter | None
+    _make_call_id: Callable[[], str]
+    _split_names: bool = False
+    said: bool = False
+    calls: ToolCalls = _NO_CALLS  # until there is one
+    _reasoning: Reasoning = msgspec.field(default_factory=Reasoning)
+    _in_text: bool = False  # text was the last thing said: white space belongs to it
+    _lead: list[str] = []  # white space that may be the beginning of text
+    _logprobs: list[dict[str, Any]] = []  # of text that is still held
+    _annotations: list[dict[str, Any]] = []  # that came before their text
+    # addresses that have an annotation, hashes of images that were shown; an empty set takes three times the memory
+    _cited: dict[str, None] = {}
+    _images: dict[int, None] = {}
 
     @property
     def plain(self) -> bool:

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from ...events import Event, ReasoningDelta, ReasoningState
 from .chunk import Delta
 
 
-class Reasoning:
+class Reasoning(msgspec.Struct, eq=False):
     """Takes deltas; adds ReasoningDelta and ReasoningState events. One spelling counts a chunk: they repeat each other.
 
     The state says what the upstream wants back with the next turn: the field's name, once for each stretch of thinking,
     and where the provider sends structured details (signatures, encrypted parts) those, unchanged and in order.
     """
 
-    __slots__ = ("_field",)
-
-    def __init__(self) -> None:
-        self._field = ""
+    _field: str = ""
 
     def take(self, delta: Delta, events: list[Event]) -> None:
         """Takes one delta that has something in a field of reasoning. Hot: once a chunk of thinking."""
