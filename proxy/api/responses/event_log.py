@@ -94,24 +94,21 @@ def filled(template: bytes, number: int, text: str) -> bytes:
     return template % (number, _encode_json(text))
 
 
-class EventLog:
+class EventLog(msgspec.Struct, eq=False):
     """The events of one stream. A position is the number of the event that is read next, hence its place in `entries`.
 
     `entries` ends in DONE when `ended` and the stream has it. Deltas are written by the template in force: `use` it,
     then append texts to `entries`, once each. `done_marker` says whether DONE belongs to the stream.
     """
 
-    __slots__ = ("_held", "_lives", "_starts", "_template", "_templates", "done_marker", "ended", "entries")
-
-    def __init__(self, *, done_marker: bool = True) -> None:
-        self.done_marker = done_marker
-        self.ended = False
-        self.entries: list[Entry] = []
-        self._starts: list[int] = []  # numbers from which on the templates are in force
-        self._templates: list[bytes] = []
-        self._template = b""  # the last of them
-        self._lives: list[int] = []  # places of the events of the life cycle
-        self._held: tuple[str, bytes, bytes] | None = None
+    done_marker: bool = True
+    ended: bool = False
+    entries: list[Entry] = []
+    _starts: list[int] = []  # numbers from which on the templates are in force
+    _templates: list[bytes] = []
+    _template: bytes = b""  # the last of them
+    _lives: list[int] = []  # places of the events of the life cycle
+    _held: tuple[str, bytes, bytes] | None = None
 
     # --- writing
 

@@ -21,18 +21,15 @@ from .output_items import CallItem, ItemStatus, ToolForms
 _encode = msgspec.json.encode
 
 
-class OpenCalls:
+class OpenCalls(msgspec.Struct, eq=False):
     """Takes the events of tool calls. `tools` says what the client calls them; `by_key` holds the open ones."""
 
-    __slots__ = ("_last", "_obfuscation", "_output", "_writer", "by_key", "tools")
-
-    def __init__(self, writer: EventWriter, output: Output, tools: ToolForms | None, *, obfuscation: bool) -> None:
-        self._writer = writer
-        self._output = output
-        self._obfuscation = obfuscation
-        self.by_key: dict[int, CallItem] = {}
-        self._last: int | None = None  # key of the call that grew last: the only one that may have become whole
-        self.tools = tools
+    _writer: EventWriter
+    _output: Output
+    tools: ToolForms | None
+    obfuscation: bool
+    by_key: dict[int, CallItem] = {}
+    _last: int | None = None  # key of the call that grew last: the only one that may have become whole
 
     def allows(self, event: ToolCallStart) -> bool:
         """Tells whether the client is to see a call."""
@@ -62,7 +59,7 @@ class OpenCalls:
             text = call.input.feed(text)
         if not text or not call.template:
             return
-        if self._obfuscation:
+        if self.obfuscation:
             self._show(call, text, out)
         else:
             call.shown.append(text)
@@ -122,7 +119,7 @@ class OpenCalls:
     def _show(self, call: CallItem, text: str, out: list[bytes]) -> None:
         assert call.grammar.delta is not None
         call.shown.append(text)
-        if self._obfuscation:
+        if self.obfuscation:
             fields: dict[str, Any] = {**call.place, "delta": text, "obfuscation": padding(text)}
             out.append(self._writer.event(call.grammar.delta, fields))
         else:

@@ -24,7 +24,7 @@ Seal = Callable[[dict[str, Any], str], str | None]
 """Seals a reasoning item's state and text for `encrypted_content`; None when there is nothing to keep."""
 
 
-class OpenItem:
+class OpenItem(msgspec.Struct, eq=False):
     """Opens and closes items and parts. `item` and `part` are the open ones.
 
     `seal` seals what reasoning items keep; what is sealed but not shown is in `sealed`, by output index. State that
@@ -32,45 +32,19 @@ class OpenItem:
     `unseen`, each with the number of items in front of it.
     """
 
-    __slots__ = (
-        "_calls",
-        "_obfuscation",
-        "_output",
-        "_pending_state",
-        "_phase",
-        "_show_sealed",
-        "_text_length",
-        "_writer",
-        "item",
-        "part",
-        "seal",
-        "sealed",
-        "unseen",
-    )
-
-    def __init__(
-        self,
-        writer: EventWriter,
-        output: Output,
-        calls: OpenCalls,
-        *,
-        seal: Seal | None,
-        show_sealed: bool,
-        obfuscation: bool,
-    ) -> None:
-        self._writer = writer
-        self._output = output
-        self._calls = calls
-        self._show_sealed = show_sealed
-        self._obfuscation = obfuscation
-        self._pending_state: dict[str, Any] = {}  # of thinking that is still to come
-        self._phase: str | None = None  # of the message that is still to come
-        self._text_length = 0  # of the text parts that are closed, in characters
-        self.item: MessageItem | ReasoningItem | None = None
-        self.part: Part | None = None
-        self.seal = seal
-        self.sealed: dict[int, str] = {}
-        self.unseen: list[tuple[int, dict[str, Any]]] = []
+    _writer: EventWriter
+    _output: Output
+    _calls: OpenCalls
+    seal: Seal | None
+    show_sealed: bool
+    obfuscation: bool
+    item: MessageItem | ReasoningItem | None = None
+    part: Part | None = None
+    sealed: dict[int, str] = {}
+    unseen: list[tuple[int, dict[str, Any]]] = []
+    _pending_state: dict[str, Any] = {}  # of thinking that is still to come
+    _phase: str | None = None  # of the message that is still to come
+    _text_length: int = 0  # of the text parts that are closed, in characters
 
     def chars(self) -> int:
         """Returns how many characters the model wrote for the open item."""
@@ -129,11 +103,11 @@ class OpenItem:
         part.texts.append(text)
         if not self._writer.heard:
             self._writer.next += 1
-        elif logprobs or self._obfuscation:
+        elif logprobs or self.obfuscation:
             fields: dict[str, Any] = {**part.place, "delta": text}
             if part.kind == "output_text":
                 fields["logprobs"] = logprobs or []
-            if self._obfuscation:
+            if self.obfuscation:
                 fields["obfuscation"] = padding(text)
             out.append(self._writer.event(part.grammar.delta, fields))
         else:
@@ -206,7 +180,7 @@ class OpenItem:
         self.item = None
         if isinstance(item, ReasoningItem) and self.seal is not None:
             sealed = self.seal(item.state, item.text())
-            if self._show_sealed:
+            if self.show_sealed:
                 item.sealed = sealed
             elif sealed is not None:
                 self.sealed[item.index] = sealed
@@ -246,7 +220,7 @@ class OpenItem:
         """Opens an item for details that came without thinking, or puts them aside where it would show nothing."""
         if not self._pending_state.get("details") or self.seal is None:
             return
-        if self._show_sealed:
+        if self.show_sealed:
             self.reasoning(out)
         else:
             self.unseen.append((len(self._output), self._pending_state))

@@ -14,16 +14,13 @@ _encode = msgspec.json.encode
 _LAST = 0x7FFF  # the number of an item that is not shown: far from those of the output, and below those of the input
 
 
-class Output:
+class Output(msgspec.Struct, eq=False):
     """Gives items their index and id; keeps the JSON of those that are finished, not the items themselves."""
 
-    __slots__ = ("_chars", "_finished", "_item_id", "_writer")
-
-    def __init__(self, writer: EventWriter, item_id: Callable[[str, int], str]) -> None:
-        self._writer = writer
-        self._item_id = item_id
-        self._finished: list[bytes | None] = []  # by output index; None for items that are still open
-        self._chars = 0
+    _writer: EventWriter
+    _item_id: Callable[[str, int], str]
+    _finished: list[bytes | None] = []  # by output index; None for items that are still open
+    _chars: int = 0
 
     def enter(self, item: Item) -> None:
         """Gives an item the next place. An item that came with an id keeps it."""

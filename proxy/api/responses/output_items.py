@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import msgspec
 
@@ -115,18 +115,15 @@ class Part:
         return shown
 
 
-class MessageItem:
+class MessageItem(msgspec.Struct, eq=False):
     """A message of the assistant: text and refusal parts. `phase` says what it is for, where that is known."""
 
-    __slots__ = ("id", "index", "parts", "phase")
+    phase: str | None = None
+    id: str = ""
+    index: int = -1
+    parts: list[Part] = []
 
-    id_prefix = "msg"
-
-    def __init__(self, phase: str | None = None) -> None:
-        self.phase = phase
-        self.id = ""
-        self.index = -1
-        self.parts: list[Part] = []
+    id_prefix: ClassVar[str] = "msg"
 
     def next_index(self, kind: PartKind) -> int:
         """Returns the index of a part of that kind that is added next."""
