@@ -20,6 +20,8 @@ class OwnAnswer(web.StreamResponse):
     Only the end of the connection ends a body that is neither framed nor of a known length: then nothing may follow it.
     """
 
+    __hash__ = object.__hash__  # as the parent's, which is a call
+
     opened = False
     _ended = False
     _keep_alive: bool | None = None

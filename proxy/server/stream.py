@@ -28,6 +28,8 @@ _HEAD = (
 class EventStream(OwnAnswer):
     """One stream of events to one client. Implements the engine's ClientStream."""
 
+    _is_watched = False  # by the keep-alive
+
     def __init__(self, request: web.BaseRequest, keepalive: KeepAlive) -> None:
         super().__init__(request, frames=request.version >= (1, 1))
         self._keepalive = keepalive
@@ -42,6 +44,7 @@ class EventStream(OwnAnswer):
         """Sends status 200 and the headers, and with them the first events: each write is a call to the system."""
         body = frame(events) if events and self._frames else events
         if self._send_head(f"{_HEAD}date: {rfc822_formatted_time()}\r\n", headers, body=body):
+            self._is_watched = True
             self._keepalive.add(self)
             self._connection.writes(self._chunks)
             self._connection.lighten(self._request)
@@ -68,16 +71,16 @@ class EventStream(OwnAnswer):
 
     def finish(self) -> None:
         """Says that the last event was written; the body ends when the exchange is settled."""
-        if self.opened:
+        if self._is_watched:
+            self._is_watched = False
             self._keepalive.discard(self)
 
     async def write_eof(self, data: bytes = b"") -> None:
         """Ends the body."""
-        self._keepalive.discard(self)
+        self.finish()
         await super().write_eof(data)
 
     def drop(self) -> None:
         """Forgets the stream, however it ended."""
-        if self.opened:
-            self._keepalive.discard(self)
+        self.finish()
         self.on_flow(None, None)
