@@ -350,7 +350,8 @@ class ResponsesEncoder:
         if whole:
             self._open.make_room(out)
             self.outcome = "completed"
-            self._final = self._render("completed", completed_at=self._now(), service_tier=event.service_tier)
+            output = self._output.to_json()
+            self._final = self._snapshot.completed(output, self.usage, self._now(), event.service_tier)
         else:
             self.outcome = "incomplete"
             reason = "max_output_tokens" if event.reason == "length" else event.reason

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -71,9 +71,11 @@ class Output(msgspec.Struct, eq=False):
         """Returns the items by their index; None for those that are not finished."""
         return self._finished
 
-    def to_json(self, open_items: Iterable[Item | PassedItem] = ()) -> bytes:
+    def to_json(self, open_items: Sequence[Item | PassedItem] = ()) -> bytes:
         """Returns the list of the finished items, and of those that are open as they are so far."""
-        shown = list(self._finished)
-        for item in open_items:
-            shown[item.index] = _encode(item.to_dict("in_progress"))
-        return b"[" + b",".join(filter(None, shown)) + b"]"
+        shown = self._finished
+        if open_items:
+            shown = list(shown)
+            for item in open_items:
+                shown[item.index] = _encode(item.to_dict("in_progress"))
+        return b"[" + b",".join([item for item in shown if item]) + b"]"

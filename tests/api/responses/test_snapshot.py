@@ -44,6 +44,18 @@ def test_every_state_is_a_whole_response(status: str, changes: dict[str, Any]) -
     assert response["background"] is False
 
 
+@pytest.mark.parametrize("usage", [None, Usage(1, 2, total_tokens=3), Usage(4, 2, cached_tokens=3, total_tokens=6)])
+@pytest.mark.parametrize("asked", [None, "auto", "flex"])
+@pytest.mark.parametrize("served", [None, "auto", "default", "priority"])
+def test_what_is_complete_is_rendered_alike_in_one_step(
+    usage: Usage | None, asked: str | None, served: str | None
+) -> None:
+    for changed in ({}, {"metadata": msgspec.Raw(b'{"a":"b"}'), "user": None}):
+        one = Snapshot({**ECHO, "service_tier": asked}, response_id="r", created_at=7, model="m", changed=changed)
+        long = one.render("completed", output=b"[1]", usage=usage, completed_at=9, service_tier=served)
+        assert one.completed(b"[1]", usage, 9, served) == long
+
+
 def test_what_runs_in_the_background_says_so() -> None:
     assert json.loads(snapshot(background=True).render("queued"))["background"] is True
 
