@@ -82,11 +82,15 @@ cdef bint _body(bytes read, Span* body) noexcept:
     )
 
 
+cdef bint _is_quoted(const char* string, Py_ssize_t size) noexcept:
+    return size >= 2 and string[0] == c'"' and string[size - 1] == c'"'
+
+
 cdef bint _is_plain(const char* string, Py_ssize_t size) noexcept:
     """Tells whether that is one JSON string, in its quotes, without an escape."""
     cdef Py_ssize_t at
     cdef unsigned char c
-    if size < 2 or string[0] != c'"' or string[size - 1] != c'"':
+    if not _is_quoted(string, size):
         return False
     for at in range(1, size - 1):
         c = string[at]
@@ -173,6 +177,8 @@ cdef class StringFrame:
     cdef str decoded(self, Span string, bint* plain):
         """Returns what a string says, "" for none; tells whether its bytes are what is written for it, too."""
         plain[0] = _is_plain(string.start, string.size)
+        if not plain[0] and not _is_quoted(string.start, string.size):
+            return ""
         try:
             if plain[0]:
                 text = PyUnicode_DecodeUTF8(string.start + 1, string.size - 2, NULL)

@@ -31,8 +31,8 @@ class StringFrame:
             return ""
         rest = read.removeprefix(prefix)  # which costs less than asking whether it begins so, and then a slice
         string = rest.removesuffix(self.suffix)
-        if rest is read or string is rest:
-            return ""
+        if rest is read or string is rest or not (string.startswith(b'"') and string.endswith(b'"')):
+            return ""  # also where there is white space: a line end would make it two lines of an event
         try:
             text = _decode_string(string)
         except (msgspec.DecodeError, UnicodeDecodeError):

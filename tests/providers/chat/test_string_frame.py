@@ -48,6 +48,8 @@ def test_the_string_is_read_however_it_is_written(form: Form, text: str) -> None
         b'"\xff"',
         b'"\xed\xa0\x80"',
         b'"\xc0\xaf"',
+        b'\n"a"',
+        b'"a"\r',
         b"a",
     ],
 )
