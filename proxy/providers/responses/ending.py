@@ -34,4 +34,4 @@ def _reason(ended: Ended) -> FinishReason:
 
 def _tier(raw: Raw | None) -> str | None:
     text = bytes(raw) if raw is not None else b""
-    return text[1:-1].decode() if text[:1] == b'"' and b"\\" not in text else None
+    return text[1:-1].decode(errors="replace") if text[:1] == b'"' and b"\\" not in text else None

@@ -25,6 +25,7 @@ def ended(status: str, error: Any = None, **fields: Any) -> Ended:
         (ended("completed"), Finish("stop")),
         (ended("completed", service_tier="flex"), Finish("stop", "flex")),
         (ended("completed", service_tier=None), Finish("stop")),
+        (Ended("completed", {"service_tier": Raw(b'"fl\xffx"')}, None), Finish("stop", "fl\ufffdx")),
         (ended("incomplete", incomplete_details={"reason": "max_output_tokens"}), Finish("length")),
         (ended("incomplete", incomplete_details={"reason": "content_filter"}), Finish("content_filter")),
         (ended("incomplete", incomplete_details={"reason": "steered"}), Finish("length")),
