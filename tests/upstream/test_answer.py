@@ -162,11 +162,10 @@ def test_interim_answers_have_a_limit() -> None:
 
 
 @pytest.mark.parametrize("first", [name for name in WHOLE if name != "closing"])
-@pytest.mark.parametrize("second", [*WHOLE, *GARBLED])
+@pytest.mark.parametrize("second", [name for name in (*WHOLE, *GARBLED) if name != "version"])
 def test_answers_of_one_connection_are_read_as_they_would_be_alone(first: str, second: str) -> None:
+    """But for the version: who has spoken HTTP/1 once goes on with it."""
     data = {**WHOLE, **GARBLED}[second]
-    if second == "version":
-        pytest.skip("who has spoken HTTP/1 once goes on with it")
     reading, alone = Reading(WHOLE[first]), Reading(data)
     answer = reading.answer
     assert answer.complete
