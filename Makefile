@@ -11,7 +11,7 @@ install: $(BIN)/penstock
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
-$(BIN)/penstock: $(BIN)/python pyproject.toml setup.py proxy/native.pyx
+$(BIN)/penstock: $(BIN)/python pyproject.toml setup.py $(wildcard proxy/native*.px*)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
 	@touch $(BIN)/penstock
 

@@ -21,7 +21,8 @@ def extensions() -> list[Extension]:
         return []
     from Cython.Build import cythonize
 
-    digest = hashlib.sha256((Path(__file__).parent / SOURCE).read_bytes()).hexdigest()
+    sources = sorted((Path(__file__).parent / SOURCE).parent.glob("native*.px[iy]"))
+    digest = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
     native = Extension(
         "proxy.native",
         [SOURCE],

@@ -1,8 +1,8 @@
 """The compiled form of the few classes that every delta or request goes through, where it was built (see `setup.py`).
 
-Each is written in Python, and that is the reference: `native.pyx` holds the same classes once more, with the same
-methods, and `compiled_if_built` puts them in the place of these. They have to say the same to the byte, and do not
-know of each other: each works with all others in either form. `PENSTOCK_PURE=1` leaves the compiled form alone.
+Each is written in Python, and that is the reference: `native.pyx` and what it includes hold the same classes once
+more, with the same methods, and `compiled_if_built` puts them in the place of these. Both forms have to say the same to
+the byte. `PENSTOCK_PURE=1` leaves the compiled one alone.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import TypeVar
 _Class = TypeVar("_Class", bound=type)
 _NAME = "proxy.native"
 _log = logging.getLogger("penstock")
-_SOURCE = Path(__file__).with_name("native.pyx")
+_FOLDER = Path(__file__).parent
 
 
 @cache
@@ -29,15 +29,16 @@ def _load() -> ModuleType | None:
     if not is_built():
         return None
     native = import_module(_NAME)
-    if digest(_SOURCE) == native.SOURCE:
+    if digest(_FOLDER) == native.SOURCE:
         return native
-    _log.warning("the compiled form is not used: it was built from another %s; install Penstock again", _SOURCE.name)
+    _log.warning("the compiled form is not used: it was built from another source; install Penstock again")
     return None
 
 
-def digest(source: Path) -> str:
-    """Returns what a compiled module keeps of what it was built from."""
-    return hashlib.sha256(source.read_bytes()).hexdigest()
+def digest(folder: Path) -> str:
+    """Returns what the compiled module keeps of the files in a folder that it was built from."""
+    sources = sorted(folder.glob("native*.px[iy]"))
+    return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
 
 
 PURE: dict[str, type] = {}

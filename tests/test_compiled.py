@@ -67,9 +67,8 @@ def test_what_was_built_of_another_source_is_left_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.delenv("PENSTOCK_PURE", raising=False)
-    other = tmp_path / "native.pyx"
-    other.write_text("# another\n")
-    monkeypatch.setattr(compiled, "_SOURCE", other)
+    (tmp_path / "native.pyx").write_text("# another\n")
+    monkeypatch.setattr(compiled, "_FOLDER", tmp_path)
     assert compiled._load.__wrapped__() is None
     assert ("install Penstock again" in caplog.text) == is_built()
 
