@@ -100,6 +100,10 @@ class Pump:
             self.shortcut = None  # it leads back here
             if timer is not None:
                 timer.cancel()
+            self._stop()
+
+    def _stop(self) -> None:
+        """Ends what else runs for the answer, once it is over."""
 
     def abort(self, error: ExchangeError) -> None:
         """Ends the answer with an error of ours."""
@@ -197,19 +201,10 @@ class AsyncPump(Pump):
         self._nudged = False
         self._task: asyncio.Task[None] | None = None
 
-    async def run(
-        self,
-        *,
-        first_token_s: float | None,
-        is_committed: Callable[[], bool],
-        on_wait: Callable[[], None] | None = None,
-    ) -> None:
-        """As `Pump.run`; a filter that is being awaited is cancelled with it."""
-        try:
-            await super().run(first_token_s=first_token_s, is_committed=is_committed, on_wait=on_wait)
-        finally:
-            if self._task is not None:
-                self._task.cancel()
+    def _stop(self) -> None:
+        """A filter that is being awaited is cancelled."""
+        if self._task is not None:
+            self._task.cancel()
 
     def abort(self, error: ExchangeError) -> None:
         """As `Pump.abort`; what a filter still makes of earlier events is not told any more."""
