@@ -27,7 +27,7 @@ _plain_name = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]{1,64}", re.ASCII).fullmatch
 
 
 class WholeAnswer(OwnAnswer):
-    """One reply to one client, sent when aiohttp ends it."""
+    """One reply to one client, sent when its handler has returned."""
 
     _frames = False
 
