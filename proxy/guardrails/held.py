@@ -184,7 +184,7 @@ class Held:
 
     def _part(self, event: Event, now: float) -> Part | None:
         """Returns what is asked about as a whole, if an event brings that."""
-        if not (place_of_parts(self._wheres) and isinstance(event, (Annotation, OutputItem, ToolCallStart))):
+        if not (isinstance(event, (Annotation, OutputItem, ToolCallStart)) and place_of_parts(self._wheres)):
             return None
         if isinstance(event, ToolCallStart) and self._declared is not None and self._declared(event.name):
             return None
