@@ -251,7 +251,7 @@ class ResponsesEncoder:
     def _on_text(self, event: TextDelta, out: list[bytes]) -> None:
         if not event.text:
             return
-        part = self._open.begin_text(out) if self._open.item is None else self._open.part_of("output_text", out)
+        part = self._open.begin_text(out)
         self._let_flow(part, TextDelta, (part.texts,))
         logprobs = event.logprobs if self._options.logprobs else None
         if logprobs:
