@@ -75,7 +75,7 @@ def _item_id(response_id: str, prefix: str, number: int) -> str:
 def plain_response(exchange: Exchange, shown: ModelRequest, answer: PlainAnswer) -> PlainResponse:
     """Returns the Response of a plain answer that nobody is told of while it comes, in one step."""
     said = _shown_by(exchange, cast(ResponsesRequest, shown))
-    response_id = exchange.response_id or _id_of(exchange)
+    response_id = _id_of(exchange)
     begun, now = floor(exchange.timing.wall), floor(time.time())  # in a quarter of the time of int()
     return PlainResponse(answer, said, response_id, begun, now, fields_of(exchange))
 
