@@ -14,7 +14,6 @@ from ..errors import UpstreamError
 
 OnData = Callable[[bytes], None]
 OnEnd = Callable[[UpstreamError | None], None]
-"""Takes the body bytes of one read, at a moment by the loop's clock, or says False and has done nothing."""
 
 
 class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
