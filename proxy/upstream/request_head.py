@@ -53,7 +53,7 @@ class Heads:
         target = target_of(request)
         written = _Written(request.method, dict(request.headers), target, _lines(request, target))
         if len(written.lines) + len(request.url) <= _LONGEST:
-            if len(self._known) >= _MOST_URLS:
+            if len(self._known) >= _MOST_URLS and request.url not in self._known:
                 self._known.clear()
             of_url = self._known.setdefault(request.url, [])
             del of_url[: len(of_url) + 1 - _MOST_OF_URL]
