@@ -67,7 +67,7 @@ class Serving:
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answers one request. A WebSocket is not waited for: it outlives the configuration."""
-        if request.method == "GET" and is_upgrade(request):
+        if is_upgrade(request):
             return await self.app.handle(request)
         self._handling += 1
         try:
