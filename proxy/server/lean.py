@@ -99,8 +99,8 @@ class LeanHandler(RequestHandler):
         head = self._likely
         body = None if head is None else head.body(data)
         if body is None:
-            head = self._heads.find(data)
-            body = None if head is None else head.body(data)
+            likely, head = head, self._heads.find(data)
+            body = None if head is None or head is likely else head.body(data)
         if head is None or body is None or self._close or self._force_close:
             return False
         self._likely = head
