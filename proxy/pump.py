@@ -87,7 +87,7 @@ class Pump:
             self._response.stream(self._on_data, self._on_end)
             if self.shortcut is not None:
                 self._response.offer_to(self.shortcut)
-            if on_wait is not None:
+            if on_wait is not None and not self._done.done():
                 on_wait()
             await self._done
             self._response.release()
