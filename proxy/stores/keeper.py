@@ -364,7 +364,9 @@ def _is_named_at_once(exchange: Exchange, request: ResponsesRequest) -> bool:
     request.
     """
     items = request.items
-    if len(items) != 1 or exchange.response_id is not None or items[0].id is not msgspec.UNSET or not items[0].type:
+    if len(items) != 1 or exchange.response_id is not None:
+        return False
+    if items[0].id is not msgspec.UNSET or items[0].type != "message":
         return False
     response_id = exchange.response_id = new_response_id()
     rest = b"".join((request.fields["input"],))  # as bytes, in half the time of bytes()

@@ -270,3 +270,10 @@ async def test_items_without_ids_get_those_that_they_would_get_one_by_one() -> N
     other.response_id = one.response_id
     await keeper.resolve(other)
     assert [json.loads(bytes(item))["id"] for item in other.input_items] == [*ids, "msg_mine"]
+
+
+@pytest.mark.parametrize(("type", "prefix"), [("message", "msg_"), ("reasoning", "rs_"), ("mcp_list_tools", "item_")])
+async def test_an_only_item_is_named_as_what_it_is(type: str, prefix: str) -> None:
+    one = exchange_of(asking(input=[{"type": type, "role": "user", "content": [], "summary": []}]))
+    await StoreKeeper(MemoryStore(), 60.0).resolve(one)
+    assert json.loads(bytes(one.input_items[0]))["id"].startswith(prefix)
