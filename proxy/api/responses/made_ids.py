@@ -27,8 +27,7 @@ def made_id(response_id: str, prefix: str, number: int) -> str:
     response = _RESPONSE.fullmatch(response_id)
     if response is None or not 0 <= number <= _LAST:
         return f"{prefix}_{secrets.token_hex(24)}"
-    digits = "0000" if number == 0 else number.to_bytes(2, "big").hex()
-    return f"{prefix}_{response[1]}{digits}"
+    return f"{prefix}_{response[1]}{number.to_bytes(2, 'big').hex()}"
 
 
 def first_id(response_id: str, prefix: str) -> str:
