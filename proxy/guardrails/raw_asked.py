@@ -53,10 +53,13 @@ class RawAsked:
         """Takes the next bytes; returns them where nobody is waited for. Raises UpstreamError for too many."""
         if self._searched is not None:
             data = self._searched.feed(data)
+        if not self._askings:  # who only observes ends nothing: no more than this is shown
+            self._body += data[: _MOST - len(self._body)]
+            return data
         self._body += data
         if len(self._body) > _MOST:
             raise UpstreamGarbled("The answer is too large to be looked at.")
-        return b"" if self._askings else data
+        return b""
 
     async def finish(self) -> bytes:
         """Says that the answer has ended; asks, and returns what may go out."""

@@ -69,3 +69,6 @@ async def test_no_more_waits_than_there_is_room_for(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(raw_asked, "_MOST", 10)
     with pytest.raises(UpstreamGarbled, match="too large"):
         asked(asking(Oracle(fails))).feed(BODY)
+    answer = asked()
+    assert answer.feed(BODY[:12]) + answer.feed(BODY[12:]) + await answer.finish() == BODY
+    assert answer.texts == (BODY[:10].decode(),)
