@@ -95,7 +95,7 @@ class _Streamed:
 
     def __init__(self, body: bytes) -> None:
         self._kept: dict[str, Any] = {}
-        self._running: dict[Any, dict[str, Any]] = {}
+        self._running: dict[int, dict[str, Any]] = {}
         self._heard: str | None = None
         beside: dict[str, None] = {}
         parser = SseParser()
@@ -118,7 +118,8 @@ class _Streamed:
         return [text for keys, text in texts_in(event) if _says_something(keys) and not _runs_on(keys)]
 
     def _run_on(self, choice: dict[str, Any]) -> None:
-        at = choice.get("index", 0)
+        index = choice.get("index")
+        at = index if isinstance(index, int) else 0
         known = self._running.setdefault(at, {"index": at, "text": "", "logprobs": None, "finish_reason": None})
         known["text"] += choice["text"] if isinstance(choice.get("text"), str) else ""
         known["finish_reason"] = choice.get("finish_reason") or known["finish_reason"]

@@ -101,3 +101,9 @@ def test_answers_of_no_known_form_are_read_all_the_same(value: Any) -> None:
     assert any("secret" in text for text in form.texts)
     assert b"secret" not in form.withheld()
     assert b"secret" not in form.saying(["#"] * len(form.texts))
+
+
+def test_a_choice_with_an_odd_place_is_the_first_one() -> None:
+    odd = piece("a")
+    odd["choices"][0]["index"] = []
+    assert read(stream(odd, piece("b")), events=True).texts == ("ab",)
