@@ -114,12 +114,12 @@ class ChatDecoder:
 
     def learn(self, read: bytes, text: str) -> None:
         """Tells of a whole event that gave that text as its last, so that the next like it is known."""
-        if self._message.plain and self._surrogates is None and not self.done:
+        if self._frame.learns and self._message.plain and self._surrogates is None and not self.done:
             self._frame.learn(read, TextDelta(text), text)
 
     def learn_event(self, read: bytes, event: Event) -> None:
         """Tells of a whole event that gave that as its last: the next piece of thinking or of a call may be known."""
-        if not self._message.steady or self._surrogates is not None or self.done:
+        if not (self._frame.learns and self._message.steady) or self._surrogates is not None or self.done:
             return
         if isinstance(event, ReasoningDelta) and not event.summary:
             self._frame.learn(read, event, event.text)

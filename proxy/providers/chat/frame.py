@@ -61,6 +61,11 @@ class LearnedFrame(StringFrame):
         self._like: Event = TextDelta("")
         self.patience = _PATIENCE
 
+    @property
+    def learns(self) -> bool:
+        """Whether there is use in learning another one."""
+        return self.patience > 0 or self.seen
+
     def event(self, text: str) -> Event:
         """Returns the event of a text that was recognised."""
         like = self._like
